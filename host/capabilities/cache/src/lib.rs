@@ -1,0 +1,1 @@
+//! The cache capability: values with a time to live.

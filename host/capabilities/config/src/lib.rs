@@ -1,0 +1,1 @@
+//! Configuration for components: wasi:config and spin:variables.

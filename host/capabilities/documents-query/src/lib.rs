@@ -1,0 +1,1 @@
+//! Mongo-style filters, updates and aggregations: parser, typed tree and SQL compiler, without I/O.

@@ -1,0 +1,1 @@
+//! The documents capability: JSON collections with filters, indexes and transactions.

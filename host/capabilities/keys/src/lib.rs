@@ -1,0 +1,1 @@
+//! The keys capability: sign and verify tokens with keys that never leave the host.

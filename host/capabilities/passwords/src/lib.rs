@@ -1,0 +1,1 @@
+//! The passwords capability: hash, verify and rehash outside the guest.

@@ -1,0 +1,1 @@
+//! spin.toml read into a typed application, with errors that name line and fix.

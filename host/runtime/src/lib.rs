@@ -1,0 +1,1 @@
+//! The wasm host: engine, compile cache, grants, instance pools, service chaining.

@@ -1,0 +1,2 @@
+//! The `sbd` binary.
+fn main() {}

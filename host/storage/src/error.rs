@@ -1,0 +1,53 @@
+//! Why storage refused.
+
+use rusqlite::ErrorCode;
+use std::sync::Arc;
+
+/// Why a read or write did not happen.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The disk is full, or the database has reached the size allowed to it.
+    #[error("no room left for this tenant's data; delete something or raise its storage limit")]
+    Full,
+    /// The database has been closed.
+    #[error("the database is closed; the server is stopping")]
+    Closed,
+    /// The job panicked; it was rolled back.
+    #[error("a storage job panicked and was rolled back; this is a bug worth reporting")]
+    Panicked,
+    /// A constraint (unique, primary key, check) was violated.
+    #[error("constraint violated: {0}")]
+    Constraint(Arc<rusqlite::Error>),
+    /// The statement was interrupted, for example by its time limit.
+    #[error("the query was interrupted because it ran too long; narrow it or add an index")]
+    Interrupted,
+    /// Anything else SQLite said.
+    #[error("SQLite: {0}")]
+    Sqlite(Arc<rusqlite::Error>),
+    /// The file or its folder cannot be used.
+    #[error("database file: {0}; check that the data directory exists and is writable")]
+    Io(Arc<std::io::Error>),
+}
+
+// === impl Error ===
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ConstraintViolation) => Self::Constraint(Arc::new(error)),
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
+            _ => Self::Sqlite(Arc::new(error)),
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(Arc::new(error)),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Reader connections, lent out one job at a time.
+
+use crate::{Error, prepare};
+use rusqlite::{Connection, OpenFlags};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
+
+#[derive(Debug)]
+pub(crate) struct Readers {
+    path: PathBuf,
+    /// Connections at rest; there are never more than the semaphore has permits.
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+// === impl Readers ===
+
+impl Readers {
+    pub(crate) fn new(path: &Path, count: usize) -> Self {
+        Self {
+            path: path.to_owned(),
+            idle: Arc::default(),
+            permits: Arc::new(Semaphore::new(count)),
+        }
+    }
+
+    pub(crate) async fn run<T, E>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::Closed)?;
+        let idle = Arc::clone(&self.idle);
+        let path = self.path.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let rested = idle.lock().ok().and_then(|mut idle| idle.pop());
+            let connection = match rested {
+                Some(connection) => connection,
+                None => open(&path)?,
+            };
+            let result = catch_unwind(AssertUnwindSafe(|| job(&connection)));
+            // After a panic the connection may be in the middle of something: it is dropped.
+            let result = result.map_err(|_| Error::Panicked)?;
+            if let Ok(mut idle) = idle.lock() {
+                idle.push(connection);
+            }
+            result
+        });
+        task.await.map_err(|_| Error::Closed)?
+    }
+}
+
+fn open(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}

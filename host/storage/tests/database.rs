@@ -1,0 +1,146 @@
+//! What the database promises, on real files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use sbd_storage::{Database, Error, Options};
+
+fn open(folder: &tempfile::TempDir, options: &Options) -> Database {
+    Database::open(&folder.path().join("tenants/default.db"), options).unwrap()
+}
+
+async fn table(database: &Database) {
+    database
+        .write(|c| {
+            c.execute_batch("CREATE TABLE IF NOT EXISTS t (k TEXT PRIMARY KEY, v BLOB)")
+                .map_err(Error::from)
+        })
+        .await
+        .unwrap();
+}
+
+async fn insert(database: &Database, key: String, bytes: i64) -> Result<(), Error> {
+    database
+        .write(move |c| {
+            c.prepare_cached("INSERT INTO t VALUES (?1, zeroblob(?2))")?
+                .execute((key, bytes))?;
+            Ok(())
+        })
+        .await
+}
+
+async fn count(database: &Database) -> i64 {
+    database
+        .read(|c| Ok::<_, Error>(c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?))
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_share_commits_and_everything_answered_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder, &Options::default());
+    table(&database).await;
+    let before = database.commits();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..640 {
+        let database = database.clone();
+        tasks.spawn(async move { insert(&database, format!("k{n}"), 10).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    let commits = database.commits() - before;
+    assert!(commits < 320, "{commits} commits for 640 writes");
+    drop(database);
+    assert_eq!(count(&open(&folder, &Options::default())).await, 640);
+}
+
+#[tokio::test]
+async fn a_failing_or_panicking_job_is_rolled_back_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder, &Options::default());
+    table(&database).await;
+    let failing = database.write(|c| {
+        c.execute("INSERT INTO t VALUES ('lost', NULL)", [])?;
+        c.execute("INSERT INTO t VALUES ('lost', NULL)", [])?;
+        Ok::<_, Error>(())
+    });
+    let panicking = database.write(|c| {
+        c.execute("INSERT INTO t VALUES ('gone', NULL)", [])?;
+        if c.last_insert_rowid() >= 0 {
+            panic!("on purpose");
+        }
+        Ok::<_, Error>(())
+    });
+    let (failed, panicked, kept) =
+        tokio::join!(failing, panicking, insert(&database, "kept".to_owned(), 1));
+    assert!(matches!(failed, Err(Error::Constraint(_))), "{failed:?}");
+    assert!(matches!(panicked, Err(Error::Panicked)), "{panicked:?}");
+    kept.unwrap();
+    assert_eq!(count(&database).await, 1);
+}
+
+#[tokio::test]
+async fn a_full_database_says_so_loses_nothing_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(
+        &folder,
+        &Options {
+            max_bytes: Some(1 << 20),
+            ..Options::default()
+        },
+    );
+    table(&database).await;
+    let mut answered = 0;
+    loop {
+        match insert(&database, format!("k{answered}"), 50_000).await {
+            Ok(()) => answered += 1,
+            Err(Error::Full) => break,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(answered > 10, "{answered}");
+    assert_eq!(count(&database).await, answered);
+    database
+        .write(|c| {
+            c.execute("DELETE FROM t WHERE k < 'k2'", [])
+                .map_err(Error::from)
+        })
+        .await
+        .unwrap();
+    insert(&database, "again".to_owned(), 50_000).await.unwrap();
+}
+
+#[tokio::test]
+async fn readers_cannot_write_and_see_committed_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder, &Options::default());
+    table(&database).await;
+    insert(&database, "a".to_owned(), 1).await.unwrap();
+    assert_eq!(count(&database).await, 1);
+    let refused = database
+        .read(|c| Ok::<_, Error>(c.execute("DELETE FROM t", [])?))
+        .await;
+    assert!(refused.is_err());
+    assert_eq!(count(&database).await, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder, &Options::default());
+    assert_eq!(
+        std::fs::metadata(database.path())
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
+}

@@ -1,0 +1,1 @@
+//! Write a Second Brain component: router, caller, collections, errors.

@@ -1,1 +1,125 @@
-//! Write a Second Brain component: router, caller, collections, errors.
+//! Write a Second Brain component: an axum router over `wasi:http`, the caller, typed collections,
+//! one form of error.
+//!
+//! A component is a `cdylib` crate for `wasm32-wasip2`. Its `lib.rs` is a router, and the rules live
+//! in modules of plain functions that are tested natively:
+//!
+//! ```
+//! use sbd_sdk::documents::Collection;
+//! use sbd_sdk::{Answer, Caller, Error, Json, Path, Result, id};
+//! use serde::{Deserialize, Serialize};
+//! use utoipa::ToSchema;
+//! use utoipa_axum::{router::OpenApiRouter, routes};
+//!
+//! const NOTES: Collection<Note> = Collection::new("notes");
+//!
+//! #[derive(Serialize, Deserialize, ToSchema)]
+//! struct Note { #[serde(rename = "_id")] id: String, owner: String, text: String }
+//!
+//! #[derive(Deserialize, ToSchema)]
+//! #[serde(deny_unknown_fields)]
+//! struct NewNote { text: String }
+//!
+//! /// Keeps a note.
+//! #[utoipa::path(post, path = "/api/v1/notes", responses((status = 201, body = Note)), security(("bearer" = [])))]
+//! async fn create(caller: Caller, Json(new): Json<NewNote>) -> Result<Answer> {
+//!     let note = Note { id: id::new("not"), owner: caller.user, text: new.text };
+//!     NOTES.insert(&note).await?;
+//!     Answer::created(&format!("/api/v1/notes/{}", note.id), &note)
+//! }
+//!
+//! /// Reads a note of one's own.
+//! #[utoipa::path(get, path = "/api/v1/notes/{id}", responses((status = 200, body = Note)), security(("bearer" = [])))]
+//! async fn read(caller: Caller, Path(id): Path<String>) -> Result<Json<Note>> {
+//!     let note = NOTES.get(&id).await?.filter(|note| note.owner == caller.user);
+//!     note.map(Json).ok_or_else(|| Error::not_found("note"))
+//! }
+//!
+//! fn router() -> OpenApiRouter {
+//!     OpenApiRouter::new().routes(routes!(create)).routes(routes!(read))
+//! }
+//!
+//! sbd_sdk::component!(router);
+//! ```
+//!
+//! What goes to standard output and error is the component's log; the host adds tenant, component
+//! and request id.
+
+#![deny(missing_docs)]
+
+mod answer;
+mod app;
+mod bindings;
+pub mod cache;
+mod call;
+mod caller;
+pub mod config;
+mod context;
+pub mod documents;
+mod error;
+pub mod etag;
+mod extract;
+pub mod id;
+pub mod idempotency;
+pub mod keys;
+pub mod keyvalue;
+mod openapi;
+pub mod paging;
+pub mod passwords;
+pub mod time;
+
+pub use answer::Answer;
+pub use app::App;
+pub use call::{call, read_json};
+pub use caller::{Caller, RequestId, Tenant};
+pub use documents::DocumentsError;
+pub use error::{Detail, Error, ErrorBody, ErrorContent, Result};
+pub use extract::{Json, Path, Query, from_json};
+pub use idempotency::Idempotency;
+pub use openapi::{About, BEARER};
+
+#[doc(hidden)]
+pub use utoipa_axum::router::OpenApiRouter;
+#[doc(hidden)]
+pub use wasip3;
+
+/// Makes a crate a component: `component!(router)` with a function that returns its
+/// `utoipa_axum::router::OpenApiRouter`. The router is built once per instance.
+///
+/// Off wasm it makes nothing, so that the crate's tests build natively.
+#[macro_export]
+macro_rules! component {
+    ($router:path) => {
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> $crate::OpenApiRouter = $router;
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            struct Component;
+
+            impl $crate::wasip3::exports::http::handler::Guest for Component {
+                async fn handle(
+                    request: $crate::wasip3::http::types::Request,
+                ) -> ::core::result::Result<
+                    $crate::wasip3::http::types::Response,
+                    $crate::wasip3::http::types::ErrorCode,
+                > {
+                    ::std::thread_local! {
+                        static APP: $crate::App = $crate::App::new(
+                            $router(),
+                            $crate::About {
+                                name: env!("CARGO_PKG_NAME"),
+                                version: env!("CARGO_PKG_VERSION"),
+                                description: env!("CARGO_PKG_DESCRIPTION"),
+                            },
+                        );
+                    }
+                    let app = APP.with(::core::clone::Clone::clone);
+                    app.handle(request).await
+                }
+            }
+
+            $crate::wasip3::http::service::export!(Component);
+        };
+    };
+}

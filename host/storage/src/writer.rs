@@ -119,9 +119,7 @@ fn serve(
             };
         }
         let committed = match begun {
-            Ok(()) => {
-                commit(connection).inspect(|()| drop(commits.fetch_add(1, Ordering::Relaxed)))
-            }
+            Ok(()) => commit(connection).inspect(|()| _ = commits.fetch_add(1, Ordering::Relaxed)),
             Err(error) => Err(error),
         };
         settle(&mut done, committed);

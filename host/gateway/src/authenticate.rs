@@ -1,0 +1,281 @@
+//! Bearer token in, principal out. The auth component decides; its answers are kept a while.
+
+use crate::components::Components;
+use crate::error::Refusal;
+use crate::revoked::Revocations;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+use moka::Expiry;
+use moka::future::Cache;
+use sbd_runtime::{Body, Call, Caller, body};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A principal is asked for again after this long at most.
+const KEPT: Duration = Duration::from_secs(60);
+/// A refused token is refused again without asking for this long.
+const REFUSAL_KEPT: Duration = Duration::from_secs(5);
+/// Answers kept; the least used go first. About 300 bytes each.
+const ANSWERS: u64 = 50_000;
+/// Longest token that is looked at. Ours have a few hundred bytes.
+const LONGEST_TOKEN: usize = 4096;
+/// Largest answer of the auth component.
+const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// Asks the auth component who a token belongs to.
+pub(crate) struct Authenticator {
+    component: Option<Arc<str>>,
+    answers: Cache<Fingerprint, Answer>,
+    revoked: Arc<Revocations>,
+    time_limit: Duration,
+}
+
+/// SHA-256 of tenant and token: the cache holds no token.
+type Fingerprint = [u8; 32];
+
+#[derive(Clone)]
+enum Answer {
+    Known(Arc<Caller>),
+    Refused(Refusal),
+}
+
+/// Keeps a principal no longer than its token is valid.
+struct KeptFor;
+
+#[derive(Serialize)]
+struct Question<'a> {
+    token: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Principal {
+    user: Arc<str>,
+    session: Option<Arc<str>>,
+    username: String,
+    roles: Vec<String>,
+    expires_at: jiff::Timestamp,
+}
+
+#[derive(Deserialize)]
+struct ErrorEnvelope {
+    error: ErrorCode,
+}
+
+#[derive(Deserialize)]
+struct ErrorCode {
+    code: String,
+}
+
+// === impl Authenticator ===
+
+impl Authenticator {
+    pub(crate) fn new(
+        component: Option<Arc<str>>,
+        revoked: Arc<Revocations>,
+        time_limit: Duration,
+    ) -> Self {
+        Self {
+            component,
+            answers: Cache::builder()
+                .max_capacity(ANSWERS)
+                .expire_after(KeptFor)
+                .build(),
+            revoked,
+            time_limit,
+        }
+    }
+
+    /// Is there anybody to ask?
+    pub(crate) fn is_on(&self) -> bool {
+        self.component.is_some()
+    }
+
+    /// The principal behind a request, or `None` for an anonymous one. `admit` is asked before a
+    /// token that is not known costs the auth component work.
+    pub(crate) async fn authenticate<C: Components>(
+        &self,
+        components: &C,
+        tenant: &Arc<str>,
+        request_id: &Arc<str>,
+        headers: &HeaderMap,
+        admit: impl FnOnce() -> Result<(), Refusal>,
+    ) -> Result<Option<Arc<Caller>>, Refusal> {
+        let Some(component) = &self.component else {
+            return Ok(None);
+        };
+        let Some(token) = bearer(headers)? else {
+            return Ok(None);
+        };
+        let key = fingerprint(tenant, token);
+        let answer = match self.answers.get(&key).await {
+            Some(answer) => answer,
+            None => {
+                admit()?;
+                let call = Call {
+                    tenant: Arc::clone(tenant),
+                    component: Arc::clone(component),
+                    request_id: Arc::clone(request_id),
+                    caller: None,
+                };
+                // Of many requests with one new token the first asks, the others wait for it. A
+                // failure to ask is shared by those who wait and then forgotten.
+                self.answers
+                    .try_get_with(key, self.ask(components, call, token))
+                    .await
+                    .map_err(|refusal| (*refusal).clone())?
+            }
+        };
+        // Looked at after the answer is in, from the cache or from the component alike: a logout
+        // that overtook a slow answer still wins.
+        match answer {
+            Answer::Refused(refusal) => Err(refusal),
+            Answer::Known(caller) if caller.expires_at <= now() => Err(Refusal::token_expired()),
+            Answer::Known(caller) => match &caller.session {
+                Some(session) if self.revoked.contains(tenant, session) => {
+                    Err(Refusal::token_invalid("This session has ended; log in again."))
+                }
+                _ => Ok(Some(caller)),
+            },
+        }
+    }
+
+    async fn ask<C: Components>(
+        &self,
+        components: &C,
+        call: Call,
+        token: &str,
+    ) -> Result<Answer, Refusal> {
+        let tenant = Arc::clone(&call.tenant);
+        let request = question(&call.component, token)?;
+        let exchange = async {
+            let (head, body) = components.invoke(call, request).await?.into_parts();
+            let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+            let body = body.map_err(|error| unusable(&error))?.to_bytes();
+            Ok::<_, Refusal>((head.status, body))
+        };
+        let (status, body) = tokio::time::timeout(self.time_limit, exchange)
+            .await
+            .map_err(|_| Refusal::timeout(self.time_limit))??;
+        match status {
+            StatusCode::OK => {
+                let principal: Principal =
+                    serde_json::from_slice(&body).map_err(|error| unusable(&error))?;
+                Ok(Answer::Known(Arc::new(Caller {
+                    tenant,
+                    user: principal.user,
+                    session: principal.session,
+                    username: principal.username,
+                    roles: principal.roles,
+                    expires_at: principal.expires_at.as_second(),
+                })))
+            }
+            StatusCode::UNAUTHORIZED => {
+                let envelope: ErrorEnvelope =
+                    serde_json::from_slice(&body).map_err(|error| unusable(&error))?;
+                Ok(Answer::Refused(match envelope.error.code.as_str() {
+                    "TOKEN_EXPIRED" => Refusal::token_expired(),
+                    _ => Refusal::token_invalid("The access token is not valid; log in again."),
+                }))
+            }
+            other => Err(unusable(&other)),
+        }
+    }
+}
+
+// === impl KeptFor ===
+
+impl Expiry<Fingerprint, Answer> for KeptFor {
+    fn expire_after_create(&self, _: &Fingerprint, answer: &Answer, _: Instant) -> Option<Duration> {
+        Some(match answer {
+            Answer::Refused(_) => REFUSAL_KEPT,
+            Answer::Known(caller) => {
+                let left = u64::try_from(caller.expires_at.saturating_sub(now())).unwrap_or(0);
+                KEPT.min(Duration::from_secs(left))
+            }
+        })
+    }
+}
+
+/// The token of `Authorization: Bearer ...`, `None` without that header.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let malformed = || {
+        Refusal::token_invalid("The Authorization header is not `Bearer` and one token; send that or none.")
+    };
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or_else(malformed)?;
+    let token = token.trim_matches(' ');
+    let well_formed = scheme.eq_ignore_ascii_case("bearer")
+        && values.next().is_none()
+        && (1..=LONGEST_TOKEN).contains(&token.len())
+        && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
+    if well_formed { Ok(Some(token)) } else { Err(malformed()) }
+}
+
+fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(tenant.as_bytes());
+    context.update(&[0]);
+    context.update(token.as_bytes());
+    let digest = context.finish();
+    let mut key = [0; 32];
+    key.copy_from_slice(digest.as_ref());
+    key
+}
+
+fn question(component: &str, token: &str) -> Result<Request<Body>, Refusal> {
+    let json = serde_json::to_vec(&Question { token }).map_err(|error| unusable(&error))?;
+    Request::post(format!("http://{component}.spin.internal/-/authenticate"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body::full(json))
+        .map_err(|error| unusable(&error))
+}
+
+/// The auth component broke the contract; the client can do nothing about it.
+fn unusable(reason: &dyn std::fmt::Display) -> Refusal {
+    tracing::error!(%reason, "the auth component's answer to /-/authenticate is of no use");
+    Refusal::internal()
+}
+
+fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn only_one_well_formed_bearer_token_is_read() {
+        let read = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers).map(|token| token.map(str::to_owned)).map_err(|_| ())
+        };
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&["Bearer abc.def-1_~+/=="]), Ok(Some("abc.def-1_~+/==".to_owned())));
+        assert_eq!(read(&["bEARER   x "]), Ok(Some("x".to_owned())));
+        for bad in ["Bearer", "Bearer ", "Basic YTpi", "x", "", "Bearer a b", "Bearer a\"b", "Bearer a,b"] {
+            assert_eq!(read(&[bad]), Err(()), "{bad:?}");
+        }
+        assert_eq!(read(&["Bearer a", "Bearer a"]), Err(()));
+    }
+
+    #[test]
+    fn tenants_do_not_share_answers() {
+        assert_ne!(fingerprint("a", "token"), fingerprint("b", "token"));
+        assert_ne!(fingerprint("a", "btoken"), fingerprint("ab", "token"));
+    }
+}

@@ -1,0 +1,26 @@
+//! What the gateway needs of the runtime, as a trait: the gateway's own promises are then tested
+//! without wasm, and the product is tested whole elsewhere.
+
+use sbd_runtime::{Body, Call, InvokeError, Runtime};
+
+/// Hears of sessions that ended: the tenant, then the sessions' ids.
+pub type RevocationListener = Box<dyn Fn(&str, &[String]) + Send + Sync>;
+
+/// The components behind the gateway.
+pub trait Components: Send + Sync + 'static {
+    /// Sends a request to one component of one tenant.
+    ///
+    /// # Errors
+    /// When no response came back; see [`InvokeError`].
+    fn invoke(
+        &self,
+        call: Call,
+        request: http::Request<Body>,
+    ) -> impl Future<Output = Result<http::Response<Body>, InvokeError>> + Send;
+
+    /// Calls `listener` before the response that ended the sessions reaches its client.
+    fn on_revoked(&self, listener: RevocationListener);
+
+    /// What `/health` shows about the components, as a JSON object.
+    fn health(&self) -> serde_json::Value;
+}

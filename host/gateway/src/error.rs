@@ -1,0 +1,249 @@
+//! Refusals: the one place where whatever went wrong becomes a status and the standard body.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use sbd_runtime::{Body, InvokeError, body};
+use serde::Serialize;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Why the gateway could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// An origin is no origin.
+    #[error("`{0}` is not an origin; write it as browsers send it, for example https://app.example.com")]
+    Origin(String),
+    /// Credentials for everybody.
+    #[error("cors: `allow_credentials` does not go with the origin `*`; name the origins that may send cookies")]
+    CredentialsForAll,
+    /// The auth component is not in the application.
+    #[error("the auth component `{0}` is not in the application; add it to the manifest or name another one")]
+    NoAuthComponent(String),
+    /// A static response of the manifest cannot be sent.
+    #[error("the static response of route `{route}` cannot be sent: {reason}; correct it in the manifest")]
+    StaticResponse {
+        /// The route as the manifest writes it.
+        route: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A request that is answered with an error.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    hint: Hint,
+}
+
+/// The header that goes with a refusal.
+#[derive(Clone, Debug)]
+enum Hint {
+    Nothing,
+    RetryAfter(u64),
+    Allow(&'static str),
+    Authenticate,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Inside<'a>,
+}
+
+#[derive(Serialize)]
+struct Inside<'a> {
+    code: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            hint: Hint::Nothing,
+        }
+    }
+
+    pub(crate) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", message)
+    }
+
+    pub(crate) fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::challenge("UNAUTHENTICATED", message)
+    }
+
+    pub(crate) fn token_expired() -> Self {
+        Self::challenge(
+            "TOKEN_EXPIRED",
+            "The access token has expired; get a new one with the refresh token.",
+        )
+    }
+
+    pub(crate) fn token_invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::challenge("TOKEN_INVALID", message)
+    }
+
+    fn challenge(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            hint: Hint::Authenticate,
+            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
+        }
+    }
+
+    pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            "Nothing answers at this path; see /docs for the paths that exist.",
+        )
+    }
+
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        Self {
+            hint: Hint::Allow(allow),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "METHOD_NOT_ALLOWED",
+                format!("This path answers {allow} only."),
+            )
+        }
+    }
+
+    pub(crate) fn body_too_large(limit: u64) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "BODY_TOO_LARGE",
+            format!("The request body is larger than the {limit} bytes allowed here; send less."),
+        )
+    }
+
+    pub(crate) fn uri_too_long(limit: usize) -> Self {
+        Self::new(
+            StatusCode::URI_TOO_LONG,
+            "URI_TOO_LONG",
+            format!("The address is longer than {limit} bytes; send long values in the body."),
+        )
+    }
+
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        Self {
+            hint: Hint::RetryAfter(seconds),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "RATE_LIMITED",
+                format!("Too many requests; try again in {seconds} s."),
+            )
+        }
+    }
+
+    pub(crate) fn timeout(limit: Duration) -> Self {
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "TIMEOUT",
+            format!(
+                "No answer within {} s; try again, or ask for less at once.",
+                limit.as_secs_f32()
+            ),
+        )
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "Something went wrong in the server; its log has the reason under this request id.",
+        )
+    }
+
+    fn overloaded(wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        Self {
+            hint: Hint::RetryAfter(seconds),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "OVERLOADED",
+                format!("The server is busy; try again in {seconds} s."),
+            )
+        }
+    }
+
+    pub(crate) fn not_ready() -> Self {
+        Self {
+            message: Cow::Borrowed("The server is starting or stopping; try again shortly."),
+            ..Self::overloaded(Duration::from_secs(1))
+        }
+    }
+
+    fn storage_full() -> Self {
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "STORAGE_FULL",
+            "The server's disk is full, nothing was written; the operator must make room.",
+        )
+    }
+
+    /// The answer in the standard form.
+    pub(crate) fn into_response(self, request_id: &str) -> Response<Body> {
+        let envelope = Envelope {
+            error: Inside {
+                code: self.code,
+                message: &self.message,
+                request_id,
+            },
+        };
+        // Three strings always serialise; an empty body would still carry the status.
+        let bytes = serde_json::to_vec(&envelope).unwrap_or_default();
+        let mut response = Response::new(body::full(bytes));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        match self.hint {
+            Hint::Nothing => None,
+            Hint::RetryAfter(seconds) => headers.insert(header::RETRY_AFTER, seconds.into()),
+            Hint::Allow(methods) => headers.insert(header::ALLOW, HeaderValue::from_static(methods)),
+            Hint::Authenticate => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
+        };
+        response
+    }
+}
+
+/// What the runtime reports, as what the client is told. The reason itself stays in the log.
+impl From<InvokeError> for Refusal {
+    fn from(error: InvokeError) -> Self {
+        match error {
+            InvokeError::Overloaded { retry_after, .. } => Self::overloaded(retry_after),
+            InvokeError::Timeout(limit) => Self::timeout(limit),
+            InvokeError::StorageFull => Self::storage_full(),
+            InvokeError::BodyTooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "BODY_TOO_LARGE",
+                "The request body is larger than allowed here; send less.",
+            ),
+            // UnknownComponent, Trapped, CannotStart, Guest: nothing a client could do about.
+            other => {
+                tracing::error!(error = %other, "a component did not answer");
+                Self::internal()
+            }
+        }
+    }
+}
+
+/// Rounded up, and never "try again in 0 s".
+fn whole_seconds(wait: Duration) -> u64 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    seconds.max(1)
+}

@@ -1,0 +1,179 @@
+//! How many requests one user, or one anonymous address, may send.
+
+use crate::config::RateLimit;
+use crate::error::Refusal;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use http::{HeaderMap, HeaderName};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Requests between two sweeps of keys that are full again, so that memory follows the number of
+/// clients that are active, not of all that ever were.
+const SWEEP_EVERY: u32 = 16 * 1024;
+
+/// Whose bucket a request is taken from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Payer {
+    /// A signed-in user, wherever they come from.
+    User(Arc<str>),
+    /// An address; for IPv6 its /64, which is what one subscriber owns.
+    Address([u8; 16]),
+}
+
+/// A keyed token bucket.
+pub(crate) struct Limiter {
+    buckets: RateLimiter<Payer, DashMapStateStore<Payer>, DefaultClock, StateInformationMiddleware>,
+    burst: u32,
+    per_second: u32,
+    since_sweep: AtomicU32,
+}
+
+/// What is left of a bucket, for the `ratelimit-*` headers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    limit: u32,
+    remaining: u32,
+    /// Seconds until the bucket is full again.
+    reset: u32,
+}
+
+// === impl Limiter ===
+
+impl Limiter {
+    pub(crate) fn new(limit: RateLimit) -> Self {
+        let per_second = NonZeroU32::new(limit.per_second).unwrap_or(NonZeroU32::MIN);
+        let burst = NonZeroU32::new(limit.burst).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        Self {
+            buckets: RateLimiter::dashmap(quota).with_middleware(),
+            burst: burst.get(),
+            per_second: per_second.get(),
+            since_sweep: AtomicU32::new(0),
+        }
+    }
+
+    /// Takes one request from the payer's bucket.
+    pub(crate) fn take(&self, payer: &Payer) -> (Allowance, Result<(), Refusal>) {
+        if self.since_sweep.fetch_add(1, Ordering::Relaxed) == SWEEP_EVERY {
+            self.since_sweep.store(0, Ordering::Relaxed);
+            self.buckets.retain_recent();
+        }
+        match self.buckets.check_key(payer) {
+            Ok(state) => (self.allowance(state.remaining_burst_capacity()), Ok(())),
+            Err(until) => {
+                let wait = until.wait_time_from(DefaultClock::default().now());
+                (self.allowance(0), Err(Refusal::rate_limited(wait)))
+            }
+        }
+    }
+
+    fn allowance(&self, remaining: u32) -> Allowance {
+        Allowance {
+            limit: self.burst,
+            remaining,
+            reset: self.burst.saturating_sub(remaining).div_ceil(self.per_second),
+        }
+    }
+}
+
+// === impl Allowance ===
+
+impl Allowance {
+    pub(crate) fn describe(self, headers: &mut HeaderMap) {
+        headers.insert(LIMIT, self.limit.into());
+        headers.insert(REMAINING, self.remaining.into());
+        headers.insert(RESET, self.reset.into());
+    }
+}
+
+// === impl Payer ===
+
+impl Payer {
+    pub(crate) fn address(address: IpAddr) -> Self {
+        let mut key = match address.to_canonical() {
+            IpAddr::V4(v4) => return Self::Address(v4.to_ipv6_mapped().octets()),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        if let Some(interface) = key.get_mut(8..) {
+            interface.fill(0);
+        }
+        Self::Address(key)
+    }
+}
+
+/// The client's address: the peer's own, unless the peer is a trusted proxy. Then the last entry
+/// of `X-Forwarded-For` that no trusted proxy wrote: everything before it the client may have
+/// invented.
+pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    let peer = peer.to_canonical();
+    if !trusted.contains(&peer) {
+        return peer;
+    }
+    let mut client = peer;
+    for value in headers.get_all("x-forwarded-for").into_iter().rev() {
+        for entry in value.to_str().unwrap_or_default().rsplit(',') {
+            let Ok(address) = entry.trim().parse::<IpAddr>() else {
+                return client;
+            };
+            client = address.to_canonical();
+            if !trusted.contains(&client) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn a_bucket_empties_and_says_when_to_come_back() {
+        let limiter = Limiter::new(RateLimit { per_second: 1, burst: 2 });
+        let ada = Payer::User("usr_ada".into());
+        assert_eq!(limiter.take(&ada).0.remaining, 1);
+        assert_eq!(limiter.take(&ada).0.remaining, 0);
+        let (allowance, outcome) = limiter.take(&ada);
+        assert_eq!((allowance.limit, allowance.remaining, allowance.reset), (2, 0, 2));
+        let refused = outcome.unwrap_err().into_response("req_1");
+        assert_eq!(refused.status(), 429);
+        assert_eq!(refused.headers().get("retry-after").unwrap(), "1");
+        assert!(limiter.take(&Payer::User("usr_bob".into())).1.is_ok());
+    }
+
+    #[test]
+    fn ipv6_neighbours_share_a_bucket_and_mapped_addresses_are_ipv4() {
+        let of = |text: &str| Payer::address(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+    }
+
+    #[test]
+    fn forwarded_for_is_believed_from_trusted_proxies_only() {
+        let at = |text: &str| text.parse::<IpAddr>().unwrap();
+        let trusted = [at("10.0.0.1"), at("10.0.0.2")];
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", HeaderValue::from_static("1.1.1.1, 2.2.2.2"));
+        headers.append("x-forwarded-for", HeaderValue::from_static("10.0.0.2"));
+        assert_eq!(client_address(at("9.9.9.9"), &headers, &trusted), at("9.9.9.9"));
+        assert_eq!(client_address(at("10.0.0.1"), &headers, &trusted), at("2.2.2.2"));
+        assert_eq!(client_address(at("10.0.0.1"), &headers, &[]), at("10.0.0.1"));
+        let mut broken = HeaderMap::new();
+        broken.insert("x-forwarded-for", HeaderValue::from_static("1.1.1.1, unknown"));
+        assert_eq!(client_address(at("10.0.0.1"), &broken, &trusted), at("10.0.0.1"));
+    }
+}

@@ -1,0 +1,102 @@
+//! Paths under `/-/` are between host and components; nobody outside reaches them.
+
+use std::borrow::Cow;
+
+/// Levels of percent-encoding that are followed; a path with more is refused unread. Honest
+/// clients need one, and each level costs a pass over the path.
+const DEEPEST: u32 = 8;
+
+/// Does this path, as any server behind us might read it, lie under `/-/`?
+pub(crate) fn is_reserved(path: &str) -> bool {
+    let mut bytes = path.bytes();
+    // The common path: an ordinary first letter, and nothing in it that could be read otherwise.
+    let plain = bytes.next() == Some(b'/')
+        && !matches!(bytes.next(), Some(b'-' | b'/' | b'.' | b'\\' | b'%'))
+        && !path.contains("..")
+        && !path.bytes().any(|b| b == b'%' || b == b'\\');
+    !plain && is_reserved_when_read_freely(path)
+}
+
+/// Decoded until nothing changes; backslashes as slashes, empty and dot segments resolved.
+fn is_reserved_when_read_freely(path: &str) -> bool {
+    let mut path = Cow::Borrowed(path.as_bytes());
+    let mut levels = 0;
+    while let Some(decoded) = decode(&path) {
+        levels += 1;
+        if levels > DEEPEST {
+            return true;
+        }
+        path = Cow::Owned(decoded);
+    }
+    let mut segments: Vec<&[u8]> = Vec::new();
+    for segment in path.split(|&b| b == b'/' || b == b'\\') {
+        match segment {
+            b"" | b"." => {}
+            b".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+        // Refused even if a later `..` leads out again: who wants to go there has no need to.
+        if segments.first() == Some(&b"-".as_slice()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// One level of percent-encoding taken off; `None` if there is none.
+fn decode(path: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escape = match (byte, tail) {
+            (b'%', [high, low, after @ ..]) => digit(high).zip(digit(low)).map(|pair| (pair, after)),
+            _ => None,
+        };
+        match escape {
+            Some(((high, low), after)) => {
+                decoded.push(high << 4 | low);
+                rest = after;
+            }
+            None => {
+                decoded.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    (decoded.len() < path.len()).then_some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_spelling_reaches_the_reserved_paths() {
+        for path in [
+            "/-/authenticate", "/-", "/-/", "//-/x", "/./-/x", "/.//-/x", "/%2D/x", "/%2d", "/%252D/x",
+            "/%25252d/x", "/%2F-/x", "/-%2Fx", "/a/../-/x", "/a/%2e%2e/-/x", "/a%2F..%2F-/x", "/\\-\\x",
+            "/%5C-/x", "/-/../a", "/..//-/x", "-/x", "/-/a/../../a",
+        ] {
+            assert!(is_reserved(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn ordinary_paths_pass() {
+        for path in [
+            "/", "", "*", "/a", "/a/-/b", "/-a", "/--", "/a/%2d/b", "/a-b/-", "/%", "/%2", "/%zz", "/a/../b",
+            "/.well-known/jwks.json", "/api/v1/families/fam_1?x=/-/", "/%41/b", "/..",
+        ] {
+            assert!(!is_reserved(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn encoding_without_end_is_refused() {
+        let path = format!("/%{}2D/x", "25".repeat(4000));
+        assert!(is_reserved(&path));
+    }
+}

@@ -1,0 +1,178 @@
+//! Sockets: HTTP/1.1 and HTTP/2 (by prior knowledge) on one listener, bounded, and ended in order.
+
+use crate::headers;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body::Body as HttpBody;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Requests of one HTTP/2 connection at once.
+const STREAMS: u32 = 256;
+/// A silent HTTP/2 peer is asked for a sign of life this often, and has as long to give it.
+const PING: Duration = Duration::from_secs(20);
+/// Pause after `accept` failed, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What bounds a listener.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerLimits {
+    pub(crate) connections: usize,
+    pub(crate) header_read_timeout: Duration,
+    pub(crate) header_bytes: usize,
+    pub(crate) grace: Duration,
+}
+
+/// The other end of a connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// The address as header value, made once for all requests of the connection.
+    pub(crate) header: HeaderValue,
+}
+
+/// Answers requests with `handler` until `shutdown` resolves; then lets those under way finish
+/// within the grace period and cuts what is left. A client that leaves drops its handler's future.
+pub(crate) async fn run<H, F, B>(
+    listener: TcpListener,
+    limits: ServerLimits,
+    shutdown: impl Future<Output = ()>,
+    handler: H,
+) where
+    H: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: HttpBody<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+{
+    let builder = Arc::new(builder(limits));
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let (closing, closed) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        // A place first, then a client: who finds none waits in the kernel's backlog, unaccepted.
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accepted => accepted,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if this goes on");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let connection = connection(
+            Arc::clone(&builder),
+            stream,
+            address,
+            limits.header_read_timeout,
+            closed.clone(),
+            handler.clone(),
+        );
+        connections.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    closing.send_replace(true);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.grace, finished).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests did not finish within {} s and are cut",
+            limits.grace.as_secs_f32()
+        );
+        connections.shutdown().await;
+    }
+}
+
+fn builder(limits: ServerLimits) -> Builder<TokioExecutor> {
+    // Below 8192 hyper panics.
+    let header_bytes = limits.header_bytes.max(8192);
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read_timeout)
+        .max_buf_size(header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    builder
+}
+
+async fn connection<H, F, B>(
+    builder: Arc<Builder<TokioExecutor>>,
+    stream: TcpStream,
+    address: SocketAddr,
+    patience: Duration,
+    mut closing: watch::Receiver<bool>,
+    handler: H,
+) where
+    H: Fn(Arc<Peer>, Request<Incoming>) -> F,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: HttpBody<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+{
+    // Small answers must not wait for the acknowledgement of earlier ones.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    }
+    let peer = Arc::new(Peer {
+        address,
+        header: headers::address(address),
+    });
+    let spoken = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        spoken.store(true, Ordering::Relaxed);
+        let response = handler(Arc::clone(&peer), request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // hyper's own timer starts once it knows the protocol; a client that never says enough for
+    // that is ended by this one.
+    let mut first_words = pin!(tokio::time::sleep(patience));
+    let mut waiting = true;
+    let mut open = true;
+    loop {
+        tokio::select! {
+            served = serving.as_mut() => {
+                if let Err(error) = served {
+                    tracing::debug!(%error, %address, "a connection ended early");
+                }
+                return;
+            }
+            () = first_words.as_mut(), if waiting => {
+                waiting = false;
+                if !spoken.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            _ = closing.changed(), if open => {
+                open = false;
+                serving.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

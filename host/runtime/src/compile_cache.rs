@@ -1,0 +1,148 @@
+//! Compiled components on disk.
+//!
+//! Loading machine code is as dangerous as running it, so a file is loaded only if this very host
+//! wrote it: its content is authenticated with a secret of the data directory before wasmtime sees
+//! it. A file that was changed, cut short, or brought from elsewhere is compiled anew. The name
+//! of a file is the component's content hash and the engine's compatibility hash, so that another
+//! wasmtime version or setting never meets it.
+
+use crate::Error;
+use ring::{digest, hmac};
+use subtle::ConstantTimeEq as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// The folder of compiled components.
+#[derive(Debug)]
+pub struct CompileCache {
+    folder: PathBuf,
+    key: hmac::Key,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    rejected: AtomicU64,
+}
+
+/// What the cache has done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompileCacheStats {
+    /// Components loaded from a file.
+    pub hits: u64,
+    /// Components compiled because there was no file.
+    pub misses: u64,
+    /// Components compiled because the file was not one of ours.
+    pub rejected: u64,
+}
+
+const TAG: usize = 32;
+
+// === impl CompileCache ===
+
+impl CompileCache {
+    /// A cache in `folder`, whose files are authenticated with `secret`.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(folder: PathBuf, secret: &[u8; 32]) -> Result<Self, Error> {
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Error::data_directory(&folder, &error))?;
+        Ok(Self {
+            folder,
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+        })
+    }
+
+    /// What the cache has done so far.
+    pub fn stats(&self) -> CompileCacheStats {
+        CompileCacheStats {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            rejected: self.rejected.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The component in `wasm`, from its file if there is a good one, else compiled and stored.
+    /// Blocks while it compiles.
+    ///
+    /// # Errors
+    /// When the bytes are not a component that this engine can compile.
+    pub fn load(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
+        let name = file_name(engine, wasm);
+        let path = self.folder.join(&name);
+        match std::fs::read(&path) {
+            Ok(file) => {
+                if let Some(component) = self.trusted(engine, &name, &file) {
+                    self.hits.fetch_add(1, Ordering::Relaxed);
+                    return Ok(component);
+                }
+                self.rejected.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    file = %path.display(),
+                    "compiled component was changed or comes from elsewhere; compiling it anew"
+                );
+            }
+            Err(_) => {
+                self.misses.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let compiled = engine.precompile_component(wasm)?;
+        let file = self.sealed(&name, &compiled);
+        if let Err(error) = write_atomically(&path, &file) {
+            tracing::warn!(file = %path.display(), %error, "cannot keep a compiled component; the next start will compile it again");
+        }
+        self.trusted(engine, &name, &file)
+            .ok_or_else(|| wasmtime::format_err!("a freshly compiled component does not load"))
+    }
+
+    fn sealed(&self, name: &str, compiled: &[u8]) -> Vec<u8> {
+        let mut file = Vec::with_capacity(TAG + compiled.len());
+        file.extend_from_slice(self.tag(name, compiled).as_ref());
+        file.extend_from_slice(compiled);
+        file
+    }
+
+    /// The component in a file's bytes, if this host sealed them under this name.
+    fn trusted(&self, engine: &Engine, name: &str, file: &[u8]) -> Option<Component> {
+        let (tag, compiled) = file.split_at_checked(TAG)?;
+        let ours: bool = self.tag(name, compiled).as_ref().ct_eq(tag).into();
+        if !ours {
+            return None;
+        }
+        // SAFETY: `deserialize` trusts its input to be wasmtime's own output. The tag, made with a
+        // secret only this host has, proves that these bytes, already in memory, are what
+        // `precompile_component` returned for this content and engine.
+        #[expect(unsafe_code, reason = "wasmtime's API for precompiled code is unsafe")]
+        let component = unsafe { Component::deserialize(engine, compiled) };
+        component
+            .inspect_err(|error| tracing::warn!(%error, "compiled component does not load"))
+            .ok()
+    }
+
+    fn tag(&self, name: &str, compiled: &[u8]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(name.as_bytes());
+        context.update(compiled);
+        context.sign()
+    }
+}
+
+fn file_name(engine: &Engine, wasm: &[u8]) -> String {
+    let mut compatibility = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut compatibility);
+    let content = digest::digest(&digest::SHA256, wasm);
+    let content: String = content.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{content}-{:016x}.cwasm", compatibility.finish())
+}
+
+/// A reader sees the old file or the new one, never half of it.
+fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    std::fs::write(&partial, bytes)?;
+    std::fs::rename(&partial, path)
+}

@@ -1,0 +1,59 @@
+//! The wasmtime engine: one a process.
+
+use std::time::Duration;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result};
+
+/// How long a guest may compute before it must let others run. Every deadline that counts
+/// computing time counts in these.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Most instances alive at once in the process, over all tenants and components.
+pub const INSTANCES: u32 = 1000;
+
+/// Largest linear memory that any component may be granted. Bounds the address space that the
+/// pool reserves for each slot.
+pub const LARGEST_MEMORY: usize = 1 << 30;
+
+/// The engine with our settings, and the thread that advances its epoch.
+///
+/// # Errors
+/// When the machine cannot reserve the address space of the pool.
+pub fn engine() -> Result<Engine> {
+    let engine = Engine::new(&config())?;
+    let ticking = engine.weak();
+    std::thread::Builder::new().name("sbd-epoch".to_owned()).spawn(move || {
+        while let Some(engine) = ticking.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    })?;
+    Ok(engine)
+}
+
+fn config() -> Config {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(INSTANCES)
+        // Our guests are one or two core instances each; composed ones have several.
+        .total_core_instances(4 * INSTANCES)
+        .total_memories(2 * INSTANCES)
+        .total_tables(4 * INSTANCES)
+        .total_stacks(2 * INSTANCES)
+        .total_gc_heaps(INSTANCES)
+        .max_memory_size(LARGEST_MEMORY)
+        .max_core_instances_per_component(32)
+        .max_memories_per_component(8)
+        .max_tables_per_component(64)
+        // Pages kept between two instances in a slot save most page faults. `pagemap_scan` stays
+        // off: with swap it can show one guest's page to the next (wasmtime#14357).
+        .linear_memory_keep_resident(2 << 20)
+        .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(32 << 10);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .wasm_component_model_async(true);
+    config
+}

@@ -1,0 +1,128 @@
+//! Why the runtime could not start, load or answer.
+
+use crate::body::BodyError;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Why the runtime or one of its components could not be made ready.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data directory cannot be used.
+    #[error("data directory {}: {reason}; choose another with --data-dir or make it writable", path.display())]
+    DataDirectory {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A component's file cannot be read.
+    #[error("component `{component}`: cannot read {}: {reason}; build it first (for ours: cargo xtask build)", path.display())]
+    Source {
+        /// The component.
+        component: String,
+        /// Its file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A component's file is not a component that can run here.
+    #[error("component `{component}`: {reason}")]
+    NotRunnable {
+        /// The component.
+        component: String,
+        /// What is wrong and how to mend it.
+        reason: String,
+    },
+    /// A component imports something that the manifest does not grant.
+    #[error("component `{component}` imports {import}, which spin.toml does not grant; add this to it:\n\n{line}\n")]
+    NotGranted {
+        /// The component.
+        component: String,
+        /// The import's name.
+        import: String,
+        /// What to add.
+        line: String,
+    },
+    /// A capability could not be set up.
+    #[error("{capability}: {reason}")]
+    Capability {
+        /// Which.
+        capability: &'static str,
+        /// What is wrong and how to mend it.
+        reason: String,
+    },
+    /// The engine could not be made.
+    #[error("the WebAssembly engine does not start: {0}; it needs address space: raise `ulimit -v`")]
+    Engine(String),
+}
+
+/// Why a request got no answer from its component.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// No such component.
+    #[error("there is no component `{0}`")]
+    UnknownComponent(String),
+    /// As many requests as allowed are being answered; nothing has been done.
+    #[error("the limit `{limit}` is reached; try again in {} s", retry_after.as_secs().max(1))]
+    Overloaded {
+        /// When it may be better.
+        retry_after: Duration,
+        /// The limit's name in the manifest.
+        limit: &'static str,
+    },
+    /// The component took too long.
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// The component failed while answering.
+    #[error("the component failed")]
+    Trapped,
+    /// The component could not be started.
+    #[error("the component could not be started: {0}")]
+    CannotStart(String),
+    /// The request's body is larger than allowed.
+    #[error("the body is larger than allowed")]
+    BodyTooLarge,
+    /// The request's body ended early or was malformed.
+    #[error("the body ended early or was malformed")]
+    BodyBroken,
+    /// The component answered with an error of `wasi:http` instead of a response.
+    #[error("the component answered {0}")]
+    Guest(String),
+    /// There is no room left on the disk.
+    #[error("no room left on the disk")]
+    StorageFull,
+}
+
+// === impl Error ===
+
+impl Error {
+    pub(crate) fn data_directory(path: &Path, reason: &impl ToString) -> Self {
+        Self::DataDirectory { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn capability(capability: &'static str, reason: &impl ToString) -> Self {
+        Self::Capability { capability, reason: reason.to_string() }
+    }
+
+    pub(crate) fn not_runnable(component: &str, reason: impl Into<String>) -> Self {
+        Self::NotRunnable { component: component.to_owned(), reason: reason.into() }
+    }
+}
+
+// === impl InvokeError ===
+
+impl From<InvokeError> for BodyError {
+    /// What a component learns of another one's failure.
+    fn from(error: InvokeError) -> Self {
+        match error {
+            InvokeError::UnknownComponent(_) => Self::DestinationNotFound,
+            InvokeError::Overloaded { .. } => Self::ConnectionLimitReached,
+            InvokeError::Timeout(_) => Self::HttpResponseTimeout,
+            InvokeError::BodyTooLarge => Self::HttpRequestBodySize(None),
+            InvokeError::CannotStart(_) => Self::DestinationUnavailable,
+            _ => Self::ConnectionTerminated,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a component imports, held against what the manifest grants it.
+//!
+//! Only granted interfaces are linked. An import that is not granted is found before linking, so
+//! that the message can name the line to add instead of a mismatch deep in the linker.
+
+use crate::Error;
+use crate::instance::State;
+use sbd_manifest::{Component as Declared, Grant};
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+use wasmtime_wasi_http::handler::ProxyPre;
+use wasmtime_wasi_http::{p2, p3};
+
+/// What a component must have been granted for an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// Every component has it: it reaches nothing outside the sandbox. Files, sockets and the
+    /// environment are there as interfaces and empty.
+    Nothing,
+    /// Some host in `allowed_outbound_hosts`.
+    OutboundHosts,
+    /// A store in `key_value_stores`.
+    KeyValueStores,
+    /// A word in `grants`.
+    Grant(Grant),
+}
+
+/// Imports by the start of their names. The first that fits counts.
+const IMPORTS: &[(&str, Needs)] = &[
+    ("wasi:http/types@", Needs::Nothing),
+    ("wasi:http/client@", Needs::OutboundHosts),
+    ("wasi:http/outgoing-handler@", Needs::OutboundHosts),
+    ("wasi:cli/", Needs::Nothing),
+    ("wasi:clocks/", Needs::Nothing),
+    ("wasi:random/", Needs::Nothing),
+    ("wasi:io/", Needs::Nothing),
+    ("wasi:filesystem/", Needs::Nothing),
+    ("wasi:sockets/", Needs::Nothing),
+    ("wasi:config/", Needs::Nothing),
+    ("spin:variables/", Needs::Nothing),
+    ("wasi:keyvalue/", Needs::KeyValueStores),
+    ("sbd:platform/documents@", Needs::Grant(Grant::Documents)),
+    ("sbd:platform/cache@", Needs::Grant(Grant::Cache)),
+    ("sbd:platform/passwords@", Needs::Grant(Grant::Passwords)),
+    ("sbd:platform/keys@", Needs::Grant(Grant::Keys)),
+];
+
+/// Checks a component's imports and links what it was granted.
+///
+/// # Errors
+/// An import that is not granted or not offered; no HTTP handler among the exports, or two.
+pub(crate) fn link(engine: &Engine, declared: &Declared, component: &Component) -> Result<ProxyPre<State>, Error> {
+    let id = declared.id.as_str();
+    check_imports(engine, declared, component)?;
+    let linker = linker(engine, declared).map_err(|error| Error::not_runnable(id, format!("{error:#}")))?;
+    let pre = linker
+        .instantiate_pre(component)
+        .map_err(|error| Error::not_runnable(id, format!("its imports do not fit this host: {error:#}")))?;
+    let ty = component.component_type();
+    let handlers: Vec<&str> = ty.exports(engine).map(|(name, _)| name).filter(|name| is_handler(name)).collect();
+    let proxy = match handlers.as_slice() {
+        [one] if one.starts_with("wasi:http/handler@") => p3::bindings::ServicePre::new(pre).map(ProxyPre::P3),
+        [_] => p2::bindings::ProxyPre::new(pre).map(ProxyPre::P2),
+        [] => {
+            return Err(Error::not_runnable(
+                id,
+                "it exports no HTTP handler; export wasi:http/handler@0.3.0 or wasi:http/incoming-handler@0.2.x",
+            ));
+        }
+        several => {
+            let several = several.join(" and ");
+            return Err(Error::not_runnable(id, format!("it exports {several}; export one of them")));
+        }
+    };
+    proxy.map_err(|error| Error::not_runnable(id, format!("its HTTP handler does not fit this host: {error:#}")))
+}
+
+fn is_handler(export: &str) -> bool {
+    export.starts_with("wasi:http/handler@") || export.starts_with("wasi:http/incoming-handler@")
+}
+
+fn check_imports(engine: &Engine, declared: &Declared, component: &Component) -> Result<(), Error> {
+    for (import, _) in component.component_type().imports(engine) {
+        let Some((_, needs)) = IMPORTS.iter().find(|(start, _)| import.starts_with(start)) else {
+            return Err(Error::not_runnable(
+                declared.id.as_str(),
+                format!("it imports {import}, which this host does not offer; build it without"),
+            ));
+        };
+        if !is_granted(*needs, declared) {
+            return Err(Error::NotGranted {
+                component: declared.id.to_string(),
+                import: import.to_owned(),
+                line: line_to_add(*needs, declared),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_granted(needs: Needs, declared: &Declared) -> bool {
+    match needs {
+        Needs::Nothing => true,
+        Needs::OutboundHosts => !declared.allowed_outbound_hosts.is_empty(),
+        Needs::KeyValueStores => !declared.key_value_stores.is_empty(),
+        Needs::Grant(grant) => declared.settings.grants.contains(&grant),
+    }
+}
+
+fn line_to_add(needs: Needs, declared: &Declared) -> String {
+    let id = &declared.id;
+    match needs {
+        Needs::Nothing => String::new(),
+        Needs::OutboundHosts => format!("[component.{id}]\nallowed_outbound_hosts = [\"https://example.com\"]"),
+        Needs::KeyValueStores => format!("[component.{id}]\nkey_value_stores = [\"default\"]"),
+        Needs::Grant(grant) => {
+            let mut grants: Vec<String> = declared.settings.grants.iter().map(|has| format!("\"{has}\"")).collect();
+            grants.push(format!("\"{grant}\""));
+            format!("[component.{id}.tool.sbd]\ngrants = [{}]", grants.join(", "))
+        }
+    }
+}
+
+fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    crate::logs::add_to_linker(&mut linker)?;
+    crate::http::add_types_to_linker(&mut linker)?;
+    if is_granted(Needs::OutboundHosts, declared) {
+        crate::http::add_client_to_linker(&mut linker)?;
+    }
+    sbd_config::add_to_linker(&mut linker)?;
+    if is_granted(Needs::KeyValueStores, declared) {
+        sbd_keyvalue::add_to_linker(&mut linker)?;
+    }
+    for grant in &declared.settings.grants {
+        match grant {
+            Grant::Documents => sbd_documents::add_to_linker(&mut linker)?,
+            Grant::Cache => sbd_cache::add_to_linker(&mut linker)?,
+            Grant::Passwords => sbd_passwords::add_to_linker(&mut linker)?,
+            Grant::Keys => sbd_keys::add_to_linker(&mut linker)?,
+        }
+    }
+    Ok(linker)
+}

@@ -1,0 +1,109 @@
+//! What one instance may use: the data of its store.
+
+use crate::logs::{LogStream, Stream};
+use crate::memory::MemoryLimiter;
+use crate::origin::{Origins, OriginsView};
+use crate::outgoing::Outgoing;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// Largest block of random bytes a guest may ask for at once.
+const LARGEST_RANDOM: u64 = 1 << 20;
+
+/// The data of one instance's store.
+pub(crate) struct State {
+    pub(crate) limiter: MemoryLimiter,
+    /// Epoch ticks that the guest has computed for the running requests.
+    pub(crate) ticks: u32,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outgoing: Outgoing,
+    origins: Origins,
+    capabilities: Capabilities,
+}
+
+/// The capabilities of one (tenant, component). Those that are not granted are not linked, so the
+/// guest cannot reach them.
+#[derive(Clone)]
+pub(crate) struct Capabilities {
+    pub(crate) documents: sbd_documents::DocumentsCtx,
+    pub(crate) keyvalue: sbd_keyvalue::KeyvalueCtx,
+    pub(crate) cache: sbd_cache::CacheCtx,
+    pub(crate) config: sbd_config::ConfigCtx,
+    pub(crate) passwords: sbd_passwords::PasswordsCtx,
+    pub(crate) keys: sbd_keys::KeysCtx,
+}
+
+// === impl State ===
+
+impl State {
+    pub(crate) fn new(outgoing: Outgoing, capabilities: Capabilities, environment: &[(String, String)], memory: usize) -> Self {
+        let origins = Origins { current: outgoing.current.clone(), ..Origins::default() };
+        let log = |stream| LogStream::new(stream, &outgoing.tenant, &outgoing.component, &origins.current);
+        // No files, no sockets, no arguments; the environment is what the manifest says.
+        let wasi = WasiCtx::builder()
+            .stdout(log(Stream::Stdout))
+            .stderr(log(Stream::Stderr))
+            .envs(environment)
+            .max_random_size(LARGEST_RANDOM)
+            .build();
+        Self {
+            limiter: MemoryLimiter::new(memory),
+            ticks: 0,
+            table: ResourceTable::new(),
+            wasi,
+            http: WasiHttpCtx::new(),
+            outgoing,
+            origins,
+            capabilities,
+        }
+    }
+
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+}
+
+impl OriginsView for State {
+    fn origins(&mut self) -> &mut Origins {
+        &mut self.origins
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+impl sbd_documents::DocumentsView for State {
+    fn documents(&mut self) -> &mut sbd_documents::DocumentsCtx {
+        &mut self.capabilities.documents
+    }
+}
+
+impl sbd_cache::CacheView for State {
+    fn cache(&mut self) -> &mut sbd_cache::CacheCtx {
+        &mut self.capabilities.cache
+    }
+}
+
+impl sbd_passwords::PasswordsView for State {
+    fn passwords(&mut self) -> &mut sbd_passwords::PasswordsCtx {
+        &mut self.capabilities.passwords
+    }
+}
+
+impl sbd_keys::KeysView for State {
+    fn keys(&mut self) -> &mut sbd_keys::KeysCtx {
+        &mut self.capabilities.keys
+    }
+}

@@ -1,0 +1,84 @@
+//! One tenant at run time: its database, and its instances of every component.
+
+use crate::instance::Capabilities;
+use crate::pool::{Blueprint, Pool};
+use crate::{Error, Inner, LoadedComponent};
+use sbd_cache::CacheCtx;
+use sbd_config::ConfigCtx;
+use sbd_documents::{CollectionDeclaration, DocumentsCtx, SqliteDocuments};
+use sbd_keys::KeysCtx;
+use sbd_keyvalue::{KeyvalueCtx, SqliteKeyvalue};
+use sbd_passwords::PasswordsCtx;
+use sbd_storage::Database;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A tenant that has been opened.
+pub(crate) struct Tenant {
+    pub(crate) pools: HashMap<Arc<str>, Pool>,
+    documents: Arc<SqliteDocuments>,
+}
+
+// === impl Tenant ===
+
+impl Tenant {
+    /// Opens the tenant's file and prepares every component for it.
+    pub(crate) async fn open(runtime: &Arc<Inner>, name: &Arc<str>) -> Result<Self, Error> {
+        let path = runtime.data_dir.join("tenants").join(format!("{name}.db"));
+        let options = runtime.storage.clone();
+        let database = tokio::task::spawn_blocking(move || Database::open(&path, &options))
+            .await
+            .map_err(|error| Error::capability("storage", &error))?
+            .map_err(|error| Error::capability("storage", &error))?;
+        let documents = SqliteDocuments::open(database.clone())
+            .await
+            .map_err(|error| Error::capability("documents", &error))?;
+        let keyvalue = SqliteKeyvalue::open(database)
+            .await
+            .map_err(|error| Error::capability("keyvalue", &error))?;
+        let (documents, keyvalue) = (Arc::new(documents), Arc::new(keyvalue));
+        let mut pools = HashMap::new();
+        for (id, component) in &runtime.components {
+            let declarations = collections(component);
+            documents
+                .configure(id, &declarations)
+                .await
+                .map_err(|error| Error::capability("documents", &format!("component `{id}`: {error}")))?;
+            let capabilities = Capabilities {
+                documents: DocumentsCtx::new(documents.clone(), Arc::clone(id), &declarations),
+                keyvalue: KeyvalueCtx::new(keyvalue.clone(), component.declared.key_value_stores.iter().cloned()),
+                cache: CacheCtx::new(runtime.cache.clone(), Arc::clone(name), Arc::clone(id)),
+                config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),
+                passwords: PasswordsCtx::new(runtime.passwords.clone()),
+                keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(name)),
+            };
+            let pool = Pool::new(Blueprint {
+                engine: runtime.engine.clone(),
+                proxy: Arc::clone(&component.proxy),
+                runtime: Arc::downgrade(runtime),
+                tenant: Arc::clone(name),
+                component: Arc::clone(id),
+                allowed: Arc::clone(&component.allowed),
+                environment: component.environment.clone(),
+                capabilities,
+                limits: component.declared.settings.limits.clone(),
+                instances: Arc::clone(&component.instances),
+            });
+            pools.insert(Arc::clone(id), pool);
+        }
+        Ok(Self { pools, documents })
+    }
+
+    /// Deletes the documents whose time is over.
+    pub(crate) async fn sweep(&self) {
+        match self.documents.sweep().await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::debug!(deleted, "expired documents deleted"),
+            Err(error) => tracing::warn!(%error, "expired documents could not be deleted; the next pass tries again"),
+        }
+    }
+}
+
+fn collections(component: &LoadedComponent) -> Vec<CollectionDeclaration> {
+    component.declared.settings.collections.iter().map(crate::declarations::collection).collect()
+}

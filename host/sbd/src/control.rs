@@ -1,0 +1,155 @@
+//! How commands reach a running server: a socket in its data directory that only its owner may
+//! open, with HTTP on it. Whoever can open it may do what the owner of the files could do anyway.
+
+use crate::administrator::{self, NewAdministrator};
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use sbd_runtime::Runtime;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use tokio::net::{UnixListener, UnixStream};
+
+const SOCKET: &str = "sbd.sock";
+const LOCK: &str = "sbd.lock";
+
+/// Largest command body.
+const LARGEST: usize = 64 * 1024;
+
+/// Proof that no other process serves or changes this data directory.
+pub(crate) struct Lock {
+    _file: File,
+}
+
+// === impl Lock ===
+
+impl Lock {
+    /// Takes the data directory for this process.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
+        let path = data_dir.join(LOCK);
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => bail!(
+                "another sbd uses the data directory {}; stop it, or choose another with --data-dir",
+                data_dir.display()
+            ),
+            Err(std::fs::TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+}
+
+/// A path to the socket that fits into a socket address, which holds about 100 bytes.
+struct SocketPath {
+    path: PathBuf,
+    _folder: File,
+}
+
+// === impl SocketPath ===
+
+impl SocketPath {
+    fn new(data_dir: &Path) -> io::Result<Self> {
+        let folder = File::open(data_dir)?;
+        let path = data_dir.join(SOCKET);
+        let path = if path.as_os_str().len() < 100 {
+            path
+        } else {
+            PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))
+        };
+        Ok(Self { path, _folder: folder })
+    }
+}
+
+/// Listens for commands until the future is dropped. The lock proves that a socket left in the
+/// folder belongs to nobody.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub(crate) fn listen(data_dir: &Path, _lock: &Lock, runtime: Runtime) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let socket = SocketPath::new(data_dir).context("cannot open the data directory")?;
+    if let Err(error) = std::fs::remove_file(&socket.path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error).context("cannot remove the command socket of an earlier run");
+    }
+    let listener = UnixListener::bind(&socket.path).context("cannot make the command socket in the data directory")?;
+    std::fs::set_permissions(&socket.path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(async move {
+        let _socket = socket;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(serve(stream, runtime.clone()))),
+                Err(error) => {
+                    tracing::warn!(%error, "command socket");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            }
+        }
+    })
+}
+
+async fn serve(stream: UnixStream, runtime: Runtime) {
+    let service = service_fn(|request| {
+        let runtime = runtime.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer(&runtime, request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "command connection");
+    }
+}
+
+async fn answer(runtime: &Runtime, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (status, text) = match (request.method(), request.uri().path()) {
+        (&Method::POST, "/administrators") => match create(runtime, request).await {
+            Ok(message) => (StatusCode::OK, message),
+            Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}")),
+        },
+        _ => (StatusCode::NOT_FOUND, "this server does not know the command; use the sbd of the same version".to_owned()),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response
+}
+
+async fn create(runtime: &Runtime, request: Request<Incoming>) -> anyhow::Result<String> {
+    let body = Limited::new(request.into_body(), LARGEST).collect().await;
+    let body = body.map_err(|error| anyhow::anyhow!("the command could not be read: {error}"))?.to_bytes();
+    let new: NewAdministrator = serde_json::from_slice(&body).context("the command could not be read")?;
+    administrator::create(runtime, &new).await
+}
+
+/// Sends a command to the server of a data directory. `None`: none runs.
+///
+/// # Errors
+/// What the server answers, in words.
+pub(crate) async fn send(data_dir: &Path, path: &str, body: Vec<u8>) -> anyhow::Result<Option<String>> {
+    let Ok(socket) = SocketPath::new(data_dir) else { return Ok(None) };
+    let stream = match UnixStream::connect(&socket.path).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) => return Err(error).context("cannot reach the running server; run this as the user that runs it"),
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::post(path).header("host", "sbd").body(Full::new(Bytes::from(body)))?;
+    let response = sender.send_request(request).await.context("the server closed the connection")?;
+    let status = response.status();
+    let text = response.into_body().collect().await?.to_bytes();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    if !status.is_success() {
+        bail!(text);
+    }
+    Ok(Some(text))
+}

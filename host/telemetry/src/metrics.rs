@@ -1,0 +1,140 @@
+//! Metrics of the process, rendered for Prometheus.
+//!
+//! The names are constants, so that whoever records one cannot misspell it:
+//! `metrics::counter!(HTTP_REQUESTS, "method" => ..).increment(1)`. Label values must come from
+//! small, closed sets (a route is its template, never the path), because every combination is a
+//! time series of its own.
+
+use crate::{Error, process};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Counter: requests answered. Labels `method`, `route`, `status`, `component`, `tenant`.
+pub const HTTP_REQUESTS: &str = "http_requests_total";
+/// Histogram, seconds: from a request's first byte to its response's head. Labels `method`,
+/// `route`, `component`, `tenant`.
+pub const HTTP_REQUEST_DURATION: &str = "http_request_duration_seconds";
+/// Gauge: requests being worked on.
+pub const HTTP_REQUESTS_IN_PROGRESS: &str = "http_requests_in_progress";
+/// Gauge: live instances. Label `component`.
+pub const INSTANCES: &str = "sbd_instances";
+/// Counter: look-ups in the compile cache. Label `result`: `hit`, `miss` or `rejected`.
+pub const COMPILE_CACHE: &str = "sbd_compile_cache_total";
+/// Counter: guests that trapped. Labels `component`, `tenant`.
+pub const COMPONENT_TRAPS: &str = "sbd_component_traps_total";
+/// Counter: requests and calls refused by a limit. Labels `tenant`, `component`, `limit`.
+pub const LIMIT_EXCEEDED: &str = "sbd_limit_exceeded_total";
+/// Counter: calls of capabilities by guests. Labels `capability`, `operation`.
+pub const CAPABILITY_CALLS: &str = "sbd_capability_calls_total";
+/// Gauge, seconds since 1970: when the process installed its metrics, its first act but one.
+pub const PROCESS_START_TIME: &str = "process_start_time_seconds";
+/// Gauge, bytes: resident memory of the process, read when metrics are rendered (Linux only).
+pub const PROCESS_RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
+
+/// Upper bounds of every histogram's buckets in seconds: the defaults of Prometheus' client
+/// libraries (5 ms to 10 s), extended downward because an embedded component answers well below
+/// 5 ms, and upward to the longest request that the host lets run.
+pub const DURATION_BUCKETS: [f64; 16] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    60.0,
+];
+
+/// Samples of a histogram pile up until they are sorted into buckets; this often that is done
+/// even if nobody reads the metrics.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The metrics of this process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+}
+
+/// Counts one call of a capability by a guest, for example `("cache", "get")`.
+pub fn capability_called(capability: &'static str, operation: &'static str) {
+    metrics::counter!(CAPABILITY_CALLS, "capability" => capability, "operation" => operation)
+        .increment(1);
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Collects metrics from now on. A second call answers the same collection.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] if another recorder is already there; [`Error::Metrics`] if the thread
+    /// that keeps histograms small cannot be started.
+    pub fn install() -> Result<Self, Error> {
+        static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
+
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = &*installed {
+            return Ok(metrics.clone());
+        }
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&DURATION_BUCKETS)
+            .map_err(|error| Error::Metrics(error.to_string()))?
+            .build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|_| Error::Taken("metrics"))?;
+        describe();
+        record_start_time();
+        keep_up(handle.clone())?;
+        Ok(installed.insert(Self { handle }).clone())
+    }
+
+    /// Everything collected so far, in Prometheus' text format 0.0.4.
+    pub fn render(&self) -> String {
+        if let Some(bytes) = process::resident_bytes() {
+            metrics::gauge!(PROCESS_RESIDENT_MEMORY).set(bytes as f64);
+        }
+        self.handle.render()
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(HTTP_REQUESTS, "Requests answered.");
+    metrics::describe_histogram!(
+        HTTP_REQUEST_DURATION,
+        metrics::Unit::Seconds,
+        "Time from a request's first byte to its response's head."
+    );
+    metrics::describe_gauge!(HTTP_REQUESTS_IN_PROGRESS, "Requests being worked on.");
+    metrics::describe_gauge!(INSTANCES, "Live component instances.");
+    metrics::describe_counter!(COMPILE_CACHE, "Look-ups in the compile cache.");
+    metrics::describe_counter!(COMPONENT_TRAPS, "Component instances that trapped.");
+    metrics::describe_counter!(LIMIT_EXCEEDED, "Requests and calls refused by a limit.");
+    metrics::describe_counter!(CAPABILITY_CALLS, "Calls of capabilities by components.");
+    metrics::describe_gauge!(
+        PROCESS_START_TIME,
+        metrics::Unit::Seconds,
+        "When the process started, in seconds since 1970."
+    );
+    metrics::describe_gauge!(
+        PROCESS_RESIDENT_MEMORY,
+        metrics::Unit::Bytes,
+        "Resident memory of the process."
+    );
+}
+
+fn record_start_time() {
+    // A clock before 1970 is not worth an error: the gauge then stays away.
+    if let Ok(since) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        metrics::gauge!(PROCESS_START_TIME).set(since.as_secs_f64());
+    }
+}
+
+/// Starts the thread that sorts samples into buckets for as long as the process lives.
+fn keep_up(handle: PrometheusHandle) -> Result<(), Error> {
+    let run = move || {
+        loop {
+            std::thread::sleep(UPKEEP);
+            handle.run_upkeep();
+        }
+    };
+    std::thread::Builder::new()
+        .name("sbd-metrics".to_owned())
+        .spawn(run)
+        .map(drop)
+        .map_err(|error| Error::Metrics(error.to_string()))
+}

@@ -1,0 +1,39 @@
+//! The imports a component may use, generated from `wit/`.
+//!
+//! One world names them all; the linker drops those that a component never calls, so that each
+//! component asks its host for what it uses and no more.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    unsafe_code,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    reason = "generated code"
+)]
+
+wit_bindgen::generate!({
+    path: "../wit",
+    inline: "
+        package sbd:sdk;
+        world imports {
+            import sbd:platform/documents@0.1.0;
+            import sbd:platform/cache@0.1.0;
+            import sbd:platform/passwords@0.1.0;
+            import sbd:platform/keys@0.1.0;
+            import wasi:config/store@0.2.0-draft-2024-09-27;
+            import wasi:keyvalue/store@0.2.0-draft2;
+            import wasi:keyvalue/atomics@0.2.0-draft2;
+            import wasi:keyvalue/batch@0.2.0-draft2;
+        }
+    ",
+    world: "sbd:sdk/imports",
+    generate_all,
+});
+
+pub(crate) use sbd::platform::{cache, documents, keys, passwords};
+pub(crate) use wasi::config::store as config;
+pub(crate) use wasi::keyvalue;

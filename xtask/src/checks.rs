@@ -7,7 +7,7 @@ use crate::summary::Summary;
 use crate::wasm_target::WasmTarget;
 use crate::workspace::Workspace;
 
-/// How many steps [`test`] announces.
+/// How many steps [`test()`] announces.
 pub(crate) const TEST_STEPS: usize = 2;
 
 /// How many steps [`read_only`] announces.

@@ -2,8 +2,11 @@
 
 use crate::config::CorsConfig;
 use crate::error::GatewayError;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use std::convert::Infallible;
 use std::time::Duration;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
 
 /// How long a browser may keep a preflight's answer. Chromium's own ceiling.
@@ -16,6 +19,13 @@ const METHODS: [Method; 6] = [
     Method::PUT,
     Method::PATCH,
     Method::DELETE,
+];
+
+/// What the layer looks at.
+const ASKED: [HeaderName; 3] = [
+    header::ORIGIN,
+    header::ACCESS_CONTROL_REQUEST_METHOD,
+    header::ACCESS_CONTROL_REQUEST_HEADERS,
 ];
 
 /// What pages may send along beyond the safelisted headers.
@@ -39,44 +49,60 @@ const READ: [HeaderName; 7] = [
     HeaderName::from_static("ratelimit-reset"),
 ];
 
-/// The layer, or `None` if no origin is allowed.
-pub(crate) fn layer(config: &CorsConfig) -> Result<Option<CorsLayer>, GatewayError> {
-    if config.allowed_origins.is_empty() {
-        return Ok(None);
-    }
-    let layer = CorsLayer::new()
-        .allow_methods(METHODS)
-        .allow_headers(SENT)
-        .expose_headers(ExposeHeaders::list(READ))
-        .max_age(PREFLIGHT_KEPT);
-    if config.allowed_origins.iter().any(|origin| origin == "*") {
-        if config.allow_credentials {
-            return Err(GatewayError::CredentialsForAll);
+/// The cross-origin rules of this server.
+pub(crate) struct Cors(CorsLayer);
+
+// === impl Cors ===
+
+impl Cors {
+    /// `None` if no origin is allowed.
+    pub(crate) fn new(config: &CorsConfig) -> Result<Option<Self>, GatewayError> {
+        if config.allowed_origins.is_empty() {
+            return Ok(None);
         }
-        return Ok(Some(layer.allow_origin(AllowOrigin::any())));
+        let layer = CorsLayer::new()
+            .allow_methods(METHODS)
+            .allow_headers(SENT)
+            .expose_headers(ExposeHeaders::list(READ))
+            .max_age(PREFLIGHT_KEPT);
+        if config.allowed_origins.iter().any(|origin| origin == "*") {
+            if config.allow_credentials {
+                return Err(GatewayError::CredentialsForAll);
+            }
+            return Ok(Some(Self(layer.allow_origin(AllowOrigin::any()))));
+        }
+        let origins: Vec<HeaderValue> = config
+            .allowed_origins
+            .iter()
+            .map(|origin| parse(origin).ok_or_else(|| GatewayError::Origin(origin.clone())))
+            .collect::<Result<_, _>>()?;
+        let layer = layer.allow_origin(origins);
+        Ok(Some(Self(layer.allow_credentials(config.allow_credentials))))
     }
-    let origins: Vec<HeaderValue> = config
-        .allowed_origins
-        .iter()
-        .map(|origin| parse(origin).ok_or_else(|| GatewayError::Origin(origin.clone())))
-        .collect::<Result<_, _>>()?;
-    Ok(Some(
-        layer
-            .allow_origin(origins)
-            .allow_credentials(config.allow_credentials),
-    ))
+
+    /// The headers that an answer to this request carries. The layer is run over the request's
+    /// head alone, so that what lies below need not be a service.
+    pub(crate) async fn headers(&self, parts: &Parts) -> HeaderMap {
+        let mut head = Request::new(());
+        *head.method_mut() = parts.method.clone();
+        for name in ASKED {
+            if let Some(value) = parts.headers.get(&name) {
+                head.headers_mut().insert(name, value.clone());
+            }
+        }
+        let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+        match self.0.layer(inner).oneshot(head).await {
+            Ok(response) => response.into_parts().0.headers,
+            Err(never) => match never {},
+        }
+    }
 }
 
-/// Does the layer concern this request? An `OPTIONS` that is no preflight is the guest's.
-pub(crate) fn concerns(parts: &Parts) -> bool {
-    parts.headers.contains_key(header::ORIGIN)
-        && (parts.method != Method::OPTIONS
-            || parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD))
-}
-
-/// Tells caches that the answer depends on who asks, also where this request named no origin.
-pub(crate) fn vary(headers: &mut HeaderMap) {
-    headers.append(header::VARY, HeaderValue::from_static("origin"));
+/// A browser asking in advance. An `OPTIONS` without these headers is the guest's affair.
+pub(crate) fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(header::ORIGIN)
+        && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Scheme and authority, nothing behind them: exactly what a browser sends as `Origin`.
@@ -94,8 +120,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    fn with(origins: &[&str], allow_credentials: bool) -> Result<Option<CorsLayer>, GatewayError> {
-        layer(&CorsConfig {
+    fn with(origins: &[&str], allow_credentials: bool) -> Result<Option<Cors>, GatewayError> {
+        Cors::new(&CorsConfig {
             allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
             allow_credentials,
         })

@@ -1,1 +1,35 @@
 //! The HTTP edge: one request path from socket to component.
+//!
+//! [`Gateway::serve`] takes a listener and answers; `path.rs` is the request path, to be read from
+//! top to bottom. The gateway knows no domain: whoever calls, what they may do and what the answer
+//! is are the components' affair.
+
+mod admin;
+mod authenticate;
+mod builtin;
+mod components;
+mod config;
+mod cors;
+mod docs;
+mod error;
+mod gateway;
+mod headers;
+mod health;
+mod home;
+pub mod openapi;
+mod path;
+mod rate;
+mod record;
+mod request_body;
+mod request_id;
+mod reserved;
+mod revoked;
+mod routes;
+mod server;
+mod tenant;
+mod version;
+
+pub use components::{Components, RevocationListener};
+pub use config::{CorsConfig, GatewayConfig, RateLimit};
+pub use error::GatewayError;
+pub use gateway::Gateway;

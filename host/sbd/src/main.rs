@@ -1,2 +1,63 @@
-//! The `sbd` binary.
-fn main() {}
+//! `sbd`: the binary. Command line, settings and wiring; nothing else.
+
+mod administrator;
+mod application;
+mod bundle;
+mod check;
+mod cli;
+mod control;
+mod settings;
+mod up;
+
+use clap::Parser as _;
+use cli::{AdminCommand, Cli, Command, ConfigCommand, Flags};
+use sbd_telemetry::logs;
+use settings::{Environment, Settings};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sbd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let environment: Environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    let resolve = |flags: &Flags| Settings::resolve(flags, &environment);
+    match cli.command {
+        Command::Up(flags) => {
+            let settings = resolve(&flags)?;
+            start_logs(&settings)?;
+            block_on(up::command(&settings, &environment))
+        }
+        Command::Check(flags) => {
+            let settings = resolve(&flags)?;
+            start_logs(&settings)?;
+            block_on(check::command(&settings, &environment))
+        }
+        Command::Config { command: ConfigCommand::Explain(flags) } => {
+            print!("{}", resolve(&flags)?);
+            Ok(())
+        }
+        Command::Admin { command: AdminCommand::Create(create) } => {
+            let settings = resolve(&create.flags)?;
+            block_on(administrator::command(create, &settings, &environment))
+        }
+    }
+}
+
+fn start_logs(settings: &Settings) -> anyhow::Result<()> {
+    Ok(logs::init(&logs::LogSettings {
+        filter: settings.text("log").to_owned(),
+        format: settings.parse("log_format")?,
+    })?)
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}

@@ -47,7 +47,11 @@ pub fn init(settings: &LogSettings) -> Result<(), Error> {
     let terminal = std::io::stderr().is_terminal();
     let subscriber = subscriber(settings, terminal, std::io::stderr)?;
     let installed = *INSTALLED.get_or_init(|| subscriber.try_init().is_ok());
-    if installed { Ok(()) } else { Err(Error::Taken("logs")) }
+    if installed {
+        Ok(())
+    } else {
+        Err(Error::Taken("logs"))
+    }
 }
 
 /// Everything between an event and the writer.
@@ -70,7 +74,11 @@ where
     };
     let lines = fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = if json {
-        lines.json().flatten_event(true).with_span_list(false).boxed()
+        lines
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed()
     } else {
         lines.compact().with_ansi(terminal).boxed()
     };
@@ -172,7 +180,10 @@ mod tests {
         assert!(!capture(&auto, true, event).starts_with('{'));
         assert!(capture(&auto, false, event).starts_with('{'));
         let plain = capture(&settings(LogFormat::Compact, "info"), false, event);
-        assert!(plain.contains("hello") && !plain.contains('\u{1b}'), "{plain:?}");
+        assert!(
+            plain.contains("hello") && !plain.contains('\u{1b}'),
+            "{plain:?}"
+        );
     }
 
     #[test]
@@ -183,7 +194,10 @@ mod tests {
             tracing::info!(target: "sbd_gateway", "ours");
         });
         assert!(!lines.contains("library detail"), "{lines}");
-        assert!(lines.contains("library trouble") && lines.contains("ours"), "{lines}");
+        assert!(
+            lines.contains("library trouble") && lines.contains("ours"),
+            "{lines}"
+        );
     }
 
     #[test]
@@ -205,6 +219,12 @@ mod tests {
         for format in [LogFormat::Auto, LogFormat::Compact, LogFormat::Json] {
             assert_eq!(format.as_str().parse::<LogFormat>().unwrap(), format);
         }
-        assert!("xml".parse::<LogFormat>().unwrap_err().to_string().contains("xml"));
+        assert!(
+            "xml"
+                .parse::<LogFormat>()
+                .unwrap_err()
+                .to_string()
+                .contains("xml")
+        );
     }
 }

@@ -27,7 +27,7 @@ pub const COMPONENT_TRAPS: &str = "sbd_component_traps_total";
 pub const LIMIT_EXCEEDED: &str = "sbd_limit_exceeded_total";
 /// Counter: calls of capabilities by guests. Labels `capability`, `operation`.
 pub const CAPABILITY_CALLS: &str = "sbd_capability_calls_total";
-/// Gauge, seconds since 1970: when the process installed its metrics, its first act but one.
+/// Gauge, seconds since 1970: when the process installed its metrics, which it does as it starts.
 pub const PROCESS_START_TIME: &str = "process_start_time_seconds";
 /// Gauge, bytes: resident memory of the process, read when metrics are rendered (Linux only).
 pub const PROCESS_RESIDENT_MEMORY: &str = "process_resident_memory_bytes";

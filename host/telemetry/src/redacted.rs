@@ -50,7 +50,10 @@ mod tests {
     #[test]
     fn prints_nothing_of_the_secret() {
         let secret = Redacted::new("hunter2".to_owned());
-        assert_eq!(format!("{secret} {secret:?} {secret:#?}"), "[redacted] [redacted] [redacted]");
+        assert_eq!(
+            format!("{secret} {secret:?} {secret:#?}"),
+            "[redacted] [redacted] [redacted]"
+        );
         assert_eq!(secret.expose(), "hunter2");
         assert_eq!(secret.into_inner(), "hunter2");
     }

@@ -1,5 +1,9 @@
 //! The metrics as Prometheus sees them. One process, one recorder: so these tests share it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use sbd_telemetry::Metrics;
 use sbd_telemetry::metrics::{
@@ -9,8 +13,12 @@ use sbd_telemetry::metrics::{
 
 /// The value of the one line that starts so.
 fn value(rendered: &str, series: &str) -> f64 {
-    let mut lines = rendered.lines().filter_map(|line| line.strip_prefix(series));
-    let rest = lines.next().unwrap_or_else(|| panic!("no {series} in:\n{rendered}"));
+    let mut lines = rendered
+        .lines()
+        .filter_map(|line| line.strip_prefix(series));
+    let rest = lines
+        .next()
+        .unwrap_or_else(|| panic!("no {series} in:\n{rendered}"));
     assert_eq!(lines.next(), None, "{series} occurs twice");
     rest.trim().parse().unwrap()
 }
@@ -18,13 +26,23 @@ fn value(rendered: &str, series: &str) -> f64 {
 #[test]
 fn counters_keep_their_names_and_labels() {
     let metrics = Metrics::install().unwrap();
-    let labels = [("method", "GET"), ("route", "/api/v1/families/{id}"), ("status", "200")];
+    let labels = [
+        ("method", "GET"),
+        ("route", "/api/v1/families/{id}"),
+        ("status", "200"),
+    ];
     metrics::counter!(HTTP_REQUESTS, &labels).increment(2);
     let rendered = metrics.render();
     let series = r#"http_requests_total{method="GET",route="/api/v1/families/{id}",status="200"}"#;
     assert_eq!(value(&rendered, series), 2.0);
-    assert!(rendered.contains("# HELP http_requests_total Requests answered."), "{rendered}");
-    assert!(rendered.contains("# TYPE http_requests_total counter"), "{rendered}");
+    assert!(
+        rendered.contains("# HELP http_requests_total Requests answered."),
+        "{rendered}"
+    );
+    assert!(
+        rendered.contains("# TYPE http_requests_total counter"),
+        "{rendered}"
+    );
 }
 
 #[test]
@@ -34,9 +52,15 @@ fn durations_are_histograms_with_buckets() {
         metrics::histogram!(HTTP_REQUEST_DURATION).record(seconds);
     }
     let rendered = metrics.render();
-    assert!(rendered.contains("# TYPE http_request_duration_seconds histogram"), "{rendered}");
+    assert!(
+        rendered.contains("# TYPE http_request_duration_seconds histogram"),
+        "{rendered}"
+    );
     let bucket = |bound: &str| {
-        value(&rendered, &format!("http_request_duration_seconds_bucket{{le=\"{bound}\"}}"))
+        value(
+            &rendered,
+            &format!("http_request_duration_seconds_bucket{{le=\"{bound}\"}}"),
+        )
     };
     assert_eq!(bucket("0.0005"), 1.0);
     assert_eq!(bucket("0.005"), 1.0);

@@ -71,9 +71,7 @@ impl Rung {
 
     fn by_hand(self) -> &'static str {
         match self {
-            Self::Rustup => {
-                "run `rustup target add wasm32-wasip2` where static.rust-lang.org can be reached"
-            }
+            Self::Rustup => "run `rustup target add wasm32-wasip2` where rustup can download",
             Self::Debian => {
                 "make the folder that `rustc --print sysroot` names writable, and let apt reach a Debian mirror whose \
                  suite has rust-src in exactly the version of `rustc --version`; `cargo xtask target --by debian` goes on \

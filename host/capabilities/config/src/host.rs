@@ -15,7 +15,9 @@ impl store::Host for ConfigCtx {
     fn get_all(&mut self) -> Result<Vec<(String, String)>, store::Error> {
         capability_called("config", "get-all");
         let pairs = self.variables.iter();
-        Ok(pairs.map(|(name, value)| (name.clone(), value.clone())).collect())
+        Ok(pairs
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect())
     }
 }
 
@@ -41,7 +43,7 @@ impl From<Error> for variables::Error {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use crate::bindings::store::Host as _;
+    use crate::bindings::store;
     use crate::bindings::variables::{self, HostWithStore as _};
     use crate::{Config, ConfigCtx, ConfigView, add_to_linker};
     use std::sync::Arc;
@@ -87,13 +89,16 @@ mod tests {
     #[test]
     fn wasi_config_reads_the_map() {
         let mut ctx = ctx();
-        let mut get = |key: &str| ctx.get(key.to_owned()).unwrap();
+        let mut get = |key: &str| store::Host::get(&mut ctx, key.to_owned()).unwrap();
         assert_eq!(get("issuer").as_deref(), Some("example"));
         assert_eq!(get("audience"), None);
         assert_eq!(get("NOT A NAME"), None);
-        let all = ctx.get_all().unwrap();
+        let all = store::Host::get_all(&mut ctx).unwrap();
         let expected = [("issuer", "example"), ("ttl", "900")];
-        assert_eq!(all, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(
+            all,
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
     }
 
     #[tokio::test]
@@ -113,6 +118,9 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_name_is_refused() {
         let refused = variable("Issuer").await;
-        assert!(matches!(refused, Err(variables::Error::InvalidName(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(variables::Error::InvalidName(_))),
+            "{refused:?}"
+        );
     }
 }

@@ -12,13 +12,18 @@ const MAX_NAME_BYTES: usize = 256;
 /// [`Error::InvalidName`].
 pub fn check_name(name: &str) -> Result<(), Error> {
     let of_parts = name.split('_').all(|part| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     });
     let starts = name.starts_with(|first: char| first.is_ascii_lowercase());
     if of_parts && starts && name.len() <= MAX_NAME_BYTES {
         return Ok(());
     }
-    Err(Error::InvalidName(name.chars().take(MAX_NAME_BYTES).collect()))
+    Err(Error::InvalidName(
+        name.chars().take(MAX_NAME_BYTES).collect(),
+    ))
 }
 
 #[cfg(test)]
@@ -35,7 +40,9 @@ mod tests {
     #[test]
     fn bad_names() {
         let long = "a".repeat(MAX_NAME_BYTES + 1);
-        for name in ["", "_", "_a", "a_", "a__b", "1a", "A", "aB", "a-b", "a.b", "ä", "a b", &long] {
+        for name in [
+            "", "_", "_a", "a_", "a__b", "1a", "A", "aB", "a-b", "a.b", "ä", "a b", &long,
+        ] {
             assert!(check_name(name).is_err(), "{name}");
         }
     }

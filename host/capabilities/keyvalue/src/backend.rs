@@ -3,6 +3,9 @@
 use crate::Error;
 use futures::future::BoxFuture;
 
+/// Keys with their values; `None` for a key that is not there.
+pub type Found = Vec<(String, Option<Vec<u8>>)>;
+
 /// One page of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -69,7 +72,7 @@ pub trait Backend: Send + Sync + 'static {
         &'a self,
         bucket: &'a str,
         keys: Vec<String>,
-    ) -> BoxFuture<'a, Result<Vec<(String, Option<Vec<u8>>)>, Error>>;
+    ) -> BoxFuture<'a, Result<Found, Error>>;
 
     /// Stores several values, all or none. Of a key named twice, the last value stays.
     fn set_many<'a>(

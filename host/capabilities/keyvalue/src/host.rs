@@ -5,7 +5,7 @@ use crate::limits::{
     MAX_KEY_BYTES, MAX_OPEN_BUCKETS, MAX_OPEN_SWAPS, check_key, check_keys, check_pairs,
     check_value,
 };
-use crate::{Error, KeyvalueCtxView};
+use crate::{Error, Found, KeyvalueCtxView};
 use sbd_telemetry::metrics::capability_called;
 use std::sync::Arc;
 use wasmtime::component::Resource;
@@ -135,11 +135,18 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
         capability_called("keyvalue", "list-keys");
         let bucket = self.label(&bucket)?;
         let work = async {
-            if cursor.as_ref().is_some_and(|cursor| cursor.len() > MAX_KEY_BYTES) {
+            if cursor
+                .as_ref()
+                .is_some_and(|cursor| cursor.len() > MAX_KEY_BYTES)
+            {
                 let message = "this is no cursor; pass the one that the page before came with";
                 return Err(Error::Invalid(message.to_owned()));
             }
-            let page = self.ctx.backend.list_keys(&bucket, cursor.as_deref()).await?;
+            let page = self
+                .ctx
+                .backend
+                .list_keys(&bucket, cursor.as_deref())
+                .await?;
             Ok(store::KeyResponse {
                 keys: page.keys,
                 cursor: page.next,
@@ -214,11 +221,7 @@ impl atomics::HostCas for KeyvalueCtxView<'_> {
 }
 
 impl batch::Host for KeyvalueCtxView<'_> {
-    async fn get_many(
-        &mut self,
-        bucket: Resource<Bucket>,
-        keys: Vec<String>,
-    ) -> Answer<Vec<(String, Option<Vec<u8>>)>> {
+    async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<Found> {
         capability_called("keyvalue", "get-many");
         let bucket = self.label(&bucket)?;
         let work = async {

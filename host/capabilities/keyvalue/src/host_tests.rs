@@ -1,5 +1,9 @@
 //! The host functions called as a component would call them.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use crate::bindings::atomics::{self, CasError, Host as _, HostCas as _};
 use crate::bindings::batch::Host as _;
@@ -75,7 +79,10 @@ async fn only_granted_labels_open() {
     assert!(view.open("default".to_owned()).await.unwrap().is_ok());
     for label in ["other", "", "Default"] {
         let answer = view.open(label.to_owned()).await.unwrap();
-        assert!(matches!(answer, Err(store::Error::AccessDenied)), "{label:?}");
+        assert!(
+            matches!(answer, Err(store::Error::AccessDenied)),
+            "{label:?}"
+        );
     }
 }
 
@@ -87,7 +94,10 @@ async fn values_go_in_and_come_out() {
     let key = || "greeting".to_owned();
 
     assert_eq!(view.get(lend(&bucket), key()).await.unwrap().unwrap(), None);
-    view.set(lend(&bucket), key(), b"hello".to_vec()).await.unwrap().unwrap();
+    view.set(lend(&bucket), key(), b"hello".to_vec())
+        .await
+        .unwrap()
+        .unwrap();
     let value = view.get(lend(&bucket), key()).await.unwrap().unwrap();
     assert_eq!(value.as_deref(), Some(&b"hello"[..]));
     assert!(view.exists(lend(&bucket), key()).await.unwrap().unwrap());
@@ -100,9 +110,18 @@ async fn values_go_in_and_come_out() {
     view.set_many(lend(&bucket), pairs).await.unwrap().unwrap();
     let keys = || vec!["b".to_owned(), "c".to_owned()];
     let values = view.get_many(lend(&bucket), keys()).await.unwrap().unwrap();
-    assert_eq!(values, [("b".to_owned(), Some(vec![2])), ("c".to_owned(), None)]);
-    view.delete_many(lend(&bucket), keys()).await.unwrap().unwrap();
-    let sum = view.increment(lend(&bucket), "n".to_owned(), -3).await.unwrap();
+    assert_eq!(
+        values,
+        [("b".to_owned(), Some(vec![2])), ("c".to_owned(), None)]
+    );
+    view.delete_many(lend(&bucket), keys())
+        .await
+        .unwrap()
+        .unwrap();
+    let sum = view
+        .increment(lend(&bucket), "n".to_owned(), -3)
+        .await
+        .unwrap();
     assert_eq!(sum.unwrap(), -3);
 }
 
@@ -113,7 +132,10 @@ async fn keys_and_values_have_bounds() {
     let bucket = open(&mut view).await;
     let longest = "k".repeat(MAX_KEY_BYTES);
     let largest = vec![0; MAX_VALUE_BYTES];
-    view.set(lend(&bucket), longest.clone(), largest).await.unwrap().unwrap();
+    view.set(lend(&bucket), longest.clone(), largest)
+        .await
+        .unwrap()
+        .unwrap();
 
     for key in [String::new(), longest + "k"] {
         let length = key.len().to_string();
@@ -123,20 +145,46 @@ async fn keys_and_values_have_bounds() {
         refusal(view.delete(lend(&bucket), key.clone()).await.unwrap());
         refusal(view.exists(lend(&bucket), key.clone()).await.unwrap());
         refusal(view.increment(lend(&bucket), key.clone(), 1).await.unwrap());
-        refusal(view.get_many(lend(&bucket), vec![key.clone()]).await.unwrap());
-        refusal(view.set_many(lend(&bucket), vec![(key.clone(), vec![])]).await.unwrap());
-        refusal(view.delete_many(lend(&bucket), vec![key.clone()]).await.unwrap());
-        let cas = atomics::HostCas::new(&mut view, lend(&bucket), key).await.unwrap();
+        refusal(
+            view.get_many(lend(&bucket), vec![key.clone()])
+                .await
+                .unwrap(),
+        );
+        refusal(
+            view.set_many(lend(&bucket), vec![(key.clone(), vec![])])
+                .await
+                .unwrap(),
+        );
+        refusal(
+            view.delete_many(lend(&bucket), vec![key.clone()])
+                .await
+                .unwrap(),
+        );
+        let cas = atomics::HostCas::new(&mut view, lend(&bucket), key)
+            .await
+            .unwrap();
         refusal(cas);
     }
     let too_large = vec![0; MAX_VALUE_BYTES + 1];
-    refusal(view.set(lend(&bucket), "k".to_owned(), too_large.clone()).await.unwrap());
+    refusal(
+        view.set(lend(&bucket), "k".to_owned(), too_large.clone())
+            .await
+            .unwrap(),
+    );
     let pairs = vec![("fits".to_owned(), vec![]), ("k".to_owned(), too_large)];
     refusal(view.set_many(lend(&bucket), pairs).await.unwrap());
-    assert!(!view.exists(lend(&bucket), "fits".to_owned()).await.unwrap().unwrap());
+    assert!(
+        !view
+            .exists(lend(&bucket), "fits".to_owned())
+            .await
+            .unwrap()
+            .unwrap()
+    );
     let keys = vec!["k".to_owned(); MAX_BATCH_KEYS + 1];
     refusal(view.get_many(lend(&bucket), keys).await.unwrap());
-    let pairs = (0..17).map(|n| (n.to_string(), vec![0; MAX_VALUE_BYTES])).collect();
+    let pairs = (0..17)
+        .map(|n| (n.to_string(), vec![0; MAX_VALUE_BYTES]))
+        .collect();
     refusal(view.set_many(lend(&bucket), pairs).await.unwrap());
     let cursor = Some("c".repeat(MAX_KEY_BYTES + 1));
     let page = view.list_keys(lend(&bucket), cursor).await.unwrap();
@@ -150,9 +198,15 @@ async fn a_swap_notices_a_change_in_between() {
     let bucket = open(&mut view).await;
     let key = || "k".to_owned();
 
-    let fresh = atomics::HostCas::new(&mut view, lend(&bucket), key()).await.unwrap().unwrap();
+    let fresh = atomics::HostCas::new(&mut view, lend(&bucket), key())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(view.current(lend(&fresh)).await.unwrap().unwrap(), None);
-    view.set(lend(&bucket), key(), b"theirs".to_vec()).await.unwrap().unwrap();
+    view.set(lend(&bucket), key(), b"theirs".to_vec())
+        .await
+        .unwrap()
+        .unwrap();
     let Err(CasError::CasFailed(now)) = view.swap(fresh, b"ours".to_vec()).await.unwrap() else {
         panic!("the change went unnoticed");
     };
@@ -173,7 +227,9 @@ async fn handles_are_limited_and_come_back() {
         buckets.push(open(&mut view).await);
     }
     refusal(view.open("default".to_owned()).await.unwrap());
-    store::HostBucket::drop(&mut view, buckets.remove(0)).await.unwrap();
+    store::HostBucket::drop(&mut view, buckets.remove(0))
+        .await
+        .unwrap();
     open(&mut view).await;
 
     let mut swaps = Vec::new();
@@ -181,8 +237,14 @@ async fn handles_are_limited_and_come_back() {
         let swap = atomics::HostCas::new(&mut view, lend(&bucket), "k".to_owned()).await;
         swaps.push(swap.unwrap().unwrap());
     }
-    refusal(atomics::HostCas::new(&mut view, lend(&bucket), "k".to_owned()).await.unwrap());
-    atomics::HostCas::drop(&mut view, swaps.remove(0)).await.unwrap();
+    refusal(
+        atomics::HostCas::new(&mut view, lend(&bucket), "k".to_owned())
+            .await
+            .unwrap(),
+    );
+    atomics::HostCas::drop(&mut view, swaps.remove(0))
+        .await
+        .unwrap();
     assert!(view.swap(swaps.remove(0), vec![1]).await.unwrap().is_ok());
     for _ in 0..2 {
         let swap = atomics::HostCas::new(&mut view, lend(&bucket), "k".to_owned()).await;

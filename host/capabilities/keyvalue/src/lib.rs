@@ -15,7 +15,7 @@ mod host;
 pub mod limits;
 mod sqlite;
 
-pub use backend::{Backend, Page};
+pub use backend::{Backend, Found, Page};
 pub use error::Error;
 pub use host::{Bucket, Swap};
 pub use sqlite::SqliteBackend;

@@ -1,7 +1,7 @@
 //! The embedded backend: one table in the tenant's SQLite file.
 
 use crate::limits::{MAX_BATCH_BYTES, PAGE_KEYS, batch_too_large};
-use crate::{Backend, Error, Page};
+use crate::{Backend, Error, Found, Page};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sbd_storage::Database;
@@ -22,8 +22,7 @@ const ADD: &str = "INSERT INTO keyvalue (bucket, key, value) VALUES (?1, ?2, ?3)
 const SWAP: &str = "UPDATE keyvalue SET value = ?3 WHERE bucket = ?1 AND key = ?2 AND value = ?4";
 const DELETE: &str = "DELETE FROM keyvalue WHERE bucket = ?1 AND key = ?2";
 // No key is empty, so every key comes after the empty one.
-const LIST: &str =
-    "SELECT key FROM keyvalue WHERE bucket = ?1 AND key > ?2 ORDER BY key LIMIT ?3";
+const LIST: &str = "SELECT key FROM keyvalue WHERE bucket = ?1 AND key > ?2 ORDER BY key LIMIT ?3";
 
 /// The buckets of one tenant in its SQLite file.
 #[derive(Clone, Debug)]
@@ -127,7 +126,7 @@ impl Backend for SqliteBackend {
         &'a self,
         bucket: &'a str,
         keys: Vec<String>,
-    ) -> BoxFuture<'a, Result<Vec<(String, Option<Vec<u8>>)>, Error>> {
+    ) -> BoxFuture<'a, Result<Found, Error>> {
         let bucket = bucket.to_owned();
         let job = move |connection: &Connection| get_many(connection, &bucket, keys);
         self.database.read(job).boxed()
@@ -167,7 +166,9 @@ impl Backend for SqliteBackend {
 
 fn get(connection: &Connection, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
     let mut statement = connection.prepare_cached(GET)?;
-    Ok(statement.query_row([bucket, key], |row| row.get(0)).optional()?)
+    Ok(statement
+        .query_row([bucket, key], |row| row.get(0))
+        .optional()?)
 }
 
 fn set(connection: &Connection, bucket: &str, key: &str, value: &[u8]) -> Result<(), Error> {
@@ -181,7 +182,9 @@ fn set(connection: &Connection, bucket: &str, key: &str, value: &[u8]) -> Result
 fn list(connection: &Connection, bucket: &str, after: &str) -> Result<Page, Error> {
     let mut statement = connection.prepare_cached(LIST)?;
     let mut keys = statement
-        .query_map(params![bucket, after, PAGE_KEYS as i64 + 1], |row| row.get(0))?
+        .query_map(params![bucket, after, PAGE_KEYS as i64 + 1], |row| {
+            row.get(0)
+        })?
         .collect::<Result<Vec<String>, _>>()?;
     if keys.len() <= PAGE_KEYS {
         return Ok(Page { keys, next: None });
@@ -207,11 +210,7 @@ fn increment(connection: &Connection, bucket: &str, key: &str, delta: i64) -> Re
 }
 
 /// In a transaction, so that all values are of one moment.
-fn get_many(
-    connection: &Connection,
-    bucket: &str,
-    keys: Vec<String>,
-) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
+fn get_many(connection: &Connection, bucket: &str, keys: Vec<String>) -> Result<Found, Error> {
     let moment = connection.unchecked_transaction()?;
     let mut bytes = 0;
     let mut pairs = Vec::with_capacity(keys.len());

@@ -41,12 +41,26 @@ pub(crate) async fn values_come_back(backend: impl Backend) {
 
 pub(crate) async fn keys_are_any_text(backend: impl Backend) {
     let long = "ö".repeat(512);
-    let keys = ["a", "A", "a\0b", "a\0c", " ", "%_*?", "'; DROP TABLE keyvalue; --", "日本", &long];
+    let keys = [
+        "a",
+        "A",
+        "a\0b",
+        "a\0c",
+        " ",
+        "%_*?",
+        "'; DROP TABLE keyvalue; --",
+        "日本",
+        &long,
+    ];
     for (n, key) in (0u8..).zip(keys) {
         backend.set("b", key, vec![n]).await.unwrap();
     }
     for (n, key) in (0u8..).zip(keys) {
-        assert_eq!(backend.get("b", key).await.unwrap(), Some(vec![n]), "{key:?}");
+        assert_eq!(
+            backend.get("b", key).await.unwrap(),
+            Some(vec![n]),
+            "{key:?}"
+        );
     }
     let mut sorted = keys.map(str::to_owned);
     sorted.sort();
@@ -64,7 +78,10 @@ pub(crate) async fn buckets_are_apart(backend: impl Backend) {
     backend.delete("a", "k").await.unwrap();
     assert_eq!(backend.get("b", "k").await.unwrap(), Some(vec![2]));
     assert_eq!(backend.list_keys("b", None).await.unwrap().keys, ["k"]);
-    assert_eq!(backend.list_keys("c", None).await.unwrap().keys, Vec::<String>::new());
+    assert_eq!(
+        backend.list_keys("c", None).await.unwrap().keys,
+        Vec::<String>::new()
+    );
 }
 
 pub(crate) async fn keys_come_in_pages(backend: impl Backend) {
@@ -89,7 +106,10 @@ pub(crate) async fn counters_count(backend: impl Backend) {
     assert_eq!(backend.increment("b", "n", 0).await.unwrap(), -2);
     let stored = backend.get("b", "n").await.unwrap();
     assert_eq!(stored, Some((-2i64).to_le_bytes().to_vec()));
-    backend.set("b", "n", 40i64.to_le_bytes().to_vec()).await.unwrap();
+    backend
+        .set("b", "n", 40i64.to_le_bytes().to_vec())
+        .await
+        .unwrap();
     assert_eq!(backend.increment("b", "n", 2).await.unwrap(), 42);
 }
 
@@ -97,7 +117,10 @@ pub(crate) async fn counters_refuse(backend: impl Backend) {
     backend.set("b", "text", b"12".to_vec()).await.unwrap();
     let refused = backend.increment("b", "text", 1).await;
     assert!(matches!(refused, Err(Error::NotACounter(key)) if key == "text"));
-    assert_eq!(backend.get("b", "text").await.unwrap(), Some(b"12".to_vec()));
+    assert_eq!(
+        backend.get("b", "text").await.unwrap(),
+        Some(b"12".to_vec())
+    );
 
     backend.increment("b", "n", i64::MAX).await.unwrap();
     let refused = backend.increment("b", "n", 1).await;
@@ -125,17 +148,52 @@ pub(crate) async fn increments_lose_nothing(backend: impl Backend) {
 
 pub(crate) async fn a_swap_needs_the_present_value(backend: impl Backend) {
     let one = || Some(vec![1]);
-    assert!(!backend.compare_and_set("b", "k", one(), vec![2]).await.unwrap());
+    assert!(
+        !backend
+            .compare_and_set("b", "k", one(), vec![2])
+            .await
+            .unwrap()
+    );
     assert_eq!(backend.get("b", "k").await.unwrap(), None);
-    assert!(backend.compare_and_set("b", "k", None, vec![1]).await.unwrap());
-    assert!(!backend.compare_and_set("b", "k", None, vec![9]).await.unwrap());
-    assert!(backend.compare_and_set("b", "k", one(), vec![2]).await.unwrap());
-    assert!(!backend.compare_and_set("b", "k", one(), vec![9]).await.unwrap());
+    assert!(
+        backend
+            .compare_and_set("b", "k", None, vec![1])
+            .await
+            .unwrap()
+    );
+    assert!(
+        !backend
+            .compare_and_set("b", "k", None, vec![9])
+            .await
+            .unwrap()
+    );
+    assert!(
+        backend
+            .compare_and_set("b", "k", one(), vec![2])
+            .await
+            .unwrap()
+    );
+    assert!(
+        !backend
+            .compare_and_set("b", "k", one(), vec![9])
+            .await
+            .unwrap()
+    );
     assert_eq!(backend.get("b", "k").await.unwrap(), Some(vec![2]));
     // An empty value is a value.
     backend.set("b", "k", vec![]).await.unwrap();
-    assert!(!backend.compare_and_set("b", "k", None, vec![9]).await.unwrap());
-    assert!(backend.compare_and_set("b", "k", Some(vec![]), vec![3]).await.unwrap());
+    assert!(
+        !backend
+            .compare_and_set("b", "k", None, vec![9])
+            .await
+            .unwrap()
+    );
+    assert!(
+        backend
+            .compare_and_set("b", "k", Some(vec![]), vec![3])
+            .await
+            .unwrap()
+    );
 }
 
 pub(crate) async fn one_of_many_swaps_wins(backend: impl Backend) {
@@ -144,7 +202,10 @@ pub(crate) async fn one_of_many_swaps_wins(backend: impl Backend) {
         .map(|n| {
             let backend = backend.clone();
             tokio::spawn(async move {
-                let won = backend.compare_and_set("b", "k", None, vec![n]).await.unwrap();
+                let won = backend
+                    .compare_and_set("b", "k", None, vec![n])
+                    .await
+                    .unwrap();
                 won.then_some(n)
             })
         })
@@ -162,12 +223,22 @@ pub(crate) async fn batches(backend: impl Backend) {
     let pairs = vec![pair("a", 1), pair("b", 2), pair("a", 3)];
     backend.set_many("b", pairs).await.unwrap();
     let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect::<Vec<_>>();
-    let values = backend.get_many("b", keys(&["b", "none", "a", "b"])).await.unwrap();
+    let values = backend
+        .get_many("b", keys(&["b", "none", "a", "b"]))
+        .await
+        .unwrap();
     let found = |key: &str, value: Option<u8>| (key.to_owned(), value.map(|value| vec![value]));
-    let expected =
-        [found("b", Some(2)), found("none", None), found("a", Some(3)), found("b", Some(2))];
+    let expected = [
+        found("b", Some(2)),
+        found("none", None),
+        found("a", Some(3)),
+        found("b", Some(2)),
+    ];
     assert_eq!(values, expected);
-    backend.delete_many("b", keys(&["a", "none"])).await.unwrap();
+    backend
+        .delete_many("b", keys(&["a", "none"]))
+        .await
+        .unwrap();
     assert_eq!(backend.list_keys("b", None).await.unwrap().keys, ["b"]);
     backend.set_many("b", vec![]).await.unwrap();
     backend.delete_many("b", vec![]).await.unwrap();
@@ -175,8 +246,14 @@ pub(crate) async fn batches(backend: impl Backend) {
 }
 
 pub(crate) async fn a_large_answer_is_refused(backend: impl Backend) {
-    backend.set("b", "k", vec![0; MAX_VALUE_BYTES]).await.unwrap();
-    let fifteen = backend.get_many("b", vec!["k".to_owned(); 15]).await.unwrap();
+    backend
+        .set("b", "k", vec![0; MAX_VALUE_BYTES])
+        .await
+        .unwrap();
+    let fifteen = backend
+        .get_many("b", vec!["k".to_owned(); 15])
+        .await
+        .unwrap();
     assert_eq!(fifteen.len(), 15);
     let refused = backend.get_many("b", vec!["k".to_owned(); 17]).await;
     assert!(matches!(refused, Err(Error::Invalid(_))));

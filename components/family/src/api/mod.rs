@@ -1,0 +1,4 @@
+//! What is asked and answered over HTTP.
+
+pub(crate) mod families;
+pub(crate) mod members;

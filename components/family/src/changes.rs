@@ -1,0 +1,106 @@
+//! Changing and deleting a family.
+
+use crate::model::{Draft, Family, Membership, membership_id, name_key, require_admin};
+use crate::store::{self, CREATORS, FAMILIES, MEMBERSHIPS};
+use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::etag::Preconditions;
+use sbd_sdk::time::{self, Time};
+use sbd_sdk::{Caller, Error, Result};
+use serde_json::json;
+
+/// Replaces a family's texts, if it is still in the version that was read here.
+pub(crate) async fn replace(
+    family_id: &str,
+    caller: &Caller,
+    draft: Draft,
+    wanted: &Preconditions,
+) -> Result<(Family, Membership)> {
+    let (family, membership) = store::family(family_id, caller).await?;
+    require_admin(&membership)?;
+    wanted.require(family.version)?;
+    let changed = changed(family.clone(), draft, time::now());
+    let change = json!({
+        "$set": {"name": changed.name, "description": changed.description, "updated_at": changed.updated_at},
+        "$inc": {"version": 1},
+    });
+    let named = json!({"$set": {"family_name_key": name_key(&changed.name)}});
+    Transaction::new()
+        .update_one(&FAMILIES, json!({"_id": family.id, "version": family.version}), change)
+        .check(&MEMBERSHIPS, still_admin(&family.id, caller), 1)
+        .update_many(&MEMBERSHIPS, json!({"family_id": family.id}), named)
+        .commit()
+        .await
+        .map_err(|error| overtaken(error, wanted))?;
+    Ok((changed, membership))
+}
+
+/// Deletes a family with all memberships. Without `If-Match` it is deleted in whatever version.
+pub(crate) async fn delete(family_id: &str, caller: &Caller, wanted: &Preconditions) -> Result<()> {
+    let (family, membership) = store::family(family_id, caller).await?;
+    require_admin(&membership)?;
+    wanted.require(family.version)?;
+    let doomed = match wanted.has_if_match() {
+        true => json!({"_id": family.id, "version": family.version}),
+        false => json!({"_id": family.id}),
+    };
+    Transaction::new()
+        .delete_one(&FAMILIES, doomed)
+        .check(&MEMBERSHIPS, still_admin(&family.id, caller), 1)
+        .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}))
+        .update_many(&CREATORS, json!({"_id": family.created_by}), json!({"$inc": {"families": -1}}))
+        .commit()
+        .await
+        .map_err(|error| match error {
+            DocumentsError::PreconditionFailed(0) if !wanted.has_if_match() => Error::not_found("family"),
+            error => overtaken(error, wanted),
+        })?;
+    Ok(())
+}
+
+/// The family as the change leaves it.
+fn changed(family: Family, draft: Draft, now: Time) -> Family {
+    Family {
+        name: draft.name,
+        description: draft.description,
+        updated_at: now,
+        version: family.version + 1,
+        ..family
+    }
+}
+
+fn still_admin(family_id: &str, caller: &Caller) -> serde_json::Value {
+    json!({"_id": membership_id(family_id, &caller.user), "role": "admin"})
+}
+
+/// What to say when another change came between reading and writing.
+fn overtaken(error: DocumentsError, wanted: &Preconditions) -> Error {
+    match error {
+        DocumentsError::PreconditionFailed(_) if wanted.has_if_match() => Error::precondition_failed(),
+        DocumentsError::PreconditionFailed(_) => {
+            Error::conflict("somebody else changed the family at the same moment; read it again and repeat the change")
+        }
+        error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::model::{found, tests::caller};
+
+    #[test]
+    fn a_change_replaces_texts_and_counts_up() {
+        let (family, _) = found(Draft::check("A", Some("a")).unwrap(), &caller("usr_1"), Time::from_seconds(1));
+        let after = changed(family.clone(), Draft::check("B", None).unwrap(), Time::from_seconds(9));
+        assert_eq!((after.name.as_str(), after.description, after.version), ("B", None, 2));
+        assert_eq!((after.created_at, after.updated_at), (family.created_at, Time::from_seconds(9)));
+    }
+
+    #[test]
+    fn a_lost_race_is_a_conflict() {
+        let error = overtaken(DocumentsError::PreconditionFailed(0), &Preconditions::default());
+        assert_eq!(error.code(), "CONFLICT");
+        assert_eq!(overtaken(DocumentsError::Full, &Preconditions::default()).code(), "STORAGE_FULL");
+    }
+}

@@ -1,0 +1,89 @@
+//! Creating a family.
+
+use crate::model::{Creator, Draft, Family, Membership, found};
+use crate::store::{CREATORS, FAMILIES, MEMBERSHIPS};
+use axum::response::Response;
+use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::{Answer, Caller, Error, Idempotency, Result, config, time};
+use serde_json::json;
+
+/// How many families a user may have created at a time, unless the component's variable
+/// `families_per_user` says otherwise. The reference allows 1 by default, which people find too
+/// few; the bound is against those who would fill the disk.
+pub(crate) const FAMILIES_PER_USER: u64 = 20;
+
+/// Creates a family with the caller as its administrator, once per idempotency key.
+pub(crate) async fn create(
+    caller: &Caller,
+    draft: Draft,
+    key: &Idempotency,
+    answer: impl Fn(&Family, &Membership) -> Result<Answer>,
+) -> Result<Response> {
+    if let Some(given) = key.replay(&draft).await? {
+        return Ok(given);
+    }
+    let limit = config::get_as("families_per_user")?.unwrap_or(FAMILIES_PER_USER);
+    let (family, membership) = found(draft.clone(), caller, time::now());
+    let answer = answer(&family, &membership)?;
+    // Twice: somebody's first two families may be created at once, and then one of them finds the
+    // count that the other has just begun.
+    let mut count = CREATORS.get(&caller.user).await?;
+    for _ in 0..2 {
+        require_room(count.as_ref(), limit)?;
+        let effect = counted(count.as_ref(), caller, limit)
+            .insert(&FAMILIES, &family)
+            .insert(&MEMBERSHIPS, &membership);
+        match key.commit(&draft, effect, answer.clone()).await {
+            Err(DocumentsError::Duplicate(_) | DocumentsError::PreconditionFailed(0)) => {
+                count = CREATORS.get(&caller.user).await?;
+            }
+            done => return Ok(done?),
+        }
+    }
+    Err(Error::conflict("several families are being created at once; try again"))
+}
+
+/// Counts one more family, as long as there is room for it.
+fn counted(count: Option<&Creator>, caller: &Caller, limit: u64) -> Transaction {
+    match count {
+        None => Transaction::new().insert(&CREATORS, &Creator {
+            user_id: caller.user.clone(),
+            families: 1,
+        }),
+        Some(_) => {
+            let with_room = json!({"_id": caller.user, "families": {"$lt": limit}});
+            Transaction::new().update_one(&CREATORS, with_room, json!({"$inc": {"families": 1}}))
+        }
+    }
+}
+
+fn require_room(count: Option<&Creator>, limit: u64) -> Result<()> {
+    if count.map_or(0, |count| count.families) < limit {
+        return Ok(());
+    }
+    let message = format!("you have created {limit} families, the most one user may have; delete one first");
+    Err(Error::conflict(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(families: u64) -> Creator {
+        Creator {
+            user_id: "usr_1".to_owned(),
+            families,
+        }
+    }
+
+    #[test]
+    fn there_is_room_up_to_the_limit() {
+        assert!(require_room(None, 1).is_ok());
+        assert!(require_room(Some(&with(FAMILIES_PER_USER - 1)), FAMILIES_PER_USER).is_ok());
+        for families in [FAMILIES_PER_USER, FAMILIES_PER_USER + 1] {
+            let refused = require_room(Some(&with(families)), FAMILIES_PER_USER);
+            assert!(refused.is_err_and(|error| error.code() == "CONFLICT"));
+        }
+        assert!(require_room(None, 0).is_err());
+    }
+}

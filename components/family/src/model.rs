@@ -1,0 +1,210 @@
+//! A family, who belongs to it, and what its texts may be.
+
+use sbd_sdk::time::Time;
+use sbd_sdk::{Caller, Detail, Error, id};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Characters in a family's name at most.
+pub(crate) const MAX_NAME: usize = 100;
+/// Characters in a description at most.
+pub(crate) const MAX_DESCRIPTION: usize = 500;
+
+/// What a member may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = FamilyRole)]
+pub(crate) enum Role {
+    /// Everything.
+    Admin,
+    /// See it.
+    Member,
+}
+
+/// A family, as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Family {
+    #[serde(rename = "_id")]
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) created_by: String,
+    pub(crate) member_count: u64,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+    /// Goes up by one with every change.
+    pub(crate) version: u64,
+}
+
+/// That somebody belongs to a family, as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Membership {
+    /// The family's and the user's id, so that nobody belongs to a family twice.
+    #[serde(rename = "_id")]
+    pub(crate) id: String,
+    pub(crate) family_id: String,
+    pub(crate) user_id: String,
+    pub(crate) username: String,
+    pub(crate) role: Role,
+    pub(crate) joined_at: Time,
+    /// What a user's list of families is sorted and filtered by, kept here so that one index
+    /// serves a page of it.
+    pub(crate) family_name_key: String,
+    pub(crate) family_created_at: Time,
+}
+
+/// How many families a user has created and not deleted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Creator {
+    #[serde(rename = "_id")]
+    pub(crate) user_id: String,
+    pub(crate) families: u64,
+}
+
+/// A family's texts, checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// Trims and checks what somebody wrote.
+    pub(crate) fn check(name: &str, description: Option<&str>) -> Result<Self, Error> {
+        let name = name.trim();
+        let description = description.map(str::trim).filter(|text| !text.is_empty());
+        let wrong = [("name", name_problem(name)), ("description", description.and_then(description_problem))];
+        let wrong: Vec<_> = wrong
+            .into_iter()
+            .filter_map(|(field, problem)| {
+                Some(Detail {
+                    field: field.to_owned(),
+                    message: problem?,
+                })
+            })
+            .collect();
+        if !wrong.is_empty() {
+            return Err(Error::validation_all(wrong));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            description: description.map(str::to_owned),
+        })
+    }
+}
+
+fn name_problem(name: &str) -> Option<String> {
+    let right = (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    (!right).then(|| format!("1 to {MAX_NAME} characters, none of them a control character"))
+}
+
+fn description_problem(text: &str) -> Option<String> {
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let right = text.chars().count() <= MAX_DESCRIPTION && !text.chars().any(odd);
+    (!right).then(|| format!("at most {MAX_DESCRIPTION} characters; line breaks and tabs are the only control characters"))
+}
+
+/// The form of a name that ignores case, for sorting and searching.
+pub(crate) fn name_key(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// The id of a user's membership of a family.
+pub(crate) fn membership_id(family_id: &str, user_id: &str) -> String {
+    format!("{family_id}/{user_id}")
+}
+
+/// A new family, and the membership that makes its creator the administrator.
+pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Family, Membership) {
+    let id = id::new("fam");
+    let membership = Membership {
+        id: membership_id(&id, &caller.user),
+        family_id: id.clone(),
+        user_id: caller.user.clone(),
+        username: caller.username.clone(),
+        role: Role::Admin,
+        joined_at: now,
+        family_name_key: name_key(&draft.name),
+        family_created_at: now,
+    };
+    let family = Family {
+        id,
+        name: draft.name,
+        description: draft.description,
+        created_by: caller.user.clone(),
+        member_count: 1,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    (family, membership)
+}
+
+/// Answers 403 to members who may only look.
+pub(crate) fn require_admin(membership: &Membership) -> Result<(), Error> {
+    match membership.role {
+        Role::Admin => Ok(()),
+        Role::Member => {
+            Err(Error::forbidden("only an administrator of the family may do this; ask one of them"))
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    pub(crate) fn caller(user: &str) -> Caller {
+        Caller {
+            tenant: "default".to_owned(),
+            user: user.to_owned(),
+            session: None,
+            username: "ada".to_owned(),
+            roles: vec!["user".to_owned()],
+            expires_at: i64::MAX,
+        }
+    }
+
+    #[test]
+    fn texts_are_trimmed() {
+        let draft = Draft::check("  The Lovelaces ", Some(" of\nLondon ")).unwrap();
+        assert_eq!((draft.name.as_str(), draft.description.as_deref()), ("The Lovelaces", Some("of\nLondon")));
+        assert_eq!(Draft::check("x", Some("  ")).unwrap().description, None);
+    }
+
+    #[test]
+    fn bounds_count_characters() {
+        assert!(Draft::check(&"ä".repeat(MAX_NAME), Some(&"ö".repeat(MAX_DESCRIPTION))).is_ok());
+        let error = Draft::check(&"a".repeat(MAX_NAME + 1), Some(&"b".repeat(MAX_DESCRIPTION + 1))).unwrap_err();
+        let fields: Vec<_> = error.details().iter().map(|detail| detail.field.as_str()).collect();
+        assert_eq!(fields, ["name", "description"]);
+    }
+
+    #[test]
+    fn empty_names_and_control_characters_are_refused() {
+        for name in ["", "   ", "a\u{0}b", "a\nb", "a\u{85}b"] {
+            assert_eq!(Draft::check(name, None).unwrap_err().code(), "VALIDATION_ERROR", "{name:?}");
+        }
+        assert!(Draft::check("x", Some("a\u{7}b")).is_err());
+    }
+
+    #[test]
+    fn the_creator_is_the_administrator() {
+        let (family, membership) = found(Draft::check("X", None).unwrap(), &caller("usr_1"), Time::from_seconds(1));
+        assert!(sbd_sdk::id::is("fam", &family.id));
+        assert_eq!((family.member_count, family.version, family.created_by.as_str()), (1, 1, "usr_1"));
+        assert_eq!(membership.id, format!("{}/usr_1", family.id));
+        assert_eq!((membership.role, membership.family_name_key.as_str()), (Role::Admin, "x"));
+    }
+
+    #[test]
+    fn members_may_look_and_administrators_may_change() {
+        let (_, mut membership) = found(Draft::check("X", None).unwrap(), &caller("usr_1"), Time::from_seconds(1));
+        assert!(require_admin(&membership).is_ok());
+        membership.role = Role::Member;
+        assert_eq!(require_admin(&membership).unwrap_err().code(), "FORBIDDEN");
+    }
+}

@@ -1,0 +1,201 @@
+//! The host side of `sbd:platform/cache`. The store is free while a call waits.
+
+use crate::bindings::cache;
+use crate::{Cache, CacheCtx, Error};
+use sbd_telemetry::metrics::capability_called;
+use wasmtime::component::Accessor;
+
+impl cache::Host for CacheCtx {}
+
+impl<T> cache::HostWithStore<T> for Cache {
+    async fn get(store: &Accessor<T, Self>, key: String) -> Result<Option<Vec<u8>>, cache::Error> {
+        let ctx = called(store, "get");
+        Ok(ctx.get(&key).await?)
+    }
+
+    async fn set(
+        store: &Accessor<T, Self>,
+        key: String,
+        value: Vec<u8>,
+        ttl_ms: u64,
+    ) -> Result<(), cache::Error> {
+        let ctx = called(store, "set");
+        Ok(ctx.set(&key, value, ttl_ms).await?)
+    }
+
+    async fn delete(store: &Accessor<T, Self>, key: String) -> Result<bool, cache::Error> {
+        let ctx = called(store, "delete");
+        Ok(ctx.delete(&key).await?)
+    }
+
+    async fn increment(
+        store: &Accessor<T, Self>,
+        key: String,
+        delta: i64,
+        ttl_ms: u64,
+    ) -> Result<i64, cache::Error> {
+        let ctx = called(store, "increment");
+        Ok(ctx.increment(&key, delta, ttl_ms).await?)
+    }
+
+    async fn compare_and_set(
+        store: &Accessor<T, Self>,
+        key: String,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+        ttl_ms: u64,
+    ) -> Result<bool, cache::Error> {
+        let ctx = called(store, "compare-and-set");
+        Ok(ctx.compare_and_set(&key, expected, value, ttl_ms).await?)
+    }
+}
+
+/// Counts the call and takes the context out of the store, so that the store is free meanwhile.
+fn called<T>(store: &Accessor<T, Cache>, operation: &'static str) -> CacheCtx {
+    capability_called("cache", operation);
+    store.with(|mut access| access.get().clone())
+}
+
+impl From<Error> for cache::Error {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Invalid(_) => Self::Invalid(error.to_string()),
+            Error::NotACounter(_) | Error::Overflow(_) => Self::NotACounter(error.to_string()),
+            Error::Unavailable(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use crate::bindings::cache::{self, HostWithStore as _};
+    use crate::limits::{MAX_KEY_BYTES, MAX_TTL, MAX_VALUE_BYTES};
+    use crate::{Cache, CacheCtx, CacheView, MemoryBackend, add_to_linker};
+    use std::sync::Arc;
+    use wasmtime::component::{Accessor, Linker};
+    use wasmtime::{Config, Engine, Store};
+
+    struct Instance(CacheCtx);
+
+    impl CacheView for Instance {
+        fn cache(&mut self) -> &mut CacheCtx {
+            &mut self.0
+        }
+    }
+
+    fn engine() -> Engine {
+        let mut config = Config::new();
+        config.wasm_component_model_async(true);
+        Engine::new(&config).unwrap()
+    }
+
+    /// Runs `guest` with what a component has: the interface.
+    async fn run<R: Send + 'static>(
+        ctx: CacheCtx,
+        guest: impl AsyncFnOnce(&Accessor<Instance, Cache>) -> R + Send,
+    ) -> R {
+        let mut store = Store::new(&engine(), Instance(ctx));
+        let call = async |accessor: &Accessor<Instance>| {
+            guest(&accessor.with_getter::<Cache>(Instance::cache)).await
+        };
+        store.run_concurrent(call).await.unwrap()
+    }
+
+    fn ctx() -> CacheCtx {
+        CacheCtx::new(Arc::new(MemoryBackend::default()), "family".into())
+    }
+
+    fn key() -> String {
+        "k".to_owned()
+    }
+
+    #[test]
+    fn the_interface_links() {
+        let mut linker = Linker::<Instance>::new(&engine());
+        add_to_linker(&mut linker).unwrap();
+        assert!(add_to_linker(&mut linker).is_err(), "linked twice");
+    }
+
+    #[tokio::test]
+    async fn every_function_answers() {
+        run(ctx(), async |store| {
+            assert_eq!(Cache::get(store, key()).await.unwrap(), None);
+            Cache::set(store, key(), b"5".to_vec(), 60_000)
+                .await
+                .unwrap();
+            assert_eq!(Cache::increment(store, key(), 2, 60_000).await.unwrap(), 7);
+            let seven = Some(b"7".to_vec());
+            assert_eq!(Cache::get(store, key()).await.unwrap(), seven);
+            let swap = Cache::compare_and_set(store, key(), seven, vec![1], 60_000);
+            assert!(swap.await.unwrap());
+            let refused = Cache::increment(store, key(), 1, 60_000).await;
+            assert!(matches!(refused, Err(cache::Error::NotACounter(_))));
+            assert!(Cache::delete(store, key()).await.unwrap());
+            assert!(!Cache::delete(store, key()).await.unwrap());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn components_do_not_see_each_other() {
+        let backend = Arc::new(MemoryBackend::default());
+        let ours = CacheCtx::new(backend.clone(), "family".into());
+        let theirs = CacheCtx::new(backend, "auth".into());
+        ours.set("k", vec![1], 60_000).await.unwrap();
+        let seen = run(theirs, async |store| {
+            Cache::get(store, key()).await.unwrap()
+        })
+        .await;
+        assert_eq!(seen, None);
+    }
+
+    #[tokio::test]
+    async fn keys_values_and_times_have_bounds() {
+        let ctx = ctx();
+        let longest = "k".repeat(MAX_KEY_BYTES);
+        let month = u64::try_from(MAX_TTL.as_millis()).unwrap();
+        ctx.set(&longest, vec![0; MAX_VALUE_BYTES], month)
+            .await
+            .unwrap();
+        ctx.set("k", vec![], 1).await.unwrap();
+
+        let invalid = |message: String| assert!(message.contains("this one has"), "{message}");
+        for key in [String::new(), longest + "k"] {
+            invalid(ctx.get(&key).await.unwrap_err().to_string());
+            invalid(ctx.set(&key, vec![], 1).await.unwrap_err().to_string());
+            invalid(ctx.delete(&key).await.unwrap_err().to_string());
+            invalid(ctx.increment(&key, 1, 1).await.unwrap_err().to_string());
+            invalid(
+                ctx.compare_and_set(&key, None, vec![], 1)
+                    .await
+                    .unwrap_err()
+                    .to_string(),
+            );
+        }
+        let large = vec![0; MAX_VALUE_BYTES + 1];
+        invalid(
+            ctx.set("k", large.clone(), 1)
+                .await
+                .unwrap_err()
+                .to_string(),
+        );
+        invalid(
+            ctx.compare_and_set("k", None, large, 1)
+                .await
+                .unwrap_err()
+                .to_string(),
+        );
+        for ttl_ms in [0, month + 1, u64::MAX] {
+            let message = ctx.set("k", vec![], ttl_ms).await.unwrap_err().to_string();
+            assert!(message.contains(&ttl_ms.to_string()), "{message}");
+            assert!(ctx.increment("k", 1, ttl_ms).await.is_err());
+            assert!(
+                ctx.compare_and_set("k", None, vec![], ttl_ms)
+                    .await
+                    .is_err()
+            );
+        }
+    }
+}

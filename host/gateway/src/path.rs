@@ -1,0 +1,292 @@
+//! The request path: one stack, read from top to bottom. A layer stands where it does because of
+//! what must have happened above it; the comments say what.
+
+use crate::builtin::Builtin;
+use crate::components::Components;
+use crate::cors;
+use crate::error::Refusal;
+use crate::gateway::Edge;
+use crate::headers;
+use crate::rate::{Allowance, Payer, client_address};
+use crate::record::{Record, Tracked};
+use crate::request_body::{Fate, metered};
+use crate::request_id::RequestId;
+use crate::reserved::is_reserved;
+use crate::routes::{StaticResponse, Target};
+use crate::server::Peer;
+use crate::version;
+use futures::FutureExt as _;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use sbd_runtime::{Body, Call, InvokeError, body};
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// What is known of a request on its way down.
+struct Exchange<'a> {
+    request_id: &'a Arc<str>,
+    peer: &'a Peer,
+    client: IpAddr,
+    tenant: Arc<str>,
+    record: &'a mut Record,
+    allowance: Option<Allowance>,
+}
+
+/// Answers one request from outside.
+pub(crate) async fn answer<C: Components>(
+    edge: Arc<Edge<C>>,
+    peer: Arc<Peer>,
+    request: Request<Incoming>,
+) -> Response<Tracked> {
+    // Request id. First, so that everything below can name the request.
+    let id = RequestId::new();
+    let is_head = request.method() == Method::HEAD;
+
+    // Access log and metrics. Above all that can refuse, so that every request counts.
+    let mut record = edge.series.begin(request.method(), request.uri(), Arc::clone(&id.text));
+
+    // Panics. Below the record, so that they are counted; above the rest, so that none ends the
+    // connection and the requests that share it.
+    let below = inside(&edge, &peer, &id.text, &mut record, request);
+    let mut response = match AssertUnwindSafe(below).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!(request_id = &*id.text, "the gateway panicked; this is a bug, please report it");
+            Refusal::internal().into_response(&id.text)
+        }
+    };
+
+    // On the way out, whoever answered: nothing internal leaves, and every answer has its id.
+    headers::drop_internal(response.headers_mut());
+    headers::finish(response.headers_mut(), id.header);
+    if is_head {
+        response = without_body(response);
+    }
+    record.answered(response.status());
+    response.map(|body| Tracked::new(body, record))
+}
+
+async fn inside<C: Components>(
+    edge: &Edge<C>,
+    peer: &Peer,
+    request_id: &Arc<str>,
+    record: &mut Record,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let (mut parts, incoming) = request.into_parts();
+
+    // Reserved headers from outside go before anybody could read them.
+    headers::drop_reserved(&mut parts.headers);
+
+    // Addresses that nobody below should have to think about.
+    if let Err(refusal) = acceptable(&parts, edge.max_uri_bytes) {
+        return refusal.into_response(request_id);
+    }
+
+    // Tenant. Above all that has data: users, routes and limits are the tenant's.
+    let tenant = match edge.tenants.resolve(&parts) {
+        Ok(tenant) => tenant,
+        Err(refusal) => return refusal.into_response(request_id),
+    };
+    record.tenant(&tenant);
+    let mut exchange = Exchange {
+        request_id,
+        peer,
+        client: client_address(peer.address.ip(), &parts.headers, &edge.trusted_proxies),
+        tenant,
+        record,
+        allowance: None,
+    };
+
+    // The platform's own pages. Above routing and limits: a probe must be answered when the
+    // components are not.
+    if let Some(builtin) = Builtin::at(parts.uri.path(), &edge.yields) {
+        exchange.record.route(&Arc::from(builtin.label()));
+        let answer = own_page(edge, &exchange, builtin, &parts).await;
+        return answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
+    }
+
+    // What host and components say to each other is not there for anybody else.
+    if is_reserved(parts.uri.path()) {
+        return Refusal::not_found().into_response(request_id);
+    }
+
+    // Cross-origin rules. A preflight carries no credentials and must not reach a guest; and the
+    // refusals from below need these headers too, or a page could not read them.
+    let mut extra = None;
+    if let Some(cors) = &edge.cors {
+        let headers = cors.headers(&parts).await;
+        if cors::is_preflight(&parts) {
+            let mut response = Response::new(body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            *response.headers_mut() = headers;
+            return response;
+        }
+        extra = Some(headers);
+    }
+
+    // Everything that has a route. Errors become bodies here and nowhere else.
+    let answer = routed(edge, &mut exchange, parts, incoming).await;
+    let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
+    if let Some(extra) = extra {
+        response.headers_mut().extend(extra);
+    }
+    if let Some(allowance) = exchange.allowance {
+        allowance.describe(response.headers_mut());
+    }
+    response
+}
+
+async fn routed<C: Components>(
+    edge: &Edge<C>,
+    exchange: &mut Exchange<'_>,
+    mut parts: Parts,
+    incoming: Incoming,
+) -> Result<Response<Body>, Refusal> {
+    // Version by `Accept`. Before routing, which knows versions by path only.
+    if let Some(uri) = version::select(&parts) {
+        parts.uri = uri;
+    }
+
+    // Route. Before authentication: what does not exist costs the auth component nothing.
+    let matched = edge.routes.find(parts.uri.path()).ok_or_else(Refusal::not_found)?;
+    exchange.record.route(&matched.route.pattern);
+    let (component, limits) = match &matched.route.target {
+        Target::Static(answer) => return static_response(answer, &parts.method),
+        Target::Component { id, limits } => (id, limits),
+    };
+    exchange.record.component(component);
+
+    // Authenticate. Before the rate limit, which is the user's. A token that is not known is
+    // charged to the address, or guessing tokens would be free.
+    let address = Payer::address(exchange.client);
+    let admit = || match &edge.limiter {
+        Some(limiter) => limiter.take(&address).1,
+        None => Ok(()),
+    };
+    let caller = edge
+        .authenticator
+        .authenticate(&edge.components, &exchange.tenant, exchange.request_id, &parts.headers, admit)
+        .await?;
+    if edge.authenticator.is_on() {
+        // A guest gets to know who calls (`sbd-caller`), never the secret that proves it.
+        parts.headers.remove(header::AUTHORIZATION);
+    }
+
+    // Rate limit. Before anything that costs: no body is read and no instance taken.
+    if let Some(limiter) = &edge.limiter {
+        let payer = caller
+            .as_ref()
+            .map_or(address, |caller| Payer::User(Arc::clone(&caller.user)));
+        let (allowance, admitted) = limiter.take(&payer);
+        exchange.allowance = Some(allowance);
+        admitted?;
+    }
+
+    // Body limit. At once if the length is announced, else while it streams.
+    if incoming.size_hint().lower() > limits.body {
+        return Err(Refusal::body_too_large(limits.body));
+    }
+    let (body, watch) = metered(incoming, limits.body);
+    headers::add_spin(&mut parts.headers, &parts.uri, &matched, &exchange.peer.header);
+
+    // Time limit. Around the component alone; how long its answer then streams is its affair.
+    let call = Call {
+        tenant: Arc::clone(&exchange.tenant),
+        component: Arc::clone(component),
+        request_id: Arc::clone(exchange.request_id),
+        caller: caller.map(Arc::unwrap_or_clone),
+    };
+    let answer = edge.components.invoke(call, Request::from_parts(parts, body));
+    let answer = tokio::time::timeout(limits.time, answer)
+        .await
+        .unwrap_or(Err(InvokeError::Timeout(limits.time)));
+
+    // A guest cannot know what a body that failed under it means to the client; we do.
+    match watch.fate() {
+        Fate::Intact => answer.map_err(Refusal::from),
+        Fate::TooLarge => Err(Refusal::body_too_large(limits.body)),
+        Fate::Broken => Err(Refusal::malformed(
+            "The request body broke off or is not encoded as its headers say; send it again.",
+        )),
+    }
+}
+
+/// Requests that are HTTP but for which no path exists at all.
+fn acceptable(parts: &Parts, longest: usize) -> Result<(), Refusal> {
+    let length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if length > longest {
+        return Err(Refusal::uri_too_long(longest));
+    }
+    if !parts.uri.path().starts_with('/') {
+        return Err(Refusal::malformed("The request names no path; ask for one that begins with /."));
+    }
+    Ok(())
+}
+
+async fn own_page<C: Components>(
+    edge: &Edge<C>,
+    exchange: &Exchange<'_>,
+    builtin: Builtin,
+    parts: &Parts,
+) -> Result<Response<Body>, Refusal> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return Err(Refusal::method_not_allowed("GET, HEAD"));
+    }
+    match builtin {
+        Builtin::Home => Ok(edge.home.page(&parts.headers)),
+        Builtin::Docs => edge.docs.file(parts.uri.path()).ok_or_else(Refusal::not_found),
+        Builtin::OpenApi => Ok(edge.openapi(&exchange.tenant, exchange.request_id).await),
+        Builtin::Healthz => Ok(crate::health::plain("ok\n")),
+        Builtin::Readyz => edge.health.ready().map(|()| crate::health::plain("ready\n")),
+        Builtin::Health => {
+            administrator(edge, exchange, parts).await?;
+            Ok(edge.health_in_detail())
+        }
+    }
+}
+
+/// Lets administrators pass.
+async fn administrator<C: Components>(
+    edge: &Edge<C>,
+    exchange: &Exchange<'_>,
+    parts: &Parts,
+) -> Result<(), Refusal> {
+    let admit = || match &edge.limiter {
+        Some(limiter) => limiter.take(&Payer::address(exchange.client)).1,
+        None => Ok(()),
+    };
+    let caller = edge
+        .authenticator
+        .authenticate(&edge.components, &exchange.tenant, exchange.request_id, &parts.headers, admit)
+        .await?
+        .ok_or_else(|| Refusal::unauthenticated("This is for administrators; log in as one. /healthz is open."))?;
+    if caller.roles.iter().any(|role| role == "admin") {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden("This is for administrators; /healthz and /readyz are open."))
+    }
+}
+
+fn static_response(answer: &StaticResponse, method: &Method) -> Result<Response<Body>, Refusal> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Refusal::method_not_allowed("GET, HEAD"));
+    }
+    let mut response = Response::new(body::full(answer.body.clone()));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers.clone();
+    Ok(response)
+}
+
+/// The answer to HEAD: the length of what GET would bring, not the bytes. HTTP/2 does not leave
+/// them out by itself.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    if let (Some(length), false) = (length, response.headers().contains_key(header::CONTENT_LENGTH)) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| body::empty())
+}

@@ -1,0 +1,150 @@
+use crate::server::{Server, config, error};
+use reqwest::Method;
+use sbd_gateway::{GatewayConfig, RateLimit};
+use serde_json::Value;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_token_becomes_a_caller_and_is_kept_from_the_guest() {
+    let server = Server::start().await;
+    let echo: Value = server.get_as("/echo/x", "ada.1.user").await.json().await.unwrap();
+    assert_eq!(echo["caller"], "ada");
+    assert_eq!(echo["headers"]["authorization"], Value::Null);
+    let echo: Value = server.get("/echo/x").await.json().await.unwrap();
+    assert_eq!(echo["caller"], Value::Null);
+    assert_eq!(server.fake.asked.load(SeqCst), 1, "nobody is asked about the anonymous");
+}
+
+#[tokio::test]
+async fn answers_are_kept_per_token() {
+    let server = Server::start().await;
+    for _ in 0..3 {
+        assert_eq!(server.get_as("/echo/x", "ada.1.user").await.status(), 200);
+    }
+    assert_eq!(server.fake.asked.load(SeqCst), 1);
+    assert_eq!(server.get_as("/echo/x", "bob.2.user").await.status(), 200);
+    assert_eq!(server.fake.asked.load(SeqCst), 2);
+}
+
+#[tokio::test]
+async fn bad_tokens_are_told_apart_and_refusals_kept() {
+    let server = Server::start().await;
+    assert_eq!(error(server.get_as("/echo/x", "expired").await, 401).await, "TOKEN_EXPIRED");
+    let forged = server.get_as("/echo/x", "forged").await;
+    assert_eq!(forged.headers()["www-authenticate"], "Bearer");
+    assert_eq!(error(forged, 401).await, "TOKEN_INVALID");
+    let asked = server.fake.asked.load(SeqCst);
+    assert_eq!(error(server.get_as("/echo/x", "forged").await, 401).await, "TOKEN_INVALID");
+    assert_eq!(server.fake.asked.load(SeqCst), asked);
+    for malformed in ["Basic YTpi", "Bearer", "Bearer a b", "nothing"] {
+        let request = server.request(Method::GET, "/echo/x").header("authorization", malformed);
+        assert_eq!(error(request.send().await.unwrap(), 401).await, "TOKEN_INVALID");
+    }
+    assert_eq!(server.fake.asked.load(SeqCst), asked);
+    assert_eq!(server.fake.reached.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_auth_component_in_trouble_is_not_the_clients_fault_and_not_kept() {
+    let server = Server::start().await;
+    let busy = server.get_as("/echo/x", "overloaded").await;
+    assert_eq!(busy.headers()["retry-after"], "2");
+    assert_eq!(error(busy, 503).await, "OVERLOADED");
+    assert_eq!(error(server.get_as("/echo/x", "nonsense").await, 500).await, "INTERNAL");
+    assert_eq!(error(server.get_as("/echo/x", "overloaded").await, 503).await, "OVERLOADED");
+    assert_eq!(server.fake.asked.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_kept_answer_ends_with_its_token() {
+    let server = Server::start().await;
+    assert_eq!(server.get_as("/echo/x", "ada.1.user.2").await.status(), 200);
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    server.fake.hold_auth();
+    server.fake.release_auth();
+    let reached = server.fake.reached.load(SeqCst);
+    // The fake would extend the token each time it is asked: that it is asked is what counts.
+    assert_eq!(server.get_as("/echo/x", "ada.1.user.2").await.status(), 200);
+    assert_eq!(server.fake.asked.load(SeqCst), 2);
+    assert_eq!(server.fake.reached.load(SeqCst), reached + 1);
+    assert_eq!(error(server.get_as("/echo/x", "bob.2.user.0").await, 401).await, "TOKEN_EXPIRED");
+}
+
+#[tokio::test]
+async fn many_requests_with_one_new_token_ask_once() {
+    let server = Server::start().await;
+    server.fake.hold_auth();
+    let requests: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(server.request(Method::GET, "/echo/x").bearer_auth("ada.1.user").send()))
+        .collect();
+    server.fake.arrived.notified().await;
+    // The others have time to arrive; whoever comes later finds the answer kept.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.fake.release_auth();
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(server.fake.asked.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_first_asker_may_leave_without_harm_to_the_others() {
+    let server = Server::start().await;
+    server.fake.hold_auth();
+    let first = tokio::spawn(server.request(Method::GET, "/echo/x").bearer_auth("ada.1.user").send());
+    server.fake.arrived.notified().await;
+    let second = tokio::spawn(server.request(Method::GET, "/echo/x").bearer_auth("ada.1.user").send());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    first.abort();
+    // The second asks in its place.
+    server.fake.arrived.notified().await;
+    server.fake.release_auth();
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn logout_ends_a_session_at_once() {
+    let server = Server::start().await;
+    assert_eq!(server.get_as("/echo/x", "ada.1.user").await.status(), 200);
+    assert_eq!(server.get_as("/echo/x", "ada.2.user").await.status(), 200);
+    assert_eq!(server.get_as("/api/v1/auth/logout", "ada.1.user").await.status(), 200);
+    assert_eq!(error(server.get_as("/echo/x", "ada.1.user").await, 401).await, "TOKEN_INVALID");
+    assert_eq!(server.get_as("/echo/x", "ada.2.user").await.status(), 200, "the other session lives");
+    assert_eq!(server.fake.asked.load(SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_logout_that_overtakes_an_authenticate_wins() {
+    let server = Server::start().await;
+    server.fake.hold_auth();
+    let racing = tokio::spawn(server.request(Method::GET, "/echo/x").bearer_auth("ada.1.user").send());
+    server.fake.arrived.notified().await;
+    server.fake.revoke("ses_1");
+    server.fake.release_auth();
+    assert_eq!(error(racing.await.unwrap().unwrap(), 401).await, "TOKEN_INVALID");
+    assert_eq!(error(server.get_as("/echo/x", "ada.1.user").await, 401).await, "TOKEN_INVALID");
+    assert_eq!(server.fake.reached.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn guessing_tokens_is_charged_to_the_address() {
+    let rate_limit = Some(RateLimit { per_second: 1, burst: 3 });
+    let server = Server::with(GatewayConfig { rate_limit, ..config() }).await;
+    let mut codes = Vec::new();
+    for guess in 0..5 {
+        let refused = server.get_as("/echo/x", &format!("guess.{guess}.user")).await;
+        codes.push(refused.status().as_u16());
+    }
+    assert_eq!(codes, [200, 200, 200, 429, 429]);
+    assert_eq!(server.fake.asked.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn without_an_auth_component_the_header_is_the_guests() {
+    let server = Server::with(GatewayConfig::default()).await;
+    let request = server.request(Method::GET, "/echo/x").header("authorization", "Basic YTpi");
+    let echo: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(echo["headers"]["authorization"], "Basic YTpi");
+    assert_eq!(server.fake.asked.load(SeqCst), 0);
+}

@@ -1,0 +1,230 @@
+//! Components without wasm: what the gateway promises does not depend on what runs behind it.
+
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use sbd_gateway::{Components, RevocationListener};
+use sbd_runtime::{Body, Call, Caller, InvokeError, body};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+
+/// Three components: `auth`, `echo` (says what it got, misbehaves on request) and `other`.
+#[derive(Clone, Default)]
+pub struct Fake(Arc<State>);
+
+pub struct State {
+    listener: Mutex<Option<RevocationListener>>,
+    /// How often `/-/authenticate` was asked.
+    pub asked: AtomicUsize,
+    /// How often any component was asked for its document.
+    pub offers: AtomicUsize,
+    /// Requests that reached `echo` or `other`.
+    pub reached: AtomicUsize,
+    /// Answers of `/-/authenticate` wait for a permit each.
+    pub gate: Semaphore,
+    /// Told when `/-/authenticate` is waiting at the gate, and when `/echo/wait` began.
+    pub arrived: Notify,
+    /// Lets `/echo/wait` go on.
+    pub release: Notify,
+    /// Counts `/echo/wait` requests that were dropped unfinished.
+    pub dropped: Arc<AtomicUsize>,
+    /// What `GET /-/openapi.json` answers, by component.
+    pub documents: Mutex<HashMap<String, Value>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            listener: Mutex::default(),
+            asked: AtomicUsize::default(),
+            offers: AtomicUsize::default(),
+            reached: AtomicUsize::default(),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            arrived: Notify::default(),
+            release: Notify::default(),
+            dropped: Arc::default(),
+            documents: Mutex::default(),
+        }
+    }
+}
+
+impl std::ops::Deref for Fake {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl Components for Fake {
+    async fn invoke(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, InvokeError> {
+        let path = request.uri().path().to_owned();
+        if path == "/-/openapi.json" {
+            self.offers.fetch_add(1, Ordering::SeqCst);
+            let documents = self.documents.lock().unwrap();
+            return Ok(match documents.get(&*call.component) {
+                Some(document) => answer(200, document),
+                None => answer(404, &json!({})),
+            });
+        }
+        match &*call.component {
+            "auth" if path == "/-/authenticate" => self.authenticate(request).await,
+            "auth" => self.logout(&call).await,
+            "echo" => self.echo(call, &path, request).await,
+            "other" => {
+                self.reached.fetch_add(1, Ordering::SeqCst);
+                Ok(answer(200, &json!({ "component": "other", "path": path })))
+            }
+            unknown => Err(InvokeError::UnknownComponent(unknown.to_owned())),
+        }
+    }
+
+    fn on_revoked(&self, listener: RevocationListener) {
+        *self.listener.lock().unwrap() = Some(listener);
+    }
+
+    fn health(&self) -> Value {
+        json!({ "echo": "fine" })
+    }
+}
+
+impl Fake {
+    /// Makes the auth component's answers wait for `release_auth`.
+    pub fn hold_auth(&self) {
+        self.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub fn release_auth(&self) {
+        self.gate.add_permits(100);
+    }
+
+    pub fn revoke(&self, session: &str) {
+        let listener = self.listener.lock().unwrap();
+        listener.as_ref().unwrap()("default", &[session.to_owned()]);
+    }
+
+    pub fn offer(&self, component: &str, document: Value) {
+        self.documents.lock().unwrap().insert(component.to_owned(), document);
+    }
+
+    /// Tokens are `{user}.{session}.{role}[.{seconds to live}]`, or a word for what is wrong.
+    async fn authenticate(&self, request: Request<Body>) -> Result<Response<Body>, InvokeError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.arrived.notify_one();
+        let _permit = self.gate.acquire().await.unwrap();
+        assert_eq!(request.method(), "POST");
+        let question = request.into_body().collect().await.unwrap().to_bytes();
+        let question: Value = serde_json::from_slice(&question).unwrap();
+        let token = question["token"].as_str().unwrap();
+        let refused = |code: &str| answer(401, &json!({ "error": { "code": code, "message": "no" } }));
+        match token {
+            "expired" => return Ok(refused("TOKEN_EXPIRED")),
+            "forged" => return Ok(refused("TOKEN_INVALID")),
+            "nonsense" => return Ok(answer(200, &json!({ "who": "knows" }))),
+            "overloaded" => {
+                return Err(InvokeError::Overloaded { retry_after: Duration::from_secs(2), limit: "concurrency" });
+            }
+            _ => {}
+        }
+        let parts: Vec<&str> = token.split('.').collect();
+        let lives = parts.get(3).map_or(900, |seconds| seconds.parse().unwrap());
+        let expires_at = jiff::Timestamp::now() + Duration::from_secs(lives);
+        Ok(answer(
+            200,
+            &json!({
+                "user": format!("usr_{}", parts[0]),
+                "session": format!("ses_{}", parts[1]),
+                "username": parts[0],
+                "roles": [parts[2]],
+                "expires_at": expires_at.to_string(),
+            }),
+        ))
+    }
+
+    async fn logout(&self, call: &Call) -> Result<Response<Body>, InvokeError> {
+        let session = call.caller.as_ref().and_then(|caller| caller.session.clone());
+        self.revoke(&session.unwrap());
+        Ok(answer(200, &json!({})))
+    }
+
+    async fn echo(&self, call: Call, path: &str, request: Request<Body>) -> Result<Response<Body>, InvokeError> {
+        self.reached.fetch_add(1, Ordering::SeqCst);
+        match path {
+            "/echo/panic" => panic!("on purpose"),
+            "/echo/hang" => std::future::pending().await,
+            "/echo/wait" => {
+                let mut guard = DropGuard(Some(Arc::clone(&self.dropped)));
+                self.arrived.notify_one();
+                self.release.notified().await;
+                guard.0 = None;
+            }
+            "/echo/trap" => return Err(InvokeError::Trapped),
+            "/echo/full" => return Err(InvokeError::StorageFull),
+            "/echo/cannot-start" => return Err(InvokeError::CannotStart("secret path".to_owned())),
+            "/echo/guest-error" => return Err(InvokeError::Guest("secret".to_owned())),
+            "/echo/timeout" => return Err(InvokeError::Timeout(Duration::from_secs(3))),
+            "/echo/overloaded" => {
+                let retry_after = Duration::from_millis(1500);
+                return Err(InvokeError::Overloaded { retry_after, limit: "concurrency" });
+            }
+            "/echo/own-500" => {
+                let mut response = Response::new(body::full("my own words"));
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                return Ok(response);
+            }
+            _ => {}
+        }
+        Ok(self.describe(call, request).await)
+    }
+
+    async fn describe(&self, call: Call, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let Ok(body) = body.collect().await else {
+            return answer(500, &json!({ "guest": "the body failed" }));
+        };
+        let headers: HashMap<&str, &str> = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        let mut response = answer(
+            200,
+            &json!({
+                "method": head.method.as_str(),
+                "uri": head.uri.to_string(),
+                "path": head.uri.path(),
+                "headers": headers,
+                "body": body.to_bytes().len(),
+                "component": &*call.component,
+                "tenant": &*call.tenant,
+                "request_id": &*call.request_id,
+                "caller": call.caller.map(|caller: Caller| caller.username),
+            }),
+        );
+        for name in ["sbd-caller", "sbd-revoked", "sbd-anything"] {
+            response.headers_mut().insert(name, http::HeaderValue::from_static("secret"));
+        }
+        response.headers_mut().insert("x-guest", http::HeaderValue::from_static("stays"));
+        response
+    }
+}
+
+struct DropGuard(Option<Arc<AtomicUsize>>);
+
+impl Drop for DropGuard {
+    fn drop(&mut self) {
+        if let Some(dropped) = &self.0 {
+            dropped.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+fn answer(status: u16, json: &Value) -> Response<Body> {
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .body(body::full(json.to_string()))
+        .unwrap()
+}

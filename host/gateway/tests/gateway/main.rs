@@ -1,0 +1,19 @@
+//! The gateway over real sockets, with components that are not wasm.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+mod auth;
+mod bad_input;
+mod edge;
+mod fake;
+mod limits;
+mod lifecycle;
+mod metrics;
+mod openapi;
+mod pages;
+mod server;

@@ -1,0 +1,95 @@
+//! `sbd up`: from settings to a server that answers, and back to silence.
+
+use crate::administrator::{self, DEFAULT_TENANT};
+use crate::application::{Application, make_data_dir};
+use crate::control::{self, Lock};
+use crate::settings::{Environment, Settings};
+use anyhow::Context as _;
+use sbd_gateway::Gateway;
+use sbd_telemetry::metrics::Metrics;
+use std::net::SocketAddr;
+use std::path::Path;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Serves until SIGINT or SIGTERM, then lets running requests finish.
+///
+/// # Errors
+/// Whatever keeps it from serving, with what to do about it.
+pub(crate) async fn command(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
+    let metrics = Metrics::install()?;
+    let data_dir = settings.data_dir();
+    make_data_dir(&data_dir)?;
+    let lock = Lock::take(&data_dir)?;
+    let listener = bind(settings, "listen").await?;
+    let admin_listener = bind(settings, "admin_listen").await?;
+    let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
+
+    let runtime = Application::read(settings, environment)?.start(settings, &data_dir).await?;
+    runtime.open_tenant(&DEFAULT_TENANT.into()).await?;
+    administrator::from_settings(settings, &runtime).await?;
+    let commands = control::listen(&data_dir, &lock, runtime.clone())?;
+    let gateway = Gateway::new(gateway_config(settings, &runtime)?, runtime, metrics)?;
+
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone())?);
+    let public = tokio::spawn(gateway.clone().serve(listener, stop.clone().cancelled_owned()));
+    let admin = tokio::spawn(gateway.serve_admin(admin_listener, stop.clone().cancelled_owned()));
+    greet(address, admin_address, &data_dir);
+    tokio::select! {
+        // Commands end with the server; their future never completes by itself.
+        () = commands => {}
+        () = stop.cancelled() => {}
+    }
+    let (public, admin) = tokio::join!(public, admin);
+    public.context("the server failed")?;
+    admin.context("the admin server failed")?;
+    tracing::info!("stopped; every answered request is on disk");
+    Ok(())
+}
+
+async fn bind(settings: &Settings, name: &str) -> anyhow::Result<TcpListener> {
+    let address: SocketAddr = settings.parse(name)?;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} (setting `{name}`); choose another address or stop what uses it")
+    })
+}
+
+fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping; running requests may finish");
+        stop.cancel();
+        // A second signal means now.
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        std::process::exit(130);
+    })
+}
+
+fn greet(address: SocketAddr, admin_address: SocketAddr, data_dir: &Path) {
+    println!(
+        "Second Brain is running.
+
+  address  http://{address}/
+  API      http://{address}/docs
+  health   http://{address}/healthz
+  metrics  http://{admin_address}/metrics
+  data     {}
+
+There is no default password. Make the first administrator with
+
+  sbd admin create you@example.com
+
+or start with SBD_ADMIN_EMAIL and SBD_ADMIN_PASSWORD (or SBD_ADMIN_PASSWORD_FILE) set.",
+        data_dir.display()
+    );
+}

@@ -1,0 +1,105 @@
+//! A guest that does what a test asks: call another component, log, wait, stream, fail.
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use sbd_sdk::{Answer, Caller, Error, Json, Query, RequestId, Result, Tenant, call, config};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+
+#[derive(Deserialize)]
+struct Log {
+    line: String,
+    wait_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Wait {
+    ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Chain {
+    to: String,
+    path: String,
+}
+
+async fn wait(ms: u64) {
+    wasip3::clocks::monotonic_clock::wait_for(ms * 1_000_000).await;
+}
+
+/// Who the host says is asking.
+async fn whoami(caller: Option<Caller>, RequestId(request_id): RequestId, Tenant(tenant): Tenant) -> Json<Value> {
+    let user = caller.map(|caller| json!({"user": caller.user, "username": caller.username, "roles": caller.roles}));
+    Json(json!({"caller": user, "request_id": request_id, "tenant": tenant}))
+}
+
+/// Logs before and after waiting, so that several requests of one instance overlap.
+async fn log(Query(log): Query<Log>) -> &'static str {
+    println!("before {}", log.line);
+    wait(log.wait_ms).await;
+    println!("after {}", log.line);
+    "logged"
+}
+
+async fn sleep(Query(sleep): Query<Wait>) -> &'static str {
+    wait(sleep.ms).await;
+    "rested"
+}
+
+/// Forwards to another component without passing anything on by hand.
+async fn chain(Query(chain): Query<Chain>) -> Result<Response> {
+    let request = Request::get(chain.path).body(Body::empty()).map_err(Error::internal)?;
+    Ok(call(&chain.to, request).await?)
+}
+
+/// Forwards with a caller of its own making.
+async fn forge(Query(chain): Query<Chain>) -> Result<Response> {
+    let address = format!("http://{}.spin.internal{}", chain.to, chain.path);
+    let request = Request::get(address).header("sbd-caller", "eyJ1c2VyIjoidXNyX3Jvb3QifQ.AAAA");
+    let request = request.body(Body::empty()).map_err(Error::internal)?;
+    let request = wasip3::http_compat::http_into_wasi_request(request).map_err(Error::internal)?;
+    let response = wasip3::http::client::send(request).await.map_err(Error::internal)?;
+    let response = wasip3::http_compat::http_from_wasi_response(response).map_err(Error::internal)?;
+    Ok(response.map(Body::new))
+}
+
+async fn echo(body: Bytes) -> Bytes {
+    body
+}
+
+async fn variable() -> Result<String> {
+    Ok(config::get("greeting")?.unwrap_or_default())
+}
+
+async fn trap() -> Result<Answer> {
+    panic!("on purpose");
+}
+
+async fn spin() -> &'static str {
+    let mut n = 0_u64;
+    loop {
+        n = std::hint::black_box(n.wrapping_add(1));
+        if n == u64::MAX {
+            return "done";
+        }
+    }
+}
+
+/// Every address of the component.
+pub fn router() -> OpenApiRouter {
+    use axum::routing::{get, post};
+    OpenApiRouter::new()
+        .route("/probe/whoami", get(whoami))
+        .route("/probe/log", get(log))
+        .route("/probe/sleep", get(sleep))
+        .route("/probe/chain", get(chain))
+        .route("/probe/forge", get(forge))
+        .route("/probe/echo", post(echo))
+        .route("/probe/variable", get(variable))
+        .route("/probe/trap", get(trap))
+        .route("/probe/loop", get(spin))
+}
+
+sbd_sdk::component!(router);

@@ -75,7 +75,8 @@ impl Answer {
     /// The same answer with one more header. A value that no header can hold is left out.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
-        self.headers.push((name.as_str().to_owned(), value.to_owned()));
+        self.headers
+            .push((name.as_str().to_owned(), value.to_owned()));
         self
     }
 }
@@ -93,7 +94,9 @@ impl IntoResponse for Answer {
             None => status.into_response(),
         };
         for (name, value) in self.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
                 response.headers_mut().append(name, value);
             }
         }

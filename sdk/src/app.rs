@@ -47,7 +47,9 @@ impl App {
         let context = Arc::new(Context::from_headers(request.headers()));
         let method = request.method().clone();
         let mut router = self.router.clone();
-        let answer = Scope::new(context, async move { router.call(request).await.into_response() });
+        let answer = Scope::new(context, async move {
+            router.call(request).await.into_response()
+        });
         fit_to_host(&method, answer.await)
     }
 
@@ -58,7 +60,10 @@ impl App {
     pub async fn handle(&self, request: types::Request) -> Result<types::Response, ErrorCode> {
         let response = match http_from_wasi_request(request) {
             Ok(request) => self.respond(request.map(Body::new)).await,
-            Err(code) => Error::malformed(format!("the request cannot be read ({code}); correct it")).into_response(),
+            Err(code) => {
+                Error::malformed(format!("the request cannot be read ({code}); correct it"))
+                    .into_response()
+            }
         };
         http_into_wasi_response(response)
     }
@@ -66,7 +71,8 @@ impl App {
 
 /// The host holds an answer to its `Content-Length`, which those without a body must not have.
 fn fit_to_host(method: &Method, mut response: Response) -> Response {
-    let without_body = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
+    let without_body =
+        [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
     if *method == Method::HEAD || without_body {
         response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::empty();

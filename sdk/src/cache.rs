@@ -21,7 +21,9 @@ pub async fn get<T: DeserializeOwned>(key: &str) -> crate::Result<Option<T>> {
 /// When key (1 to 512 bytes), value (1 MiB) or time to live are out of bounds.
 pub async fn set<T: Serialize>(key: &str, value: &T, ttl: Duration) -> crate::Result<()> {
     let value = serde_json::to_vec(value).map_err(Error::internal)?;
-    host::set(key.to_owned(), value, milliseconds(ttl)).await.map_err(refused)
+    host::set(key.to_owned(), value, milliseconds(ttl))
+        .await
+        .map_err(refused)
 }
 
 /// Forgets a key; says whether it was there.
@@ -38,7 +40,9 @@ pub async fn delete(key: &str) -> crate::Result<bool> {
 /// # Errors
 /// When what is there is no counter, or the cache does not answer.
 pub async fn increment(key: &str, by: i64, ttl: Duration) -> crate::Result<i64> {
-    host::increment(key.to_owned(), by, milliseconds(ttl)).await.map_err(refused)
+    host::increment(key.to_owned(), by, milliseconds(ttl))
+        .await
+        .map_err(refused)
 }
 
 /// Stores a value only if the present one equals `expected` (`None`: if there is none); says
@@ -52,9 +56,14 @@ pub async fn compare_and_set<T: Serialize>(
     value: &T,
     ttl: Duration,
 ) -> crate::Result<bool> {
-    let expected = expected.map(serde_json::to_vec).transpose().map_err(Error::internal)?;
+    let expected = expected
+        .map(serde_json::to_vec)
+        .transpose()
+        .map_err(Error::internal)?;
     let value = serde_json::to_vec(value).map_err(Error::internal)?;
-    host::compare_and_set(key.to_owned(), expected, value, milliseconds(ttl)).await.map_err(refused)
+    host::compare_and_set(key.to_owned(), expected, value, milliseconds(ttl))
+        .await
+        .map_err(refused)
 }
 
 fn milliseconds(ttl: Duration) -> u64 {
@@ -65,7 +74,10 @@ fn refused(error: host::Error) -> Error {
     match error {
         host::Error::Unavailable(cause) => {
             eprintln!("cache unavailable: {cause}");
-            Error::overloaded("the cache does not answer just now; try again in a moment", 1)
+            Error::overloaded(
+                "the cache does not answer just now; try again in a moment",
+                1,
+            )
         }
         host::Error::Invalid(cause) | host::Error::NotACounter(cause) => Error::internal(cause),
     }

@@ -17,7 +17,10 @@ use wasip3::http_compat::{http_from_wasi_response, http_into_wasi_request};
 /// # Errors
 /// When the component cannot be reached or does not answer in time.
 pub async fn call(component: &str, mut request: Request) -> crate::Result<http::Response<Body>> {
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
     let address = format!("http://{component}.spin.internal{path}");
     *request.uri_mut() = Uri::try_from(address).map_err(Error::internal)?;
     if let Some(context) = context::current() {
@@ -30,15 +33,26 @@ pub async fn call(component: &str, mut request: Request) -> crate::Result<http::
         }
     }
     let unreachable = |code: ErrorCode| match code {
-        ErrorCode::ConnectionLimitReached | ErrorCode::ConnectionTimeout | ErrorCode::HttpResponseTimeout => {
+        ErrorCode::ConnectionLimitReached
+        | ErrorCode::ConnectionTimeout
+        | ErrorCode::HttpResponseTimeout => {
             eprintln!("component `{component}` does not answer: {code}");
-            Error::overloaded("a part of the service does not answer just now; try again in a moment", 1)
+            Error::overloaded(
+                "a part of the service does not answer just now; try again in a moment",
+                1,
+            )
         }
-        code => Error::internal(format_args!("component `{component}` cannot be called: {code}")),
+        code => Error::internal(format_args!(
+            "component `{component}` cannot be called: {code}"
+        )),
     };
     let request = http_into_wasi_request(request).map_err(unreachable)?;
-    let response = wasip3::http::client::send(request).await.map_err(unreachable)?;
-    Ok(http_from_wasi_response(response).map_err(unreachable)?.map(Body::new))
+    let response = wasip3::http::client::send(request)
+        .await
+        .map_err(unreachable)?;
+    Ok(http_from_wasi_response(response)
+        .map_err(unreachable)?
+        .map(Body::new))
 }
 
 /// Reads the JSON body of a successful answer of another component.
@@ -47,10 +61,17 @@ pub async fn call(component: &str, mut request: Request) -> crate::Result<http::
 /// When the status is not 2xx, or the body is no `T`.
 pub async fn read_json<T: DeserializeOwned>(response: http::Response<Body>) -> crate::Result<T> {
     let status = response.status();
-    let body = Bytes::from_request(Request::new(response.into_body()), &()).await.map_err(Error::internal)?;
+    let body = Bytes::from_request(Request::new(response.into_body()), &())
+        .await
+        .map_err(Error::internal)?;
     match status {
-        StatusCode::SERVICE_UNAVAILABLE => Err(Error::overloaded("a part of the service is busy; try again in a moment", 1)),
+        StatusCode::SERVICE_UNAVAILABLE => Err(Error::overloaded(
+            "a part of the service is busy; try again in a moment",
+            1,
+        )),
         status if status.is_success() => extract::from_json(&body).map_err(Error::internal),
-        status => Err(Error::internal(format_args!("a called component answered {status}"))),
+        status => Err(Error::internal(format_args!(
+            "a called component answered {status}"
+        ))),
     }
 }

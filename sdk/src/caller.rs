@@ -52,7 +52,9 @@ impl Caller {
         if self.has_role(role) {
             return Ok(());
         }
-        Err(Error::forbidden(format!("this needs the role `{role}`; ask an administrator for it")))
+        Err(Error::forbidden(format!(
+            "this needs the role `{role}`; ask an administrator for it"
+        )))
     }
 
     /// The caller in the header: the JSON before the dot. The seal behind the dot is the host's
@@ -93,6 +95,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Tenant {
     type Rejection = Infallible;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(context::current().map(|context| context.tenant.clone()).unwrap_or_default()))
+        Ok(Self(
+            context::current()
+                .map(|context| context.tenant.clone())
+                .unwrap_or_default(),
+        ))
     }
 }

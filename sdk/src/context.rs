@@ -36,7 +36,9 @@ pub(crate) fn current() -> Option<Arc<Context>> {
 
 /// The id of the request being answered; empty outside of one.
 pub(crate) fn request_id() -> String {
-    current().map(|context| context.request_id.clone()).unwrap_or_default()
+    current()
+        .map(|context| context.request_id.clone())
+        .unwrap_or_default()
 }
 
 impl Context {

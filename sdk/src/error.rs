@@ -118,7 +118,11 @@ impl Error {
     /// 405 `METHOD_NOT_ALLOWED`. The router adds `Allow`.
     pub fn method_not_allowed() -> Self {
         let message = "this address does not know the method; use one of the `Allow` header";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            message,
+        )
     }
 
     /// 409 `CONFLICT`: it does not go with what is there already.
@@ -129,7 +133,11 @@ impl Error {
     /// 412 `PRECONDITION_FAILED`: it has changed since the caller read it.
     pub fn precondition_failed() -> Self {
         let message = "it has changed since you read it; read it again and repeat the change with the new `ETag`";
-        Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message)
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "PRECONDITION_FAILED",
+            message,
+        )
     }
 
     /// 413 `BODY_TOO_LARGE`.
@@ -140,7 +148,11 @@ impl Error {
     /// 415 `UNSUPPORTED_MEDIA_TYPE`. `wanted` is the media type to send.
     pub fn unsupported_media_type(wanted: &str) -> Self {
         let message = format!("send the body with `Content-Type: {wanted}`");
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message)
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            message,
+        )
     }
 
     /// 422 `VALIDATION_ERROR` about one field.
@@ -154,7 +166,11 @@ impl Error {
     /// 422 `VALIDATION_ERROR` about several fields at once.
     pub fn validation_all(details: Vec<Detail>) -> Self {
         let message = "some values are not accepted; correct the fields in `details`";
-        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", message);
+        let mut error = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "VALIDATION_ERROR",
+            message,
+        );
         error.0.details = details;
         error
     }
@@ -162,24 +178,31 @@ impl Error {
     /// 422 `IDEMPOTENCY_KEY_REUSED`: the key came before, with another request.
     pub fn idempotency_key_reused() -> Self {
         let message = "this Idempotency-Key was used for another request; send a new key";
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", message)
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "IDEMPOTENCY_KEY_REUSED",
+            message,
+        )
     }
 
     /// 429 `RATE_LIMITED`, with `Retry-After` in whole seconds.
     pub fn rate_limited(message: impl Into<String>, retry_after_seconds: u64) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message).with_retry(retry_after_seconds)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
+            .with_retry(retry_after_seconds)
     }
 
     /// 500 `INTERNAL`. `cause` goes to the log with the request's id, never to the caller.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         eprintln!("internal error: {cause}");
-        let message = "something went wrong on our side; try again, and name the request_id if it stays";
+        let message =
+            "something went wrong on our side; try again, and name the request_id if it stays";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message)
     }
 
     /// 503 `OVERLOADED`, with `Retry-After` in whole seconds.
     pub fn overloaded(message: impl Into<String>, retry_after_seconds: u64) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", message).with_retry(retry_after_seconds)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", message)
+            .with_retry(retry_after_seconds)
     }
 
     /// 507 `STORAGE_FULL`.

@@ -43,7 +43,9 @@ impl Preconditions {
 
     /// Whether the caller has this version already (`If-None-Match`), so that 304 says it all.
     pub fn has_current(&self, version: u64) -> bool {
-        self.if_none_match.as_deref().is_some_and(|tags| matches(tags, version, true))
+        self.if_none_match
+            .as_deref()
+            .is_some_and(|tags| matches(tags, version, true))
     }
 }
 
@@ -60,7 +62,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
 
 /// A list header as one text, though it may come in several lines.
 fn list(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default()).collect();
+    let lines: Vec<_> = headers
+        .get_all(name)
+        .iter()
+        .map(|line| line.to_str().unwrap_or_default())
+        .collect();
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
@@ -68,7 +74,11 @@ fn list(headers: &HeaderMap, name: HeaderName) -> Option<String> {
 fn matches(tags: &str, version: u64, weak_too: bool) -> bool {
     let current = text(version);
     tags.split(',').map(str::trim).any(|tag| {
-        let strong = if weak_too { tag.strip_prefix("W/").unwrap_or(tag) } else { tag };
+        let strong = if weak_too {
+            tag.strip_prefix("W/").unwrap_or(tag)
+        } else {
+            tag
+        };
         strong == "*" || strong == current
     })
 }

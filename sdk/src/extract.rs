@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned, Deserializer, Unexpected, Visitor};
 use serde_path_to_error::Segment;
 use wasip3::http::types::ErrorCode;
 
@@ -38,7 +38,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if !is_json(request.headers()) {
             return Err(Error::unsupported_media_type("application/json"));
         }
-        let body = Bytes::from_request(request, state).await.map_err(unreadable_body)?;
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(unreadable_body)?;
         from_json(&body).map(Self)
     }
 }
@@ -72,17 +74,20 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0)).map_err(|rejection| match rejection {
-            PathRejection::FailedToDeserializePathParams(bad) if bad.status() == StatusCode::BAD_REQUEST => {
-                match bad.kind() {
-                    ErrorKind::InvalidUtf8InPathParam { .. } => {
-                        Error::malformed("the path is not valid UTF-8; percent-encode UTF-8 bytes")
+        path.map(|path| Self(path.0))
+            .map_err(|rejection| match rejection {
+                PathRejection::FailedToDeserializePathParams(bad)
+                    if bad.status() == StatusCode::BAD_REQUEST =>
+                {
+                    match bad.kind() {
+                        ErrorKind::InvalidUtf8InPathParam { .. } => Error::malformed(
+                            "the path is not valid UTF-8; percent-encode UTF-8 bytes",
+                        ),
+                        _ => Error::not_found("address"),
                     }
-                    _ => Error::not_found("address"),
                 }
-            }
-            other => Error::internal(other),
-        })
+                other => Error::internal(other),
+            })
     }
 }
 
@@ -94,7 +99,10 @@ pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Error::malformed("the body is not valid UTF-8; send JSON in UTF-8"))?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json);
+    let value = match text.trim_start().starts_with('[') {
+        true => serde_path_to_error::deserialize(Array(&mut json)),
+        false => serde_path_to_error::deserialize(&mut json),
+    };
     // The first thing found wrong may be a type while the text breaks off further on: syntax and
     // nesting are judged for the whole text before types are.
     if let (Err(_), _) | (_, Err(_)) = (&value, json.end()) {
@@ -106,11 +114,53 @@ pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     value.map_err(|error| wrong_field(error.path(), &error.inner().to_string()))
 }
 
+/// Reads an array, but not as a struct: serde would fill the fields by position, which nobody means.
+struct Array<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Array<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        Err(de::Error::invalid_type(Unexpected::Seq, &visitor))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn unreadable_body(rejection: BytesRejection) -> Error {
@@ -144,7 +194,9 @@ fn wrong_field(path: &serde_path_to_error::Path, message: &str) -> Error {
     }
     // Missing and unknown fields are reported at their parent; the message names them.
     let named = ["missing field `", "unknown field `", "duplicate field `"];
-    let name = named.iter().find_map(|start| message.strip_prefix(start)?.split('`').next());
+    let name = named
+        .iter()
+        .find_map(|start| message.strip_prefix(start)?.split('`').next());
     if let Some(name) = name.filter(|name| !field.ends_with(name)) {
         push_name(&mut field, name);
     }
@@ -203,24 +255,40 @@ mod tests {
             deep.as_bytes(),
         ];
         for body in bodies {
-            assert_eq!(refusal(body).0, "MALFORMED_REQUEST", "{:?}", String::from_utf8_lossy(body));
+            assert_eq!(
+                refusal(body).0,
+                "MALFORMED_REQUEST",
+                "{:?}",
+                String::from_utf8_lossy(body)
+            );
         }
     }
 
     #[test]
     fn what_is_json_of_another_shape_names_the_field() {
-        let cases: [(&str, &str); 8] = [
+        let cases: [(&str, &str); 9] = [
             ("{}", "name"),
-            ("[]", "name"),
+            ("[]", ""),
+            (r#"["a"]"#, ""),
             ("1", ""),
             (r#"{"name":1}"#, "name"),
             (r#"{"name":"a","nick":1}"#, "nick"),
             (r#"{"name":"a","name":"b"}"#, "name"),
-            (r#"{"name":"a","members":[{"name":"x"},{"name":null}]}"#, "members[1].name"),
-            (r#"{"name":"a","members":[{"name":"x","tags":["y",2]}]}"#, "members[0].tags[1]"),
+            (
+                r#"{"name":"a","members":[{"name":"x"},{"name":null}]}"#,
+                "members[1].name",
+            ),
+            (
+                r#"{"name":"a","members":[{"name":"x","tags":["y",2]}]}"#,
+                "members[0].tags[1]",
+            ),
         ];
         for (body, field) in cases {
-            assert_eq!(refusal(body.as_bytes()), ("VALIDATION_ERROR", field.to_owned()), "{body}");
+            assert_eq!(
+                refusal(body.as_bytes()),
+                ("VALIDATION_ERROR", field.to_owned()),
+                "{body}"
+            );
         }
     }
 
@@ -228,5 +296,7 @@ mod tests {
     fn a_good_body_is_read() {
         let family = from_json::<Family>(br#" {"name":"a","members":[{"name":"b"}]} "#).unwrap();
         assert_eq!((family.name.as_str(), family.members.len()), ("a", 1));
+        let members = from_json::<Option<Vec<Member>>>(br#"[{"name":"b"}]"#).unwrap();
+        assert_eq!(members.map(|members| members.len()), Some(1));
     }
 }

@@ -9,7 +9,9 @@ pub fn new(prefix: &str) -> String {
 
 /// Whether a text has the form of an identifier with this prefix. What has not cannot be found.
 pub fn is(prefix: &str, text: &str) -> bool {
-    let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_'));
+    let digits = text
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'));
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(hex))
 }
@@ -28,7 +30,13 @@ mod tests {
     #[test]
     fn other_forms_are_refused() {
         let id = new("fam");
-        let others = [id.replace("fam_", "usr_"), id.to_uppercase(), format!("{id}0"), "fam_".into(), String::new()];
+        let others = [
+            id.replace("fam_", "usr_"),
+            id.to_uppercase(),
+            format!("{id}0"),
+            "fam_".into(),
+            String::new(),
+        ];
         assert!(others.iter().all(|other| !is("fam", other)));
     }
 }

@@ -55,12 +55,17 @@ impl Idempotency {
         let Some(id) = &self.record else {
             return Ok(None);
         };
-        let record = RECORDS.get(id).await?.filter(|record| record.expires_at > time::now());
+        let record = RECORDS
+            .get(id)
+            .await?
+            .filter(|record| record.expires_at > time::now());
         match record {
             None => Ok(None),
             Some(record) if record.request == fingerprint(request)? => {
                 let mut response = record.answer.into_response();
-                response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+                response
+                    .headers_mut()
+                    .insert(REPLAYED, HeaderValue::from_static("true"));
                 Ok(Some(response))
             }
             Some(_) => Err(Error::idempotency_key_reused()),
@@ -85,7 +90,8 @@ impl Idempotency {
         let now = time::now();
         let record = Record {
             id: id.clone(),
-            request: fingerprint(request).map_err(|error| DocumentsError::Form(error.to_string()))?,
+            request: fingerprint(request)
+                .map_err(|error| DocumentsError::Form(error.to_string()))?,
             answer: answer.clone(),
             expires_at: now + KEPT,
         };
@@ -112,19 +118,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
         let (Some(key), another) = (keys.next(), keys.next()) else {
             return Ok(Self { record: None });
         };
-        let visible = |key: &&[u8]| (1..=MAX_KEY).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
-        let key = Some(key.as_bytes()).filter(visible).filter(|_| another.is_none());
+        let visible = |key: &&[u8]| {
+            (1..=MAX_KEY).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
+        };
+        let key = Some(key.as_bytes())
+            .filter(visible)
+            .filter(|_| another.is_none());
         let key = key.ok_or_else(|| {
-            let message = format!("one key of 1 to {MAX_KEY} visible ASCII characters, for example a UUID");
+            let message =
+                format!("one key of 1 to {MAX_KEY} visible ASCII characters, for example a UUID");
             Error::validation("Idempotency-Key", message)
         })?;
         let caller = context::current().and_then(|context| context.caller.clone());
-        let scope = caller.map(|caller| digest(&[
-            caller.user.as_bytes(),
-            parts.method.as_str().as_bytes(),
-            parts.uri.path().as_bytes(),
-            key,
-        ]));
+        let scope = caller.map(|caller| {
+            digest(&[
+                caller.user.as_bytes(),
+                parts.method.as_str().as_bytes(),
+                parts.uri.path().as_bytes(),
+                key,
+            ])
+        });
         Ok(Self { record: scope })
     }
 }

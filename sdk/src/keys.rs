@@ -25,7 +25,9 @@ pub enum Verdict<T> {
 pub async fn sign<T: Serialize>(purpose: &str, claims: &T, ttl: Duration) -> crate::Result<String> {
     let claims = serde_json::to_string(claims).map_err(Error::internal)?;
     let seconds = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
-    host::sign(purpose.to_owned(), claims, seconds).await.map_err(refused)
+    host::sign(purpose.to_owned(), claims, seconds)
+        .await
+        .map_err(refused)
 }
 
 /// Checks signature, tenant, purpose and times of a token, and reads its claims.
@@ -33,10 +35,13 @@ pub async fn sign<T: Serialize>(purpose: &str, claims: &T, ttl: Duration) -> cra
 /// # Errors
 /// When the key store does not answer, or the claims are no `T`.
 pub async fn verify<T: DeserializeOwned>(purpose: &str, token: &str) -> crate::Result<Verdict<T>> {
-    match host::verify(purpose.to_owned(), token.to_owned()).await.map_err(refused)? {
-        host::Verdict::Valid(claims) => {
-            serde_json::from_str(&claims).map(Verdict::Valid).map_err(Error::internal)
-        }
+    match host::verify(purpose.to_owned(), token.to_owned())
+        .await
+        .map_err(refused)?
+    {
+        host::Verdict::Valid(claims) => serde_json::from_str(&claims)
+            .map(Verdict::Valid)
+            .map_err(Error::internal),
         host::Verdict::Refused(host::Refusal::Expired) => Ok(Verdict::Expired),
         host::Verdict::Refused(host::Refusal::Forged) => Ok(Verdict::Forged),
     }
@@ -56,7 +61,10 @@ fn refused(error: host::Error) -> Error {
         host::Error::Invalid(cause) => Error::internal(cause),
         host::Error::Unavailable(cause) => {
             eprintln!("keys unavailable: {cause}");
-            Error::overloaded("tokens cannot be checked just now; try again in a moment", 1)
+            Error::overloaded(
+                "tokens cannot be checked just now; try again in a moment",
+                1,
+            )
         }
     }
 }

@@ -72,7 +72,11 @@ impl Bucket {
     ///
     /// # Errors
     /// `CONFLICT` when others came between eight times in a row.
-    pub fn update(&self, key: &str, change: impl Fn(Option<Vec<u8>>) -> Vec<u8>) -> crate::Result<()> {
+    pub fn update(
+        &self,
+        key: &str,
+        change: impl Fn(Option<Vec<u8>>) -> Vec<u8>,
+    ) -> crate::Result<()> {
         let mut handle = atomics::Cas::new(&self.0, key).map_err(refused)?;
         for _ in 0..8 {
             let value = change(handle.current().map_err(refused)?);
@@ -82,7 +86,9 @@ impl Bucket {
                 Err(atomics::CasError::StoreError(error)) => return Err(refused(error)),
             }
         }
-        Err(Error::conflict("others keep changing this; try again in a moment"))
+        Err(Error::conflict(
+            "others keep changing this; try again in a moment",
+        ))
     }
 
     /// The values under several keys, in the order asked.
@@ -96,10 +102,12 @@ impl Bucket {
 
 fn refused(error: host::Error) -> Error {
     match error {
-        host::Error::NoSuchStore => Error::internal("no such key-value store; declare it in the manifest"),
-        host::Error::AccessDenied => {
-            Error::internal("add the key-value store to the component's `key_value_stores` in the manifest")
+        host::Error::NoSuchStore => {
+            Error::internal("no such key-value store; declare it in the manifest")
         }
+        host::Error::AccessDenied => Error::internal(
+            "add the key-value store to the component's `key_value_stores` in the manifest",
+        ),
         host::Error::Other(cause) => Error::internal(cause),
     }
 }

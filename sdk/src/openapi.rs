@@ -3,7 +3,7 @@
 use crate::error::ErrorBody;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Components, Content, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
 /// The name of the security scheme: `security(("bearer" = []))` in `#[utoipa::path]`.
@@ -22,26 +22,40 @@ pub struct About {
 
 /// Adds title, bearer tokens and the error answer of every operation.
 pub(crate) fn complete(mut api: OpenApi, about: About) -> OpenApi {
-    about.name.clone_into(&mut api.info.title);
-    about.version.clone_into(&mut api.info.version);
-    api.info.description = Some(about.description.to_owned());
+    api.info = InfoBuilder::new()
+        .title(about.name)
+        .version(about.version)
+        .description(Some(about.description))
+        .build();
     for item in api.paths.paths.values_mut() {
         operations(item).for_each(|operation| {
             let default = RefOr::Ref(Ref::from_response_name("Error"));
-            operation.responses.responses.entry("default".to_owned()).or_insert(default);
+            operation
+                .responses
+                .responses
+                .entry("default".to_owned())
+                .or_insert(default);
         });
     }
     let components = api.components.get_or_insert_with(Components::default);
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
     let mut schemas = vec![(ErrorBody::name().into_owned(), ErrorBody::schema())];
     ErrorBody::schemas(&mut schemas);
     components.schemas.extend(schemas);
     let error = ResponseBuilder::new()
         .description("Any refusal: a code for programs, a sentence for people, the request's id")
-        .content("application/json", Content::new(Some(Ref::from_schema_name(ErrorBody::name()))))
+        .content(
+            "application/json",
+            Content::new(Some(Ref::from_schema_name(ErrorBody::name()))),
+        )
         .build();
-    components.responses.insert("Error".to_owned(), RefOr::T(error));
+    components
+        .responses
+        .insert("Error".to_owned(), RefOr::T(error));
     api
 }
 

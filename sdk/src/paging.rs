@@ -59,10 +59,16 @@ impl Paging {
     pub fn new(page: Option<u32>, per_page: Option<u32>) -> crate::Result<Self> {
         let (page, per_page) = (page.unwrap_or(1), per_page.unwrap_or(DEFAULT_PER_PAGE));
         if !(1..=MAX_PAGE).contains(&page) {
-            return Err(Error::validation("page", format!("a number from 1 to {MAX_PAGE}")));
+            return Err(Error::validation(
+                "page",
+                format!("a number from 1 to {MAX_PAGE}"),
+            ));
         }
         if !(1..=MAX_PER_PAGE).contains(&per_page) {
-            return Err(Error::validation("per_page", format!("a number from 1 to {MAX_PER_PAGE}")));
+            return Err(Error::validation(
+                "per_page",
+                format!("a number from 1 to {MAX_PER_PAGE}"),
+            ));
         }
         Ok(Self { page, per_page })
     }
@@ -111,9 +117,17 @@ mod tests {
         let third = Paging::new(Some(3), Some(100)).unwrap();
         assert_eq!(third.skip(), 200);
         let page = third.page(vec![1], 201);
-        assert_eq!((page.page, page.per_page, page.total, page.pages), (3, 100, 201, 3));
+        assert_eq!(
+            (page.page, page.per_page, page.total, page.pages),
+            (3, 100, 201, 3)
+        );
         assert_eq!(first.page(Vec::<u8>::new(), 0).pages, 0);
-        for (page, per_page, field) in [(0, 1, "page"), (MAX_PAGE + 1, 1, "page"), (1, 0, "per_page"), (1, 101, "per_page")] {
+        for (page, per_page, field) in [
+            (0, 1, "page"),
+            (MAX_PAGE + 1, 1, "page"),
+            (1, 0, "per_page"),
+            (1, 101, "per_page"),
+        ] {
             let error = Paging::new(Some(page), Some(per_page)).unwrap_err();
             assert_eq!(error.details().first().unwrap().field, field);
         }

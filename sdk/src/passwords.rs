@@ -19,13 +19,18 @@ pub async fn hash(password: &str) -> crate::Result<String> {
 /// # Errors
 /// `VALIDATION_ERROR` for a password out of bounds, `OVERLOADED` when too many are being hashed.
 pub async fn verify(password: &str, hash: Option<&str>) -> crate::Result<Verdict> {
-    host::verify(password.to_owned(), hash.map(str::to_owned)).await.map_err(refused)
+    host::verify(password.to_owned(), hash.map(str::to_owned))
+        .await
+        .map_err(refused)
 }
 
 fn refused(error: host::Error) -> Error {
     match error {
         host::Error::Invalid(cause) => Error::validation("password", cause),
-        host::Error::Busy => Error::overloaded("too many people are signing in just now; try again in a moment", 1),
+        host::Error::Busy => Error::overloaded(
+            "too many people are signing in just now; try again in a moment",
+            1,
+        ),
         host::Error::Unavailable(cause) => Error::internal(cause),
     }
 }

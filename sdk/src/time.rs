@@ -22,7 +22,11 @@ pub fn now() -> Time {
 impl Time {
     /// So many milliseconds after 1970; the nearest there is, when that is out of range.
     pub fn from_milliseconds(milliseconds: i64) -> Self {
-        let end = if milliseconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let end = if milliseconds < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
         Self(Timestamp::from_millisecond(milliseconds).unwrap_or(end))
     }
 
@@ -38,7 +42,10 @@ impl Time {
 
     /// How long after `earlier` this is; zero if it is not.
     pub fn since(self, earlier: Self) -> Duration {
-        let milliseconds = self.0.as_millisecond().saturating_sub(earlier.0.as_millisecond());
+        let milliseconds = self
+            .0
+            .as_millisecond()
+            .saturating_sub(earlier.0.as_millisecond());
         Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
     }
 }
@@ -88,8 +95,14 @@ mod tests {
 
     #[test]
     fn always_three_digits_and_a_z() {
-        assert_eq!(Time::from_milliseconds(0).to_string(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Time::from_milliseconds(1_769_847_330_250).to_string(), "2026-01-31T08:15:30.250Z");
+        assert_eq!(
+            Time::from_milliseconds(0).to_string(),
+            "1970-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            Time::from_milliseconds(1_769_847_330_250).to_string(),
+            "2026-01-31T08:15:30.250Z"
+        );
     }
 
     #[test]
@@ -102,7 +115,10 @@ mod tests {
     #[test]
     fn arithmetic_stays_in_range() {
         let time = Time::from_seconds(10);
-        assert_eq!((time + Duration::from_millis(1500)).since(time), Duration::from_millis(1500));
+        assert_eq!(
+            (time + Duration::from_millis(1500)).since(time),
+            Duration::from_millis(1500)
+        );
         assert_eq!(time.since(time + Duration::from_secs(1)), Duration::ZERO);
         assert_eq!((time - Duration::from_secs(4)).seconds(), 6);
         assert!(time + Duration::MAX > time);

@@ -25,7 +25,11 @@ pub(crate) async fn replace(
     });
     let named = json!({"$set": {"family_name_key": name_key(&changed.name)}});
     Transaction::new()
-        .update_one(&FAMILIES, json!({"_id": family.id, "version": family.version}), change)
+        .update_one(
+            &FAMILIES,
+            json!({"_id": family.id, "version": family.version}),
+            change,
+        )
         .check(&MEMBERSHIPS, still_admin(&family.id, caller), 1)
         .update_many(&MEMBERSHIPS, json!({"family_id": family.id}), named)
         .commit()
@@ -47,11 +51,17 @@ pub(crate) async fn delete(family_id: &str, caller: &Caller, wanted: &Preconditi
         .delete_one(&FAMILIES, doomed)
         .check(&MEMBERSHIPS, still_admin(&family.id, caller), 1)
         .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}))
-        .update_many(&CREATORS, json!({"_id": family.created_by}), json!({"$inc": {"families": -1}}))
+        .update_many(
+            &CREATORS,
+            json!({"_id": family.created_by}),
+            json!({"$inc": {"families": -1}}),
+        )
         .commit()
         .await
         .map_err(|error| match error {
-            DocumentsError::PreconditionFailed(0) if !wanted.has_if_match() => Error::not_found("family"),
+            DocumentsError::PreconditionFailed(0) if !wanted.has_if_match() => {
+                Error::not_found("family")
+            }
             error => overtaken(error, wanted),
         })?;
     Ok(())
@@ -75,10 +85,12 @@ fn still_admin(family_id: &str, caller: &Caller) -> serde_json::Value {
 /// What to say when another change came between reading and writing.
 fn overtaken(error: DocumentsError, wanted: &Preconditions) -> Error {
     match error {
-        DocumentsError::PreconditionFailed(_) if wanted.has_if_match() => Error::precondition_failed(),
-        DocumentsError::PreconditionFailed(_) => {
-            Error::conflict("somebody else changed the family at the same moment; read it again and repeat the change")
+        DocumentsError::PreconditionFailed(_) if wanted.has_if_match() => {
+            Error::precondition_failed()
         }
+        DocumentsError::PreconditionFailed(_) => Error::conflict(
+            "somebody else changed the family at the same moment; read it again and repeat the change",
+        ),
         error => error.into(),
     }
 }
@@ -91,16 +103,36 @@ mod tests {
 
     #[test]
     fn a_change_replaces_texts_and_counts_up() {
-        let (family, _) = found(Draft::check("A", Some("a")).unwrap(), &caller("usr_1"), Time::from_seconds(1));
-        let after = changed(family.clone(), Draft::check("B", None).unwrap(), Time::from_seconds(9));
-        assert_eq!((after.name.as_str(), after.description, after.version), ("B", None, 2));
-        assert_eq!((after.created_at, after.updated_at), (family.created_at, Time::from_seconds(9)));
+        let (family, _) = found(
+            Draft::check("A", Some("a")).unwrap(),
+            &caller("usr_1"),
+            Time::from_seconds(1),
+        );
+        let after = changed(
+            family.clone(),
+            Draft::check("B", None).unwrap(),
+            Time::from_seconds(9),
+        );
+        assert_eq!(
+            (after.name.as_str(), after.description, after.version),
+            ("B", None, 2)
+        );
+        assert_eq!(
+            (after.created_at, after.updated_at),
+            (family.created_at, Time::from_seconds(9))
+        );
     }
 
     #[test]
     fn a_lost_race_is_a_conflict() {
-        let error = overtaken(DocumentsError::PreconditionFailed(0), &Preconditions::default());
+        let error = overtaken(
+            DocumentsError::PreconditionFailed(0),
+            &Preconditions::default(),
+        );
         assert_eq!(error.code(), "CONFLICT");
-        assert_eq!(overtaken(DocumentsError::Full, &Preconditions::default()).code(), "STORAGE_FULL");
+        assert_eq!(
+            overtaken(DocumentsError::Full, &Preconditions::default()).code(),
+            "STORAGE_FULL"
+        );
     }
 }

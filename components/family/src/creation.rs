@@ -40,16 +40,21 @@ pub(crate) async fn create(
             done => return Ok(done?),
         }
     }
-    Err(Error::conflict("several families are being created at once; try again"))
+    Err(Error::conflict(
+        "several families are being created at once; try again",
+    ))
 }
 
 /// Counts one more family, as long as there is room for it.
 fn counted(count: Option<&Creator>, caller: &Caller, limit: u64) -> Transaction {
     match count {
-        None => Transaction::new().insert(&CREATORS, &Creator {
-            user_id: caller.user.clone(),
-            families: 1,
-        }),
+        None => Transaction::new().insert(
+            &CREATORS,
+            &Creator {
+                user_id: caller.user.clone(),
+                families: 1,
+            },
+        ),
         Some(_) => {
             let with_room = json!({"_id": caller.user, "families": {"$lt": limit}});
             Transaction::new().update_one(&CREATORS, with_room, json!({"$inc": {"families": 1}}))
@@ -61,7 +66,8 @@ fn require_room(count: Option<&Creator>, limit: u64) -> Result<()> {
     if count.map_or(0, |count| count.families) < limit {
         return Ok(());
     }
-    let message = format!("you have created {limit} families, the most one user may have; delete one first");
+    let message =
+        format!("you have created {limit} families, the most one user may have; delete one first");
     Err(Error::conflict(message))
 }
 

@@ -47,8 +47,16 @@ pub(crate) async fn families(
         .limit(paging.limit())
         .fetch()
         .await?;
-    let ids: Vec<_> = found.documents.iter().map(|membership| &membership.family_id).collect();
-    let families = FAMILIES.find(json!({"_id": {"$in": ids}})).limit(paging.limit()).fetch().await?;
+    let ids: Vec<_> = found
+        .documents
+        .iter()
+        .map(|membership| &membership.family_id)
+        .collect();
+    let families = FAMILIES
+        .find(json!({"_id": {"$in": ids}}))
+        .limit(paging.limit())
+        .fetch()
+        .await?;
     Ok(paging.page(joined(found.documents, families.documents), total))
 }
 
@@ -112,7 +120,10 @@ fn of_user(user_id: &str, prefix: Option<&str>) -> Value {
 
 /// Brings families into the order of the memberships. One deleted in between is left out.
 fn joined(memberships: Vec<Membership>, families: Vec<Family>) -> Vec<(Family, Membership)> {
-    let mut families: HashMap<_, _> = families.into_iter().map(|family| (family.id.clone(), family)).collect();
+    let mut families: HashMap<_, _> = families
+        .into_iter()
+        .map(|family| (family.id.clone(), family))
+        .collect();
     let pair = |membership: Membership| Some((families.remove(&membership.family_id)?, membership));
     memberships.into_iter().filter_map(pair).collect()
 }
@@ -129,25 +140,57 @@ mod tests {
         assert_eq!(of_user("usr_1", None), json!({"user_id": "usr_1"}));
         assert_eq!(of_user("usr_1", Some("  ")), json!({"user_id": "usr_1"}));
         let filter = of_user("usr_1", Some("Lo"));
-        let (from, to) = (&filter["family_name_key"]["$gte"], &filter["family_name_key"]["$lt"]);
-        for (name, inside) in [("lo", true), ("lovelace", true), ("lo\u{10FFFE}", true), ("lp", false), ("l", false)] {
-            assert_eq!(from.as_str().unwrap() <= name && name < to.as_str().unwrap(), inside, "{name}");
+        let (from, to) = (
+            &filter["family_name_key"]["$gte"],
+            &filter["family_name_key"]["$lt"],
+        );
+        for (name, inside) in [
+            ("lo", true),
+            ("lovelace", true),
+            ("lo\u{10FFFE}", true),
+            ("lp", false),
+            ("l", false),
+        ] {
+            assert_eq!(
+                from.as_str().unwrap() <= name && name < to.as_str().unwrap(),
+                inside,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn the_order_is_that_of_the_memberships() {
-        let made = |name| found(Draft::check(name, None).unwrap(), &caller("usr_1"), Time::from_seconds(1));
+        let made = |name| {
+            found(
+                Draft::check(name, None).unwrap(),
+                &caller("usr_1"),
+                Time::from_seconds(1),
+            )
+        };
         let (pairs, names) = (["A", "B", "C"].map(made), ["C", "A"]);
-        let memberships = [&pairs[2], &pairs[1], &pairs[0]].map(|(_, membership)| membership.clone());
+        let memberships =
+            [&pairs[2], &pairs[1], &pairs[0]].map(|(_, membership)| membership.clone());
         let families = [&pairs[0], &pairs[2]].map(|(family, _)| family.clone());
         let joined = joined(memberships.to_vec(), families.to_vec());
-        assert_eq!(joined.iter().map(|(family, _)| family.name.as_str()).collect::<Vec<_>>(), names);
+        assert_eq!(
+            joined
+                .iter()
+                .map(|(family, _)| family.name.as_str())
+                .collect::<Vec<_>>(),
+            names
+        );
     }
 
     #[test]
     fn sorting_names_stored_fields() {
-        assert_eq!(order(FamilySort::Name.field(), Order::Desc), json!({"family_name_key": -1}));
-        assert_eq!(order(MemberSort::JoinedAt.field(), Order::Asc), json!({"joined_at": 1}));
+        assert_eq!(
+            order(FamilySort::Name.field(), Order::Desc),
+            json!({"family_name_key": -1})
+        );
+        assert_eq!(
+            order(MemberSort::JoinedAt.field(), Order::Asc),
+            json!({"joined_at": 1})
+        );
     }
 }

@@ -75,7 +75,10 @@ impl Draft {
     pub(crate) fn check(name: &str, description: Option<&str>) -> Result<Self, Error> {
         let name = name.trim();
         let description = description.map(str::trim).filter(|text| !text.is_empty());
-        let wrong = [("name", name_problem(name)), ("description", description.and_then(description_problem))];
+        let wrong = [
+            ("name", name_problem(name)),
+            ("description", description.and_then(description_problem)),
+        ];
         let wrong: Vec<_> = wrong
             .into_iter()
             .filter_map(|(field, problem)| {
@@ -96,7 +99,8 @@ impl Draft {
 }
 
 fn name_problem(name: &str) -> Option<String> {
-    let right = (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let right =
+        (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
     (!right).then(|| format!("1 to {MAX_NAME} characters, none of them a control character"))
 }
 
@@ -146,9 +150,9 @@ pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Family, Member
 pub(crate) fn require_admin(membership: &Membership) -> Result<(), Error> {
     match membership.role {
         Role::Admin => Ok(()),
-        Role::Member => {
-            Err(Error::forbidden("only an administrator of the family may do this; ask one of them"))
-        }
+        Role::Member => Err(Error::forbidden(
+            "only an administrator of the family may do this; ask one of them",
+        )),
     }
 }
 
@@ -171,38 +175,71 @@ pub(crate) mod tests {
     #[test]
     fn texts_are_trimmed() {
         let draft = Draft::check("  The Lovelaces ", Some(" of\nLondon ")).unwrap();
-        assert_eq!((draft.name.as_str(), draft.description.as_deref()), ("The Lovelaces", Some("of\nLondon")));
+        assert_eq!(
+            (draft.name.as_str(), draft.description.as_deref()),
+            ("The Lovelaces", Some("of\nLondon"))
+        );
         assert_eq!(Draft::check("x", Some("  ")).unwrap().description, None);
     }
 
     #[test]
     fn bounds_count_characters() {
         assert!(Draft::check(&"ä".repeat(MAX_NAME), Some(&"ö".repeat(MAX_DESCRIPTION))).is_ok());
-        let error = Draft::check(&"a".repeat(MAX_NAME + 1), Some(&"b".repeat(MAX_DESCRIPTION + 1))).unwrap_err();
-        let fields: Vec<_> = error.details().iter().map(|detail| detail.field.as_str()).collect();
+        let error = Draft::check(
+            &"a".repeat(MAX_NAME + 1),
+            Some(&"b".repeat(MAX_DESCRIPTION + 1)),
+        )
+        .unwrap_err();
+        let fields: Vec<_> = error
+            .details()
+            .iter()
+            .map(|detail| detail.field.as_str())
+            .collect();
         assert_eq!(fields, ["name", "description"]);
     }
 
     #[test]
     fn empty_names_and_control_characters_are_refused() {
         for name in ["", "   ", "a\u{0}b", "a\nb", "a\u{85}b"] {
-            assert_eq!(Draft::check(name, None).unwrap_err().code(), "VALIDATION_ERROR", "{name:?}");
+            assert_eq!(
+                Draft::check(name, None).unwrap_err().code(),
+                "VALIDATION_ERROR",
+                "{name:?}"
+            );
         }
         assert!(Draft::check("x", Some("a\u{7}b")).is_err());
     }
 
     #[test]
     fn the_creator_is_the_administrator() {
-        let (family, membership) = found(Draft::check("X", None).unwrap(), &caller("usr_1"), Time::from_seconds(1));
+        let (family, membership) = found(
+            Draft::check("X", None).unwrap(),
+            &caller("usr_1"),
+            Time::from_seconds(1),
+        );
         assert!(sbd_sdk::id::is("fam", &family.id));
-        assert_eq!((family.member_count, family.version, family.created_by.as_str()), (1, 1, "usr_1"));
+        assert_eq!(
+            (
+                family.member_count,
+                family.version,
+                family.created_by.as_str()
+            ),
+            (1, 1, "usr_1")
+        );
         assert_eq!(membership.id, format!("{}/usr_1", family.id));
-        assert_eq!((membership.role, membership.family_name_key.as_str()), (Role::Admin, "x"));
+        assert_eq!(
+            (membership.role, membership.family_name_key.as_str()),
+            (Role::Admin, "x")
+        );
     }
 
     #[test]
     fn members_may_look_and_administrators_may_change() {
-        let (_, mut membership) = found(Draft::check("X", None).unwrap(), &caller("usr_1"), Time::from_seconds(1));
+        let (_, mut membership) = found(
+            Draft::check("X", None).unwrap(),
+            &caller("usr_1"),
+            Time::from_seconds(1),
+        );
         assert!(require_admin(&membership).is_ok());
         membership.role = Role::Member;
         assert_eq!(require_admin(&membership).unwrap_err().code(), "FORBIDDEN");

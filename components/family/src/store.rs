@@ -16,7 +16,9 @@ pub(crate) async fn membership(family_id: &str, caller: &Caller) -> Result<Membe
     if !id::is("fam", family_id) {
         return Err(Error::not_found("family"));
     }
-    let membership = MEMBERSHIPS.get(&membership_id(family_id, &caller.user)).await?;
+    let membership = MEMBERSHIPS
+        .get(&membership_id(family_id, &caller.user))
+        .await?;
     membership.ok_or_else(|| Error::not_found("family"))
 }
 
@@ -24,5 +26,8 @@ pub(crate) async fn membership(family_id: &str, caller: &Caller) -> Result<Membe
 pub(crate) async fn family(family_id: &str, caller: &Caller) -> Result<(Family, Membership)> {
     let membership = membership(family_id, caller).await?;
     let family = FAMILIES.get(family_id).await?;
-    Ok((family.ok_or_else(|| Error::not_found("family"))?, membership))
+    Ok((
+        family.ok_or_else(|| Error::not_found("family"))?,
+        membership,
+    ))
 }

@@ -3,10 +3,12 @@
 use crate::components::Components;
 use crate::error::Refusal;
 use crate::revoked::Revocations;
+use crate::routes::Limits;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use moka::Expiry;
 use moka::future::Cache;
+use sbd_manifest::App;
 use sbd_runtime::{Body, Call, Caller, body};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -54,7 +56,19 @@ struct Principal {
     session: Option<Arc<str>>,
     username: String,
     roles: Vec<String>,
-    expires_at: jiff::Timestamp,
+    /// RFC 3339.
+    expires_at: String,
+}
+
+/// What is wrong with a question or an answer; goes to the log.
+#[derive(Debug, thiserror::Error)]
+enum ContractError {
+    #[error("JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("HTTP: {0}")]
+    Http(#[from] http::Error),
+    #[error("expires_at: {0}")]
+    Time(#[from] jiff::Error),
 }
 
 #[derive(Deserialize)]
@@ -70,19 +84,17 @@ struct ErrorCode {
 // === impl Authenticator ===
 
 impl Authenticator {
-    pub(crate) fn new(
-        component: Option<Arc<str>>,
-        revoked: Arc<Revocations>,
-        time_limit: Duration,
-    ) -> Self {
+    /// Asks the application's auth component, if it names one.
+    pub(crate) fn new(app: &App, revoked: Arc<Revocations>) -> Self {
+        let component = app.settings.auth.as_deref();
         Self {
-            component,
+            time_limit: Limits::of(app, component.unwrap_or_default()).time,
+            component: component.map(Arc::from),
             answers: Cache::builder()
                 .max_capacity(ANSWERS)
                 .expire_after(KeptFor)
                 .build(),
             revoked,
-            time_limit,
         }
     }
 
@@ -147,28 +159,30 @@ impl Authenticator {
         token: &str,
     ) -> Result<Answer, Refusal> {
         let tenant = Arc::clone(&call.tenant);
-        let request = question(&call.component, token)?;
+        let component = Arc::clone(&call.component);
+        let request_id = Arc::clone(&call.request_id);
+        // The auth component broke the contract; the client can do nothing about it.
+        let unusable = |reason: &dyn std::fmt::Display| {
+            tracing::error!(%reason, %request_id, "the auth component's answer to /-/authenticate is of no use");
+            Refusal::internal()
+        };
+        let request = question(&component, token).map_err(|error| unusable(&error))?;
         let exchange = async {
-            let (head, body) = components.invoke(call, request).await?.into_parts();
+            let answer = components.invoke(call, request).await;
+            let (head, body) = answer
+                .map_err(|error| Refusal::from_component(&error, &component, &request_id))?
+                .into_parts();
             let body = Limited::new(body, LARGEST_ANSWER).collect().await;
             let body = body.map_err(|error| unusable(&error))?.to_bytes();
-            Ok::<_, Refusal>((head.status, body))
+            Ok((head.status, body))
         };
         let (status, body) = tokio::time::timeout(self.time_limit, exchange)
             .await
             .map_err(|_| Refusal::timeout(self.time_limit))??;
         match status {
             StatusCode::OK => {
-                let principal: Principal =
-                    serde_json::from_slice(&body).map_err(|error| unusable(&error))?;
-                Ok(Answer::Known(Arc::new(Caller {
-                    tenant,
-                    user: principal.user,
-                    session: principal.session,
-                    username: principal.username,
-                    roles: principal.roles,
-                    expires_at: principal.expires_at.as_second(),
-                })))
+                let caller = caller(tenant, &body).map_err(|error| unusable(&error))?;
+                Ok(Answer::Known(Arc::new(caller)))
             }
             StatusCode::UNAUTHORIZED => {
                 let envelope: ErrorEnvelope =
@@ -230,18 +244,26 @@ fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
     key
 }
 
-fn question(component: &str, token: &str) -> Result<Request<Body>, Refusal> {
-    let json = serde_json::to_vec(&Question { token }).map_err(|error| unusable(&error))?;
-    Request::post(format!("http://{component}.spin.internal/-/authenticate"))
+/// `POST /-/authenticate`.
+fn question(component: &str, token: &str) -> Result<Request<Body>, ContractError> {
+    let json = serde_json::to_vec(&Question { token })?;
+    Ok(Request::post(format!("http://{component}.spin.internal/-/authenticate"))
         .header(header::CONTENT_TYPE, "application/json")
-        .body(body::full(json))
-        .map_err(|error| unusable(&error))
+        .body(body::full(json))?)
 }
 
-/// The auth component broke the contract; the client can do nothing about it.
-fn unusable(reason: &dyn std::fmt::Display) -> Refusal {
-    tracing::error!(%reason, "the auth component's answer to /-/authenticate is of no use");
-    Refusal::internal()
+/// The principal in the auth component's answer.
+fn caller(tenant: Arc<str>, body: &[u8]) -> Result<Caller, ContractError> {
+    let principal: Principal = serde_json::from_slice(body)?;
+    let expires_at: jiff::Timestamp = principal.expires_at.parse()?;
+    Ok(Caller {
+        tenant,
+        user: principal.user,
+        session: principal.session,
+        username: principal.username,
+        roles: principal.roles,
+        expires_at: expires_at.as_second(),
+    })
 }
 
 fn now() -> i64 {

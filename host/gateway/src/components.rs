@@ -2,6 +2,7 @@
 //! without wasm, and the product is tested whole elsewhere.
 
 use sbd_runtime::{Body, Call, InvokeError, Runtime};
+use serde_json::json;
 
 /// Hears of sessions that ended: the tenant, then the sessions' ids.
 pub type RevocationListener = Box<dyn Fn(&str, &[String]) + Send + Sync>;
@@ -23,4 +24,30 @@ pub trait Components: Send + Sync + 'static {
 
     /// What `/health` shows about the components, as a JSON object.
     fn health(&self) -> serde_json::Value;
+}
+
+impl Components for Runtime {
+    async fn invoke(
+        &self,
+        call: Call,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, InvokeError> {
+        Runtime::invoke(self, call, request).await
+    }
+
+    fn on_revoked(&self, listener: RevocationListener) {
+        Runtime::on_revoked(self, listener);
+    }
+
+    fn health(&self) -> serde_json::Value {
+        let stats = self.stats();
+        json!({
+            "instances": stats.instances,
+            "tenants_open": stats.tenants,
+            "compile_cache": {
+                "hits": stats.compile_cache.hits,
+                "misses": stats.compile_cache.misses,
+            },
+        })
+    }
 }

@@ -1,9 +1,9 @@
 //! Cross-origin rules from the settings, as tower-http's layer.
 
-use crate::config::CorsConfig;
 use crate::error::GatewayError;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use sbd_manifest::Cors as Declared;
 use std::convert::Infallible;
 use std::time::Duration;
 use tower::{Layer as _, ServiceExt as _, service_fn};
@@ -55,29 +55,25 @@ pub(crate) struct Cors(CorsLayer);
 // === impl Cors ===
 
 impl Cors {
-    /// `None` if no origin is allowed.
-    pub(crate) fn new(config: &CorsConfig) -> Result<Option<Self>, GatewayError> {
-        if config.allowed_origins.is_empty() {
-            return Ok(None);
-        }
+    pub(crate) fn new(declared: &Declared) -> Result<Self, GatewayError> {
         let layer = CorsLayer::new()
             .allow_methods(METHODS)
             .allow_headers(SENT)
             .expose_headers(ExposeHeaders::list(READ))
             .max_age(PREFLIGHT_KEPT);
-        if config.allowed_origins.iter().any(|origin| origin == "*") {
-            if config.allow_credentials {
+        if declared.origins.iter().any(|origin| origin == "*") {
+            if declared.credentials {
                 return Err(GatewayError::CredentialsForAll);
             }
-            return Ok(Some(Self(layer.allow_origin(AllowOrigin::any()))));
+            return Ok(Self(layer.allow_origin(AllowOrigin::any())));
         }
-        let origins: Vec<HeaderValue> = config
-            .allowed_origins
+        let origins: Vec<HeaderValue> = declared
+            .origins
             .iter()
             .map(|origin| parse(origin).ok_or_else(|| GatewayError::Origin(origin.clone())))
             .collect::<Result<_, _>>()?;
         let layer = layer.allow_origin(origins);
-        Ok(Some(Self(layer.allow_credentials(config.allow_credentials))))
+        Ok(Self(layer.allow_credentials(declared.credentials)))
     }
 
     /// The headers that an answer to this request carries. The layer is run over the request's
@@ -120,18 +116,17 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    fn with(origins: &[&str], allow_credentials: bool) -> Result<Option<Cors>, GatewayError> {
-        Cors::new(&CorsConfig {
-            allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
-            allow_credentials,
+    fn with(origins: &[&str], credentials: bool) -> Result<Cors, GatewayError> {
+        Cors::new(&Declared {
+            origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
+            credentials,
         })
     }
 
     #[test]
     fn settings_that_browsers_would_not_honour_are_refused() {
-        assert!(with(&[], false).unwrap().is_none());
-        assert!(with(&["https://app.example.com", "http://localhost:5173"], true).unwrap().is_some());
-        assert!(with(&["*"], false).unwrap().is_some());
+        assert!(with(&["https://app.example.com", "http://localhost:5173"], true).is_ok());
+        assert!(with(&["*"], false).is_ok());
         assert!(matches!(with(&["*"], true), Err(GatewayError::CredentialsForAll)));
         for bad in ["app.example.com", "https://", "https://a/b", "HTTPS://a", "https://a b", ""] {
             assert!(matches!(with(&[bad], false), Err(GatewayError::Origin(_))), "{bad:?}");

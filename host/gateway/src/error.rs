@@ -14,11 +14,8 @@ pub enum GatewayError {
     #[error("`{0}` is not an origin; write it as browsers send it, for example https://app.example.com")]
     Origin(String),
     /// Credentials for everybody.
-    #[error("cors: `allow_credentials` does not go with the origin `*`; name the origins that may send cookies")]
+    #[error("cors: `credentials` does not go with the origin `*`; name the origins that may send cookies")]
     CredentialsForAll,
-    /// The auth component is not in the application.
-    #[error("the auth component `{0}` is not in the application; add it to the manifest or name another one")]
-    NoAuthComponent(String),
     /// A static response of the manifest cannot be sent.
     #[error("the static response of route `{route}` cannot be sent: {reason}; correct it in the manifest")]
     StaticResponse {
@@ -73,6 +70,12 @@ impl Refusal {
 
     pub(crate) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", message)
+    }
+
+    pub(crate) fn broken_body() -> Self {
+        Self::malformed(
+            "The request body broke off or is not encoded as its headers say; send it again.",
+        )
     }
 
     pub(crate) fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
@@ -194,6 +197,27 @@ impl Refusal {
         )
     }
 
+    /// What the runtime reports, as what the client is told. Where the client could do nothing
+    /// about it, the reason stays in the log.
+    pub(crate) fn from_component(error: &InvokeError, component: &str, request_id: &str) -> Self {
+        match error {
+            InvokeError::Overloaded { retry_after, .. } => Self::overloaded(*retry_after),
+            InvokeError::Timeout(limit) => Self::timeout(*limit),
+            InvokeError::StorageFull => Self::storage_full(),
+            InvokeError::BodyBroken => Self::broken_body(),
+            InvokeError::BodyTooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "BODY_TOO_LARGE",
+                "The request body is larger than allowed here; send less.",
+            ),
+            // UnknownComponent, Trapped, CannotStart, Guest.
+            other => {
+                tracing::error!(error = %other, component, request_id, "a component did not answer");
+                Self::internal()
+            }
+        }
+    }
+
     /// The answer in the standard form.
     pub(crate) fn into_response(self, request_id: &str) -> Response<Body> {
         let envelope = Envelope {
@@ -218,27 +242,6 @@ impl Refusal {
             }
         };
         response
-    }
-}
-
-/// What the runtime reports, as what the client is told. The reason itself stays in the log.
-impl From<InvokeError> for Refusal {
-    fn from(error: InvokeError) -> Self {
-        match error {
-            InvokeError::Overloaded { retry_after, .. } => Self::overloaded(retry_after),
-            InvokeError::Timeout(limit) => Self::timeout(limit),
-            InvokeError::StorageFull => Self::storage_full(),
-            InvokeError::BodyTooLarge => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "BODY_TOO_LARGE",
-                "The request body is larger than allowed here; send less.",
-            ),
-            // UnknownComponent, Trapped, CannotStart, Guest: nothing a client could do about.
-            other => {
-                tracing::error!(error = %other, "a component did not answer");
-                Self::internal()
-            }
-        }
     }
 }
 

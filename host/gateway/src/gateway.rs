@@ -77,12 +77,7 @@ impl<C: Components> Gateway<C> {
     /// # Errors
     /// When the settings or the application's routes cannot be served.
     pub fn new(config: GatewayConfig, components: C, app: &App) -> Result<Self, GatewayError> {
-        let routes = Routes::new(app, &config)?;
-        if let Some(auth) = &config.auth_component
-            && !app.components.contains_key(&**auth)
-        {
-            return Err(GatewayError::NoAuthComponent(auth.to_string()));
-        }
+        let routes = Routes::new(app)?;
         let revoked = Revocations::shared();
         let hears = Arc::clone(&revoked);
         components.on_revoked(Box::new(move |tenant, sessions| hears.add(tenant, sessions)));
@@ -90,7 +85,8 @@ impl<C: Components> Gateway<C> {
         let description = app.description.as_deref();
         let info = Info {
             title: app.name.clone(),
-            version: app.version.clone(),
+            // The manifest may leave it out, OpenAPI may not.
+            version: if app.version.is_empty() { "0.0.0".to_owned() } else { app.version.clone() },
             description: app.description.clone(),
         };
         let limits = ServerLimits {
@@ -105,9 +101,9 @@ impl<C: Components> Gateway<C> {
             home: Home::new(&app.name, &app.version, description, &routes),
             routes,
             tenants: TenantResolver::new(),
-            authenticator: Authenticator::new(config.auth_component, revoked, config.request_timeout),
-            limiter: config.rate_limit.map(Limiter::new),
-            cors: Cors::new(&config.cors)?,
+            authenticator: Authenticator::new(app, revoked),
+            limiter: app.settings.rate_limit.or(config.rate_limit).map(Limiter::new),
+            cors: app.settings.cors.as_ref().map(Cors::new).transpose()?,
             trusted_proxies: config.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
             max_uri_bytes: config.max_uri_bytes,
             docs: Docs::new(),
@@ -140,7 +136,7 @@ impl<C: Components> Gateway<C> {
         &self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
-        render: impl Fn() -> String + Clone + Send + 'static,
+        render: impl Fn() -> String + Clone + Send + Sync + 'static,
     ) {
         let edge = Arc::clone(&self.edge);
         let limits = ServerLimits {

@@ -89,7 +89,7 @@ fn html(name: &str, version: &str, description: Option<&str>, routes: &Routes) -
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>{name}</title><style>{STYLE}</style></head><body><h1>{name}</h1><p>Version {}.",
+         <title>{name}</title><style>{STYLE}</style></head><body><h1>{name}</h1><p>{}",
         escape(version)
     );
     // Writing to a String cannot fail.

@@ -30,6 +30,6 @@ mod tenant;
 mod version;
 
 pub use components::{Components, RevocationListener};
-pub use config::{CorsConfig, GatewayConfig, RateLimit};
+pub use config::GatewayConfig;
 pub use error::GatewayError;
 pub use gateway::Gateway;

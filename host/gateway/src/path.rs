@@ -152,7 +152,8 @@ async fn routed<C: Components>(
     }
 
     // Route. Before authentication: what does not exist costs the auth component nothing.
-    let matched = edge.routes.find(parts.uri.path()).ok_or_else(Refusal::not_found)?;
+    let uri = parts.uri.clone();
+    let matched = edge.routes.find(uri.path()).ok_or_else(Refusal::not_found)?;
     exchange.record.route(&matched.route.pattern);
     let (component, limits) = match &matched.route.target {
         Target::Static(answer) => return static_response(answer, &parts.method),
@@ -191,7 +192,7 @@ async fn routed<C: Components>(
         return Err(Refusal::body_too_large(limits.body));
     }
     let (body, watch) = metered(incoming, limits.body);
-    headers::add_spin(&mut parts.headers, &parts.uri, &matched, &exchange.peer.header);
+    headers::add_spin(&mut parts.headers, &uri, &matched, &exchange.peer.header);
 
     // Time limit. Around the component alone; how long its answer then streams is its affair.
     let call = Call {
@@ -207,11 +208,10 @@ async fn routed<C: Components>(
 
     // A guest cannot know what a body that failed under it means to the client; we do.
     match watch.fate() {
-        Fate::Intact => answer.map_err(Refusal::from),
+        Fate::Intact => answer
+            .map_err(|error| Refusal::from_component(&error, component, exchange.request_id)),
         Fate::TooLarge => Err(Refusal::body_too_large(limits.body)),
-        Fate::Broken => Err(Refusal::malformed(
-            "The request body broke off or is not encoded as its headers say; send it again.",
-        )),
+        Fate::Broken => Err(Refusal::broken_body()),
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn run<H, F, B>(
     shutdown: impl Future<Output = ()>,
     handler: H,
 ) where
-    H: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + 'static,
+    H: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: HttpBody<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
 {

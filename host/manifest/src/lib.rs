@@ -1,1 +1,30 @@
-//! spin.toml read into a typed application, with errors that name line and fix.
+//! `spin.toml` read into a typed application.
+//!
+//! The schema is Spin's manifest version 2; our own settings stand only under
+//! `[application.tool.sbd]` and `[component.X.tool.sbd]`, which Spin leaves alone. Everything is
+//! decoded once: past this crate there are no optional numbers, only values with defaults.
+
+mod app;
+mod document;
+mod error;
+mod hosts;
+mod raw;
+mod read;
+mod route;
+mod settings;
+mod template;
+mod units;
+
+pub use app::{
+    App, Build, Component, ComponentId, HttpTrigger, LoadOptions, Loaded, Route, Target, Variable,
+    Warning,
+};
+pub use error::ManifestError;
+pub use hosts::AllowedHosts;
+pub use route::{RouteMatch, Routes};
+pub use settings::{
+    AppSettings, Collection, ComponentSettings, Cors, Direction, Grant, Index, IndexField, Limits,
+    RateLimit,
+};
+pub use template::Template;
+pub use units::{ByteSize, parse_duration};

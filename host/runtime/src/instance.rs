@@ -4,6 +4,7 @@ use crate::logs::{LogStream, Stream};
 use crate::memory::MemoryLimiter;
 use crate::origin::{Origins, OriginsView};
 use crate::outgoing::Outgoing;
+use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -22,6 +23,7 @@ pub(crate) struct State {
     outgoing: Outgoing,
     origins: Origins,
     capabilities: Capabilities,
+    keyvalue: sbd_keyvalue::KeyvalueCtx,
 }
 
 /// The capabilities of one (tenant, component). Those that are not granted are not linked, so the
@@ -29,7 +31,8 @@ pub(crate) struct State {
 #[derive(Clone)]
 pub(crate) struct Capabilities {
     pub(crate) documents: sbd_documents::DocumentsCtx,
-    pub(crate) keyvalue: sbd_keyvalue::KeyvalueCtx,
+    /// An instance opens its own: it counts the buckets that the instance holds open.
+    pub(crate) keyvalue: Arc<dyn Fn() -> sbd_keyvalue::KeyvalueCtx + Send + Sync>,
     pub(crate) cache: sbd_cache::CacheCtx,
     pub(crate) config: sbd_config::ConfigCtx,
     pub(crate) passwords: sbd_passwords::PasswordsCtx,
@@ -40,7 +43,7 @@ pub(crate) struct Capabilities {
 
 impl State {
     pub(crate) fn new(outgoing: Outgoing, capabilities: Capabilities, environment: &[(String, String)], memory: usize) -> Self {
-        let origins = Origins { current: outgoing.current.clone(), ..Origins::default() };
+        let origins = Origins::new(outgoing.current.clone());
         let log = |stream| LogStream::new(stream, &outgoing.tenant, &outgoing.component, &origins.current);
         // No files, no sockets, no arguments; the environment is what the manifest says.
         let wasi = WasiCtx::builder()
@@ -57,6 +60,7 @@ impl State {
             http: WasiHttpCtx::new(),
             outgoing,
             origins,
+            keyvalue: (capabilities.keyvalue)(),
             capabilities,
         }
     }
@@ -87,6 +91,18 @@ impl WasiHttpView for State {
 impl sbd_documents::DocumentsView for State {
     fn documents(&mut self) -> &mut sbd_documents::DocumentsCtx {
         &mut self.capabilities.documents
+    }
+}
+
+impl sbd_keyvalue::KeyvalueView for State {
+    fn keyvalue(&mut self) -> sbd_keyvalue::KeyvalueCtxView<'_> {
+        sbd_keyvalue::KeyvalueCtxView { ctx: &mut self.keyvalue, table: &mut self.table }
+    }
+}
+
+impl sbd_config::ConfigView for State {
+    fn config(&mut self) -> &mut sbd_config::ConfigCtx {
+        &mut self.capabilities.config
     }
 }
 

@@ -22,6 +22,7 @@ mod tenant;
 pub use body::Body;
 pub use caller::{CALLER, Caller, CallerError, CallerSeal};
 pub use compile_cache::CompileCacheStats;
+pub use sbd_storage::Options as StorageOptions;
 pub use error::{Error, InvokeError};
 
 use ::http::uri::{Authority, PathAndQuery};
@@ -30,11 +31,10 @@ use compile_cache::CompileCache;
 use instance::State;
 use origin::Origin;
 use outgoing::{INTERNAL_SCHEME, drop_platform_headers};
-use sbd_cache::MemoryCache;
 use sbd_keys::{FileKeyring, HostSecret};
 use sbd_manifest::{AllowedHosts, App, Component as Declared};
 use sbd_passwords::Hasher;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
@@ -110,7 +110,6 @@ pub(crate) struct Inner {
     compile_cache: CompileCache,
     seal: CallerSeal,
     client: outgoing::HttpClient,
-    cache: Arc<MemoryCache>,
     passwords: Arc<Hasher>,
     keyring: Arc<FileKeyring>,
     storage: sbd_storage::Options,
@@ -123,6 +122,7 @@ pub(crate) struct LoadedComponent {
     proxy: Arc<ProxyPre<State>>,
     allowed: Arc<AllowedHosts>,
     variables: Arc<BTreeMap<String, String>>,
+    stores: Arc<BTreeSet<String>>,
     environment: Vec<(String, String)>,
     instances: Arc<AtomicUsize>,
 }
@@ -232,7 +232,6 @@ impl Inner {
             tenants: RwLock::default(),
             compile_cache,
             client: outgoing::client(),
-            cache: Arc::new(MemoryCache::default()),
             passwords: Arc::new(passwords),
             keyring: Arc::new(keyring),
             storage: settings.storage,
@@ -329,6 +328,7 @@ impl LoadedComponent {
             proxy: Arc::new(proxy),
             allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
             variables: Arc::new(variables),
+            stores: Arc::new(declared.key_value_stores.iter().cloned().collect()),
             environment: declared.environment.clone().into_iter().collect(),
             instances: Arc::default(),
             declared: declared.clone(),

@@ -23,10 +23,10 @@ pub(crate) struct Origin {
 pub(crate) struct Current(Arc<Mutex<Option<Arc<Origin>>>>);
 
 /// The origins of one instance, by the task that answers each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Origins {
     by_task: HashMap<GuestTaskId, Arc<Origin>>,
-    pub(crate) current: Current,
+    current: Current,
 }
 
 /// A store's data that knows its origins.
@@ -51,6 +51,10 @@ impl Current {
 // === impl Origins ===
 
 impl Origins {
+    pub(crate) fn new(current: Current) -> Self {
+        Self { by_task: HashMap::new(), current }
+    }
+
     /// A task begins to answer a request. Entries stay until the instance ends (it is reused a
     /// bounded number of times), because a task may go on after its response.
     pub(crate) fn begin(&mut self, task: GuestTaskId, origin: Arc<Origin>) {

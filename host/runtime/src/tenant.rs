@@ -3,14 +3,14 @@
 use crate::instance::Capabilities;
 use crate::pool::{Blueprint, Pool};
 use crate::{Error, Inner, LoadedComponent};
-use sbd_cache::CacheCtx;
+use sbd_cache::{CacheCtx, MemoryBackend};
 use sbd_config::ConfigCtx;
 use sbd_documents::{CollectionDeclaration, DocumentsCtx, SqliteDocuments};
 use sbd_keys::KeysCtx;
-use sbd_keyvalue::{KeyvalueCtx, SqliteKeyvalue};
+use sbd_keyvalue::{KeyvalueCtx, SqliteBackend};
 use sbd_passwords::PasswordsCtx;
 use sbd_storage::Database;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A tenant that has been opened.
@@ -33,10 +33,11 @@ impl Tenant {
         let documents = SqliteDocuments::open(database.clone())
             .await
             .map_err(|error| Error::capability("documents", &error))?;
-        let keyvalue = SqliteKeyvalue::open(database)
+        let keyvalue = SqliteBackend::open(database)
             .await
             .map_err(|error| Error::capability("keyvalue", &error))?;
         let (documents, keyvalue) = (Arc::new(documents), Arc::new(keyvalue));
+        let cache = Arc::new(MemoryBackend::default());
         let mut pools = HashMap::new();
         for (id, component) in &runtime.components {
             let declarations = collections(component);
@@ -46,8 +47,8 @@ impl Tenant {
                 .map_err(|error| Error::capability("documents", &format!("component `{id}`: {error}")))?;
             let capabilities = Capabilities {
                 documents: DocumentsCtx::new(documents.clone(), Arc::clone(id), &declarations),
-                keyvalue: KeyvalueCtx::new(keyvalue.clone(), component.declared.key_value_stores.iter().cloned()),
-                cache: CacheCtx::new(runtime.cache.clone(), Arc::clone(name), Arc::clone(id)),
+                keyvalue: opens_keyvalue(&keyvalue, id, &component.stores),
+                cache: CacheCtx::new(cache.clone(), Arc::clone(id)),
                 config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),
                 passwords: PasswordsCtx::new(runtime.passwords.clone()),
                 keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(name)),
@@ -79,6 +80,15 @@ impl Tenant {
     }
 }
 
+fn opens_keyvalue(
+    backend: &Arc<SqliteBackend>,
+    component: &Arc<str>,
+    stores: &Arc<BTreeSet<String>>,
+) -> Arc<dyn Fn() -> KeyvalueCtx + Send + Sync> {
+    let (backend, component, stores) = (Arc::clone(backend), Arc::clone(component), Arc::clone(stores));
+    Arc::new(move || KeyvalueCtx::new(backend.clone(), Arc::clone(&component), Arc::clone(&stores)))
+}
+
 fn collections(component: &LoadedComponent) -> Vec<CollectionDeclaration> {
-    component.declared.settings.collections.iter().map(crate::declarations::collection).collect()
+    crate::declarations::collections(&component.declared.settings)
 }

@@ -85,7 +85,11 @@ pub(crate) struct FamilyQuery {
         (status = 422, description = "A field is wrong, or the key was used for another request", body = ErrorBody)),
     security(("bearer" = []))
 )]
-pub(crate) async fn create(caller: Caller, key: Idempotency, Json(input): Json<FamilyInput>) -> Result<Response> {
+pub(crate) async fn create(
+    caller: Caller,
+    key: Idempotency,
+    Json(input): Json<FamilyInput>,
+) -> Result<Response> {
     let draft = input.check()?;
     creation::create(&caller, draft, &key, |family, membership| {
         let location = format!("/api/v1/families/{}", family.id);
@@ -104,10 +108,23 @@ pub(crate) async fn create(caller: Caller, key: Idempotency, Json(input): Json<F
         (status = 422, description = "A query field is wrong", body = ErrorBody)),
     security(("bearer" = []))
 )]
-pub(crate) async fn list(caller: Caller, Query(query): Query<FamilyQuery>) -> Result<Json<Page<FamilyView>>> {
+pub(crate) async fn list(
+    caller: Caller,
+    Query(query): Query<FamilyQuery>,
+) -> Result<Json<Page<FamilyView>>> {
     let paging = Paging::new(query.page, query.per_page)?;
-    let page = listing::families(&caller, paging, (query.sort, query.order), query.name.as_deref()).await?;
-    let items = page.items.iter().map(|(family, membership)| FamilyView::new(family, membership)).collect();
+    let page = listing::families(
+        &caller,
+        paging,
+        (query.sort, query.order),
+        query.name.as_deref(),
+    )
+    .await?;
+    let items = page
+        .items
+        .iter()
+        .map(|(family, membership)| FamilyView::new(family, membership))
+        .collect();
     Ok(Json(paging.page(items, page.total)))
 }
 
@@ -124,7 +141,11 @@ pub(crate) async fn list(caller: Caller, Query(query): Query<FamilyQuery>) -> Re
         (status = 404, description = "No family the caller belongs to", body = ErrorBody)),
     security(("bearer" = []))
 )]
-pub(crate) async fn read(caller: Caller, Path(id): Path<String>, wanted: Preconditions) -> Result<Answer> {
+pub(crate) async fn read(
+    caller: Caller,
+    Path(id): Path<String>,
+    wanted: Preconditions,
+) -> Result<Answer> {
     let (family, membership) = store::family(&id, &caller).await?;
     if wanted.has_current(family.version) {
         return Ok(Answer::not_modified(family.version));
@@ -173,7 +194,11 @@ pub(crate) async fn replace(
         (status = 412, description = "It has another version than `If-Match`", body = ErrorBody)),
     security(("bearer" = []))
 )]
-pub(crate) async fn delete(caller: Caller, Path(id): Path<String>, wanted: Preconditions) -> Result<Answer> {
+pub(crate) async fn delete(
+    caller: Caller,
+    Path(id): Path<String>,
+    wanted: Preconditions,
+) -> Result<Answer> {
     changes::delete(&id, &caller, &wanted).await?;
     Ok(Answer::no_content())
 }

@@ -13,26 +13,26 @@ use tokio::sync::{Notify, Semaphore};
 
 /// Three components: `auth`, `echo` (says what it got, misbehaves on request) and `other`.
 #[derive(Clone, Default)]
-pub struct Fake(Arc<State>);
+pub(crate) struct Fake(Arc<State>);
 
-pub struct State {
+pub(crate) struct State {
     listener: Mutex<Option<RevocationListener>>,
     /// How often `/-/authenticate` was asked.
-    pub asked: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
     /// How often any component was asked for its document.
-    pub offers: AtomicUsize,
+    pub(crate) offers: AtomicUsize,
     /// Requests that reached `echo` or `other`.
-    pub reached: AtomicUsize,
+    pub(crate) reached: AtomicUsize,
     /// Answers of `/-/authenticate` wait for a permit each.
-    pub gate: Semaphore,
+    pub(crate) gate: Semaphore,
     /// Told when `/-/authenticate` is waiting at the gate, and when `/echo/wait` began.
-    pub arrived: Notify,
+    pub(crate) arrived: Notify,
     /// Lets `/echo/wait` go on.
-    pub release: Notify,
+    pub(crate) release: Notify,
     /// Counts `/echo/wait` requests that were dropped unfinished.
-    pub dropped: Arc<AtomicUsize>,
+    pub(crate) dropped: Arc<AtomicUsize>,
     /// What `GET /-/openapi.json` answers, by component.
-    pub documents: Mutex<HashMap<String, Value>>,
+    pub(crate) documents: Mutex<HashMap<String, Value>>,
 }
 
 impl Default for State {
@@ -92,20 +92,20 @@ impl Components for Fake {
 
 impl Fake {
     /// Makes the auth component's answers wait for `release_auth`.
-    pub fn hold_auth(&self) {
+    pub(crate) fn hold_auth(&self) {
         self.gate.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    pub fn release_auth(&self) {
+    pub(crate) fn release_auth(&self) {
         self.gate.add_permits(100);
     }
 
-    pub fn revoke(&self, session: &str) {
+    pub(crate) fn revoke(&self, session: &str) {
         let listener = self.listener.lock().unwrap();
         listener.as_ref().unwrap()("default", &[session.to_owned()]);
     }
 
-    pub fn offer(&self, component: &str, document: Value) {
+    pub(crate) fn offer(&self, component: &str, document: Value) {
         self.documents.lock().unwrap().insert(component.to_owned(), document);
     }
 

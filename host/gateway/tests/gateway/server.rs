@@ -3,9 +3,10 @@
 use crate::fake::Fake;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use sbd_gateway::{Gateway, GatewayConfig};
-use sbd_manifest::App;
+use sbd_manifest::{App, LoadOptions};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,15 +14,18 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes; a test that runs into it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub const MANIFEST: &str = r#"
+pub(crate) const MANIFEST: &str = r#"
 spin_manifest_version = 2
 
 [application]
 name = "gateway-test"
 version = "1.2.3"
 description = "Tests <the> gateway"
+
+[application.tool.sbd]
+auth = "auth"
 
 [[trigger.http]]
 route = "/api/v1/auth/..."
@@ -57,37 +61,39 @@ source = "echo.wasm"
 source = "other.wasm"
 "#;
 
-pub struct Server {
-    pub address: SocketAddr,
-    pub fake: Fake,
-    pub gateway: Gateway<Fake>,
-    pub client: reqwest::Client,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) fake: Fake,
+    pub(crate) gateway: Gateway<Fake>,
+    pub(crate) client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
 
 /// The application of a manifest.
-pub fn app(manifest: &str) -> App {
-    sbd_manifest::parse(manifest, std::path::Path::new("spin.toml")).unwrap()
+pub(crate) fn app(manifest: &str) -> App {
+    App::parse(manifest, "spin.toml", Path::new("/app"), &LoadOptions::default()).unwrap().app
 }
 
-pub fn config() -> GatewayConfig {
-    GatewayConfig {
-        auth_component: Some("auth".into()),
-        ..GatewayConfig::default()
-    }
+/// The usual manifest with more settings of the application, in TOML.
+pub(crate) fn manifest_with(settings: &str) -> String {
+    MANIFEST.replace("[application.tool.sbd]", &format!("[application.tool.sbd]\n{settings}"))
 }
 
 impl Server {
-    pub async fn start() -> Self {
-        Self::with(config()).await
+    pub(crate) async fn start() -> Self {
+        Self::with(GatewayConfig::default()).await
     }
 
-    pub async fn with(config: GatewayConfig) -> Self {
+    pub(crate) async fn with(config: GatewayConfig) -> Self {
         Self::serving(config, MANIFEST).await
     }
 
-    pub async fn serving(config: GatewayConfig, manifest: &str) -> Self {
+    pub(crate) async fn of(manifest: &str) -> Self {
+        Self::serving(GatewayConfig::default(), manifest).await
+    }
+
+    async fn serving(config: GatewayConfig, manifest: &str) -> Self {
         let fake = Fake::default();
         let gateway = Gateway::new(config, fake.clone(), &app(manifest)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -113,38 +119,38 @@ impl Server {
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, self.url(path))
     }
 
-    pub async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.unwrap()
     }
 
-    pub async fn get_as(&self, path: &str, token: &str) -> Response {
+    pub(crate) async fn get_as(&self, path: &str, token: &str) -> Response {
         self.request(Method::GET, path).bearer_auth(token).send().await.unwrap()
     }
 
     /// Begins shutdown.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
     /// Waits until `serve` has returned.
-    pub async fn stopped(self) {
+    pub(crate) async fn stopped(self) {
         tokio::time::timeout(PATIENCE, self.serving).await.unwrap().unwrap();
     }
 
-    pub async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
     /// Sends bytes as they are and returns all that comes back until the server closes.
-    pub async fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect().await;
         // A server that has refused already may close before all is written.
         let _ = stream.write_all(bytes.as_ref()).await;
@@ -152,7 +158,7 @@ impl Server {
     }
 }
 
-pub async fn read_to_end(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -165,7 +171,7 @@ pub async fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 /// The answer is an error in the standard form: returns its code.
-pub async fn error(response: Response, status: u16) -> String {
+pub(crate) async fn error(response: Response, status: u16) -> String {
     assert_eq!(response.status(), StatusCode::from_u16(status).unwrap(), "{}", response.url());
     assert_eq!(response.headers()["content-type"], "application/json");
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
@@ -174,7 +180,7 @@ pub async fn error(response: Response, status: u16) -> String {
 }
 
 /// Checks a standard error body and returns its code.
-pub fn standard(body: &Value, request_id: &str) -> String {
+pub(crate) fn standard(body: &Value, request_id: &str) -> String {
     let error = &body["error"];
     assert_eq!(error["request_id"], request_id);
     let message = error["message"].as_str().unwrap();
@@ -184,7 +190,7 @@ pub fn standard(body: &Value, request_id: &str) -> String {
 }
 
 /// A raw answer taken apart: status, head, body.
-pub fn parts(answer: &str) -> (u16, String, String) {
+pub(crate) fn parts(answer: &str) -> (u16, String, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.unwrap_or(0), head.to_ascii_lowercase(), body.to_owned())

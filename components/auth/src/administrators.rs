@@ -1,0 +1,91 @@
+//! Making administrators; only the host may ask for it, on behalf of the operator.
+
+use crate::model::{ADMIN, USER, User, key};
+use crate::registration::{email_problem, password_problem, refuse, username_problem};
+use crate::{sessions, store};
+use sbd_sdk::{Result, id, passwords, time};
+
+/// An administrator, and how they came to be one.
+pub(crate) struct Appointed {
+    pub(crate) user: User,
+    /// Whether the account is new, rather than an account there was.
+    pub(crate) created: bool,
+    /// Sessions whose roles have changed.
+    pub(crate) sessions: Vec<String>,
+}
+
+/// Gives the account with this address the role `admin`, and opens one if there is none. The
+/// password of an account that is there stays as it is. Reserved names are no matter here.
+pub(crate) async fn appoint(
+    email: &str,
+    username: Option<&str>,
+    password: &str,
+) -> Result<Appointed> {
+    let chosen = username.map_or_else(|| name_from(email), str::to_owned);
+    refuse(&[
+        ("email", email_problem(email)),
+        ("username", username_problem(&chosen)),
+        ("password", password_problem(password, &chosen)),
+    ])?;
+    if let Some(user) = store::add_role(&key(email), ADMIN).await? {
+        let sessions = sessions::of_user(&user.id).await?;
+        return Ok(Appointed {
+            user,
+            created: false,
+            sessions,
+        });
+    }
+    let hash = passwords::hash(password).await?;
+    let taken = username.is_none() && store::user_by_identifier(&key(&chosen)).await?.is_some();
+    let name = if taken { unlike_any(&chosen) } else { chosen };
+    let user = User::new(&name, email, hash, &[USER, ADMIN], time::now());
+    store::insert_user(&user).await?;
+    Ok(Appointed {
+        user,
+        created: true,
+        sessions: Vec::new(),
+    })
+}
+
+/// A username out of an address: what is before the `@`, as far as a username may hold it.
+fn name_from(email: &str) -> String {
+    let local = email.split('@').next().unwrap_or_default();
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            c
+        } else {
+            '-'
+        }
+    };
+    let mut name: String = local.chars().map(allowed).take(40).collect();
+    while name.len() < 3 {
+        name.push('-');
+    }
+    name
+}
+
+/// The same name with the random end of an identifier.
+fn unlike_any(name: &str) -> String {
+    let unique = id::new("u");
+    let end = unique
+        .get(unique.len().saturating_sub(8)..)
+        .unwrap_or_default();
+    format!("{name}-{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_has_a_username() {
+        assert_eq!(name_from("ada.lovelace+x@example.org"), "ada-lovelace-x");
+        assert_eq!(name_from("a@example.org"), "a--");
+        for email in ["a@b.de", "o'neil@b.de", &format!("{}@b.de", "x".repeat(64))] {
+            let name = name_from(email);
+            assert_eq!(username_problem(&name), None, "{name}");
+            assert_eq!(username_problem(&unlike_any(&name)), None);
+            assert_ne!(unlike_any(&name), unlike_any(&name));
+        }
+    }
+}

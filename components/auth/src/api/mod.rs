@@ -1,0 +1,6 @@
+//! What is asked and answered over HTTP.
+
+pub(crate) mod accounts;
+pub(crate) mod host;
+pub(crate) mod sessions;
+pub(crate) mod tokens;

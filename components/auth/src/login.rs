@@ -1,0 +1,173 @@
+//! Signing in with a password.
+//!
+//! Whether an account exists can be told neither from the answer nor from its time: a password is
+//! compared either way, and wrong ones are counted for the name that was given, not for an account.
+
+use crate::model::{Session, User, key};
+use crate::registration::{MAX_EMAIL, PASSWORD, refuse};
+use crate::sessions;
+use crate::store;
+use crate::tokens::{self, Pair};
+use sbd_sdk::time::{self, Time};
+use sbd_sdk::{Error, Result, cache, passwords};
+use std::time::Duration;
+
+/// Attempts to sign in under a name that may fail in a window.
+pub(crate) const ATTEMPTS: i64 = 10;
+/// How long they are remembered, from the first on. Long enough to make guessing hopeless (40 a
+/// hour), short enough that nobody is locked out of an account for good.
+pub(crate) const WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// What a sign-in gives: tokens, and sessions that had to end for it.
+pub(crate) struct SignedIn {
+    pub(crate) tokens: Pair,
+    pub(crate) ended: Vec<String>,
+}
+
+/// Signs somebody in by username or e-mail address.
+pub(crate) async fn login(
+    identifier: &str,
+    password: &str,
+    user_agent: Option<&str>,
+) -> Result<SignedIn> {
+    check(identifier, password)?;
+    let now = time::now();
+    let throttle = Throttle::of(identifier);
+    throttle.count(now).await?;
+    let user = store::user_by_identifier(&key(identifier)).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.as_str());
+    let verdict = passwords::verify(password, hash).await?;
+    let user = user.filter(|_| verdict.valid).ok_or_else(wrong)?;
+    throttle.forget().await?;
+    require_active(&user)?;
+    if let Some(hash) = verdict.rehashed {
+        store::replace_password_hash(&user, &hash).await?;
+    }
+    let ended = sessions::make_room(&user.id).await?;
+    let session = Session::begin(&user.id, user_agent, now);
+    let tokens = tokens::begin(&user, &session, now).await?;
+    Ok(SignedIn { tokens, ended })
+}
+
+/// Bounds only: what cannot be a password need not be compared, whoever it is for.
+fn check(identifier: &str, password: &str) -> Result<()> {
+    let identifier_fits = (1..=MAX_EMAIL).contains(&identifier.trim().len());
+    let password_fits = (1..=*PASSWORD.end()).contains(&password.len());
+    refuse(&[
+        (
+            "identifier",
+            (!identifier_fits).then_some("a username or an e-mail address"),
+        ),
+        ("password", (!password_fits).then_some("1 to 1024 bytes")),
+    ])
+}
+
+fn wrong() -> Error {
+    Error::invalid_credentials("name or password is wrong; check both and try again")
+}
+
+/// Only said to somebody who knows the password.
+fn require_active(user: &User) -> Result<()> {
+    if user.active {
+        return Ok(());
+    }
+    Err(Error::forbidden(
+        "this account is switched off; ask an administrator to switch it on",
+    ))
+}
+
+/// Counts the attempts under one name.
+struct Throttle {
+    attempts: String,
+    began: String,
+}
+
+impl Throttle {
+    fn of(identifier: &str) -> Self {
+        let name = tokens::digest(&key(identifier));
+        Self {
+            attempts: format!("login:attempts:{name}"),
+            began: format!("login:began:{name}"),
+        }
+    }
+
+    /// Counts an attempt before it is made, so that many at once do not slip through.
+    async fn count(&self, now: Time) -> Result<()> {
+        let attempts = cache::increment(&self.attempts, 1, WINDOW).await?;
+        if attempts <= 1 {
+            cache::set(&self.began, &now, WINDOW).await?;
+        }
+        if attempts <= ATTEMPTS {
+            return Ok(());
+        }
+        let began = cache::get(&self.began).await?.unwrap_or(now);
+        let message = "too many attempts to sign in under this name; wait and try again";
+        Err(Error::rate_limited(message, retry_after(began, now)))
+    }
+
+    async fn forget(&self) -> Result<()> {
+        cache::delete(&self.attempts).await?;
+        cache::delete(&self.began).await?;
+        Ok(())
+    }
+}
+
+/// Whole seconds until the window that began then is over, rounded up.
+fn retry_after(began: Time, now: Time) -> u64 {
+    WINDOW
+        .saturating_sub(now.since(began))
+        .as_millis()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(WINDOW.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_wait_is_the_rest_of_the_window() {
+        let began = Time::from_seconds(1000);
+        assert_eq!(retry_after(began, began), 900);
+        assert_eq!(
+            retry_after(began, began + Duration::from_millis(300_500)),
+            600
+        );
+        assert_eq!(retry_after(began, began + WINDOW), 0);
+    }
+
+    #[test]
+    fn a_name_is_counted_without_regard_to_case() {
+        assert_eq!(
+            Throttle::of("Ada@Example.org").attempts,
+            Throttle::of(" ada@example.ORG").attempts
+        );
+        assert_ne!(Throttle::of("ada").attempts, Throttle::of("adb").attempts);
+        assert!(!Throttle::of("ada").attempts.contains("ada"));
+    }
+
+    #[test]
+    fn out_of_bounds_is_refused_for_everybody_alike() {
+        assert!(check("ada", "x").is_ok());
+        for (identifier, password, field) in [
+            ("", "x", "identifier"),
+            ("  ", "x", "identifier"),
+            ("ada", "", "password"),
+            ("ada", &"x".repeat(1025), "password"),
+        ] {
+            let error = check(identifier, password).unwrap_err();
+            assert_eq!(error.details().first().unwrap().field, field);
+        }
+        assert!(check(&"a".repeat(255), "x").is_err());
+    }
+
+    #[test]
+    fn a_switched_off_account_is_refused() {
+        let mut user = User::new("ada", "a@b.de", String::new(), &[], Time::from_seconds(0));
+        assert!(require_active(&user).is_ok());
+        user.active = false;
+        assert_eq!(require_active(&user).unwrap_err().code(), "FORBIDDEN");
+    }
+}

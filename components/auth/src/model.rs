@@ -1,0 +1,185 @@
+//! Users, their sessions, and the refresh tokens of those.
+
+use sbd_sdk::id;
+use sbd_sdk::time::Time;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The role everybody has.
+pub(crate) const USER: &str = "user";
+/// The role that may do everything in its tenant.
+pub(crate) const ADMIN: &str = "admin";
+
+/// How long a session lasts without use. The lifetime of the reference's refresh tokens.
+pub(crate) const SESSION_IDLE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long a session lasts at most, used or not.
+pub(crate) const SESSION_ABSOLUTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Characters of a user agent that are kept.
+const MAX_USER_AGENT: usize = 200;
+
+/// A user, as stored.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    #[serde(rename = "_id")]
+    pub(crate) id: String,
+    pub(crate) username: String,
+    /// The name in lower case, which is what must be unique.
+    pub(crate) username_key: String,
+    pub(crate) email: String,
+    /// The address in lower case, which is what must be unique.
+    pub(crate) email_key: String,
+    pub(crate) password_hash: String,
+    pub(crate) roles: Vec<String>,
+    /// Whether the user may sign in.
+    pub(crate) active: bool,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+}
+
+/// A session, as stored: one sign-in on one device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Session {
+    #[serde(rename = "_id")]
+    pub(crate) id: String,
+    pub(crate) user_id: String,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) created_at: Time,
+    pub(crate) last_used_at: Time,
+    /// Moves with use, up to 30 days after the beginning.
+    pub(crate) expires_at: Time,
+}
+
+/// A refresh token, as stored: never the token itself, only its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefreshToken {
+    #[serde(rename = "_id")]
+    pub(crate) digest: String,
+    pub(crate) session_id: String,
+    pub(crate) user_id: String,
+    /// Whether it has bought its successor. It is kept, so that a second use is noticed.
+    pub(crate) consumed: bool,
+    pub(crate) created_at: Time,
+    pub(crate) expires_at: Time,
+}
+
+// === impl User ===
+
+impl User {
+    /// A new user who may sign in.
+    pub(crate) fn new(
+        username: &str,
+        email: &str,
+        password_hash: String,
+        roles: &[&str],
+        now: Time,
+    ) -> Self {
+        Self {
+            id: id::new("usr"),
+            username: username.to_owned(),
+            username_key: key(username),
+            email: email.to_owned(),
+            email_key: key(email),
+            password_hash,
+            roles: roles.iter().map(|&role| role.to_owned()).collect(),
+            active: true,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+/// The form of a name or an address that ignores case.
+pub(crate) fn key(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+// === impl Session ===
+
+impl Session {
+    /// A session that begins now.
+    pub(crate) fn begin(user_id: &str, user_agent: Option<&str>, now: Time) -> Self {
+        Self {
+            id: id::new("ses"),
+            user_id: user_id.to_owned(),
+            user_agent: user_agent.and_then(readable),
+            created_at: now,
+            last_used_at: now,
+            expires_at: now + SESSION_IDLE,
+        }
+    }
+
+    /// The session after it was used now.
+    pub(crate) fn used(self, now: Time) -> Self {
+        let end = self.created_at + SESSION_ABSOLUTE;
+        Self {
+            last_used_at: now,
+            expires_at: end.min(now + SESSION_IDLE),
+            ..self
+        }
+    }
+
+    /// Whether the session lasts still.
+    pub(crate) fn is_alive(&self, now: Time) -> bool {
+        now < self.expires_at
+    }
+}
+
+/// A user agent as text for people: no control characters, not endless.
+fn readable(user_agent: &str) -> Option<String> {
+    let text: String = user_agent
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_USER_AGENT)
+        .collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    #[test]
+    fn use_extends_a_session_up_to_its_absolute_end() {
+        let begin = Time::from_seconds(1_000_000);
+        let mut session = Session::begin("usr_1", None, begin);
+        assert!(session.is_alive(begin + 6 * DAY) && !session.is_alive(begin + 7 * DAY));
+        for day in 1..30 {
+            session = session.used(begin + day * DAY);
+            assert!(session.expires_at <= begin + SESSION_ABSOLUTE);
+        }
+        assert_eq!(session.expires_at, begin + SESSION_ABSOLUTE);
+        assert!(!session.is_alive(begin + SESSION_ABSOLUTE));
+    }
+
+    #[test]
+    fn user_agents_are_trimmed() {
+        let session =
+            |agent: &str| Session::begin("usr_1", Some(agent), Time::from_seconds(0)).user_agent;
+        assert_eq!(session(" curl/8\u{7} ").unwrap(), "curl/8");
+        assert_eq!(session(&"x".repeat(1000)).unwrap().len(), MAX_USER_AGENT);
+        assert_eq!(session(" \t"), None);
+    }
+
+    #[test]
+    fn keys_ignore_case() {
+        let user = User::new(
+            "Ada",
+            "Ada@Example.ORG",
+            "h".to_owned(),
+            &[USER],
+            Time::from_seconds(0),
+        );
+        assert_eq!(
+            (user.username_key.as_str(), user.email_key.as_str()),
+            ("ada", "ada@example.org")
+        );
+        assert_eq!(
+            (user.username.as_str(), user.roles),
+            ("Ada", vec!["user".to_owned()])
+        );
+    }
+}

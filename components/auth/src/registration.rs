@@ -1,0 +1,266 @@
+//! Who may be called what, and opening an account.
+
+use crate::model::{USER, User};
+use crate::store;
+use sbd_sdk::{Detail, Error, Result, passwords, time};
+use std::ops::RangeInclusive;
+
+/// Characters in a username.
+const USERNAME: RangeInclusive<usize> = 3..=50;
+/// Bytes in an address at most (RFC 5321, 4.5.3.1.3).
+pub(crate) const MAX_EMAIL: usize = 254;
+/// Bytes in a password. The host hashes no more than 1024.
+pub(crate) const PASSWORD: RangeInclusive<usize> = 8..=1024;
+
+/// Beginnings of names that the platform gives out itself.
+const RESERVED_PREFIXES: [&str; 6] = ["family_", "team_", "admin_", "system_", "bot_", "service_"];
+/// Names that would be taken for the operator's.
+const RESERVED_NAMES: [&str; 12] = [
+    "admin",
+    "administrator",
+    "root",
+    "system",
+    "support",
+    "security",
+    "staff",
+    "moderator",
+    "api",
+    "me",
+    "null",
+    "anonymous",
+];
+
+/// Opens an account. That a name or an address is taken is said openly: who chooses one must know.
+pub(crate) async fn register(username: &str, email: &str, password: &str) -> Result<User> {
+    check(username, email, password)?;
+    let hash = passwords::hash(password).await?;
+    let user = User::new(username, email, hash, &[USER], time::now());
+    store::insert_user(&user).await?;
+    Ok(user)
+}
+
+/// All that is wrong with what somebody wants to register with.
+fn check(username: &str, email: &str, password: &str) -> Result<()> {
+    let reserved = || is_reserved(username).then_some("this name is reserved; choose another one");
+    let wrong = [
+        ("username", username_problem(username).or_else(reserved)),
+        ("email", email_problem(email)),
+        ("password", password_problem(password, username)),
+    ];
+    refuse(&wrong)
+}
+
+/// An error with each field that has a problem, if one has.
+pub(crate) fn refuse(fields: &[(&str, Option<&'static str>)]) -> Result<()> {
+    let wrong = fields.iter().filter_map(|&(field, problem)| {
+        Some(Detail {
+            field: field.to_owned(),
+            message: problem?.to_owned(),
+        })
+    });
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::validation_all(wrong))
+    }
+}
+
+/// What is wrong with the form of a username.
+pub(crate) fn username_problem(name: &str) -> Option<&'static str> {
+    let right = USERNAME.contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    (!right).then_some("3 to 50 characters out of a-z, A-Z, 0-9, `_` and `-`")
+}
+
+/// Whether a username is kept back. `-` counts as `_`, which looks alike.
+fn is_reserved(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    RESERVED_PREFIXES
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || RESERVED_NAMES.contains(&name.as_str())
+}
+
+/// What is wrong with the form of an e-mail address: a dot-atom (RFC 5322, 3.2.3), `@`, and a
+/// domain name of two labels or more (RFC 1035, 2.3.1).
+pub(crate) fn email_problem(email: &str) -> Option<&'static str> {
+    let right = email.len() <= MAX_EMAIL
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            let atom = |atom: &str| !atom.is_empty() && atom.bytes().all(is_atom_character);
+            let labels: Vec<_> = domain.split('.').collect();
+            let last_is_name = labels
+                .last()
+                .is_some_and(|last| last.bytes().any(|byte| byte.is_ascii_alphabetic()));
+            local.len() <= 64
+                && local.split('.').all(atom)
+                && labels.len() >= 2
+                && labels.iter().all(|label| is_domain_label(label))
+                && last_is_name
+        });
+    (!right).then_some("an e-mail address like `name@example.org`, at most 254 characters")
+}
+
+fn is_atom_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+}
+
+fn is_domain_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// What is wrong with a new password.
+pub(crate) fn password_problem(password: &str, username: &str) -> Option<&'static str> {
+    if !PASSWORD.contains(&password.len()) {
+        return Some("8 to 1024 bytes");
+    }
+    let has = |kind: fn(char) -> bool| password.chars().any(kind);
+    let strong = has(char::is_uppercase)
+        && has(char::is_lowercase)
+        && has(char::is_numeric)
+        && has(|c| !c.is_alphanumeric());
+    if !strong {
+        return Some(
+            "at least one upper-case letter, one lower-case letter, one digit and one other character",
+        );
+    }
+    let within = !username.is_empty() && password.to_lowercase().contains(&username.to_lowercase());
+    within.then_some("must not contain the username")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn usernames() {
+        for good in [
+            "ada",
+            "Ada_L-1",
+            "x23",
+            &"a".repeat(50),
+            "administrate",
+            "botany",
+        ] {
+            assert!(check(good, "a@b.de", "Correct-Horse-1").is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "ab",
+            &"a".repeat(51),
+            "a b",
+            "ada\n",
+            "ädä",
+            "a@b.de",
+            "a.b",
+            "admin",
+            "ROOT",
+            "me",
+            "family_x",
+            "Team_x",
+            "admin-x",
+            "SYSTEM_x",
+            "bot_1",
+            "service_1",
+        ] {
+            let error = check(bad, "a@b.de", "Correct-Horse-1").unwrap_err();
+            assert_eq!(error.details().first().unwrap().field, "username", "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        let longest = format!(
+            "{}@{}.de",
+            "a".repeat(64),
+            ["b".repeat(60), "c".repeat(60), "d".repeat(60)].join(".")
+        );
+        for good in [
+            "a@b.de",
+            "ada.lovelace+x@mail.example.org",
+            "A_1@x-y.co",
+            "o'neil@example.com",
+            &longest,
+        ] {
+            assert_eq!(email_problem(good), None, "{good}");
+        }
+        let too_long = format!(
+            "a@{}.de",
+            [
+                "b".repeat(63),
+                "c".repeat(63),
+                "d".repeat(63),
+                "e".repeat(63)
+            ]
+            .join(".")
+        );
+        for bad in [
+            "",
+            "a",
+            "a@",
+            "@b.de",
+            "a@b",
+            "a@@b.de",
+            "a@b@c.de",
+            ".a@b.de",
+            "a.@b.de",
+            "a..b@c.de",
+            "a b@c.de",
+            "a@-b.de",
+            "a@b-.de",
+            "a@b..de",
+            "a@b.de.",
+            "a@1.2",
+            "a@b.de\n",
+            "ä@b.de",
+            "a@[1.2.3.4]",
+            &too_long,
+            &format!("{}@b.de", "a".repeat(65)),
+        ] {
+            assert!(email_problem(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords() {
+        for good in [
+            "Correct-Horse-1",
+            "aB3 efgh",
+            "Ünïcode1_",
+            &format!("aA1!{}", "x".repeat(1020)),
+        ] {
+            assert_eq!(password_problem(good, "ada"), None, "{good}");
+        }
+        for bad in [
+            "aB3!",
+            "alllower1!",
+            "ALLUPPER1!",
+            "NoDigits!!",
+            "NoSymbol11",
+            "",
+            "xAdA-1234",
+            &format!("aA1!{}", "x".repeat(1021)),
+        ] {
+            assert!(password_problem(bad, "ada").is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let error = check("x", "y", "z").unwrap_err();
+        let fields: Vec<_> = error
+            .details()
+            .iter()
+            .map(|detail| detail.field.as_str())
+            .collect();
+        assert_eq!(fields, ["username", "email", "password"]);
+    }
+}

@@ -1,0 +1,85 @@
+//! The component's collections; the manifest declares their indexes.
+
+use crate::model::{RefreshToken, Session, User};
+use sbd_sdk::documents::{Collection, DocumentsError};
+use sbd_sdk::{Error, Result, time};
+use serde_json::json;
+
+/// Users; `username_key` and `email_key` are unique.
+pub(crate) const USERS: Collection<User> = Collection::new("users");
+/// Sessions; gone when `expires_at` is past.
+pub(crate) const SESSIONS: Collection<Session> = Collection::new("sessions");
+/// Refresh tokens by digest; gone when `expires_at` is past.
+pub(crate) const REFRESH_TOKENS: Collection<RefreshToken> = Collection::new("refresh_tokens");
+
+/// Stores a new user.
+///
+/// # Errors
+/// `CONFLICT` with the field that another user has already.
+pub(crate) async fn insert_user(user: &User) -> Result<()> {
+    match USERS.insert(user).await {
+        Ok(_) => Ok(()),
+        Err(DocumentsError::Duplicate(index)) => Err(taken(&index)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn taken(index: &str) -> Error {
+    if index.contains("email") {
+        let message =
+            "there is an account with this e-mail address; sign in, or use another address";
+        return Error::conflict(message).with_detail("email", "is taken");
+    }
+    Error::conflict("this username is taken; choose another one")
+        .with_detail("username", "is taken")
+}
+
+/// The user with this username or address, in the form that ignores case. Only an address has an
+/// `@`, so one text never means two users.
+pub(crate) async fn user_by_identifier(key: &str) -> Result<Option<User>> {
+    let filter = match key.contains('@') {
+        true => json!({"email_key": key}),
+        false => json!({"username_key": key}),
+    };
+    Ok(USERS.find_one(filter).await?)
+}
+
+/// Stores a fresh hash of the same password, unless the password was changed meanwhile.
+pub(crate) async fn replace_password_hash(user: &User, hash: &str) -> Result<()> {
+    let unchanged = json!({"_id": user.id, "password_hash": user.password_hash});
+    USERS
+        .update_one(unchanged, json!({"$set": {"password_hash": hash}}))
+        .await?;
+    Ok(())
+}
+
+/// Gives the user with this address a role; none if there is no such user.
+pub(crate) async fn add_role(email_key: &str, role: &str) -> Result<Option<User>> {
+    let update = json!({"$addToSet": {"roles": role}, "$set": {"updated_at": time::now()}});
+    Ok(USERS
+        .find_one_and_update(json!({"email_key": email_key}), update)
+        .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_taken_name_or_address_is_named() {
+        for (index, field) in [
+            ("users.by_email", "email"),
+            ("users.by_username", "username"),
+        ] {
+            let error = taken(index);
+            assert_eq!(
+                (
+                    error.code(),
+                    error.details().first().unwrap().field.as_str()
+                ),
+                ("CONFLICT", field)
+            );
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Access and refresh tokens: making, renewing and checking them.
+
+use crate::model::{RefreshToken, Session, User};
+use crate::{sessions, store};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::keys::{self, Verdict};
+use sbd_sdk::time::{self, Time};
+use sbd_sdk::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// How long an access token is good.
+pub(crate) const ACCESS: Duration = Duration::from_secs(15 * 60);
+/// What access tokens are signed for; no other token is taken for one.
+const PURPOSE: &str = "access";
+const REFRESH_PREFIX: &str = "rt_";
+
+/// What a client gets.
+pub(crate) struct Pair {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+/// Whom a good access token speaks for.
+pub(crate) struct Principal {
+    pub(crate) user: User,
+    pub(crate) session: Session,
+    pub(crate) expires_at: Time,
+}
+
+/// What an access token says. Roles and name are for other readers of the token: they are read
+/// anew from the account when it is checked here.
+#[derive(Debug, Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    sid: &'a str,
+    username: &'a str,
+    roles: &'a [String],
+}
+
+#[derive(Debug, Deserialize)]
+struct CheckedClaims {
+    sub: String,
+    sid: String,
+    exp: i64,
+}
+
+/// What a presented refresh token turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+enum Presented<'a> {
+    Unknown,
+    Expired,
+    /// It has bought its successor before: either it was stolen or its owner's device lost count.
+    Reused(&'a RefreshToken),
+    Usable(&'a RefreshToken),
+}
+
+/// Stores a new session with its first refresh token and makes the pair.
+pub(crate) async fn begin(user: &User, session: &Session, now: Time) -> Result<Pair> {
+    let (refresh, stored) = new_refresh_token(session, now)?;
+    let access = sign(user, session).await?;
+    Transaction::new()
+        .insert(&store::SESSIONS, session)
+        .insert(&store::REFRESH_TOKENS, &stored)
+        .commit()
+        .await?;
+    Ok(Pair { access, refresh })
+}
+
+/// Trades a refresh token for a new pair. Of two uses of one token, even at the same moment,
+/// exactly one is served; the other ends the session, since one of the two has stolen it.
+pub(crate) async fn refresh(token: &str) -> Result<Pair> {
+    let now = time::now();
+    let stored = store::REFRESH_TOKENS.get(&digest(token)).await?;
+    let stored = match judge(stored.as_ref(), now) {
+        Presented::Unknown => {
+            return Err(Error::token_invalid(
+                "this refresh token is not known; sign in again",
+            ));
+        }
+        Presented::Expired => {
+            return Err(Error::token_expired(
+                "this refresh token has run out; sign in again",
+            ));
+        }
+        Presented::Reused(stored) => return end_stolen(&stored.session_id).await,
+        Presented::Usable(stored) => stored,
+    };
+    let session = store::SESSIONS
+        .get(&stored.session_id)
+        .await?
+        .filter(|session| session.is_alive(now));
+    let session = session.ok_or_else(session_over)?.used(now);
+    let user = store::USERS
+        .get(&session.user_id)
+        .await?
+        .filter(|user| user.active);
+    let user = user.ok_or_else(session_over)?;
+    let (refresh, successor) = new_refresh_token(&session, now)?;
+    let access = sign(&user, &session).await?;
+    let traded = Transaction::new()
+        .update_one(
+            &store::REFRESH_TOKENS,
+            json!({"_id": stored.digest, "consumed": false}),
+            json!({"$set": {"consumed": true}}),
+        )
+        .update_one(
+            &store::SESSIONS,
+            json!({"_id": session.id}),
+            json!({"$set": {"last_used_at": session.last_used_at, "expires_at": session.expires_at}}),
+        )
+        .insert(&store::REFRESH_TOKENS, &successor)
+        .commit()
+        .await;
+    match traded {
+        Ok(_) => Ok(Pair { access, refresh }),
+        Err(DocumentsError::PreconditionFailed(0)) => end_stolen(&session.id).await,
+        Err(DocumentsError::PreconditionFailed(_)) => Err(session_over()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Checks an access token: signature and times, that its session lasts, and that its user may act.
+pub(crate) async fn authenticate(token: &str) -> Result<Principal> {
+    let claims = match keys::verify::<CheckedClaims>(PURPOSE, token).await? {
+        Verdict::Valid(claims) => claims,
+        Verdict::Expired => {
+            return Err(Error::token_expired(
+                "the access token has run out; refresh it",
+            ));
+        }
+        Verdict::Forged => {
+            return Err(Error::token_invalid(
+                "this is no access token of ours; sign in",
+            ));
+        }
+    };
+    let now = time::now();
+    let session = store::SESSIONS.get(&claims.sid).await?;
+    let session = session.filter(|session| session.is_alive(now) && session.user_id == claims.sub);
+    let session = session.ok_or_else(session_over)?;
+    let user = store::USERS
+        .get(&session.user_id)
+        .await?
+        .filter(|user| user.active);
+    Ok(Principal {
+        user: user.ok_or_else(session_over)?,
+        session,
+        expires_at: Time::from_seconds(claims.exp),
+    })
+}
+
+async fn sign(user: &User, session: &Session) -> Result<String> {
+    let claims = Claims {
+        sub: &user.id,
+        sid: &session.id,
+        username: &user.username,
+        roles: &user.roles,
+    };
+    keys::sign(PURPOSE, &claims, ACCESS).await
+}
+
+async fn end_stolen<T>(session_id: &str) -> Result<T> {
+    eprintln!("refresh token used twice; ending session {session_id}");
+    sessions::end_all(&[session_id.to_owned()]).await?;
+    let message =
+        "this refresh token was used before, so the session was ended for safety; sign in again";
+    Err(sessions::revoking(
+        Error::token_invalid(message),
+        &[session_id.to_owned()],
+    ))
+}
+
+fn session_over() -> Error {
+    Error::token_invalid("the session has ended; sign in again")
+}
+
+fn judge(stored: Option<&RefreshToken>, now: Time) -> Presented<'_> {
+    match stored {
+        None => Presented::Unknown,
+        Some(token) if token.consumed => Presented::Reused(token),
+        Some(token) if token.expires_at <= now => Presented::Expired,
+        Some(token) => Presented::Usable(token),
+    }
+}
+
+/// A new refresh token for its owner, and what is stored of it. It lasts as long as the session
+/// does when it is not used.
+fn new_refresh_token(session: &Session, now: Time) -> Result<(String, RefreshToken)> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(Error::internal)?;
+    let token = format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+    let stored = RefreshToken {
+        digest: digest(&token),
+        session_id: session.id.clone(),
+        user_id: session.user_id.clone(),
+        consumed: false,
+        created_at: now,
+        expires_at: session.expires_at,
+    };
+    Ok((token, stored))
+}
+
+/// SHA-256 in base64url. Enough for secrets of 256 random bits, which nobody can guess through.
+pub(crate) fn digest(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn refresh_tokens_are_random_and_stored_as_digests() {
+        let now = Time::from_seconds(1000);
+        let session = Session::begin("usr_1", None, now);
+        let (token, stored) = new_refresh_token(&session, now).unwrap();
+        let (another, _) = new_refresh_token(&session, now).unwrap();
+        assert!(token.starts_with("rt_") && token.len() == 46);
+        assert_ne!(token, another);
+        assert_eq!(stored.digest, digest(&token));
+        assert!(
+            !serde_json::to_string(&stored)
+                .unwrap()
+                .contains(&token[3..])
+        );
+        assert_eq!(
+            (stored.session_id, stored.expires_at),
+            (session.id, session.expires_at)
+        );
+    }
+
+    #[test]
+    fn a_token_is_usable_once_and_in_time() {
+        let now = Time::from_seconds(1000);
+        let session = Session::begin("usr_1", None, now);
+        let (_, mut stored) = new_refresh_token(&session, now).unwrap();
+        assert_eq!(judge(None, now), Presented::Unknown);
+        assert!(matches!(judge(Some(&stored), now), Presented::Usable(_)));
+        assert_eq!(judge(Some(&stored), stored.expires_at), Presented::Expired);
+        stored.consumed = true;
+        assert!(matches!(judge(Some(&stored), now), Presented::Reused(_)));
+        assert!(matches!(
+            judge(Some(&stored), stored.expires_at),
+            Presented::Reused(_)
+        ));
+    }
+}

@@ -12,7 +12,11 @@ use sbd_runtime::{Body, body};
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers one request on the admin listener.
-pub(crate) fn answer<B>(health: &Health, render: &impl Fn() -> String, request: &Request<B>) -> Response<Body> {
+pub(crate) fn answer<B>(
+    health: &Health,
+    render: &impl Fn() -> String,
+    request: &Request<B>,
+) -> Response<Body> {
     let id = RequestId::new();
     let path = request.uri().path();
     let known = ["/metrics", "/healthz", "/readyz"].contains(&path);

@@ -144,9 +144,9 @@ impl Authenticator {
             Answer::Refused(refusal) => Err(refusal),
             Answer::Known(caller) if caller.expires_at <= now() => Err(Refusal::token_expired()),
             Answer::Known(caller) => match &caller.session {
-                Some(session) if self.revoked.contains(tenant, session) => {
-                    Err(Refusal::token_invalid("This session has ended; log in again."))
-                }
+                Some(session) if self.revoked.contains(tenant, session) => Err(
+                    Refusal::token_invalid("This session has ended; log in again."),
+                ),
                 _ => Ok(Some(caller)),
             },
         }
@@ -200,7 +200,12 @@ impl Authenticator {
 // === impl KeptFor ===
 
 impl Expiry<Fingerprint, Answer> for KeptFor {
-    fn expire_after_create(&self, _: &Fingerprint, answer: &Answer, _: Instant) -> Option<Duration> {
+    fn expire_after_create(
+        &self,
+        _: &Fingerprint,
+        answer: &Answer,
+        _: Instant,
+    ) -> Option<Duration> {
         Some(match answer {
             Answer::Refused(_) => REFUSAL_KEPT,
             Answer::Known(caller) => {
@@ -218,7 +223,9 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
         return Ok(None);
     };
     let malformed = || {
-        Refusal::token_invalid("The Authorization header is not `Bearer` and one token; send that or none.")
+        Refusal::token_invalid(
+            "The Authorization header is not `Bearer` and one token; send that or none.",
+        )
     };
     let (scheme, token) = value
         .to_str()
@@ -229,8 +236,14 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let well_formed = scheme.eq_ignore_ascii_case("bearer")
         && values.next().is_none()
         && (1..=LONGEST_TOKEN).contains(&token.len())
-        && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
-    if well_formed { Ok(Some(token)) } else { Err(malformed()) }
+        && token
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
+    if well_formed {
+        Ok(Some(token))
+    } else {
+        Err(malformed())
+    }
 }
 
 fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
@@ -247,9 +260,11 @@ fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
 /// `POST /-/authenticate`.
 fn question(component: &str, token: &str) -> Result<Request<Body>, ContractError> {
     let json = serde_json::to_vec(&Question { token })?;
-    Ok(Request::post(format!("http://{component}.spin.internal/-/authenticate"))
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(body::full(json))?)
+    Ok(
+        Request::post(format!("http://{component}.spin.internal/-/authenticate"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body::full(json))?,
+    )
 }
 
 /// The principal in the auth component's answer.
@@ -267,7 +282,9 @@ fn caller(tenant: Arc<str>, body: &[u8]) -> Result<Caller, ContractError> {
 }
 
 fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
@@ -284,12 +301,26 @@ mod tests {
             for value in values {
                 headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
             }
-            bearer(&headers).map(|token| token.map(str::to_owned)).map_err(|_| ())
+            bearer(&headers)
+                .map(|token| token.map(str::to_owned))
+                .map_err(|_| ())
         };
         assert_eq!(read(&[]), Ok(None));
-        assert_eq!(read(&["Bearer abc.def-1_~+/=="]), Ok(Some("abc.def-1_~+/==".to_owned())));
+        assert_eq!(
+            read(&["Bearer abc.def-1_~+/=="]),
+            Ok(Some("abc.def-1_~+/==".to_owned()))
+        );
         assert_eq!(read(&["bEARER   x "]), Ok(Some("x".to_owned())));
-        for bad in ["Bearer", "Bearer ", "Basic YTpi", "x", "", "Bearer a b", "Bearer a\"b", "Bearer a,b"] {
+        for bad in [
+            "Bearer",
+            "Bearer ",
+            "Basic YTpi",
+            "x",
+            "",
+            "Bearer a b",
+            "Bearer a\"b",
+            "Bearer a,b",
+        ] {
             assert_eq!(read(&[bad]), Err(()), "{bad:?}");
         }
         assert_eq!(read(&["Bearer a", "Bearer a"]), Err(()));

@@ -98,7 +98,23 @@ impl Cors {
 pub(crate) fn is_preflight(parts: &Parts) -> bool {
     parts.method == Method::OPTIONS
         && parts.headers.contains_key(header::ORIGIN)
-        && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && parts
+            .headers
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Puts the rules' headers on an answer. What it varies by already it still varies by.
+pub(crate) fn add(answer: &mut HeaderMap, rules: HeaderMap) {
+    let mut last = None;
+    for (name, value) in rules {
+        // A name stands only before the first of its values.
+        last = name.or(last);
+        match &last {
+            Some(name) if name == header::VARY => answer.append(name, value),
+            Some(name) => answer.insert(name, value).is_some(),
+            None => false,
+        };
+    }
 }
 
 /// Scheme and authority, nothing behind them: exactly what a browser sends as `Origin`.
@@ -108,7 +124,11 @@ fn parse(origin: &str) -> Option<HeaderValue> {
         && !authority.is_empty()
         && authority.parse::<http::uri::Authority>().is_ok()
         && origin == origin.to_ascii_lowercase();
-    if named { HeaderValue::from_str(origin).ok() } else { None }
+    if named {
+        HeaderValue::from_str(origin).ok()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -127,9 +147,22 @@ mod tests {
     fn settings_that_browsers_would_not_honour_are_refused() {
         assert!(with(&["https://app.example.com", "http://localhost:5173"], true).is_ok());
         assert!(with(&["*"], false).is_ok());
-        assert!(matches!(with(&["*"], true), Err(GatewayError::CredentialsForAll)));
-        for bad in ["app.example.com", "https://", "https://a/b", "HTTPS://a", "https://a b", ""] {
-            assert!(matches!(with(&[bad], false), Err(GatewayError::Origin(_))), "{bad:?}");
+        assert!(matches!(
+            with(&["*"], true),
+            Err(GatewayError::CredentialsForAll)
+        ));
+        for bad in [
+            "app.example.com",
+            "https://",
+            "https://a/b",
+            "HTTPS://a",
+            "https://a b",
+            "",
+        ] {
+            assert!(
+                matches!(with(&[bad], false), Err(GatewayError::Origin(_))),
+                "{bad:?}"
+            );
         }
     }
 }

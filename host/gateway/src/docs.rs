@@ -88,7 +88,10 @@ mod tests {
             assert!(Docs::new().file(link).is_some(), "{link}");
         }
         let start = text("/docs/swagger-initializer.js").await;
-        assert!(start.contains("\"/openapi.json\"") && start.contains("\"validatorUrl\": \"none\""), "{start}");
+        assert!(
+            start.contains("\"/openapi.json\"") && start.contains("\"validatorUrl\": \"none\""),
+            "{start}"
+        );
         assert!(!start.contains("https:"), "{start}");
         assert!(Docs::new().file("/docs/nothing.js").is_none());
     }

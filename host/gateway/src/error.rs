@@ -11,13 +11,19 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum GatewayError {
     /// An origin is no origin.
-    #[error("`{0}` is not an origin; write it as browsers send it, for example https://app.example.com")]
+    #[error(
+        "`{0}` is not an origin; write it as browsers send it, for example https://app.example.com"
+    )]
     Origin(String),
     /// Credentials for everybody.
-    #[error("cors: `credentials` does not go with the origin `*`; name the origins that may send cookies")]
+    #[error(
+        "cors: `credentials` does not go with the origin `*`; name the origins that may send cookies"
+    )]
     CredentialsForAll,
     /// A static response of the manifest cannot be sent.
-    #[error("the static response of route `{route}` cannot be sent: {reason}; correct it in the manifest")]
+    #[error(
+        "the static response of route `{route}` cannot be sent: {reason}; correct it in the manifest"
+    )]
     StaticResponse {
         /// The route as the manifest writes it.
         route: String,
@@ -232,11 +238,16 @@ impl Refusal {
         let mut response = Response::new(body::full(bytes));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         match self.hint {
             Hint::Nothing => None,
             Hint::RetryAfter(seconds) => headers.insert(header::RETRY_AFTER, seconds.into()),
-            Hint::Allow(methods) => headers.insert(header::ALLOW, HeaderValue::from_static(methods)),
+            Hint::Allow(methods) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(methods))
+            }
             Hint::Authenticate => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }

@@ -80,13 +80,19 @@ impl<C: Components> Gateway<C> {
         let routes = Routes::new(app)?;
         let revoked = Revocations::shared();
         let hears = Arc::clone(&revoked);
-        components.on_revoked(Box::new(move |tenant, sessions| hears.add(tenant, sessions)));
+        components.on_revoked(Box::new(move |tenant, sessions| {
+            hears.add(tenant, sessions)
+        }));
 
         let description = app.description.as_deref();
         let info = Info {
             title: app.name.clone(),
             // The manifest may leave it out, OpenAPI may not.
-            version: if app.version.is_empty() { "0.0.0".to_owned() } else { app.version.clone() },
+            version: if app.version.is_empty() {
+                "0.0.0".to_owned()
+            } else {
+                app.version.clone()
+            },
             description: app.description.clone(),
         };
         let limits = ServerLimits {
@@ -102,9 +108,17 @@ impl<C: Components> Gateway<C> {
             routes,
             tenants: TenantResolver::new(),
             authenticator: Authenticator::new(app, revoked),
-            limiter: app.settings.rate_limit.or(config.rate_limit).map(Limiter::new),
+            limiter: app
+                .settings
+                .rate_limit
+                .or(config.rate_limit)
+                .map(Limiter::new),
             cors: app.settings.cors.as_ref().map(Cors::new).transpose()?,
-            trusted_proxies: config.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
+            trusted_proxies: config
+                .trusted_proxies
+                .iter()
+                .map(IpAddr::to_canonical)
+                .collect(),
             max_uri_bytes: config.max_uri_bytes,
             docs: Docs::new(),
             health: Health::new(),

@@ -16,7 +16,9 @@ const CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
 
 /// Drops what only the host may say to a guest: `sbd-*`, `spin-*` and the request id.
 pub(crate) fn drop_reserved(headers: &mut HeaderMap) {
-    remove_prefixed(headers, |name| name.starts_with("sbd-") || name.starts_with("spin-"));
+    remove_prefixed(headers, |name| {
+        name.starts_with("sbd-") || name.starts_with("spin-")
+    });
     headers.remove(REQUEST_ID);
 }
 
@@ -33,7 +35,12 @@ fn remove_prefixed(headers: &mut HeaderMap, reserved: impl Fn(&str) -> bool) {
 }
 
 /// Adds the headers by which Spin tells a component how it was reached.
-pub(crate) fn add_spin(headers: &mut HeaderMap, uri: &Uri, matched: &Matched<'_>, client: &HeaderValue) {
+pub(crate) fn add_spin(
+    headers: &mut HeaderMap,
+    uri: &Uri,
+    matched: &Matched<'_>,
+    client: &HeaderValue,
+) {
     let host = uri
         .authority()
         .map(|authority| authority.as_str().as_bytes())
@@ -73,12 +80,18 @@ pub(crate) fn address(address: SocketAddr) -> HeaderValue {
 pub(crate) fn finish(headers: &mut HeaderMap, request_id: HeaderValue) {
     headers.insert(REQUEST_ID, request_id);
     // A browser must never take an uploaded text for a page of this origin.
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
 }
 
 /// Locks one of our own pages down to what `policy` names.
 pub(crate) fn secure_page(headers: &mut HeaderMap, policy: HeaderValue) {
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
 }

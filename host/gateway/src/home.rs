@@ -29,8 +29,16 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    pub(crate) fn new(name: &str, version: &str, description: Option<&str>, routes: &Routes) -> Self {
-        let hash = STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, STYLE.as_bytes()));
+    pub(crate) fn new(
+        name: &str,
+        version: &str,
+        description: Option<&str>,
+        routes: &Routes,
+    ) -> Self {
+        let hash = STANDARD.encode(ring::digest::digest(
+            &ring::digest::SHA256,
+            STYLE.as_bytes(),
+        ));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{hash}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         );
@@ -98,12 +106,18 @@ fn html(name: &str, version: &str, description: Option<&str>, routes: &Routes) -
     }
     page.push_str("</p><table>");
     for (path, what) in PLACES {
-        let _ = write!(page, "<tr><td><a href=\"{path}\">{path}</a></td><td>{what}</td></tr>");
+        let _ = write!(
+            page,
+            "<tr><td><a href=\"{path}\">{path}</a></td><td>{what}</td></tr>"
+        );
     }
     page.push_str("</table><h2>What answers here</h2><table>");
     for (route, component) in routes.listed() {
         let (route, component) = (escape(route), escape(component));
-        let _ = write!(page, "<tr><td><code>{route}</code></td><td>{component}</td></tr>");
+        let _ = write!(
+            page,
+            "<tr><td><code>{route}</code></td><td>{component}</td></tr>"
+        );
     }
     page.push_str("</table></body></html>");
     page

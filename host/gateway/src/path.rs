@@ -46,7 +46,9 @@ pub(crate) async fn answer<C: Components>(
     let is_head = request.method() == Method::HEAD;
 
     // Access log and metrics. Above all that can refuse, so that every request counts.
-    let mut record = edge.series.begin(request.method(), request.uri(), Arc::clone(&id.text));
+    let mut record = edge
+        .series
+        .begin(request.method(), request.uri(), Arc::clone(&id.text));
 
     // Panics. Below the record, so that they are counted; above the rest, so that none ends the
     // connection and the requests that share it.
@@ -54,7 +56,10 @@ pub(crate) async fn answer<C: Components>(
     let mut response = match AssertUnwindSafe(below).catch_unwind().await {
         Ok(response) => response,
         Err(_) => {
-            tracing::error!(request_id = &*id.text, "the gateway panicked; this is a bug, please report it");
+            tracing::error!(
+                request_id = &*id.text,
+                "the gateway panicked; this is a bug, please report it"
+            );
             Refusal::internal().into_response(&id.text)
         }
     };
@@ -132,7 +137,7 @@ async fn inside<C: Components>(
     let answer = routed(edge, &mut exchange, parts, incoming).await;
     let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
     if let Some(extra) = extra {
-        response.headers_mut().extend(extra);
+        cors::add(response.headers_mut(), extra);
     }
     if let Some(allowance) = exchange.allowance {
         allowance.describe(response.headers_mut());
@@ -153,7 +158,10 @@ async fn routed<C: Components>(
 
     // Route. Before authentication: what does not exist costs the auth component nothing.
     let uri = parts.uri.clone();
-    let matched = edge.routes.find(uri.path()).ok_or_else(Refusal::not_found)?;
+    let matched = edge
+        .routes
+        .find(uri.path())
+        .ok_or_else(Refusal::not_found)?;
     exchange.record.route(&matched.route.pattern);
     let (component, limits) = match &matched.route.target {
         Target::Static(answer) => return static_response(answer, &parts.method),
@@ -170,7 +178,13 @@ async fn routed<C: Components>(
     };
     let caller = edge
         .authenticator
-        .authenticate(&edge.components, &exchange.tenant, exchange.request_id, &parts.headers, admit)
+        .authenticate(
+            &edge.components,
+            &exchange.tenant,
+            exchange.request_id,
+            &parts.headers,
+            admit,
+        )
         .await?;
     if edge.authenticator.is_on() {
         // A guest gets to know who calls (`sbd-caller`), never the secret that proves it.
@@ -201,15 +215,18 @@ async fn routed<C: Components>(
         request_id: Arc::clone(exchange.request_id),
         caller: caller.map(Arc::unwrap_or_clone),
     };
-    let answer = edge.components.invoke(call, Request::from_parts(parts, body));
+    let answer = edge
+        .components
+        .invoke(call, Request::from_parts(parts, body));
     let answer = tokio::time::timeout(limits.time, answer)
         .await
         .unwrap_or(Err(InvokeError::Timeout(limits.time)));
 
     // A guest cannot know what a body that failed under it means to the client; we do.
     match watch.fate() {
-        Fate::Intact => answer
-            .map_err(|error| Refusal::from_component(&error, component, exchange.request_id)),
+        Fate::Intact => {
+            answer.map_err(|error| Refusal::from_component(&error, component, exchange.request_id))
+        }
         Fate::TooLarge => Err(Refusal::body_too_large(limits.body)),
         Fate::Broken => Err(Refusal::broken_body()),
     }
@@ -217,12 +234,17 @@ async fn routed<C: Components>(
 
 /// Requests that are HTTP but for which no path exists at all.
 fn acceptable(parts: &Parts, longest: usize) -> Result<(), Refusal> {
-    let length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let length = parts
+        .uri
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
     if length > longest {
         return Err(Refusal::uri_too_long(longest));
     }
     if !parts.uri.path().starts_with('/') {
-        return Err(Refusal::malformed("The request names no path; ask for one that begins with /."));
+        return Err(Refusal::malformed(
+            "The request names no path; ask for one that begins with /.",
+        ));
     }
     Ok(())
 }
@@ -238,10 +260,16 @@ async fn own_page<C: Components>(
     }
     match builtin {
         Builtin::Home => Ok(edge.home.page(&parts.headers)),
-        Builtin::Docs => edge.docs.file(parts.uri.path()).ok_or_else(Refusal::not_found),
+        Builtin::Docs => edge
+            .docs
+            .file(parts.uri.path())
+            .ok_or_else(Refusal::not_found),
         Builtin::OpenApi => Ok(edge.openapi(&exchange.tenant, exchange.request_id).await),
         Builtin::Healthz => Ok(crate::health::plain("ok\n")),
-        Builtin::Readyz => edge.health.ready().map(|()| crate::health::plain("ready\n")),
+        Builtin::Readyz => edge
+            .health
+            .ready()
+            .map(|()| crate::health::plain("ready\n")),
         Builtin::Health => {
             administrator(edge, exchange, parts).await?;
             Ok(edge.health_in_detail())
@@ -261,13 +289,23 @@ async fn administrator<C: Components>(
     };
     let caller = edge
         .authenticator
-        .authenticate(&edge.components, &exchange.tenant, exchange.request_id, &parts.headers, admit)
+        .authenticate(
+            &edge.components,
+            &exchange.tenant,
+            exchange.request_id,
+            &parts.headers,
+            admit,
+        )
         .await?
-        .ok_or_else(|| Refusal::unauthenticated("This is for administrators; log in as one. /healthz is open."))?;
+        .ok_or_else(|| {
+            Refusal::unauthenticated("This is for administrators; log in as one. /healthz is open.")
+        })?;
     if caller.roles.iter().any(|role| role == "admin") {
         Ok(())
     } else {
-        Err(Refusal::forbidden("This is for administrators; /healthz and /readyz are open."))
+        Err(Refusal::forbidden(
+            "This is for administrators; /healthz and /readyz are open.",
+        ))
     }
 }
 
@@ -284,9 +322,18 @@ fn static_response(answer: &StaticResponse, method: &Method) -> Result<Response<
 /// The answer to HEAD: the length of what GET would bring, not the bytes. HTTP/2 does not leave
 /// them out by itself.
 fn without_body(mut response: Response<Body>) -> Response<Body> {
-    let length = response.body().size_hint().exact().filter(|length| *length > 0);
-    if let (Some(length), false) = (length, response.headers().contains_key(header::CONTENT_LENGTH)) {
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let length = response
+        .body()
+        .size_hint()
+        .exact()
+        .filter(|length| *length > 0);
+    if let (Some(length), false) = (
+        length,
+        response.headers().contains_key(header::CONTENT_LENGTH),
+    ) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     response.map(|_| body::empty())
 }

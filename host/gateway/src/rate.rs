@@ -80,7 +80,10 @@ impl Limiter {
         Allowance {
             limit: self.burst,
             remaining,
-            reset: self.burst.saturating_sub(remaining).div_ceil(self.per_second),
+            reset: self
+                .burst
+                .saturating_sub(remaining)
+                .div_ceil(self.per_second),
         }
     }
 }
@@ -141,7 +144,10 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_says_when_to_come_back() {
-        let limiter = Limiter::new(RateLimit { per_second: 1, burst: 3 });
+        let limiter = Limiter::new(RateLimit {
+            per_second: 1,
+            burst: 3,
+        });
         let ada = Payer::User("usr_ada".into());
         assert_eq!(limiter.take(&ada).0.remaining, 2);
         // However slow the machine: eleven in less than eight seconds are too many.
@@ -151,7 +157,10 @@ mod tests {
                 _ => None,
             })
             .unwrap();
-        assert_eq!((allowance.limit, allowance.remaining, allowance.reset), (3, 0, 3));
+        assert_eq!(
+            (allowance.limit, allowance.remaining, allowance.reset),
+            (3, 0, 3)
+        );
         let refused = refusal.into_response("req_1");
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.headers().get("retry-after").unwrap(), "1");
@@ -172,13 +181,31 @@ mod tests {
         let at = |text: &str| text.parse::<IpAddr>().unwrap();
         let trusted = [at("10.0.0.1"), at("10.0.0.2")];
         let mut headers = HeaderMap::new();
-        headers.append("x-forwarded-for", HeaderValue::from_static("1.1.1.1, 2.2.2.2"));
+        headers.append(
+            "x-forwarded-for",
+            HeaderValue::from_static("1.1.1.1, 2.2.2.2"),
+        );
         headers.append("x-forwarded-for", HeaderValue::from_static("10.0.0.2"));
-        assert_eq!(client_address(at("9.9.9.9"), &headers, &trusted), at("9.9.9.9"));
-        assert_eq!(client_address(at("10.0.0.1"), &headers, &trusted), at("2.2.2.2"));
-        assert_eq!(client_address(at("10.0.0.1"), &headers, &[]), at("10.0.0.1"));
+        assert_eq!(
+            client_address(at("9.9.9.9"), &headers, &trusted),
+            at("9.9.9.9")
+        );
+        assert_eq!(
+            client_address(at("10.0.0.1"), &headers, &trusted),
+            at("2.2.2.2")
+        );
+        assert_eq!(
+            client_address(at("10.0.0.1"), &headers, &[]),
+            at("10.0.0.1")
+        );
         let mut broken = HeaderMap::new();
-        broken.insert("x-forwarded-for", HeaderValue::from_static("1.1.1.1, unknown"));
-        assert_eq!(client_address(at("10.0.0.1"), &broken, &trusted), at("10.0.0.1"));
+        broken.insert(
+            "x-forwarded-for",
+            HeaderValue::from_static("1.1.1.1, unknown"),
+        );
+        assert_eq!(
+            client_address(at("10.0.0.1"), &broken, &trusted),
+            at("10.0.0.1")
+        );
     }
 }

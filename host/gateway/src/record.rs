@@ -70,7 +70,12 @@ impl Series {
     }
 
     /// Opens the record of a request.
-    pub(crate) fn begin(self: &Arc<Self>, method: &Method, uri: &Uri, request_id: Arc<str>) -> Record {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        method: &Method,
+        uri: &Uri,
+        request_id: Arc<str>,
+    ) -> Record {
         self.in_progress.increment(1.0);
         Record {
             series: Arc::clone(self),

@@ -52,7 +52,11 @@ pub(crate) fn metered(incoming: Incoming, limit: u64) -> (Body, Watch) {
 
 impl Watch {
     pub(crate) fn fate(&self) -> Fate {
-        match self.0.as_ref().map_or(INTACT, |fate| fate.load(Ordering::Acquire)) {
+        match self
+            .0
+            .as_ref()
+            .map_or(INTACT, |fate| fate.load(Ordering::Acquire))
+        {
             TOO_LARGE => Fate::TooLarge,
             BROKEN => Fate::Broken,
             _ => Fate::Intact,

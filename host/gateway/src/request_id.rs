@@ -20,7 +20,8 @@ impl RequestId {
         text.push_str(PREFIX);
         text.push_str(digits);
         Self {
-            header: HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(PREFIX)),
+            header: HeaderValue::from_str(&text)
+                .unwrap_or_else(|_| HeaderValue::from_static(PREFIX)),
             text: Arc::from(text),
         }
     }

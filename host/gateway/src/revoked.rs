@@ -81,9 +81,15 @@ mod tests {
 
         let many: Vec<String> = (0..2000).map(|n| format!("ses_x{n}")).collect();
         revoked.add_at(start + REMEMBERED / 2, "a", &many);
-        assert!(revoked.contains("a", "ses_1"), "still within its 20 minutes");
+        assert!(
+            revoked.contains("a", "ses_1"),
+            "still within its 20 minutes"
+        );
         revoked.add_at(start + REMEMBERED, "a", &["ses_late".to_owned()]);
-        assert!(!revoked.contains("a", "ses_1"), "forgotten once no token can be valid");
+        assert!(
+            !revoked.contains("a", "ses_1"),
+            "forgotten once no token can be valid"
+        );
         assert!(revoked.contains("a", "ses_x1999") && revoked.contains("a", "ses_late"));
     }
 }

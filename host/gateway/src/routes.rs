@@ -75,7 +75,11 @@ impl Routes {
                         limits: Limits::of(app, id),
                     }
                 }
-                Declared::Static { status, headers, body } => {
+                Declared::Static {
+                    status,
+                    headers,
+                    body,
+                } => {
                     let answer = StaticResponse::new(*status, headers, body);
                     Target::Static(answer.map_err(|reason| GatewayError::StaticResponse {
                         route: pattern.clone(),
@@ -111,7 +115,10 @@ impl Routes {
 
     /// Is this path written in the manifest, alone or with `/...` behind it?
     pub(crate) fn names(&self, path: &str) -> bool {
-        self.routes.iter().flatten().any(|route| prefix(&route.pattern) == path)
+        self.routes
+            .iter()
+            .flatten()
+            .any(|route| prefix(&route.pattern) == path)
     }
 
     /// The components that have a public route, each once.
@@ -121,10 +128,13 @@ impl Routes {
 
     /// Public routes and their components, in the manifest's order.
     pub(crate) fn listed(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.routes.iter().flatten().filter_map(|route| match &route.target {
-            Target::Component { id, .. } => Some((&*route.pattern, &**id)),
-            Target::Static(_) => None,
-        })
+        self.routes
+            .iter()
+            .flatten()
+            .filter_map(|route| match &route.target {
+                Target::Component { id, .. } => Some((&*route.pattern, &**id)),
+                Target::Static(_) => None,
+            })
     }
 }
 
@@ -174,7 +184,9 @@ impl StaticResponse {
     fn new(status: u16, headers: &BTreeMap<String, String>, body: &str) -> Result<Self, String> {
         let mut map = HeaderMap::with_capacity(headers.len());
         for (name, value) in headers {
-            let parsed = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
+            let parsed = HeaderName::try_from(name)
+                .ok()
+                .zip(HeaderValue::try_from(value).ok());
             let (name, value) = parsed.ok_or_else(|| format!("`{name}: {value}` is no header"))?;
             map.insert(name, value);
         }

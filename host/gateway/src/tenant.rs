@@ -18,7 +18,10 @@ impl TenantResolver {
     }
 
     /// The tenant of a request, or why there is none.
-    #[expect(clippy::unnecessary_wraps, reason = "a host name may belong to no tenant")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a host name may belong to no tenant"
+    )]
     pub(crate) fn resolve(&self, _parts: &Parts) -> Result<Arc<str>, Refusal> {
         Ok(Arc::clone(&self.default))
     }

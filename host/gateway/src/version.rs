@@ -19,7 +19,10 @@ pub(crate) fn select(parts: &Parts) -> Option<Uri> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .find_map(named)?;
-    let query = parts.uri.query().map_or(String::new(), |query| format!("?{query}"));
+    let query = parts
+        .uri
+        .query()
+        .map_or(String::new(), |query| format!("?{query}"));
     let path = PathAndQuery::try_from(format!("{API}{version}/{rest}{query}")).ok()?;
     let mut uri = parts.uri.clone().into_parts();
     uri.path_and_query = Some(path);
@@ -29,7 +32,9 @@ pub(crate) fn select(parts: &Parts) -> Option<Uri> {
 /// The `v1` of `application/vnd.sbd.v1+json;q=0.9`.
 fn named(media_type: &str) -> Option<&str> {
     let kind = media_type.split(';').next().unwrap_or_default().trim();
-    let version = kind.strip_prefix("application/vnd.sbd.")?.strip_suffix("+json")?;
+    let version = kind
+        .strip_prefix("application/vnd.sbd.")?
+        .strip_suffix("+json")?;
     is_version(version).then_some(version)
 }
 
@@ -52,12 +57,26 @@ mod tests {
     #[test]
     fn the_accept_header_chooses_where_the_path_does_not() {
         let v1 = "text/html, application/vnd.sbd.v1+json;q=0.9";
-        assert_eq!(selected("/api/families?page=2", v1).unwrap(), "/api/v1/families?page=2");
-        assert_eq!(selected("http://h/api/a/b", v1).unwrap(), "http://h/api/v1/a/b");
-        assert_eq!(selected("/api/families", "application/vnd.sbd.v2+json").unwrap(), "/api/v2/families");
+        assert_eq!(
+            selected("/api/families?page=2", v1).unwrap(),
+            "/api/v1/families?page=2"
+        );
+        assert_eq!(
+            selected("http://h/api/a/b", v1).unwrap(),
+            "http://h/api/v1/a/b"
+        );
+        assert_eq!(
+            selected("/api/families", "application/vnd.sbd.v2+json").unwrap(),
+            "/api/v2/families"
+        );
         assert_eq!(selected("/api/v1/families", v1), None);
         assert_eq!(selected("/other", v1), None);
-        for accept in ["*/*", "application/json", "application/vnd.sbd.vx+json", "application/vnd.sbd.v1+xml"] {
+        for accept in [
+            "*/*",
+            "application/json",
+            "application/vnd.sbd.vx+json",
+            "application/vnd.sbd.v1+xml",
+        ] {
             assert_eq!(selected("/api/families", accept), None, "{accept}");
         }
     }

@@ -200,6 +200,18 @@ impl App {
     }
 }
 
+// === impl HttpTrigger ===
+
+impl HttpTrigger {
+    /// The component that answers, if one does.
+    pub fn component(&self) -> Option<&str> {
+        match &self.target {
+            Target::Component(id) => Some(id.as_str()),
+            Target::Static { .. } => None,
+        }
+    }
+}
+
 // === impl ComponentId ===
 
 impl ComponentId {

@@ -1,7 +1,9 @@
 //! The text of a manifest, and the problems found in it so far.
 
+use crate::Warning;
 use crate::error::{ManifestError, Place, Problem, did_you_mean};
 use std::cell::RefCell;
+use std::fmt;
 use std::ops::Range;
 
 /// A manifest's text.
@@ -9,6 +11,7 @@ pub(crate) struct Document<'a> {
     text: &'a str,
     file: &'a str,
     problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Warning>>,
 }
 
 // === impl Document ===
@@ -19,6 +22,7 @@ impl<'a> Document<'a> {
             text,
             file,
             problems: RefCell::default(),
+            warnings: RefCell::default(),
         }
     }
 
@@ -31,16 +35,29 @@ impl<'a> Document<'a> {
         });
     }
 
+    /// Notes a problem that has no place.
+    pub(crate) fn missing(&self, message: impl fmt::Display) {
+        let message = format!("{}: {message}", self.file);
+        let place = None;
+        self.problems.borrow_mut().push(Problem { message, place });
+    }
+
+    /// Notes something that has no effect here.
+    pub(crate) fn warning(&self, message: impl fmt::Display) {
+        let message = format!("{}: {message}", self.file);
+        self.warnings.borrow_mut().push(Warning(message));
+    }
+
     /// Where a byte is, for a message.
     pub(crate) fn position(&self, byte: usize) -> String {
         format!("{}:{}", self.file, self.place(byte).line)
     }
 
-    /// Everything noted, if anything was.
-    pub(crate) fn verdict(self) -> Result<(), ManifestError> {
+    /// Every problem noted, if there was one; else the warnings.
+    pub(crate) fn verdict(self) -> Result<Vec<Warning>, ManifestError> {
         let problems = self.problems.into_inner();
         if problems.is_empty() {
-            Ok(())
+            Ok(self.warnings.into_inner())
         } else {
             Err(ManifestError::new(problems))
         }
@@ -48,10 +65,30 @@ impl<'a> Document<'a> {
 
     /// A problem that the TOML reader found; unknown names get the nearest known one.
     pub(crate) fn syntax(&self, error: &toml::de::Error) -> ManifestError {
-        let place = error.span().map(|span| self.place(span.start));
+        let span = error.span().unwrap_or(0..0);
+        let table = self.table(span.start);
         let message =
-            explain_unknown(error.message()).unwrap_or_else(|| error.message().to_owned());
+            explain(error.message(), &table).unwrap_or_else(|| error.message().to_owned());
+        let place = error.span().map(|span| self.place(span.start));
         ManifestError::new(vec![Problem { message, place }])
+    }
+
+    /// ` in [table]` for the last header above a byte; empty on a header itself.
+    fn table(&self, byte: usize) -> String {
+        let before = self.text.get(..byte).unwrap_or(self.text);
+        let line_begin = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.text.get(line_begin..).unwrap_or_default();
+        if line.trim_start().starts_with('[') {
+            return String::new();
+        }
+        let above = self.text.get(..line_begin).unwrap_or_default();
+        let header = above.lines().rev().find_map(|line| {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            let name = |c: char| c.is_alphanumeric() || "[].-_\"' ".contains(c);
+            let is_header = line.starts_with('[') && line.ends_with(']') && line.chars().all(name);
+            is_header.then_some(line)
+        });
+        header.map_or_else(String::new, |header| format!(" in {header}"))
     }
 
     fn place(&self, byte: usize) -> Place {
@@ -73,8 +110,11 @@ impl<'a> Document<'a> {
     }
 }
 
-/// serde's "unknown field `x`, expected one of `a`, `b`", said so that it helps.
-fn explain_unknown(message: &str) -> Option<String> {
+/// What serde says of names, said so that it helps.
+fn explain(message: &str, table: &str) -> Option<String> {
+    if let Some(missing) = message.strip_prefix("missing field ") {
+        return Some(format!("{missing} is missing{table}; add it"));
+    }
     let (kind, rest) = match message.strip_prefix("unknown field ") {
         Some(rest) => ("key", rest),
         None => ("value", message.strip_prefix("unknown variant ")?),
@@ -83,7 +123,7 @@ fn explain_unknown(message: &str) -> Option<String> {
     let wrong = quoted.next()?;
     let known: Vec<&str> = quoted.collect();
     Some(format!(
-        "unknown {kind} `{wrong}`{}",
+        "unknown {kind} `{wrong}`{table}{}",
         did_you_mean(wrong, known)
     ))
 }

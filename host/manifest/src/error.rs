@@ -70,7 +70,10 @@ impl fmt::Display for Problem {
         let margin = " ".repeat(number.len());
         writeln!(f, "{margin} |")?;
         writeln!(f, "{number} | {}", place.text)?;
-        write!(f, "{margin} | {}^", " ".repeat(place.column - 1))
+        // Tabs stay tabs, so that the caret stands where the eye expects it.
+        let before = place.text.chars().take(place.column.saturating_sub(1));
+        let indent: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
+        write!(f, "{margin} | {indent}^")
     }
 }
 

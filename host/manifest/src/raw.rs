@@ -12,10 +12,17 @@ use toml::{Spanned, Value};
 /// A table that we read past: its names are Spin's, its meaning nothing to us.
 pub(crate) type Ignored = BTreeMap<String, Value>;
 
+/// Read first: whoever has an old manifest should hear that, and not of its first old key.
+#[derive(Deserialize)]
+pub(crate) struct Version {
+    pub(crate) spin_manifest_version: Option<Spanned<Value>>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
-    pub(crate) spin_manifest_version: Spanned<i64>,
+    #[serde(rename = "spin_manifest_version")]
+    _version: i64,
     pub(crate) application: Application,
     #[serde(default)]
     pub(crate) variables: BTreeMap<Spanned<String>, Variable>,
@@ -69,8 +76,8 @@ pub(crate) struct Cors {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RateLimit {
-    pub(crate) per_second: Spanned<u32>,
-    pub(crate) burst: Spanned<u32>,
+    pub(crate) per_second: Spanned<u64>,
+    pub(crate) burst: Spanned<u64>,
 }
 
 #[derive(Deserialize)]
@@ -96,7 +103,7 @@ pub(crate) struct Triggers {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpTrigger {
-    pub(crate) id: Option<String>,
+    pub(crate) id: Option<Spanned<String>>,
     pub(crate) route: Spanned<Route>,
     pub(crate) component: Option<Spanned<Reference>>,
     pub(crate) static_response: Option<Spanned<StaticResponse>>,
@@ -184,21 +191,20 @@ pub(crate) struct Component {
     #[serde(default)]
     pub(crate) allowed_outbound_hosts: Vec<Spanned<String>>,
     #[serde(default)]
-    pub(crate) key_value_stores: Vec<String>,
-    #[serde(default, rename = "sqlite_databases")]
-    _sqlite_databases: Vec<String>,
-    #[serde(default, rename = "ai_models")]
-    _ai_models: Vec<String>,
+    pub(crate) key_value_stores: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) sqlite_databases: Vec<String>,
+    #[serde(default)]
+    pub(crate) ai_models: Vec<String>,
     #[serde(default, rename = "targets")]
     _targets: Vec<Value>,
     pub(crate) build: Option<Build>,
     #[serde(default)]
     pub(crate) tool: ComponentTools,
-    #[serde(default, rename = "dependencies_inherit_configuration")]
-    _dependencies_inherit_configuration: Option<bool>,
+    pub(crate) dependencies_inherit_configuration: Option<Spanned<bool>>,
     /// Spin plugs dependencies; here the host offers what our shim would.
-    #[serde(default, rename = "dependencies")]
-    _dependencies: Ignored,
+    #[serde(default)]
+    pub(crate) dependencies: Ignored,
     #[serde(default)]
     pub(crate) profile: BTreeMap<String, Profile>,
 }
@@ -212,18 +218,16 @@ pub(crate) enum Source {
     ),
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Build {
     pub(crate) command: Commands,
     pub(crate) workdir: Option<PathBuf>,
     #[serde(default)]
     pub(crate) watch: Vec<String>,
-    #[serde(default, rename = "environment")]
-    _environment: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a command or a list of commands")]
 pub(crate) enum Commands {
     One(String),
@@ -236,9 +240,15 @@ pub(crate) struct Profile {
     pub(crate) source: Option<Spanned<Source>>,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
-    #[serde(default, rename = "dependencies")]
-    _dependencies: Ignored,
-    pub(crate) build: Option<Build>,
+    #[serde(default)]
+    pub(crate) dependencies: Ignored,
+    pub(crate) build: Option<ProfileBuild>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfileBuild {
+    pub(crate) command: Commands,
 }
 
 #[derive(Default, Deserialize)]
@@ -256,6 +266,7 @@ pub(crate) struct ComponentSettings {
     pub(crate) collections: BTreeMap<Spanned<String>, Collection>,
     #[serde(default)]
     pub(crate) limits: Limits,
+    pub(crate) openapi: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -285,8 +296,8 @@ pub(crate) struct Limits {
     pub(crate) cpu_time: Option<Spanned<String>>,
     pub(crate) request_timeout: Option<Spanned<String>>,
     pub(crate) queue_wait: Option<Spanned<String>>,
-    pub(crate) concurrency: Option<Spanned<usize>>,
-    pub(crate) instances: Option<Spanned<usize>>,
-    pub(crate) reuse_requests: Option<Spanned<usize>>,
-    pub(crate) reuse_concurrent: Option<Spanned<usize>>,
+    pub(crate) concurrency: Option<Spanned<u64>>,
+    pub(crate) instances: Option<Spanned<u64>>,
+    pub(crate) reuse_requests: Option<Spanned<u64>>,
+    pub(crate) reuse_concurrent: Option<Spanned<u64>>,
 }

@@ -2,17 +2,16 @@
 
 use crate::app::{
     App, Build, Component, ComponentId, HttpTrigger, LoadOptions, Loaded, Route, Target, Variable,
-    Warning,
 };
 use crate::document::Document;
 use crate::error::{ManifestError, did_you_mean};
 use crate::settings::{AppSettings, ComponentSettings};
 use crate::template::{Template, check_variable_name};
 use crate::{AllowedHosts, raw, route};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use toml::Spanned;
+use toml::{Spanned, Value};
 
 pub(crate) fn read(
     text: &str,
@@ -21,16 +20,18 @@ pub(crate) fn read(
     options: &LoadOptions,
 ) -> Result<Loaded, ManifestError> {
     let document = Document::new(text, file);
+    let version: raw::Version = toml::from_str(text).map_err(|error| document.syntax(&error))?;
+    if !is_version_two(version, &document) {
+        document.verdict()?;
+    }
     let raw: raw::Manifest = toml::from_str(text).map_err(|error| document.syntax(&error))?;
-    if *raw.spin_manifest_version.get_ref() != 2 {
+    if raw.application.name.get_ref().is_empty() {
         document.problem(
-            raw.spin_manifest_version.span(),
-            "only manifests of version 2 are understood; write spin_manifest_version = 2",
+            raw.application.name.span(),
+            "the application needs a name, like name = \"my-app\"",
         );
     }
-    if raw.application.name.get_ref().is_empty() {
-        document.problem(raw.application.name.span(), "the application needs a name");
-    }
+    check_profile(options, &raw, &document);
     let variables = variables(raw.variables, &document);
     let mut reader = Reader {
         document: &document,
@@ -43,7 +44,7 @@ pub(crate) fn read(
         reader.component(&id, component);
     }
     let triggers = reader.triggers(raw.trigger.http);
-    let components = reader.components;
+    let mut components = reader.components;
     if let Some(auth) = &raw.application.tool.sbd.auth
         && !components.contains_key(auth.get_ref().as_str())
     {
@@ -53,19 +54,17 @@ pub(crate) fn read(
             format!("there is no component `{}`{known}", auth.get_ref()),
         );
     }
-    let kinds = raw.trigger.others.keys();
-    let warnings = kinds
-        .map(|kind| {
-            Warning(format!(
-                "{file}: triggers of kind `{kind}` are left aside; only http is served"
-            ))
-        })
-        .collect();
     let settings = AppSettings::read(raw.application.tool.sbd, &document);
+    let mut needed: BTreeSet<&str> = settings.auth.as_deref().into_iter().collect();
+    needed.extend(triggers.iter().filter_map(HttpTrigger::component));
+    leave_aside(&raw.trigger.others, &needed, &mut components, &document);
+    if triggers.is_empty() {
+        document.warning("there is no [[trigger.http]], so nothing is reached from outside");
+    }
     let description =
         (!raw.application.description.is_empty()).then_some(raw.application.description);
     let (name, version) = (raw.application.name.into_inner(), raw.application.version);
-    document.verdict()?;
+    let warnings = document.verdict()?;
     Ok(Loaded {
         app: App {
             name,
@@ -78,6 +77,68 @@ pub(crate) fn read(
         },
         warnings,
     })
+}
+
+fn is_version_two(raw: raw::Version, document: &Document<'_>) -> bool {
+    let Some(version) = raw.spin_manifest_version else {
+        document.missing("the version is missing; begin with spin_manifest_version = 2");
+        return false;
+    };
+    if *version.get_ref() == Value::Integer(2) {
+        return true;
+    }
+    document.problem(
+        version.span(),
+        "only manifests of version 2 are understood; write spin_manifest_version = 2",
+    );
+    false
+}
+
+/// A component without the profile falls back to its plain form; a profile that none has is a typo.
+fn check_profile(options: &LoadOptions, raw: &raw::Manifest, document: &Document<'_>) {
+    let Some(wanted) = &options.profile else {
+        return;
+    };
+    let inline = raw.trigger.http.iter().filter_map(|trigger| {
+        match trigger.get_ref().component.as_ref()?.get_ref() {
+            raw::Reference::Inline(component) => Some(&**component),
+            raw::Reference::Named(_) => None,
+        }
+    });
+    let components = raw.component.values().chain(inline);
+    let known: BTreeSet<&str> = components
+        .flat_map(|component| component.profile.keys().map(String::as_str))
+        .collect();
+    if !known.contains(wanted.as_str()) {
+        let near = did_you_mean(wanted, known);
+        document.missing(format!("no component has a profile `{wanted}`{near}"));
+    }
+}
+
+/// Triggers of other kinds, and the components that only they name: those export no HTTP handler.
+fn leave_aside(
+    others: &BTreeMap<String, Value>,
+    needed: &BTreeSet<&str>,
+    components: &mut BTreeMap<ComponentId, Component>,
+    document: &Document<'_>,
+) {
+    for (kind, triggers) in others {
+        document.warning(format!(
+            "triggers of kind `{kind}` are left aside; only http is served"
+        ));
+        let named = triggers
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|trigger| trigger.get("component")?.as_str());
+        for name in named.filter(|name| !needed.contains(name)) {
+            if components.remove(name).is_some() {
+                document.warning(format!(
+                    "component `{name}` is left aside; no [[trigger.http]] names it"
+                ));
+            }
+        }
+    }
 }
 
 fn variables(
@@ -134,7 +195,19 @@ impl Reader<'_> {
         if let Some(profile) = profile {
             raw.source = profile.source.unwrap_or(raw.source);
             raw.environment.extend(profile.environment);
-            raw.build = profile.build.or(raw.build);
+            raw.dependencies.extend(profile.dependencies);
+            if let Some(build) = profile.build {
+                // A profile has another command, not another place to run it.
+                let (workdir, watch) = match raw.build {
+                    Some(plain) => (plain.workdir, plain.watch),
+                    None => (None, Vec::new()),
+                };
+                raw.build = Some(raw::Build {
+                    command: build.command,
+                    workdir,
+                    watch,
+                });
+            }
         }
         if let Some(old) = &raw.allowed_http_hosts {
             document.problem(old.span(), "`allowed_http_hosts` is of manifest version 1; write allowed_outbound_hosts = [\"https://example.com\"]");
@@ -145,13 +218,14 @@ impl Reader<'_> {
                 "`files` is not served here yet; put the files into the component",
             );
         }
+        self.without_effect(&name, &raw);
         let Some(source) = self.source(raw.source) else {
             return;
         };
         let component = Component {
             source,
             allowed_outbound_hosts: self.allowed_hosts(raw.allowed_outbound_hosts),
-            key_value_stores: raw.key_value_stores.into_iter().collect(),
+            key_value_stores: self.stores(raw.key_value_stores),
             environment: raw.environment,
             variables: self.templates(raw.variables),
             build: raw.build.map(|build| Build {
@@ -168,6 +242,50 @@ impl Reader<'_> {
         self.components.insert(name, component);
     }
 
+    /// What Spin would honour and this host does not.
+    fn without_effect(&self, id: &ComponentId, raw: &raw::Component) {
+        for (key, labels) in [
+            ("sqlite_databases", &raw.sqlite_databases),
+            ("ai_models", &raw.ai_models),
+        ] {
+            if !labels.is_empty() {
+                self.document.warning(format!(
+                    "component `{id}`: `{key}` has no effect here; the component runs if it imports nothing of it"
+                ));
+            }
+        }
+        // What the host offers itself needs no plug.
+        for name in raw
+            .dependencies
+            .keys()
+            .filter(|name| !name.starts_with("sbd:"))
+        {
+            self.document.warning(format!(
+                "component `{id}`: dependency `{name}` is not composed here; compose it into the component, as with `wac plug`"
+            ));
+        }
+        let inherits = |dependency: &Value| dependency.get("inherit_configuration").is_some();
+        if let Some(all) = &raw.dependencies_inherit_configuration
+            && raw.dependencies.values().any(inherits)
+        {
+            self.document.problem(all.span(), "`dependencies_inherit_configuration` and a dependency's own `inherit_configuration` exclude each other; keep one of them");
+        }
+    }
+
+    fn stores(&self, raw: Vec<Spanned<String>>) -> BTreeSet<String> {
+        for store in &raw {
+            let name = store.get_ref();
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(word) {
+                self.document.problem(
+                    store.span(),
+                    format!("`{name}` is no name of a store; use words joined by hyphens or underscores, like \"default\""),
+                );
+            }
+        }
+        raw.into_iter().map(Spanned::into_inner).collect()
+    }
+
     fn source(&self, raw: Spanned<raw::Source>) -> Option<PathBuf> {
         let span = raw.span();
         match raw.into_inner() {
@@ -180,13 +298,28 @@ impl Reader<'_> {
     }
 
     fn allowed_hosts(&self, raw: Vec<Spanned<String>>) -> AllowedHosts {
+        let defaults: BTreeMap<String, String> = self
+            .variables
+            .iter()
+            .filter_map(|(name, variable)| Some((name.clone(), variable.default.clone()?)))
+            .collect();
         let mut hosts = AllowedHosts::default();
         for entry in raw {
             if let Err(message) = hosts.add(entry.get_ref()) {
                 self.document.problem(entry.span(), message);
+                continue;
             }
-            if let Ok(template) = Template::parse(entry.get_ref()) {
-                self.check_variables(&template, entry.span());
+            let Ok(template) = Template::parse(entry.get_ref()) else {
+                continue;
+            };
+            self.check_variables(&template, entry.span());
+            // What defaults make of it can be checked now; other values when they are there.
+            let mut alone = AllowedHosts::default();
+            if template.variables().all(|name| defaults.contains_key(name))
+                && alone.add(entry.get_ref()).is_ok()
+                && let Err(message) = alone.resolve(&defaults)
+            {
+                self.document.problem(entry.span(), message);
             }
         }
         hosts
@@ -224,9 +357,11 @@ impl Reader<'_> {
     fn triggers(&mut self, raw: Vec<Spanned<raw::HttpTrigger>>) -> Vec<HttpTrigger> {
         let mut triggers = Vec::new();
         let mut routes: Vec<(String, usize)> = Vec::new();
-        for (number, trigger) in raw.into_iter().enumerate() {
+        let mut ids = TriggerIds::new(&raw, self.document);
+        for trigger in raw {
             let span = trigger.span();
             let trigger = trigger.into_inner();
+            let id = ids.id_of(&trigger);
             if let Some(dependencies) = &trigger.dependencies {
                 self.document.problem(
                     dependencies.span(),
@@ -234,17 +369,17 @@ impl Reader<'_> {
                 );
             }
             if let Some(executor) = &trigger.executor
-                && executor.get_ref().kind != "http"
+                && !matches!(executor.get_ref().kind.as_str(), "http" | "spin")
             {
                 self.document.problem(
                     executor.span(),
-                    "only executors of type \"http\" are supported; remove `executor`",
+                    "only executors of type \"http\" are supported; build a wasi:http component and remove `executor`",
                 );
             }
             let route_span = trigger.route.span();
             let route = self.route(trigger.route, &mut routes);
             let target = match (trigger.component, trigger.static_response) {
-                (Some(component), None) => self.reference(component, number),
+                (Some(component), None) => self.reference(component, &id),
                 (None, Some(answer)) => self.static_response(answer),
                 _ => {
                     let begin = span.start.min(route_span.start);
@@ -257,7 +392,7 @@ impl Reader<'_> {
             };
             if let (Some(route), Some(target)) = (route, target) {
                 triggers.push(HttpTrigger {
-                    id: trigger.id,
+                    id: trigger.id.map(Spanned::into_inner),
                     route,
                     target,
                 });
@@ -281,6 +416,11 @@ impl Reader<'_> {
             self.document.problem(span, message);
             return None;
         }
+        if text == "/-" || text.starts_with("/-/") {
+            self.document.warning(format!(
+                "route `{text}` is never reached; paths under /-/ are the host's own"
+            ));
+        }
         if let Some((other, place)) = routes.iter().find(|(other, _)| route::same(other, &text)) {
             let place = self.document.position(*place);
             self.document.problem(
@@ -293,25 +433,44 @@ impl Reader<'_> {
         Some(Route::Public(text))
     }
 
-    fn reference(&mut self, raw: Spanned<raw::Reference>, number: usize) -> Option<Target> {
+    fn reference(&mut self, raw: Spanned<raw::Reference>, trigger: &str) -> Option<Target> {
         let span = raw.span();
         match raw.into_inner() {
             raw::Reference::Named(name) => match self.components.get_key_value(name.as_str()) {
                 Some((id, _)) => Some(Target::Component(id.clone())),
                 None => {
-                    let known =
+                    let mut known =
                         did_you_mean(&name, self.components.keys().map(ComponentId::as_str));
+                    if known.is_empty() {
+                        known = format!("; declare it as [component.{name}]");
+                    }
                     self.document
                         .problem(span, format!("there is no component `{name}`{known}"));
                     None
                 }
             },
             raw::Reference::Inline(component) => {
-                // Spin names inline components after their trigger.
-                let name = Spanned::new(span, format!("inline-http{number}"));
-                self.component(&name, *component);
-                ComponentId::new(name.get_ref()).ok().map(Target::Component)
+                let id = self.inline_id(trigger);
+                self.component(&Spanned::new(span, id.clone()), *component);
+                ComponentId::new(&id).ok().map(Target::Component)
             }
+        }
+    }
+
+    /// Spin's name for an inline component, under which others can reach it: after its trigger, or
+    /// by number where that is no free name.
+    fn inline_id(&self, trigger: &str) -> String {
+        let natural = format!("{trigger}-component");
+        if ComponentId::new(&natural).is_ok() && !self.components.contains_key(natural.as_str()) {
+            return natural;
+        }
+        let mut number = 1;
+        loop {
+            let id = format!("inline-component{number}");
+            if !self.components.contains_key(id.as_str()) {
+                return id;
+            }
+            number += 1;
         }
     }
 
@@ -333,5 +492,52 @@ impl Reader<'_> {
             headers: raw.headers,
             body: raw.body,
         })
+    }
+}
+
+/// Spin's names for triggers that have none: after their component, or by number.
+struct TriggerIds {
+    taken: BTreeSet<String>,
+    number: usize,
+}
+
+// === impl TriggerIds ===
+
+impl TriggerIds {
+    fn new(raw: &[Spanned<raw::HttpTrigger>], document: &Document<'_>) -> Self {
+        let mut taken = BTreeSet::new();
+        for id in raw
+            .iter()
+            .filter_map(|trigger| trigger.get_ref().id.as_ref())
+        {
+            if !taken.insert(id.get_ref().clone()) {
+                document.problem(
+                    id.span(),
+                    format!("two triggers are called `{}`; rename one", id.get_ref()),
+                );
+            }
+        }
+        Self { taken, number: 1 }
+    }
+
+    fn id_of(&mut self, trigger: &raw::HttpTrigger) -> String {
+        if let Some(id) = &trigger.id {
+            return id.get_ref().clone();
+        }
+        if let Some(raw::Reference::Named(component)) =
+            trigger.component.as_ref().map(Spanned::get_ref)
+        {
+            let natural = format!("{component}-http-trigger");
+            if self.taken.insert(natural.clone()) {
+                return natural;
+            }
+        }
+        loop {
+            let id = format!("http-trigger{}", self.number);
+            if self.taken.insert(id.clone()) {
+                return id;
+            }
+            self.number += 1;
+        }
     }
 }

@@ -1,8 +1,13 @@
 //! Which trigger a path belongs to, with Spin's rules: `/...` at the end stands for any rest, `:name`
-//! for one segment; the more exact route wins; a slash at the end makes no difference.
+//! for one segment; the more exact route wins; a slash at the end makes no difference. Paths are
+//! compared as sent, still percent-encoded. Unlike in Spin, `//` is not the same as `/`: a component
+//! would see another path than the one that was routed.
 
 use crate::{HttpTrigger, Route};
 use std::cmp::Ordering;
+
+/// Where Spin answers itself; it refuses an application with routes there.
+const SPINS_OWN: &str = "/.well-known/spin/";
 
 /// The public routes of an application.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +37,7 @@ struct Pattern {
     open: bool,
 }
 
-/// In the order of exactness.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(String),
     Param(String),
@@ -68,9 +72,14 @@ impl Routes {
 
 impl Pattern {
     fn parse(text: &str, trigger: usize) -> Result<Self, String> {
-        let path = text
-            .strip_prefix('/')
-            .ok_or_else(|| format!("route `{text}` must begin with a slash"))?;
+        let path = text.strip_prefix('/').ok_or_else(|| {
+            format!("route `{text}` must begin with a slash; write it like \"/api/...\"")
+        })?;
+        if text.starts_with(SPINS_OWN) {
+            return Err(format!(
+                "routes under {SPINS_OWN} belong to the host; choose another"
+            ));
+        }
         let (path, open) = match path.strip_suffix("...") {
             Some("") => ("", true),
             Some(path) => {
@@ -81,18 +90,11 @@ impl Pattern {
             }
             None => (path.strip_suffix('/').unwrap_or(path), false),
         };
-        let mut segments = Vec::new();
-        for segment in path.split('/').filter(|_| !path.is_empty()) {
-            segments.push(match segment.strip_prefix(':') {
-                Some("") => return Err(format!("route `{text}` has a parameter without a name; write it like /:id")),
-                Some(name) => Segment::Param(name.to_owned()),
-                None if segment.is_empty() => return Err(format!("route `{text}` has an empty segment; remove the double slash")),
-                None if segment.contains(['*', '?', '#', ' ']) || segment.contains("...") => {
-                    return Err(format!("segment `{segment}` of route `{text}` has a character that routes cannot have"));
-                }
-                None => Segment::Literal(segment.to_owned()),
-            });
-        }
+        let segments = path
+            .split('/')
+            .filter(|_| !path.is_empty())
+            .map(|segment| Segment::parse(segment, text))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             trigger,
             text: text.to_owned(),
@@ -104,17 +106,18 @@ impl Pattern {
     /// Literals before parameters before the open end, segment by segment.
     fn by_exactness(&self, other: &Self) -> Ordering {
         for (ours, theirs) in self.segments.iter().zip(&other.segments) {
-            let rank = |segment: &Segment| matches!(segment, Segment::Param(_));
-            let order = rank(ours).cmp(&rank(theirs)).then_with(|| ours.cmp(theirs));
+            let order = match (ours, theirs) {
+                (Segment::Literal(ours), Segment::Literal(theirs)) => ours.cmp(theirs),
+                (Segment::Literal(_), Segment::Param(_)) => Ordering::Less,
+                (Segment::Param(_), Segment::Literal(_)) => Ordering::Greater,
+                (Segment::Param(_), Segment::Param(_)) => Ordering::Equal,
+            };
             if order != Ordering::Equal {
                 return order;
             }
         }
-        other
-            .segments
-            .len()
-            .cmp(&self.segments.len())
-            .then(self.open.cmp(&other.open))
+        let longer_first = other.segments.len().cmp(&self.segments.len());
+        longer_first.then(self.open.cmp(&other.open))
     }
 
     fn matched<'a>(&'a self, path: &'a str) -> Option<RouteMatch<'a>> {
@@ -149,6 +152,39 @@ impl Pattern {
             Segment::Param(_) => None,
         });
         (segments.collect(), self.open)
+    }
+}
+
+// === impl Segment ===
+
+impl Segment {
+    fn parse(segment: &str, route: &str) -> Result<Self, String> {
+        if let Some(name) = segment.strip_prefix(':') {
+            let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+            return if !name.is_empty() && name.chars().all(word) {
+                Ok(Self::Param(name.to_owned()))
+            } else {
+                Err(format!(
+                    "`{segment}` in route `{route}` is no parameter; it stands for a whole segment and is written like /:id"
+                ))
+            };
+        }
+        match segment {
+            "" => Err(format!(
+                "route `{route}` has an empty segment; remove the double slash"
+            )),
+            "*" => Err(format!("in route `{route}`, write `...` for any rest")),
+            _ if segment.contains("...") => Err(format!(
+                "in route `{route}`, `...` must be a segment of its own at the end"
+            )),
+            _ if segment.contains(|c: char| "*?#".contains(c) || c.is_whitespace() || c.is_control()) => {
+                Err(format!(
+                    "segment `{}` has a character that paths do not have; percent-encode it",
+                    segment.escape_default()
+                ))
+            }
+            _ => Ok(Self::Literal(segment.to_owned())),
+        }
     }
 }
 
@@ -211,6 +247,18 @@ mod tests {
                 "{path}"
             );
         }
+        // The name of a parameter does not count.
+        let named = routes(&["/:a/...", "/:b/x"]);
+        assert_eq!(named.find("/1/x").unwrap().trigger, 1);
+        assert_eq!(named.find("/1/y").unwrap().trigger, 0);
+        // A literal that leads nowhere gives way to a parameter.
+        let detour = routes(&["/a/b/c", "/:x/b/d", "/..."]);
+        for (path, trigger) in [("/a/b/c", 0), ("/a/b/d", 1), ("/a/b/e", 2)] {
+            assert_eq!(detour.find(path).unwrap().trigger, trigger, "{path}");
+        }
+        assert!(routes(&["/a/b"]).find("/a//b").is_none());
+        assert!(routes(&["/a%20b"]).find("/a%20b").is_some());
+        assert!(routes(&["/robots.txt"]).find("/robots.txt").is_some());
         assert!(routes(&["/a"]).find("/ab").is_none());
         assert!(routes(&["/a"]).find("/a/b").is_none());
         assert!(routes(&["/a/..."]).find("/ab").is_none());
@@ -226,11 +274,32 @@ mod tests {
             ([("id", "7")].as_slice(), "/a/b")
         );
         assert_eq!(found.route, "/users/:id/files/...");
+        for (path, rest) in [
+            ("/users/7/files", ""),
+            ("/users/7/files/", "/"),
+            ("/users/7/files/a/", "/a/"),
+            ("/users/7/files//a%2Fb", "//a%2Fb"),
+        ] {
+            assert_eq!(routes.find(path).unwrap().rest, rest, "{path}");
+        }
     }
 
     #[test]
     fn wrong_routes_and_same_routes() {
-        for route in ["a", "", "/a//b", "/a...", "/:", "/a/.../b", "/a*", "/a b"] {
+        for route in [
+            "a",
+            "",
+            "/a//b",
+            "/a...",
+            "/:",
+            "/:id.json",
+            "/a/.../b",
+            "/a/*",
+            "/a*",
+            "/a b",
+            "/a\nb",
+            "/.well-known/spin/health",
+        ] {
             assert!(check(route).is_err(), "{route}");
         }
         assert!(

@@ -39,7 +39,7 @@ pub struct RateLimit {
 }
 
 /// `[component.X.tool.sbd]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComponentSettings {
     /// Capabilities of the platform that the component may use.
     pub grants: Vec<Grant>,
@@ -47,11 +47,14 @@ pub struct ComponentSettings {
     pub collections: BTreeMap<String, Collection>,
     /// What it may cost.
     pub limits: Limits,
+    /// Whether the host asks it for `GET /-/openapi.json`. Default true.
+    pub openapi: bool,
 }
 
-/// A capability that a component can be granted by its word in `grants`.
+/// A capability that a component can be granted by its word in `grants`. Key-value stores are
+/// granted as in Spin, by their names in `key_value_stores`; a component's own `variables` need no
+/// grant. Matched exhaustively on purpose: a new capability is nothing until the runtime links it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
 pub enum Grant {
     /// JSON collections.
     Documents,
@@ -134,8 +137,33 @@ const GRANTS: &[(&str, Grant)] = &[
     ("keys", Grant::Keys),
 ];
 
+/// Words that people try in `grants`, and what grants them instead.
+const NOT_BY_GRANT: &[(&str, &str)] = &[
+    (
+        "keyvalue",
+        "is granted by the names of its stores: key_value_stores = [\"default\"] under [component.X]",
+    ),
+    (
+        "config",
+        "needs no grant; what the component may read stands under [component.X.variables]",
+    ),
+    (
+        "http",
+        "is granted by the hosts to reach: allowed_outbound_hosts = [\"https://example.com\"] under [component.X]",
+    ),
+];
+
 /// The largest memory the engine's pool has slots for.
 const LARGEST_MEMORY: ByteSize = ByteSize::new(1 << 30);
+
+/// One page of WebAssembly; nothing runs in less.
+const SMALLEST_MEMORY: ByteSize = ByteSize::new(64 << 10);
+
+/// The longest time limit. Who waits a day for an HTTP answer has lost the connection long since.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// The largest count, far above what one machine serves and far below what overflows.
+const MOST: usize = 1_000_000;
 
 // === impl Grant ===
 
@@ -158,9 +186,25 @@ impl FromStr for Grant {
             .find(|(name, _)| *name == text)
             .map(|(_, grant)| *grant);
         found.ok_or_else(|| {
+            if let Some((_, instead)) = NOT_BY_GRANT.iter().find(|(name, _)| *name == text) {
+                return format!("`{text}` {instead}");
+            }
             let known = did_you_mean(text, GRANTS.iter().map(|(name, _)| *name));
             format!("there is no capability `{text}` to grant{known}")
         })
+    }
+}
+
+// === impl ComponentSettings ===
+
+impl Default for ComponentSettings {
+    fn default() -> Self {
+        Self {
+            grants: Vec::new(),
+            collections: BTreeMap::new(),
+            limits: Limits::default(),
+            openapi: true,
+        }
     }
 }
 
@@ -215,6 +259,12 @@ impl AppSettings {
         let cors = raw.cors.map(|raw| {
             for origin in &raw.origins {
                 check_origin(origin, document);
+                if origin.get_ref() == "*" && raw.origins.len() > 1 {
+                    document.problem(
+                        origin.span(),
+                        "`*` already means every origin; remove it or the others",
+                    );
+                }
                 if origin.get_ref() == "*" && raw.credentials {
                     document.problem(
                         origin.span(),
@@ -228,8 +278,8 @@ impl AppSettings {
             }
         });
         let rate_limit = raw.rate_limit.map(|raw| RateLimit {
-            per_second: u32::try_from(at_least_one(&raw.per_second, document)).unwrap_or(u32::MAX),
-            burst: u32::try_from(at_least_one(&raw.burst, document)).unwrap_or(u32::MAX),
+            per_second: u32::try_from(count(&raw.per_second, document)).unwrap_or(u32::MAX),
+            burst: u32::try_from(count(&raw.burst, document)).unwrap_or(u32::MAX),
         });
         Self {
             auth: raw.auth.map(Spanned::into_inner),
@@ -285,6 +335,7 @@ impl ComponentSettings {
             grants,
             collections,
             limits: Limits::read(raw.limits, document),
+            openapi: raw.openapi.unwrap_or(true),
         }
     }
 }
@@ -373,9 +424,9 @@ impl Limits {
         let mut limits = Self::default();
         read_into(&mut limits.memory, raw.memory, document, |text| {
             let size: ByteSize = text.parse()?;
-            if size > LARGEST_MEMORY {
+            if !(SMALLEST_MEMORY..=LARGEST_MEMORY).contains(&size) {
                 Err(format!(
-                    "memory of {size} is more than the {LARGEST_MEMORY} a component can have"
+                    "a component's memory is {SMALLEST_MEMORY} to {LARGEST_MEMORY}, not {size}"
                 ))
             } else {
                 Ok(size)
@@ -387,13 +438,15 @@ impl Limits {
             document,
             str::parse,
         );
-        for (limit, raw) in [
-            (&mut limits.cpu_time, raw.cpu_time),
-            (&mut limits.request_timeout, raw.request_timeout),
-            (&mut limits.queue_wait, raw.queue_wait),
-        ] {
-            read_into(limit, raw, document, parse_duration);
-        }
+        read_into(&mut limits.cpu_time, raw.cpu_time, document, some_time);
+        read_into(
+            &mut limits.request_timeout,
+            raw.request_timeout,
+            document,
+            some_time,
+        );
+        // Not to wait at all is a choice.
+        read_into(&mut limits.queue_wait, raw.queue_wait, document, time);
         for (limit, raw) in [
             (&mut limits.concurrency, raw.concurrency),
             (&mut limits.instances, raw.instances),
@@ -401,7 +454,7 @@ impl Limits {
             (&mut limits.reuse_concurrent, raw.reuse_concurrent),
         ] {
             if let Some(raw) = raw {
-                *limit = at_least_one(&raw, document);
+                *limit = count(&raw, document);
             }
         }
         limits
@@ -422,10 +475,29 @@ fn read_into<T>(
     }
 }
 
-fn at_least_one<T: Copy + TryInto<usize>>(raw: &Spanned<T>, document: &Document<'_>) -> usize {
-    let number = (*raw.get_ref()).try_into().unwrap_or(usize::MAX);
+fn time(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration > LONGEST {
+        return Err(format!("`{text}` is too long; give at most 24h"));
+    }
+    Ok(duration)
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    let duration = time(text)?;
+    if duration.is_zero() {
+        return Err("no time at all would let nothing finish; give at least 1ms".to_owned());
+    }
+    Ok(duration)
+}
+
+fn count(raw: &Spanned<u64>, document: &Document<'_>) -> usize {
+    let number = usize::try_from(*raw.get_ref()).unwrap_or(usize::MAX);
     if number == 0 {
         document.problem(raw.span(), "0 would allow nothing at all; give at least 1");
+    }
+    if number > MOST {
+        document.problem(raw.span(), format!("{number} is too many; give at most {MOST}"));
     }
     number
 }

@@ -68,19 +68,20 @@ impl Template {
     }
 }
 
-/// Spin's rule: lower-case words of letters and digits, joined by single underscores.
+/// Spin's rule: lower-case words of letters and digits that begin with a letter, joined by single
+/// underscores.
 pub(crate) fn check_variable_name(name: &str) -> Result<(), String> {
-    let words_are_right = name.split('_').all(|word| {
-        word.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+    let is_right = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
             && word
                 .chars()
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-    });
-    if words_are_right && name.starts_with(|c: char| c.is_ascii_lowercase()) {
+    };
+    if name.split('_').all(is_right) {
         Ok(())
     } else {
         Err(format!(
-            "`{name}` is no variable name; use lower-case letters, digits and single underscores, like api_key"
+            "`{name}` is no variable name; use lower-case words joined by single underscores, like api_key"
         ))
     }
 }
@@ -117,6 +118,7 @@ mod tests {
             "{{ _a }}",
             "{{ a-b }}",
             "{{ 1a }}",
+            "{{ a_1 }}",
         ] {
             assert!(Template::parse(text).is_err(), "{text}");
         }

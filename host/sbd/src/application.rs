@@ -3,7 +3,7 @@
 use crate::bundle;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
-use sbd_manifest::{App, LoadOptions};
+use sbd_manifest::{App, ByteSize, LoadOptions};
 use sbd_runtime::{ReadSource, Runtime};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -37,10 +37,11 @@ impl Application {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let values = variable_values(&loaded.app, settings, environment);
-        let variables = loaded.app.component_variables(&values)?;
+        let mut app = loaded.app;
+        let values = variable_values(&app, settings, environment);
+        let variables = app.resolve(&values)?;
         let variables = variables.into_iter().map(|(id, values)| (id.to_string(), values)).collect();
-        Ok(Self { app: Arc::new(loaded.app), read_source, variables })
+        Ok(Self { app: Arc::new(app), read_source, variables })
     }
 
     /// Loads every component: compiles, checks grants, links.
@@ -63,7 +64,7 @@ impl Application {
 fn storage_options(settings: &Settings) -> anyhow::Result<sbd_runtime::StorageOptions> {
     let mut options = sbd_runtime::StorageOptions::default();
     if !settings.text("tenant_storage").is_empty() {
-        let size: sbd_manifest::ByteSize = settings.parse("tenant_storage")?;
+        let size: ByteSize = settings.parse("tenant_storage")?;
         options.max_bytes = Some(size.bytes());
     }
     Ok(options)

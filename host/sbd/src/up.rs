@@ -5,10 +5,12 @@ use crate::application::{Application, make_data_dir};
 use crate::control::{self, Lock};
 use crate::settings::{Environment, Settings};
 use anyhow::Context as _;
-use sbd_gateway::Gateway;
-use sbd_telemetry::metrics::Metrics;
+use sbd_gateway::{Gateway, GatewayConfig};
+use sbd_manifest::parse_duration;
+use sbd_telemetry::Metrics;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -30,12 +32,22 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
     runtime.open_tenant(&DEFAULT_TENANT.into()).await?;
     administrator::from_settings(settings, &runtime).await?;
     let commands = control::listen(&data_dir, &lock, runtime.clone())?;
-    let gateway = Gateway::new(gateway_config(settings, &runtime)?, runtime, metrics)?;
+    let config = GatewayConfig {
+        shutdown_grace: parse_duration(settings.text("shutdown_grace"))
+            .map_err(|error| anyhow::anyhow!("setting `shutdown_grace`: {error}"))?,
+        ..GatewayConfig::default()
+    };
+    let app = Arc::clone(runtime.app());
+    let gateway = Gateway::new(config, runtime, &app)?;
 
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone())?);
-    let public = tokio::spawn(gateway.clone().serve(listener, stop.clone().cancelled_owned()));
-    let admin = tokio::spawn(gateway.serve_admin(admin_listener, stop.clone().cancelled_owned()));
+    let (public, admin) = (gateway.clone(), gateway);
+    let (stopped, admin_stopped) = (stop.clone(), stop.clone());
+    let public = tokio::spawn(async move { public.serve(listener, stopped.cancelled()).await });
+    let admin = tokio::spawn(async move {
+        admin.serve_admin(admin_listener, admin_stopped.cancelled(), move || metrics.render()).await;
+    });
     greet(address, admin_address, &data_dir);
     tokio::select! {
         // Commands end with the server; their future never completes by itself.

@@ -1,6 +1,6 @@
 //! A user of the system, as a test plays it.
 
-use crate::Server;
+use crate::{Server, answers};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -26,30 +26,25 @@ impl Account {
     /// Registers a user of this name and signs in.
     pub async fn register(server: &Server, name: &str) -> Self {
         let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
-        let response = server.client.post(server.at("/api/v1/auth/register")).json(&body).send().await.unwrap();
-        let status = response.status();
-        let text = response.text().await.unwrap();
-        assert_eq!(status, 201, "{text}\n{}", server.log());
+        answers::json(server.post("/api/v1/auth/register", &body).await, 201).await;
         Self::login(server, name).await
     }
 
     /// Signs in.
     pub async fn login(server: &Server, identifier: &str) -> Self {
         let body = json!({"identifier": identifier, "password": PASSWORD});
-        let response = server.client.post(server.at("/api/v1/auth/login")).json(&body).send().await.unwrap();
-        let status = response.status();
-        let text = response.text().await.unwrap();
-        assert_eq!(status, 200, "{text}");
-        let tokens: Value = serde_json::from_str(&text).unwrap();
+        let tokens = answers::json(server.post("/api/v1/auth/login", &body).await, 200).await;
+        let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
         let mut account = Self {
             id: String::new(),
-            access: tokens["access_token"].as_str().unwrap().to_owned(),
-            refresh: tokens["refresh_token"].as_str().unwrap().to_owned(),
+            access: text("access_token"),
+            refresh: text("refresh_token"),
             client: server.client.clone(),
             url: server.url.clone(),
         };
-        let me: Value = account.get("/api/v1/auth/me").send().await.unwrap().json().await.unwrap();
-        account.id = me["id"].as_str().unwrap_or_else(|| panic!("{me}")).to_owned();
+        let me = account.get("/api/v1/auth/me").send().await.unwrap();
+        let me = answers::json(me, 200).await;
+        account.id = me["id"].as_str().unwrap().to_owned();
         account
     }
 
@@ -68,12 +63,14 @@ impl Account {
         self.request(Method::POST, path).json(body)
     }
 
+    /// Reads JSON from a path.
+    pub async fn read(&self, path: &str) -> Value {
+        answers::json(self.get(path).send().await.unwrap(), 200).await
+    }
+
     /// Creates a family and returns it.
     pub async fn create_family(&self, name: &str) -> Value {
-        let response = self.post("/api/v1/families", &json!({"name": name})).send().await.unwrap();
-        let status = response.status();
-        let text = response.text().await.unwrap();
-        assert_eq!(status, 201, "{text}");
-        serde_json::from_str(&text).unwrap()
+        let created = self.post("/api/v1/families", &json!({"name": name})).send().await.unwrap();
+        answers::json(created, 201).await
     }
 }

@@ -1,21 +1,17 @@
 //! A running `sbd`.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use crate::Launch;
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How to start a server.
-#[derive(Clone, Debug, Default)]
-pub struct Launch {
-    /// The manifest; the application in the binary when `None`.
-    pub app: Option<PathBuf>,
-    /// Further environment.
-    pub env: Vec<(String, String)>,
-}
+/// Waiting longer than this for anything is a failure. Long, because many tests run at once.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running `sbd`; killed when dropped.
 pub struct Server {
@@ -25,62 +21,58 @@ pub struct Server {
     pub url: String,
     /// `http://127.0.0.1:PORT` of the admin listener.
     pub admin_url: String,
-    /// The data directory.
-    pub data_dir: Arc<TempDir>,
+    data_dir: Arc<TempDir>,
     /// A client without default headers.
     pub client: reqwest::Client,
     log: Arc<Mutex<String>>,
 }
 
-/// What a command that ended had to say.
-#[derive(Debug)]
-pub struct Output {
-    /// Whether it succeeded.
-    pub success: bool,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-}
-
-/// The folder that cargo builds into: two above the running test.
-pub(crate) fn target() -> PathBuf {
-    let exe = std::env::current_exe().unwrap();
-    exe.ancestors().nth(3).unwrap().to_owned()
-}
-
-fn binary() -> PathBuf {
-    let path = target().join("release/sbd");
-    assert!(path.exists(), "{} is missing; run `cargo xtask test`, which builds it", path.display());
-    path
-}
-
-/// Runs `sbd` with these arguments and input to its end.
-pub fn run(args: &[&str], env: &[(&str, &str)], input: &str) -> Output {
-    let mut command = Command::new(binary());
-    clean_environment(&mut command);
-    command.args(args).envs(env.iter().copied());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    Output {
-        success: output.status.success(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-/// The tests must not depend on how the person who runs them has set up their own server.
-fn clean_environment(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("SBD_") {
-            command.env_remove(name);
+/// Starts a server and waits until it is ready.
+pub(crate) async fn start(launch: Launch, data_dir: Arc<TempDir>) -> Server {
+    // Another process may take a port between our look and the server's; then we look again.
+    for _ in 0..5 {
+        if let Some(server) = attempt(&launch, &data_dir).await {
+            return server;
         }
     }
+    panic!("the server found its ports taken five times");
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+async fn attempt(launch: &Launch, data_dir: &Arc<TempDir>) -> Option<Server> {
+    let (address, admin) = (free_address(), free_address());
+    let mut command = launch.command(data_dir);
+    command.args(["--listen", &address, "--admin-listen", &admin]);
+    let mut child = command.spawn().unwrap();
+    let log = Arc::new(Mutex::new(String::new()));
+    keep(child.stdout.take().unwrap(), &log);
+    keep(child.stderr.take().unwrap(), &log);
+    let mut server = Server {
+        child,
+        launch: launch.clone(),
+        url: format!("http://{address}"),
+        admin_url: format!("http://{admin}"),
+        data_dir: Arc::clone(data_dir),
+        client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        log,
+    };
+    let begun = Instant::now();
+    loop {
+        let ready = server.client.get(server.at("/readyz")).send().await;
+        if ready.is_ok_and(|response| response.status().is_success()) {
+            return Some(server);
+        }
+        if let Some(status) = server.child.try_wait().unwrap() {
+            let log = server.log();
+            assert!(log.contains("cannot listen on"), "the server ended with {status}:\n{log}");
+            return None;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the server does not get ready:\n{}", server.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 // === impl Server ===
@@ -88,62 +80,7 @@ fn free_port() -> u16 {
 impl Server {
     /// The application in the binary, in a fresh data directory.
     pub async fn start() -> Self {
-        Self::launch(Launch::default()).await
-    }
-
-    /// A server as described, in a fresh data directory.
-    pub async fn launch(launch: Launch) -> Self {
-        Self::launch_in(launch, Arc::new(tempfile::tempdir().unwrap())).await
-    }
-
-    /// A server as described, in this data directory.
-    pub async fn launch_in(launch: Launch, data_dir: Arc<TempDir>) -> Self {
-        // Another process may take a port between our look and the server's; then we look again.
-        for _ in 0..5 {
-            if let Some(server) = Self::attempt(&launch, &data_dir).await {
-                return server;
-            }
-        }
-        panic!("the server found its ports taken five times");
-    }
-
-    async fn attempt(launch: &Launch, data_dir: &Arc<TempDir>) -> Option<Self> {
-        let (port, admin_port) = (free_port(), free_port());
-        let (address, admin) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{admin_port}"));
-        let mut command = Command::new(binary());
-        clean_environment(&mut command);
-        command.args(["up", "--listen", &address, "--admin-listen", &admin, "--data-dir"]).arg(data_dir.path());
-        if let Some(app) = &launch.app {
-            command.arg("--app").arg(app);
-        }
-        command.envs(launch.env.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        keep(child.stdout.take().unwrap(), &log);
-        keep(child.stderr.take().unwrap(), &log);
-        let mut server = Self {
-            child,
-            launch: launch.clone(),
-            url: format!("http://{address}"),
-            admin_url: format!("http://{admin}"),
-            data_dir: Arc::clone(data_dir),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
-            log,
-        };
-        let begun = Instant::now();
-        loop {
-            let ready = server.client.get(server.at("/readyz")).send().await;
-            if ready.is_ok_and(|response| response.status().is_success()) {
-                return Some(server);
-            }
-            if let Some(status) = server.child.try_wait().unwrap() {
-                let log = server.log();
-                assert!(log.contains("cannot listen on"), "the server ended with {status}:\n{log}");
-                return None;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(120), "the server does not get ready:\n{}", server.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        Launch::default().start().await
     }
 
     /// A path of the public address.
@@ -151,9 +88,19 @@ impl Server {
         format!("{}{path}", self.url)
     }
 
-    /// The public address as `HOST:PORT`, for raw sockets.
+    /// The public address as `HOST:PORT`.
     pub fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
+    }
+
+    /// An anonymous GET.
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.client.get(self.at(path)).send().await.unwrap()
+    }
+
+    /// An anonymous POST of JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
+        self.client.post(self.at(path)).json(body).send().await.unwrap()
     }
 
     /// Everything it has printed and logged so far.
@@ -161,13 +108,30 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// The log's events so far.
+    pub fn events(&self) -> Vec<Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// Waits for a text to be logged.
     pub async fn wait_for_log(&self, text: &str) {
+        self.wait_for(text, || self.log().contains(text)).await;
+    }
+
+    /// Waits until something is true.
+    pub async fn wait_for(&self, what: &str, mut check: impl FnMut() -> bool) {
         let begun = Instant::now();
-        while !self.log().contains(text) {
-            assert!(begun.elapsed() < Duration::from_secs(10), "no `{text}` in:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        while !check() {
+            assert!(begun.elapsed() < PATIENCE, "no `{what}`:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// The sum of a metric's series whose labels contain `label`; 0 if there is none.
+    pub async fn metric(&self, name: &str, label: &str) -> f64 {
+        let text = self.metrics().await;
+        let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
     /// The metrics.
@@ -176,23 +140,29 @@ impl Server {
         metrics.text().await.unwrap()
     }
 
-    /// `kill -9`, and the data directory it leaves.
+    /// `kill -9`, and what is needed to start again.
     pub fn kill(mut self) -> (Launch, Arc<TempDir>) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         (self.launch.clone(), Arc::clone(&self.data_dir))
     }
 
+    /// `kill -9`, and the same again.
+    pub async fn restart(self) -> Self {
+        let (launch, data_dir) = self.kill();
+        launch.start_in(data_dir).await
+    }
+
     /// SIGTERM; waits for the end and returns whether it was a success.
     pub async fn stop(&mut self) -> bool {
-        self.signal("TERM");
+        self.terminate();
         self.wait().await
     }
 
-    /// Sends a signal.
-    pub fn signal(&self, name: &str) {
+    /// SIGTERM.
+    pub fn terminate(&self) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
     /// Waits for the end and returns whether it was a success.
@@ -202,19 +172,14 @@ impl Server {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.success();
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not stop:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert!(begun.elapsed() < PATIENCE, "the server does not stop:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
     /// The data directory.
     pub fn data(&self) -> &Path {
         self.data_dir.path()
-    }
-
-    /// The process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 }
 
@@ -226,12 +191,12 @@ impl Drop for Server {
 }
 
 /// Collects what a stream says, so that the process never blocks on a full pipe.
-fn keep(stream: impl std::io::Read + Send + 'static, log: &Arc<Mutex<String>>) {
+fn keep(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
         let mut lines = BufReader::new(stream);
         let mut line = Vec::new();
-        while lines.by_ref().read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+        while lines.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
             log.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }

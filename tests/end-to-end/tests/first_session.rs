@@ -1,10 +1,17 @@
-//! The README's first session, against the application in the binary.
+//! What a first user meets, against the application in the binary.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
-use reqwest::{Method, StatusCode};
-use sbd_tests::{Account, Launch, Server, assert_error, run};
+use futures::future::join_all;
+use reqwest::{Method, Response, StatusCode};
+use sbd_tests::{Account, Launch, PASSWORD, Server, assert_error, json, run};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn two_users_one_family() {
@@ -16,24 +23,23 @@ async fn two_users_one_family() {
     let id = family["id"].as_str().unwrap();
     assert!(id.starts_with("fam_"), "{family}");
 
-    let list: Value = ada.get("/api/v1/families").send().await.unwrap().json().await.unwrap();
+    let list = ada.read("/api/v1/families").await;
     assert_eq!((list["total"].as_u64(), list["items"][0]["id"].as_str()), (Some(1), Some(id)), "{list}");
-    let list: Value = bob.get("/api/v1/families").send().await.unwrap().json().await.unwrap();
+    let list = bob.read("/api/v1/families").await;
     assert_eq!(list["total"], 0, "{list}");
 
     let path = format!("/api/v1/families/{id}");
     assert_eq!(ada.get(&path).send().await.unwrap().status(), 200);
     assert_error(bob.get(&path).send().await.unwrap(), 404, "NOT_FOUND").await;
     assert_error(bob.request(Method::DELETE, &path).send().await.unwrap(), 404, "NOT_FOUND").await;
-    assert_error(server.client.get(server.at(&path)).send().await.unwrap(), 401, "UNAUTHENTICATED").await;
+    assert_error(server.get(&path).await, 401, "UNAUTHENTICATED").await;
 
-    let members: Value = ada.get(&format!("{path}/members")).send().await.unwrap().json().await.unwrap();
+    let members = ada.read(&format!("{path}/members")).await;
     assert_eq!(members["items"][0]["role"], "admin", "{members}");
 
     let metrics = server.metrics().await;
     assert!(metrics.contains("http_requests_total") && metrics.contains("/api/v1/families"), "{metrics}");
-    let public = server.client.get(server.at("/metrics")).send().await.unwrap();
-    assert_eq!(public.status(), 404, "metrics are for the admin listener only");
+    assert_eq!(server.get("/metrics").await.status(), 404, "metrics are for the admin listener only");
 }
 
 #[tokio::test]
@@ -46,30 +52,25 @@ async fn logout_counts_at_once_and_a_reused_refresh_token_ends_the_family() {
     assert_error(ada.get("/api/v1/auth/me").send().await.unwrap(), 401, "TOKEN_INVALID").await;
 
     let ada = Account::login(&server, "ada").await;
-    let refresh = |token: String| {
-        let request = server.client.post(server.at("/api/v1/auth/refresh"));
-        async move { request.json(&json!({"refresh_token": token})).send().await.unwrap() }
-    };
-    let first = refresh(ada.refresh.clone()).await;
-    assert_eq!(first.status(), 200);
-    let first: Value = first.json().await.unwrap();
-    assert_eq!(refresh(ada.refresh.clone()).await.status(), 401, "a refresh token is for one use");
-    let second = first["refresh_token"].as_str().unwrap().to_owned();
-    assert_eq!(refresh(second).await.status(), 401, "the whole session family has ended");
+    let first = json(refresh(&server, &ada.refresh).await, 200).await;
+    let second = first["refresh_token"].as_str().unwrap();
+    assert_error(refresh(&server, &ada.refresh).await, 401, "TOKEN_INVALID").await;
+    // The reuse has ended the whole session.
+    assert_error(refresh(&server, second).await, 401, "TOKEN_INVALID").await;
     assert_error(ada.get("/api/v1/auth/me").send().await.unwrap(), 401, "TOKEN_INVALID").await;
+}
+
+async fn refresh(server: &Server, token: &str) -> Response {
+    server.post("/api/v1/auth/refresh", &json!({"refresh_token": token})).await
 }
 
 #[tokio::test]
 async fn of_many_parallel_refreshes_one_wins() {
     let server = Server::start().await;
     let ada = Account::register(&server, "ada").await;
-    let attempts = (0..8).map(|_| {
-        let request = server.client.post(server.at("/api/v1/auth/refresh"));
-        request.json(&json!({"refresh_token": ada.refresh})).send()
-    });
-    let answers = futures::future::join_all(attempts).await;
-    let won = answers.into_iter().filter(|answer| answer.as_ref().unwrap().status() == 200).count();
-    assert_eq!(won, 1);
+    let answers = join_all((0..8).map(|_| refresh(&server, &ada.refresh))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status() == 200).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status() == 401).count(), 7);
 }
 
 #[tokio::test]
@@ -78,10 +79,8 @@ async fn concurrent_changes_and_repeated_requests_lose_and_double_nothing() {
     let ada = Account::register(&server, "ada").await;
     let body = json!({"name": "Once"});
     let create = || ada.post("/api/v1/families", &body).header("idempotency-key", "k-1");
-    let first: Value = create().send().await.unwrap().json().await.unwrap();
-    let again = create().send().await.unwrap();
-    assert_eq!(again.status(), 201);
-    assert_eq!(again.json::<Value>().await.unwrap()["id"], first["id"]);
+    let first = json(create().send().await.unwrap(), 201).await;
+    assert_eq!(json(create().send().await.unwrap(), 201).await, first);
     let other = ada.post("/api/v1/families", &json!({"name": "Twice"})).header("idempotency-key", "k-1");
     assert_error(other.send().await.unwrap(), 422, "IDEMPOTENCY_KEY_REUSED").await;
 
@@ -90,7 +89,7 @@ async fn concurrent_changes_and_repeated_requests_lose_and_double_nothing() {
     let rename = |name: &str| {
         ada.request(Method::PUT, &path).header("if-match", etag.clone()).json(&json!({"name": name})).send()
     };
-    let renamed = futures::future::join_all([rename("A"), rename("B"), rename("C"), rename("D")]).await;
+    let renamed = join_all([rename("A"), rename("B"), rename("C"), rename("D")]).await;
     let statuses: Vec<StatusCode> = renamed.into_iter().map(|answer| answer.unwrap().status()).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 412).count(), 3, "{statuses:?}");
@@ -104,14 +103,14 @@ async fn concurrent_changes_and_repeated_requests_lose_and_double_nothing() {
 async fn names_are_unique_without_regard_to_case_and_existence_does_not_show_at_login() {
     let server = Server::start().await;
     Account::register(&server, "Ada").await;
-    let register = json!({"username": "aDA", "email": "x@example.com", "password": sbd_tests::PASSWORD});
-    let taken = server.client.post(server.at("/api/v1/auth/register")).json(&register).send().await.unwrap();
+    let register = json!({"username": "aDA", "email": "x@example.com", "password": PASSWORD});
+    let taken = server.post("/api/v1/auth/register", &register).await;
     assert_error(taken, 409, "CONFLICT").await;
     Account::login(&server, "ADA@EXAMPLE.COM").await;
     let mut answers = Vec::new();
     for identifier in ["ada", "nobody"] {
         let body = json!({"identifier": identifier, "password": "Wrong-password-1"});
-        let refused = server.client.post(server.at("/api/v1/auth/login")).json(&body).send().await.unwrap();
+        let refused = server.post("/api/v1/auth/login", &body).await;
         let mut refused = assert_error(refused, 401, "INVALID_CREDENTIALS").await;
         refused["error"]["request_id"] = Value::Null;
         answers.push(refused);
@@ -125,11 +124,11 @@ async fn administrators_come_from_the_command_line_or_the_environment_only() {
     let data = server.data().display().to_string();
     let ada = Account::register(&server, "ada").await;
     assert_error(ada.get("/health").send().await.unwrap(), 403, "FORBIDDEN").await;
-    let made = run(&["admin", "create", "root@example.com", "--data-dir", &data], &[], "Correct-horse-7\n");
+    let entered = format!("{PASSWORD}\n");
+    let made = run(&["admin", "create", "root@example.com", "--data-dir", &data], &[], &entered);
     assert!(made.success, "{made:?}");
     let root = Account::login(&server, "root@example.com").await;
-    let health: Value = root.get("/health").send().await.unwrap().json().await.unwrap();
-    assert!(health.is_object(), "{health}");
+    assert_eq!(root.read("/health").await["status"], "ok");
     let weak = run(&["admin", "create", "weak@example.com", "--data-dir", &data], &[], "weak\n");
     assert!(!weak.success && weak.stderr.contains("password"), "{weak:?}");
     drop(server);
@@ -137,33 +136,31 @@ async fn administrators_come_from_the_command_line_or_the_environment_only() {
     // Without a running server the command works on the directory itself.
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().display().to_string();
-    let made = run(&["admin", "create", "solo@example.com", "--data-dir", &data], &[], "Correct-horse-7\n");
+    let made = run(&["admin", "create", "solo@example.com", "--data-dir", &data], &[], &entered);
     assert!(made.success, "{made:?}");
-    let server = Server::launch_in(Launch::default(), std::sync::Arc::new(folder)).await;
+    let server = Launch::default().start_in(Arc::new(folder)).await;
     Account::login(&server, "solo@example.com").await;
     drop(server);
 
-    let env = [("SBD_ADMIN_EMAIL", "head@example.com"), ("SBD_ADMIN_PASSWORD", "Correct-horse-7")];
-    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let server = Server::launch(Launch { env, ..Launch::default() }).await;
+    let launch = Launch::default().env("SBD_ADMIN_EMAIL", "head@example.com");
+    let server = launch.env("SBD_ADMIN_PASSWORD", PASSWORD).start().await;
     let head = Account::login(&server, "head@example.com").await;
     assert_eq!(head.get("/health").send().await.unwrap().status(), 200);
-    assert!(!server.log().contains("Correct-horse-7"), "a password is in the log");
+    assert!(!server.log().contains(PASSWORD), "a password is in the log");
 }
 
 #[tokio::test]
 async fn the_pages_that_say_what_runs_here() {
     let server = Server::start().await;
     for path in ["/healthz", "/readyz", "/", "/docs"] {
-        let response = server.client.get(server.at(path)).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(server.get(path).await.status(), 200, "{path}");
     }
-    let api: Value = server.client.get(server.at("/openapi.json")).send().await.unwrap().json().await.unwrap();
+    let api = json(server.get("/openapi.json").await, 200).await;
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"), "{api}");
     for path in ["/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/families", "/api/v1/families/{id}/members"] {
         assert!(api["paths"][path].is_object(), "{path} is missing");
     }
-    let keys: Value = server.client.get(server.at("/.well-known/jwks.json")).send().await.unwrap().json().await.unwrap();
+    let keys = json(server.get("/.well-known/jwks.json").await, 200).await;
     assert_eq!(keys["keys"][0]["kty"], "OKP", "{keys}");
     assert!(keys["keys"][0]["d"].is_null(), "a private key is public");
 }

@@ -42,8 +42,12 @@ impl<'a> Check<'a> {
             }
         }
         let sections = ["paths", "components", "webhooks"];
-        if !sections.iter().any(|section| document.get(section).is_some()) {
-            self.found.push("there is neither `paths` nor `components`".to_owned());
+        if !sections
+            .iter()
+            .any(|section| document.get(section).is_some())
+        {
+            self.found
+                .push("there is neither `paths` nor `components`".to_owned());
         }
         self.component_names();
         self.references(document, "", 0);
@@ -52,7 +56,8 @@ impl<'a> Check<'a> {
         let mut templates = BTreeSet::new();
         for (path, item) in self.object(document.get("paths"), "`paths`") {
             if !path.starts_with('/') {
-                self.found.push(format!("path `{path}` does not begin with /"));
+                self.found
+                    .push(format!("path `{path}` does not begin with /"));
             }
             if !templates.insert(template(path)) {
                 self.found.push(format!("path `{path}` is there twice"));
@@ -78,14 +83,17 @@ impl<'a> Check<'a> {
                 match id.as_str() {
                     Some(id) if self.operations.insert(id) => {}
                     Some(id) => self.found.push(format!("operationId `{id}` is used twice")),
-                    None => self.found.push(format!("{at}: operationId is not a string")),
+                    None => self
+                        .found
+                        .push(format!("{at}: operationId is not a string")),
                 }
             }
             let mut declared = self.parameters(operation.get("parameters"), &at);
             declared.extend(of_path.iter().copied());
             for name in placeholders(path) {
                 if !declared.contains(name) {
-                    self.found.push(format!("{at}: path parameter `{name}` is not declared"));
+                    self.found
+                        .push(format!("{at}: path parameter `{name}` is not declared"));
                 }
             }
             self.requirements(operation.get("security"), &at);
@@ -100,11 +108,13 @@ impl<'a> Check<'a> {
                 || matches!(code, [b'1'..=b'5', rest @ ..] if rest.len() == 2
                     && (rest == b"XX" || rest.iter().all(u8::is_ascii_digit)));
             if !known && !status.starts_with("x-") {
-                self.found.push(format!("{at}: `{status}` is not a response status"));
+                self.found
+                    .push(format!("{at}: `{status}` is not a response status"));
             }
             let described = response.get("description").is_some_and(Value::is_string);
             if !described && response.get("$ref").is_none() {
-                self.found.push(format!("{at}: response {status} has no description"));
+                self.found
+                    .push(format!("{at}: response {status} has no description"));
             }
         }
     }
@@ -125,21 +135,26 @@ impl<'a> Check<'a> {
             let name = parameter.get("name").and_then(Value::as_str);
             let place = parameter.get("in").and_then(Value::as_str);
             let (Some(name), Some(place)) = (name, place) else {
-                self.found.push(format!("{at}: a parameter has no `name` or no `in`"));
+                self.found
+                    .push(format!("{at}: a parameter has no `name` or no `in`"));
                 continue;
             };
             if !["path", "query", "header", "cookie"].contains(&place) {
-                self.found.push(format!("{at}: parameter `{name}` is in `{place}`"));
+                self.found
+                    .push(format!("{at}: parameter `{name}` is in `{place}`"));
             }
             if !seen.insert((name, place)) {
-                self.found.push(format!("{at}: parameter `{name}` is there twice"));
+                self.found
+                    .push(format!("{at}: parameter `{name}` is there twice"));
             }
             if parameter.get("schema").is_none() && parameter.get("content").is_none() {
-                self.found.push(format!("{at}: parameter `{name}` has no schema"));
+                self.found
+                    .push(format!("{at}: parameter `{name}` has no schema"));
             }
             if place == "path" {
                 if parameter.get("required") != Some(&Value::Bool(true)) {
-                    self.found.push(format!("{at}: path parameter `{name}` is not required"));
+                    self.found
+                        .push(format!("{at}: path parameter `{name}` is not required"));
                 }
                 names.insert(name);
             }
@@ -158,7 +173,8 @@ impl<'a> Check<'a> {
         for name in list.iter().filter_map(Value::as_object).flat_map(Map::keys) {
             let schemes = self.document.pointer("/components/securitySchemes");
             if schemes.and_then(|schemes| schemes.get(name)).is_none() {
-                self.found.push(format!("{at}: security scheme `{name}` is not defined"));
+                self.found
+                    .push(format!("{at}: security scheme `{name}` is not defined"));
             }
         }
     }
@@ -188,7 +204,8 @@ impl<'a> Check<'a> {
             for (name, _) in self.object(Some(entries), "a section of `components`") {
                 let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
                 if name.is_empty() || !name.bytes().all(allowed) {
-                    self.found.push(format!("`{name}` is not a name for one of {section}"));
+                    self.found
+                        .push(format!("`{name}` is not a name for one of {section}"));
                 }
             }
         }

@@ -47,7 +47,11 @@ pub(crate) fn merge(
     routed: impl Fn(&str, &str) -> bool,
 ) -> (Value, Vec<String>) {
     let mut merged = Merged::default();
-    for Part { component, document } in parts {
+    for Part {
+        component,
+        document,
+    } in parts
+    {
         let problems = check::problems(&document);
         if let Some(first) = problems.first() {
             merged.warnings.push(format!(
@@ -106,14 +110,24 @@ impl Merged {
         }
         if let Some(Value::Array(tags)) = document.remove("tags") {
             for tag in tags {
-                if !self.tags.iter().any(|known| known.get("name") == tag.get("name")) {
+                if !self
+                    .tags
+                    .iter()
+                    .any(|known| known.get("name") == tag.get("name"))
+                {
                     self.tags.push(tag);
                 }
             }
         }
     }
 
-    fn add_path(&mut self, component: &str, path: String, mut item: Value, security: Option<&Value>) {
+    fn add_path(
+        &mut self,
+        component: &str,
+        path: String,
+        mut item: Value,
+        security: Option<&Value>,
+    ) {
         if !self.templates.insert(template(&path)) {
             self.warnings.push(format!(
                 "`{component}` offers {path}, which another component offers already; the first one is shown"
@@ -168,7 +182,8 @@ impl Merged {
         let mut renames = Renames::new();
         let mut shared = Vec::new();
         for section in SECTIONS {
-            let Some(Value::Object(entries)) = document.pointer(&format!("/components/{section}")) else {
+            let Some(Value::Object(entries)) = document.pointer(&format!("/components/{section}"))
+            else {
                 continue;
             };
             for (name, entry) in entries {
@@ -194,7 +209,9 @@ impl Merged {
     }
 
     fn rename(&self, renames: &mut Renames, component: &str, section: &str, name: &str) {
-        let new = free_name(component, name, |name| self.component(section, name).is_some());
+        let new = free_name(component, name, |name| {
+            self.component(section, name).is_some()
+        });
         renames.insert((section.to_owned(), name.to_owned()), new);
     }
 

@@ -102,7 +102,8 @@ impl Catalogue {
                 caller: None,
             };
             let offer = tokio::time::timeout(self.time_limit, ask(components, call)).await;
-            let offer = offer.unwrap_or_else(|_| Offer::Unavailable("no answer in time".to_owned()));
+            let offer =
+                offer.unwrap_or_else(|_| Offer::Unavailable("no answer in time".to_owned()));
             (component, offer)
         });
         let mut parts = Vec::new();
@@ -135,8 +136,11 @@ impl Catalogue {
 }
 
 async fn ask<C: Components>(components: &C, call: Call) -> Offer {
-    let request = Request::get(format!("http://{}.spin.internal/-/openapi.json", call.component))
-        .body(body::empty());
+    let request = Request::get(format!(
+        "http://{}.spin.internal/-/openapi.json",
+        call.component
+    ))
+    .body(body::empty());
     let request = match request {
         Ok(request) => request,
         Err(error) => return Offer::Unavailable(error.to_string()),
@@ -154,7 +158,9 @@ async fn ask<C: Components>(components: &C, call: Call) -> Offer {
     }
     match Limited::new(body, LARGEST).collect().await {
         // A component that answers every path with a page has no document either.
-        Ok(body) => serde_json::from_slice(&body.to_bytes()).map_or(Offer::Nothing, Offer::Document),
+        Ok(body) => {
+            serde_json::from_slice(&body.to_bytes()).map_or(Offer::Nothing, Offer::Document)
+        }
         Err(error) => Offer::Unavailable(error.to_string()),
     }
 }

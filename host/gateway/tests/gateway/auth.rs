@@ -7,12 +7,21 @@ use std::time::Duration;
 #[tokio::test]
 async fn a_token_becomes_a_caller_and_is_kept_from_the_guest() {
     let server = Server::start().await;
-    let echo: Value = server.get_as("/echo/x", "ada.1.user").await.json().await.unwrap();
+    let echo: Value = server
+        .get_as("/echo/x", "ada.1.user")
+        .await
+        .json()
+        .await
+        .unwrap();
     assert_eq!(echo["caller"], "ada");
     assert_eq!(echo["headers"]["authorization"], Value::Null);
     let echo: Value = server.get("/echo/x").await.json().await.unwrap();
     assert_eq!(echo["caller"], Value::Null);
-    assert_eq!(server.fake.asked.load(SeqCst), 1, "nobody is asked about the anonymous");
+    assert_eq!(
+        server.fake.asked.load(SeqCst),
+        1,
+        "nobody is asked about the anonymous"
+    );
 }
 
 #[tokio::test]
@@ -29,16 +38,27 @@ async fn answers_are_kept_per_token() {
 #[tokio::test]
 async fn bad_tokens_are_told_apart_and_refusals_kept() {
     let server = Server::start().await;
-    assert_eq!(error(server.get_as("/echo/x", "expired").await, 401).await, "TOKEN_EXPIRED");
+    assert_eq!(
+        error(server.get_as("/echo/x", "expired").await, 401).await,
+        "TOKEN_EXPIRED"
+    );
     let forged = server.get_as("/echo/x", "forged").await;
     assert_eq!(forged.headers()["www-authenticate"], "Bearer");
     assert_eq!(error(forged, 401).await, "TOKEN_INVALID");
     let asked = server.fake.asked.load(SeqCst);
-    assert_eq!(error(server.get_as("/echo/x", "forged").await, 401).await, "TOKEN_INVALID");
+    assert_eq!(
+        error(server.get_as("/echo/x", "forged").await, 401).await,
+        "TOKEN_INVALID"
+    );
     assert_eq!(server.fake.asked.load(SeqCst), asked);
     for malformed in ["Basic YTpi", "Bearer", "Bearer a b", "nothing"] {
-        let request = server.request(Method::GET, "/echo/x").header("authorization", malformed);
-        assert_eq!(error(request.send().await.unwrap(), 401).await, "TOKEN_INVALID");
+        let request = server
+            .request(Method::GET, "/echo/x")
+            .header("authorization", malformed);
+        assert_eq!(
+            error(request.send().await.unwrap(), 401).await,
+            "TOKEN_INVALID"
+        );
     }
     assert_eq!(server.fake.asked.load(SeqCst), asked);
     assert_eq!(server.fake.reached.load(SeqCst), 0);
@@ -50,8 +70,14 @@ async fn an_auth_component_in_trouble_is_not_the_clients_fault_and_not_kept() {
     let busy = server.get_as("/echo/x", "overloaded").await;
     assert_eq!(busy.headers()["retry-after"], "2");
     assert_eq!(error(busy, 503).await, "OVERLOADED");
-    assert_eq!(error(server.get_as("/echo/x", "nonsense").await, 500).await, "INTERNAL");
-    assert_eq!(error(server.get_as("/echo/x", "overloaded").await, 503).await, "OVERLOADED");
+    assert_eq!(
+        error(server.get_as("/echo/x", "nonsense").await, 500).await,
+        "INTERNAL"
+    );
+    assert_eq!(
+        error(server.get_as("/echo/x", "overloaded").await, 503).await,
+        "OVERLOADED"
+    );
     assert_eq!(server.fake.asked.load(SeqCst), 3);
 }
 
@@ -63,7 +89,10 @@ async fn a_kept_answer_ends_with_its_token() {
     // The fake would extend the token each time it is asked: that it is asked is what counts.
     assert_eq!(server.get_as("/echo/x", "ada.1.user.2").await.status(), 200);
     assert_eq!(server.fake.asked.load(SeqCst), 2);
-    assert_eq!(error(server.get_as("/echo/x", "bob.2.user.0").await, 401).await, "TOKEN_EXPIRED");
+    assert_eq!(
+        error(server.get_as("/echo/x", "bob.2.user.0").await, 401).await,
+        "TOKEN_EXPIRED"
+    );
 }
 
 #[tokio::test]
@@ -71,7 +100,14 @@ async fn many_requests_with_one_new_token_ask_once() {
     let server = Server::start().await;
     server.fake.hold_auth();
     let requests: Vec<_> = (0..20)
-        .map(|_| tokio::spawn(server.request(Method::GET, "/echo/x").bearer_auth("ada.1.user").send()))
+        .map(|_| {
+            tokio::spawn(
+                server
+                    .request(Method::GET, "/echo/x")
+                    .bearer_auth("ada.1.user")
+                    .send(),
+            )
+        })
         .collect();
     server.fake.arrived.notified().await;
     // The others have time to arrive; whoever comes later finds the answer kept.
@@ -87,9 +123,19 @@ async fn many_requests_with_one_new_token_ask_once() {
 async fn the_first_asker_may_leave_without_harm_to_the_others() {
     let server = Server::start().await;
     server.fake.hold_auth();
-    let first = tokio::spawn(server.request(Method::GET, "/echo/x").bearer_auth("ada.1.user").send());
+    let first = tokio::spawn(
+        server
+            .request(Method::GET, "/echo/x")
+            .bearer_auth("ada.1.user")
+            .send(),
+    );
     server.fake.arrived.notified().await;
-    let second = tokio::spawn(server.request(Method::GET, "/echo/x").bearer_auth("ada.1.user").send());
+    let second = tokio::spawn(
+        server
+            .request(Method::GET, "/echo/x")
+            .bearer_auth("ada.1.user")
+            .send(),
+    );
     tokio::time::sleep(Duration::from_millis(50)).await;
     first.abort();
     // The second asks in its place.
@@ -103,9 +149,22 @@ async fn logout_ends_a_session_at_once() {
     let server = Server::start().await;
     assert_eq!(server.get_as("/echo/x", "ada.1.user").await.status(), 200);
     assert_eq!(server.get_as("/echo/x", "ada.2.user").await.status(), 200);
-    assert_eq!(server.get_as("/api/v1/auth/logout", "ada.1.user").await.status(), 200);
-    assert_eq!(error(server.get_as("/echo/x", "ada.1.user").await, 401).await, "TOKEN_INVALID");
-    assert_eq!(server.get_as("/echo/x", "ada.2.user").await.status(), 200, "the other session lives");
+    assert_eq!(
+        server
+            .get_as("/api/v1/auth/logout", "ada.1.user")
+            .await
+            .status(),
+        200
+    );
+    assert_eq!(
+        error(server.get_as("/echo/x", "ada.1.user").await, 401).await,
+        "TOKEN_INVALID"
+    );
+    assert_eq!(
+        server.get_as("/echo/x", "ada.2.user").await.status(),
+        200,
+        "the other session lives"
+    );
     assert_eq!(server.fake.asked.load(SeqCst), 2);
 }
 
@@ -113,12 +172,23 @@ async fn logout_ends_a_session_at_once() {
 async fn a_logout_that_overtakes_an_authenticate_wins() {
     let server = Server::start().await;
     server.fake.hold_auth();
-    let racing = tokio::spawn(server.request(Method::GET, "/echo/x").bearer_auth("ada.1.user").send());
+    let racing = tokio::spawn(
+        server
+            .request(Method::GET, "/echo/x")
+            .bearer_auth("ada.1.user")
+            .send(),
+    );
     server.fake.arrived.notified().await;
     server.fake.revoke("ses_1");
     server.fake.release_auth();
-    assert_eq!(error(racing.await.unwrap().unwrap(), 401).await, "TOKEN_INVALID");
-    assert_eq!(error(server.get_as("/echo/x", "ada.1.user").await, 401).await, "TOKEN_INVALID");
+    assert_eq!(
+        error(racing.await.unwrap().unwrap(), 401).await,
+        "TOKEN_INVALID"
+    );
+    assert_eq!(
+        error(server.get_as("/echo/x", "ada.1.user").await, 401).await,
+        "TOKEN_INVALID"
+    );
     assert_eq!(server.fake.reached.load(SeqCst), 0);
 }
 
@@ -127,7 +197,9 @@ async fn guessing_tokens_is_charged_to_the_address() {
     let server = Server::of(&manifest_with("rate_limit = { per_second = 1, burst = 3 }")).await;
     let mut refused = 0;
     for guess in 0..20 {
-        let response = server.get_as("/echo/x", &format!("guess.{guess}.user")).await;
+        let response = server
+            .get_as("/echo/x", &format!("guess.{guess}.user"))
+            .await;
         refused += usize::from(response.status() == 429);
     }
     // Slow machines let a few more through than the burst.
@@ -138,7 +210,9 @@ async fn guessing_tokens_is_charged_to_the_address() {
 #[tokio::test]
 async fn without_an_auth_component_the_header_is_the_guests() {
     let server = Server::of(&MANIFEST.replace("auth = \"auth\"", "")).await;
-    let request = server.request(Method::GET, "/echo/x").header("authorization", "Basic YTpi");
+    let request = server
+        .request(Method::GET, "/echo/x")
+        .header("authorization", "Basic YTpi");
     let echo: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(echo["headers"]["authorization"], "Basic YTpi");
     assert_eq!(server.fake.asked.load(SeqCst), 0);

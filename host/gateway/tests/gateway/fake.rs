@@ -59,7 +59,11 @@ impl std::ops::Deref for Fake {
 }
 
 impl Components for Fake {
-    async fn invoke(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, InvokeError> {
+    async fn invoke(
+        &self,
+        call: Call,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, InvokeError> {
         let path = request.uri().path().to_owned();
         if path == "/-/openapi.json" {
             self.offers.fetch_add(1, Ordering::SeqCst);
@@ -106,7 +110,10 @@ impl Fake {
     }
 
     pub(crate) fn offer(&self, component: &str, document: Value) {
-        self.documents.lock().unwrap().insert(component.to_owned(), document);
+        self.documents
+            .lock()
+            .unwrap()
+            .insert(component.to_owned(), document);
     }
 
     /// Tokens are `{user}.{session}.{role}[.{seconds to live}]`, or a word for what is wrong.
@@ -118,13 +125,17 @@ impl Fake {
         let question = request.into_body().collect().await.unwrap().to_bytes();
         let question: Value = serde_json::from_slice(&question).unwrap();
         let token = question["token"].as_str().unwrap();
-        let refused = |code: &str| answer(401, &json!({ "error": { "code": code, "message": "no" } }));
+        let refused =
+            |code: &str| answer(401, &json!({ "error": { "code": code, "message": "no" } }));
         match token {
             "expired" => return Ok(refused("TOKEN_EXPIRED")),
             "forged" => return Ok(refused("TOKEN_INVALID")),
             "nonsense" => return Ok(answer(200, &json!({ "who": "knows" }))),
             "overloaded" => {
-                return Err(InvokeError::Overloaded { retry_after: Duration::from_secs(2), limit: "concurrency" });
+                return Err(InvokeError::Overloaded {
+                    retry_after: Duration::from_secs(2),
+                    limit: "concurrency",
+                });
             }
             _ => {}
         }
@@ -144,12 +155,20 @@ impl Fake {
     }
 
     async fn logout(&self, call: &Call) -> Result<Response<Body>, InvokeError> {
-        let session = call.caller.as_ref().and_then(|caller| caller.session.clone());
+        let session = call
+            .caller
+            .as_ref()
+            .and_then(|caller| caller.session.clone());
         self.revoke(&session.unwrap());
         Ok(answer(200, &json!({})))
     }
 
-    async fn echo(&self, call: Call, path: &str, request: Request<Body>) -> Result<Response<Body>, InvokeError> {
+    async fn echo(
+        &self,
+        call: Call,
+        path: &str,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, InvokeError> {
         self.reached.fetch_add(1, Ordering::SeqCst);
         match path {
             "/echo/panic" => panic!("on purpose"),
@@ -167,7 +186,10 @@ impl Fake {
             "/echo/timeout" => return Err(InvokeError::Timeout(Duration::from_secs(3))),
             "/echo/overloaded" => {
                 let retry_after = Duration::from_millis(1500);
-                return Err(InvokeError::Overloaded { retry_after, limit: "concurrency" });
+                return Err(InvokeError::Overloaded {
+                    retry_after,
+                    limit: "concurrency",
+                });
             }
             "/echo/own-500" => {
                 let mut response = Response::new(body::full("my own words"));
@@ -204,9 +226,16 @@ impl Fake {
             }),
         );
         for name in ["sbd-caller", "sbd-revoked", "sbd-anything"] {
-            response.headers_mut().insert(name, http::HeaderValue::from_static("secret"));
+            response
+                .headers_mut()
+                .insert(name, http::HeaderValue::from_static("secret"));
         }
-        response.headers_mut().insert("x-guest", http::HeaderValue::from_static("stays"));
+        response
+            .headers_mut()
+            .insert("vary", http::HeaderValue::from_static("accept"));
+        response
+            .headers_mut()
+            .insert("x-guest", http::HeaderValue::from_static("stays"));
         response
     }
 }

@@ -9,29 +9,59 @@ use tokio::io::AsyncWriteExt as _;
 #[tokio::test]
 async fn http2_by_prior_knowledge_shares_the_listener() {
     let server = Server::start().await;
-    let client = reqwest::Client::builder().http2_prior_knowledge().timeout(PATIENCE).build().unwrap();
-    let response = client.post(server.url("/echo/x?a=b")).bearer_auth("ada.1.user").body("four").send().await.unwrap();
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .timeout(PATIENCE)
+        .build()
+        .unwrap();
+    let response = client
+        .post(server.url("/echo/x?a=b"))
+        .bearer_auth("ada.1.user")
+        .body("four")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.version(), Version::HTTP_2);
     let echo: Value = response.json().await.unwrap();
-    assert_eq!((echo["body"].as_u64(), echo["caller"].as_str()), (Some(4), Some("ada")));
+    assert_eq!(
+        (echo["body"].as_u64(), echo["caller"].as_str()),
+        (Some(4), Some("ada"))
+    );
     assert_eq!(echo["headers"]["spin-full-url"], server.url("/echo/x?a=b"));
 
-    let many: Vec<_> = (0..50).map(|n| tokio::spawn(client.get(server.url(&format!("/echo/{n}"))).send())).collect();
+    let many: Vec<_> = (0..50)
+        .map(|n| tokio::spawn(client.get(server.url(&format!("/echo/{n}"))).send()))
+        .collect();
     for request in many {
         assert_eq!(request.await.unwrap().unwrap().status(), 200);
     }
-    assert_eq!(error(client.get(server.url("/nowhere")).send().await.unwrap(), 404).await, "NOT_FOUND");
+    assert_eq!(
+        error(
+            client.get(server.url("/nowhere")).send().await.unwrap(),
+            404
+        )
+        .await,
+        "NOT_FOUND"
+    );
     assert_eq!(server.get("/echo/x").await.version(), Version::HTTP_11);
 }
 
 #[tokio::test]
 async fn head_is_get_without_the_body() {
     let server = Server::start().await;
-    let http2 = reqwest::Client::builder().http2_prior_knowledge().timeout(PATIENCE).build().unwrap();
+    let http2 = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .timeout(PATIENCE)
+        .build()
+        .unwrap();
     for client in [&server.client, &http2] {
         for path in ["/", "/robots.txt", "/openapi.json", "/docs/swagger-ui.css"] {
             let get = client.get(server.url(path)).send().await.unwrap();
-            let head = client.request(Method::HEAD, server.url(path)).send().await.unwrap();
+            let head = client
+                .request(Method::HEAD, server.url(path))
+                .send()
+                .await
+                .unwrap();
             assert_eq!(head.status(), 200, "{path}");
             let length = get.bytes().await.unwrap().len().to_string();
             assert_eq!(head.headers()["content-length"], length.as_str(), "{path}");
@@ -53,7 +83,9 @@ async fn shutdown_finishes_what_is_under_way() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, refused).await.expect("nobody new is let in");
+    tokio::time::timeout(PATIENCE, refused)
+        .await
+        .expect("nobody new is let in");
     assert_eq!(read_to_end(&mut idle).await, "");
     server.fake.release.notify_one();
     assert_eq!(slow.await.unwrap().unwrap().status(), 200);
@@ -63,7 +95,11 @@ async fn shutdown_finishes_what_is_under_way() {
 #[tokio::test]
 async fn shutdown_cuts_what_does_not_finish() {
     let shutdown_grace = Duration::from_millis(100);
-    let mut server = Server::with(GatewayConfig { shutdown_grace, ..GatewayConfig::default() }).await;
+    let mut server = Server::with(GatewayConfig {
+        shutdown_grace,
+        ..GatewayConfig::default()
+    })
+    .await;
     let slow = tokio::spawn(server.request(Method::GET, "/echo/wait").send());
     server.fake.arrived.notified().await;
     let dropped = std::sync::Arc::clone(&server.fake.dropped);
@@ -77,7 +113,10 @@ async fn shutdown_cuts_what_does_not_finish() {
 async fn a_client_that_leaves_ends_its_request() {
     let server = Server::start().await;
     let mut stream = server.connect().await;
-    stream.write_all(b"GET /echo/wait HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /echo/wait HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await
+        .unwrap();
     server.fake.arrived.notified().await;
     assert_eq!(server.fake.dropped.load(SeqCst), 0);
     drop(stream);
@@ -86,13 +125,19 @@ async fn a_client_that_leaves_ends_its_request() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, ended).await.expect("the request is dropped");
+    tokio::time::timeout(PATIENCE, ended)
+        .await
+        .expect("the request is dropped");
 }
 
 #[tokio::test]
 async fn clients_that_say_nothing_or_too_little_are_let_go() {
     let header_read_timeout = Duration::from_millis(100);
-    let server = Server::with(GatewayConfig { header_read_timeout, ..GatewayConfig::default() }).await;
+    let server = Server::with(GatewayConfig {
+        header_read_timeout,
+        ..GatewayConfig::default()
+    })
+    .await;
     for words in ["", "PRI * HT", "GET /echo/x HTTP/1.1\r\nhost:"] {
         let mut stream = server.connect().await;
         stream.write_all(words.as_bytes()).await.unwrap();
@@ -104,13 +149,24 @@ async fn clients_that_say_nothing_or_too_little_are_let_go() {
 
 #[tokio::test]
 async fn connections_past_the_limit_wait_for_a_place() {
-    let server = Server::with(GatewayConfig { max_connections: 1, ..GatewayConfig::default() }).await;
+    let server = Server::with(GatewayConfig {
+        max_connections: 1,
+        ..GatewayConfig::default()
+    })
+    .await;
     let mut first = server.connect().await;
-    first.write_all(b"GET /echo/wait HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await.unwrap();
+    first
+        .write_all(b"GET /echo/wait HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     server.fake.arrived.notified().await;
     let second = tokio::spawn(server.request(Method::GET, "/echo/x").send());
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(server.fake.reached.load(SeqCst), 1, "the second is not served yet");
+    assert_eq!(
+        server.fake.reached.load(SeqCst),
+        1,
+        "the second is not served yet"
+    );
     server.fake.release.notify_one();
     assert_eq!(parts(&read_to_end(&mut first).await).0, 200);
     assert_eq!(second.await.unwrap().unwrap().status(), 200);

@@ -8,7 +8,11 @@ use std::sync::atomic::Ordering::SeqCst;
 
 /// What is left after a request, as the answer says.
 fn remaining(response: &Response) -> u32 {
-    response.headers()["ratelimit-remaining"].to_str().unwrap().parse().unwrap()
+    response.headers()["ratelimit-remaining"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -32,30 +36,58 @@ async fn too_many_requests_are_told_when_to_come_back() {
     assert_eq!(remaining(&refused), 0);
     assert_eq!(error(refused, 429).await, "RATE_LIMITED");
     assert_eq!(server.fake.reached.load(SeqCst), allowed);
-    assert_eq!(server.get("/healthz").await.status(), 200, "probes are not counted");
+    assert_eq!(
+        server.get("/healthz").await.status(),
+        200,
+        "probes are not counted"
+    );
 }
 
 #[tokio::test]
 async fn users_have_buckets_of_their_own() {
-    let server = Server::of(&manifest_with("rate_limit = { per_second = 1, burst = 1000 }")).await;
+    let server = Server::of(&manifest_with(
+        "rate_limit = { per_second = 1, burst = 1000 }",
+    ))
+    .await;
     for _ in 0..10 {
         assert_eq!(server.get("/echo/x").await.status(), 200);
     }
-    assert_eq!(remaining(&server.get_as("/echo/x", "ada.1.user").await), 999, "not the anonymous' bucket");
+    assert_eq!(
+        remaining(&server.get_as("/echo/x", "ada.1.user").await),
+        999,
+        "not the anonymous' bucket"
+    );
     for _ in 0..10 {
         assert_eq!(server.get_as("/echo/x", "ada.1.user").await.status(), 200);
     }
-    assert_eq!(remaining(&server.get_as("/echo/x", "bob.2.user").await), 999, "nor another user's");
-    assert!(remaining(&server.get_as("/echo/x", "ada.3.user").await) < 999, "one user's sessions share");
+    assert_eq!(
+        remaining(&server.get_as("/echo/x", "bob.2.user").await),
+        999,
+        "nor another user's"
+    );
+    assert!(
+        remaining(&server.get_as("/echo/x", "ada.3.user").await) < 999,
+        "one user's sessions share"
+    );
 }
 
 #[tokio::test]
 async fn forwarded_addresses_count_only_behind_a_trusted_proxy() {
     let from = |server: &Server, address: String| {
-        server.request(Method::GET, "/echo/x").header("x-forwarded-for", address).send()
+        server
+            .request(Method::GET, "/echo/x")
+            .header("x-forwarded-for", address)
+            .send()
     };
-    let rate_limit = Some(RateLimit { per_second: 1, burst: 1 });
-    let open = Server::with(GatewayConfig { rate_limit, ..GatewayConfig::default() }).await;
+    let rate_limit = Some(RateLimit {
+        per_second: 1,
+        burst: 1,
+    });
+    let open = Server::with(GatewayConfig {
+        rate_limit,
+        ..GatewayConfig::default()
+    })
+    .await;
     let mut refused = 0;
     for n in 0..20 {
         let status = from(&open, format!("10.0.0.{n}")).await.unwrap().status();
@@ -64,9 +96,17 @@ async fn forwarded_addresses_count_only_behind_a_trusted_proxy() {
     assert!(refused > 0, "the header is not believed");
 
     let trusted_proxies = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    let behind = Server::with(GatewayConfig { rate_limit, trusted_proxies, ..GatewayConfig::default() }).await;
+    let behind = Server::with(GatewayConfig {
+        rate_limit,
+        trusted_proxies,
+        ..GatewayConfig::default()
+    })
+    .await;
     for n in 0..20 {
-        assert_eq!(from(&behind, format!("10.0.0.{n}")).await.unwrap().status(), 200);
+        assert_eq!(
+            from(&behind, format!("10.0.0.{n}")).await.unwrap().status(),
+            200
+        );
     }
 }
 
@@ -78,12 +118,21 @@ fn limited(limits: &str) -> String {
 #[tokio::test]
 async fn an_announced_large_body_is_refused_unread() {
     let server = Server::of(&limited("request_body = \"1KiB\"")).await;
-    let fits = server.request(Method::POST, "/echo/x").body(vec![0; 1024]).send().await.unwrap();
+    let fits = server
+        .request(Method::POST, "/echo/x")
+        .body(vec![0; 1024])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(fits.json::<Value>().await.unwrap()["body"], 1024);
-    let head = "POST /echo/x HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 1025\r\n\r\n";
+    let head =
+        "POST /echo/x HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 1025\r\n\r\n";
     let (status, head, body) = parts(&server.raw(head).await);
     assert_eq!(status, 413, "{head}");
-    assert_eq!(standard(&serde_json::from_str(&body).unwrap(), &id(&head)), "BODY_TOO_LARGE");
+    assert_eq!(
+        standard(&serde_json::from_str(&body).unwrap(), &id(&head)),
+        "BODY_TOO_LARGE"
+    );
     assert_eq!(server.fake.reached.load(SeqCst), 1);
 }
 
@@ -92,14 +141,22 @@ async fn a_streamed_body_is_cut_at_the_limit() {
     let server = Server::of(&limited("request_body = \"1KiB\"")).await;
     let chunks = (0..3).map(|_| Ok::<_, std::io::Error>(vec![0_u8; 400]));
     let body = reqwest::Body::wrap_stream(futures::stream::iter(chunks));
-    let refused = server.request(Method::POST, "/echo/x").body(body).send().await.unwrap();
+    let refused = server
+        .request(Method::POST, "/echo/x")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(error(refused, 413).await, "BODY_TOO_LARGE");
     assert_eq!(server.get("/echo/x").await.status(), 200);
 }
 
 #[tokio::test]
 async fn a_component_that_does_not_answer_is_given_up() {
-    let server = Server::of(&limited("request_timeout = \"100ms\"\nqueue_wait = \"1ms\"")).await;
+    let server = Server::of(&limited(
+        "request_timeout = \"100ms\"\nqueue_wait = \"1ms\"",
+    ))
+    .await;
     assert_eq!(error(server.get("/echo/hang").await, 504).await, "TIMEOUT");
 }
 
@@ -110,14 +167,22 @@ async fn a_long_address_is_refused() {
     assert_eq!(error(refused, 414).await, "URI_TOO_LONG");
     let head = format!("GET /{} HTTP/1.1\r\nhost: h\r\n\r\n", "a".repeat(70_000));
     assert!([414, 431].contains(&parts(&server.raw(head).await).0));
-    let fields = format!("GET /echo/x HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n", "a".repeat(70_000));
+    let fields = format!(
+        "GET /echo/x HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n",
+        "a".repeat(70_000)
+    );
     assert_eq!(parts(&server.raw(fields).await).0, 431);
-    let many = format!("GET /echo/x HTTP/1.1\r\nhost: h\r\n{}\r\n", "a: b\r\n".repeat(200));
+    let many = format!(
+        "GET /echo/x HTTP/1.1\r\nhost: h\r\n{}\r\n",
+        "a: b\r\n".repeat(200)
+    );
     assert_eq!(parts(&server.raw(many).await).0, 431);
 }
 
 /// The request id in a raw head.
 fn id(head: &str) -> String {
-    let line = head.lines().find_map(|line| line.strip_prefix("x-request-id: "));
+    let line = head
+        .lines()
+        .find_map(|line| line.strip_prefix("x-request-id: "));
     line.unwrap().to_owned()
 }

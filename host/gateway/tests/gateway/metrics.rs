@@ -15,18 +15,38 @@ async fn the_admin_listener_shows_what_the_public_one_hides() {
         let shutdown = async {
             let _ = stopped.await;
         };
-        gateway.serve_admin(listener, shutdown, move || metrics.render()).await;
+        gateway
+            .serve_admin(listener, shutdown, move || metrics.render())
+            .await;
     });
 
     // A method and path that no other test uses: the collection is the process'.
     let patch = server.client.patch(server.url("/users/metrics/posts/1"));
     assert_eq!(patch.send().await.unwrap().status(), 200);
     let made_up = reqwest::Method::from_bytes(b"BREW").unwrap();
-    assert_eq!(server.request(made_up, "/users/metrics/posts/2").send().await.unwrap().status(), 200);
+    assert_eq!(
+        server
+            .request(made_up, "/users/metrics/posts/2")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
 
     let read = || async {
-        let response = server.client.get(format!("{admin}/metrics")).send().await.unwrap();
-        assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
+        let response = server
+            .client
+            .get(format!("{admin}/metrics"))
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            response.headers()["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with("text/plain; version=0.0.4")
+        );
         response.text().await.unwrap()
     };
     let labels = r#"method="PATCH",route="/users/:user/posts/:post",status="200",component="echo",tenant="default""#;
@@ -37,21 +57,59 @@ async fn the_admin_listener_shows_what_the_public_one_hides() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, counted).await.expect("the request is counted");
+    tokio::time::timeout(PATIENCE, counted)
+        .await
+        .expect("the request is counted");
     let text = read().await;
-    assert!(text.contains("http_request_duration_seconds_bucket{method=\"PATCH\",route=\"/users/:user/posts/:post\""));
+    assert!(text.contains(
+        "http_request_duration_seconds_bucket{method=\"PATCH\",route=\"/users/:user/posts/:post\""
+    ));
     assert!(text.contains("http_requests_in_progress"));
-    assert!(text.contains("method=\"other\"") && !text.contains("BREW"), "made-up methods are one");
+    assert!(
+        text.contains("method=\"other\"") && !text.contains("BREW"),
+        "made-up methods are one"
+    );
     assert!(!text.contains("/users/metrics"), "no path is a label");
 
-    assert_eq!(server.client.get(format!("{admin}/healthz")).send().await.unwrap().status(), 200);
-    assert_eq!(server.client.get(format!("{admin}/readyz")).send().await.unwrap().status(), 200);
-    let unknown = server.client.get(format!("{admin}/echo/x")).send().await.unwrap();
+    assert_eq!(
+        server
+            .client
+            .get(format!("{admin}/healthz"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    assert_eq!(
+        server
+            .client
+            .get(format!("{admin}/readyz"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    let unknown = server
+        .client
+        .get(format!("{admin}/echo/x"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(error(unknown, 404).await, "NOT_FOUND");
-    let posted = server.client.post(format!("{admin}/metrics")).send().await.unwrap();
+    let posted = server
+        .client
+        .post(format!("{admin}/metrics"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(error(posted, 405).await, "METHOD_NOT_ALLOWED");
     assert_eq!(error(server.get("/metrics").await, 404).await, "NOT_FOUND");
 
     stop.send(()).unwrap();
-    tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, serving)
+        .await
+        .unwrap()
+        .unwrap();
 }

@@ -38,24 +38,42 @@ async fn merged(server: &Server) -> Value {
 #[tokio::test]
 async fn what_components_offer_becomes_one_valid_document() {
     let server = Server::start().await;
-    server.fake.offer("echo", document("/echo/{id}", &json!({ "type": "string" })));
-    server.fake.offer("other", document("/other/{id}", &json!({ "type": "integer" })));
+    server
+        .fake
+        .offer("echo", document("/echo/{id}", &json!({ "type": "string" })));
+    server.fake.offer(
+        "other",
+        document("/other/{id}", &json!({ "type": "integer" })),
+    );
     let merged = merged(&server).await;
     assert_eq!(problems(&merged), Vec::<String>::new(), "{merged:#}");
     assert_eq!(merged["openapi"], "3.1.0");
-    assert_eq!(merged["info"], json!({ "title": "gateway-test", "version": "1.2.3", "description": "Tests <the> gateway" }));
+    assert_eq!(
+        merged["info"],
+        json!({ "title": "gateway-test", "version": "1.2.3", "description": "Tests <the> gateway" })
+    );
 
     // Same name, other content: renamed; and `Page`, alike in both, means another `Item`.
     let schemas = merged["components"]["schemas"].as_object().unwrap();
-    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["Page", "Item", "Error", "other_Page", "other_Item"]);
-    assert_eq!(schemas["other_Page"]["items"]["$ref"], "#/components/schemas/other_Item");
+    assert_eq!(
+        schemas.keys().collect::<Vec<_>>(),
+        ["Page", "Item", "Error", "other_Page", "other_Item"]
+    );
+    assert_eq!(
+        schemas["other_Page"]["items"]["$ref"],
+        "#/components/schemas/other_Item"
+    );
     let other = &merged["paths"]["/other/{id}"]["get"];
     assert_eq!(
         other["responses"]["200"]["content"]["application/json"]["schema"]["$ref"],
         "#/components/schemas/other_Page"
     );
     assert_eq!(other["operationId"], "other_list");
-    assert_eq!(other["security"], json!([{ "bearer": [] }]), "said once for the part, now for each operation");
+    assert_eq!(
+        other["security"],
+        json!([{ "bearer": [] }]),
+        "said once for the part, now for each operation"
+    );
     assert_eq!(other["tags"], json!(["other"]));
     assert_eq!(merged["tags"], json!([{ "name": "shared" }]));
 }
@@ -70,9 +88,19 @@ async fn differing_security_schemes_keep_apart() {
     server.fake.offer("other", other);
     let merged = merged(&server).await;
     assert_eq!(problems(&merged), Vec::<String>::new());
-    assert_eq!(merged["paths"]["/echo/{id}"]["get"]["security"], json!([{ "bearer": [] }]));
-    assert_eq!(merged["paths"]["/other/{id}"]["get"]["security"], json!([{ "other_bearer": [] }]));
-    assert_eq!(merged["components"]["schemas"].as_object().unwrap().len(), 3, "the like are shared");
+    assert_eq!(
+        merged["paths"]["/echo/{id}"]["get"]["security"],
+        json!([{ "bearer": [] }])
+    );
+    assert_eq!(
+        merged["paths"]["/other/{id}"]["get"]["security"],
+        json!([{ "other_bearer": [] }])
+    );
+    assert_eq!(
+        merged["components"]["schemas"].as_object().unwrap().len(),
+        3,
+        "the like are shared"
+    );
 }
 
 #[tokio::test]
@@ -83,22 +111,47 @@ async fn only_what_a_route_leads_to_is_public() {
     hidden["paths"]["/internal/{id}"] = operation.clone();
     hidden["paths"]["/-/events/{id}"] = operation.clone();
     hidden["paths"]["/other/{id}"] = operation;
-    for (n, path) in ["/internal/{id}", "/-/events/{id}", "/other/{id}"].iter().enumerate() {
+    for (n, path) in ["/internal/{id}", "/-/events/{id}", "/other/{id}"]
+        .iter()
+        .enumerate()
+    {
         hidden["paths"][path]["get"]["operationId"] = json!(format!("op{n}"));
     }
     server.fake.offer("echo", hidden);
     let merged = merged(&server).await;
-    assert_eq!(merged["paths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["/echo/{id}"]);
+    assert_eq!(
+        merged["paths"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>(),
+        ["/echo/{id}"]
+    );
 }
 
 #[tokio::test]
 async fn a_document_that_is_not_valid_spoils_nothing() {
     let server = Server::start().await;
-    server.fake.offer("echo", document("/echo/{id}", &json!({ "$ref": "#/components/schemas/Nowhere" })));
-    server.fake.offer("other", document("/other/{id}", &json!({})));
+    server.fake.offer(
+        "echo",
+        document(
+            "/echo/{id}",
+            &json!({ "$ref": "#/components/schemas/Nowhere" }),
+        ),
+    );
+    server
+        .fake
+        .offer("other", document("/other/{id}", &json!({})));
     let merged = merged(&server).await;
     assert_eq!(problems(&merged), Vec::<String>::new());
-    assert_eq!(merged["paths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["/other/{id}"]);
+    assert_eq!(
+        merged["paths"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>(),
+        ["/other/{id}"]
+    );
 }
 
 #[tokio::test]
@@ -106,10 +159,16 @@ async fn components_are_asked_once_and_again_on_demand() {
     let server = Server::start().await;
     let first = merged(&server).await;
     assert_eq!(first["paths"], json!({}));
-    assert_eq!(problems(&first), Vec::<String>::new(), "an empty API is valid");
+    assert_eq!(
+        problems(&first),
+        Vec::<String>::new(),
+        "an empty API is valid"
+    );
     merged(&server).await;
     assert_eq!(server.fake.offers.load(SeqCst), 3, "auth, echo, other");
-    server.fake.offer("echo", document("/echo/{id}", &json!({})));
+    server
+        .fake
+        .offer("echo", document("/echo/{id}", &json!({})));
     server.gateway.refresh_openapi().await;
     assert_eq!(server.fake.offers.load(SeqCst), 6);
     assert_eq!(merged(&server).await["paths"].as_object().unwrap().len(), 1);
@@ -125,12 +184,21 @@ fn the_rules_find_what_breaks_them() {
     let broken: [(&str, Spoil); 12] = [
         ("3.1", |d| d["openapi"] = json!("3.0.3")),
         ("info.title", |d| d["info"] = json!({ "version": "1" })),
-        ("leads nowhere", |d| d["components"]["schemas"]["Page"]["items"]["$ref"] = json!("#/nowhere")),
-        ("leads nowhere", |d| d["components"]["schemas"]["Page"]["items"]["$ref"] = json!("other.json")),
-        ("not declared", |d| d["paths"]["/echo/{id}"]["get"]["parameters"] = json!([])),
-        ("not required", |d| d["paths"]["/echo/{id}"]["get"]["parameters"][0]["required"] = json!(false)),
+        ("leads nowhere", |d| {
+            d["components"]["schemas"]["Page"]["items"]["$ref"] = json!("#/nowhere")
+        }),
+        ("leads nowhere", |d| {
+            d["components"]["schemas"]["Page"]["items"]["$ref"] = json!("other.json")
+        }),
+        ("not declared", |d| {
+            d["paths"]["/echo/{id}"]["get"]["parameters"] = json!([])
+        }),
+        ("not required", |d| {
+            d["paths"]["/echo/{id}"]["get"]["parameters"][0]["required"] = json!(false)
+        }),
         ("no schema", |d| {
-            d["paths"]["/echo/{id}"]["get"]["parameters"][0] = json!({ "name": "id", "in": "path", "required": true });
+            d["paths"]["/echo/{id}"]["get"]["parameters"][0] =
+                json!({ "name": "id", "in": "path", "required": true });
         }),
         ("used twice", |d| {
             let item = d["paths"]["/echo/{id}"].clone();
@@ -143,13 +211,20 @@ fn the_rules_find_what_breaks_them() {
             d["paths"]["/echo/{name}"] = item;
         }),
         ("not defined", |d| d["security"] = json!([{ "cookie": [] }])),
-        ("no description", |d| d["paths"]["/echo/{id}"]["get"]["responses"]["200"] = json!({})),
-        ("not a response status", |d| d["paths"]["/echo/{id}"]["get"]["responses"] = json!({ "600": { "description": "" } })),
+        ("no description", |d| {
+            d["paths"]["/echo/{id}"]["get"]["responses"]["200"] = json!({})
+        }),
+        ("not a response status", |d| {
+            d["paths"]["/echo/{id}"]["get"]["responses"] = json!({ "600": { "description": "" } })
+        }),
     ];
     for (expected, spoil) in broken {
         let mut document = good.clone();
         spoil(&mut document);
         let found = problems(&document);
-        assert!(found.iter().any(|problem| problem.contains(expected)), "{expected}: {found:?}");
+        assert!(
+            found.iter().any(|problem| problem.contains(expected)),
+            "{expected}: {found:?}"
+        );
     }
 }

@@ -72,12 +72,22 @@ pub(crate) struct Server {
 
 /// The application of a manifest.
 pub(crate) fn app(manifest: &str) -> App {
-    App::parse(manifest, "spin.toml", Path::new("/app"), &LoadOptions::default()).unwrap().app
+    App::parse(
+        manifest,
+        "spin.toml",
+        Path::new("/app"),
+        &LoadOptions::default(),
+    )
+    .unwrap()
+    .app
 }
 
 /// The usual manifest with more settings of the application, in TOML.
 pub(crate) fn manifest_with(settings: &str) -> String {
-    MANIFEST.replace("[application.tool.sbd]", &format!("[application.tool.sbd]\n{settings}"))
+    MANIFEST.replace(
+        "[application.tool.sbd]",
+        &format!("[application.tool.sbd]\n{settings}"),
+    )
 }
 
 impl Server {
@@ -113,7 +123,10 @@ impl Server {
             address,
             fake,
             gateway,
-            client: reqwest::Client::builder().timeout(PATIENCE).build().unwrap(),
+            client: reqwest::Client::builder()
+                .timeout(PATIENCE)
+                .build()
+                .unwrap(),
             stop: Some(stop),
             serving,
         }
@@ -132,7 +145,11 @@ impl Server {
     }
 
     pub(crate) async fn get_as(&self, path: &str, token: &str) -> Response {
-        self.request(Method::GET, path).bearer_auth(token).send().await.unwrap()
+        self.request(Method::GET, path)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Begins shutdown.
@@ -142,7 +159,10 @@ impl Server {
 
     /// Waits until `serve` has returned.
     pub(crate) async fn stopped(self) {
-        tokio::time::timeout(PATIENCE, self.serving).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.serving)
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {
@@ -162,7 +182,10 @@ pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
     loop {
-        match tokio::time::timeout(PATIENCE, stream.read(&mut chunk)).await.expect("the server closes") {
+        match tokio::time::timeout(PATIENCE, stream.read(&mut chunk))
+            .await
+            .expect("the server closes")
+        {
             Ok(0) | Err(_) => break,
             Ok(read) => answer.extend_from_slice(&chunk[..read]),
         }
@@ -172,9 +195,17 @@ pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
 
 /// The answer is an error in the standard form: returns its code.
 pub(crate) async fn error(response: Response, status: u16) -> String {
-    assert_eq!(response.status(), StatusCode::from_u16(status).unwrap(), "{}", response.url());
+    assert_eq!(
+        response.status(),
+        StatusCode::from_u16(status).unwrap(),
+        "{}",
+        response.url()
+    );
     assert_eq!(response.headers()["content-type"], "application/json");
-    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let id = response.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let body: Value = response.json().await.unwrap();
     standard(&body, &id)
 }
@@ -184,7 +215,10 @@ pub(crate) fn standard(body: &Value, request_id: &str) -> String {
     let error = &body["error"];
     assert_eq!(error["request_id"], request_id);
     let message = error["message"].as_str().unwrap();
-    assert!(!message.is_empty() && !message.contains("secret"), "{message}");
+    assert!(
+        !message.is_empty() && !message.contains("secret"),
+        "{message}"
+    );
     assert_eq!(body.as_object().unwrap().len(), 1);
     error["code"].as_str().unwrap().to_owned()
 }
@@ -192,6 +226,13 @@ pub(crate) fn standard(body: &Value, request_id: &str) -> String {
 /// A raw answer taken apart: status, head, body.
 pub(crate) fn parts(answer: &str) -> (u16, String, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.unwrap_or(0), head.to_ascii_lowercase(), body.to_owned())
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (
+        status.unwrap_or(0),
+        head.to_ascii_lowercase(),
+        body.to_owned(),
+    )
 }

@@ -44,6 +44,13 @@ async fn read(caller: Caller, Path(id): Path<String>) -> Result<Json<Note>> {
     note.map(Json).ok_or_else(|| Error::not_found("note"))
 }
 
+#[utoipa::path(delete, path = "/api/v1/notes/{id}", responses((status = 204)), security(("bearer" = [])))]
+async fn remove(caller: Caller, Path(id): Path<String>) -> Result<Answer> {
+    let mine = json!({"_id": id, "owner": caller.user});
+    let deleted = NOTES.delete_one(mine).await?;
+    if deleted { Ok(Answer::no_content()) } else { Err(Error::not_found("note")) }
+}
+
 #[utoipa::path(get, path = "/api/v1/notes", params(List), responses((status = 200, body = Page<Note>)), security(("bearer" = [])))]
 async fn list(caller: Caller, Query(list): Query<List>) -> Result<Json<Page<Note>>> {
     let paging = Paging::new(list.page, list.per_page)?;
@@ -55,7 +62,7 @@ async fn list(caller: Caller, Query(list): Query<List>) -> Result<Json<Page<Note
 
 /// Every address of the component.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(read))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(read, remove))
 }
 
 sbd_sdk::component!(router);

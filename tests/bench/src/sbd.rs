@@ -1,0 +1,96 @@
+//! A running `sbd` as it ships, and users that have a family each.
+
+use crate::load::{self, Shot};
+use crate::process::{self, Process};
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Users of a server under load. The default limit is per user, so there must be several.
+pub(crate) const USERS: usize = 32;
+
+const PASSWORD: &str = "Correct-horse-7";
+
+/// A running `sbd up`, killed when dropped.
+pub(crate) struct Sbd {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+    /// From the process' start to its first answer on `/healthz`.
+    pub(crate) started_in: Duration,
+}
+
+/// A path below the API and the header that opens it.
+#[derive(Clone, Debug)]
+pub(crate) struct Family {
+    pub(crate) path: String,
+    pub(crate) authorization: String,
+}
+
+// === impl Sbd ===
+
+impl Sbd {
+    /// Serves the application in the binary from this data directory, as nobody configured it.
+    pub(crate) fn start(data_dir: &Path) -> anyhow::Result<Self> {
+        let (address, admin) = (process::free_address()?, process::free_address()?);
+        let mut command = Command::new(process::build_folder()?.join("sbd"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SBD_")) {
+            command.env_remove(name);
+        }
+        command.args(["up", "--listen", &address.to_string(), "--admin-listen", &admin.to_string(), "--data-dir"]);
+        command.arg(data_dir).stdout(Stdio::null());
+        let mut process = Process::start(&mut command, data_dir.with_extension("log"))?;
+        let started_in = process.wait_for(address, "/healthz", "").context("sbd does not start")?;
+        Ok(Self { process, address, started_in })
+    }
+
+    /// Makes so many users and lets each create a family.
+    pub(crate) fn families(&self, users: usize) -> anyhow::Result<Vec<Family>> {
+        (0..users).map(|number| self.family(&format!("bench{number}"))).collect()
+    }
+
+    fn family(&self, name: &str) -> anyhow::Result<Family> {
+        let user = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        load::once(self.address, &Shot::post("/api/v1/auth/register", &user))?;
+        let secret = json!({"identifier": name, "password": PASSWORD});
+        let tokens = load::once(self.address, &Shot::post("/api/v1/auth/login", &secret).expecting(200))?;
+        let authorization = format!("Bearer {}", text(&tokens, "access_token")?);
+        let create = create().header("authorization", &authorization);
+        let path = created(self.address, &create)?;
+        Ok(Family { path, authorization })
+    }
+}
+
+// === impl Family ===
+
+impl Family {
+    /// The request that reads it.
+    pub(crate) fn shot(&self) -> Shot {
+        Shot::get(&self.path).header("authorization", &self.authorization)
+    }
+}
+
+/// The requests that read them.
+pub(crate) fn shots(families: &[Family]) -> Arc<[Shot]> {
+    families.iter().map(Family::shot).collect()
+}
+
+/// The request that creates a family, without saying for whom.
+pub(crate) fn create() -> Shot {
+    Shot::post("/api/v1/families", &json!({"name": "The Lovelaces", "description": "of London"}))
+}
+
+/// Sends it and gives the new family's path.
+pub(crate) fn created(address: SocketAddr, create: &Shot) -> anyhow::Result<String> {
+    let answer = load::once(address, create)?;
+    Ok(format!("/api/v1/families/{}", text(&answer, "id")?))
+}
+
+fn text(body: &[u8], field: &str) -> anyhow::Result<String> {
+    let body: Value = serde_json::from_slice(body)?;
+    let text = body.get(field).and_then(Value::as_str);
+    Ok(text.with_context(|| format!("no `{field}` in {body}"))?.to_owned())
+}

@@ -1,0 +1,114 @@
+//! Compiled components on disk: used again, and never trusted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use sbd_tests::{Account, Launch, Server, json, run};
+use serde_json::Value;
+use std::path::PathBuf;
+
+const WARNING: &str = "compiled component was changed or comes from elsewhere";
+
+/// The application in the binary with an administrator, in a data directory of its own.
+async fn cold() -> Server {
+    let launch = Launch::default().cold().env("SBD_ADMIN_EMAIL", "root@example.com");
+    launch.env("SBD_ADMIN_PASSWORD", sbd_tests::PASSWORD).start().await
+}
+
+/// What the cache has done since the start: (hits, misses).
+async fn figures(server: &Server) -> (u64, u64) {
+    let root = Account::login(server, "root@example.com").await;
+    let cache = &root.read("/health").await["components"]["compile_cache"];
+    (cache["hits"].as_u64().unwrap(), cache["misses"].as_u64().unwrap())
+}
+
+fn files(server: &Server) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(server.data().join("compiled")).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+async fn serves(server: &Server) {
+    let api: Value = json(server.get("/openapi.json").await, 200).await;
+    assert!(api["paths"]["/api/v1/families"].is_object(), "{api}");
+}
+
+#[tokio::test]
+async fn a_second_start_compiles_nothing() {
+    let server = cold().await;
+    assert_eq!(figures(&server).await, (0, 2));
+    assert_eq!(files(&server).len(), 2);
+    let server = server.restart().await;
+    assert_eq!(figures(&server).await, (2, 0));
+    assert!(!server.log().contains(WARNING));
+    serves(&server).await;
+}
+
+#[tokio::test]
+async fn files_that_this_host_did_not_write_are_compiled_anew() {
+    let server = cold().await;
+    let written: Vec<Vec<u8>> = files(&server).iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let other = cold().await;
+    let foreign: Vec<Vec<u8>> = files(&other).iter().map(|file| std::fs::read(file).unwrap()).collect();
+    drop(other);
+    assert_ne!(written, foreign, "two data directories have the same secret");
+
+    let altered: Vec<Vec<u8>> = written.iter().map(|file| altered(file)).collect();
+    let truncated: Vec<Vec<u8>> = written.iter().map(|file| file[..file.len() / 2].to_vec()).collect();
+    let exchanged: Vec<Vec<u8>> = written.iter().rev().cloned().collect();
+    let empty = vec![Vec::new(); written.len()];
+    let mut server = server;
+    for (what, contents) in
+        [("altered", altered), ("truncated", truncated), ("foreign", foreign), ("exchanged", exchanged), ("empty", empty)]
+    {
+        let names = files(&server);
+        let (launch, data_dir) = server.kill();
+        for (name, bytes) in names.iter().zip(&contents) {
+            std::fs::write(name, bytes).unwrap();
+        }
+        server = launch.start_in(data_dir).await;
+        assert_eq!(server.log().matches(WARNING).count(), 2, "{what}: {}", server.log());
+        assert_eq!(figures(&server).await.0, 0, "{what} files were loaded");
+        serves(&server).await;
+        for (name, bytes) in names.iter().zip(&contents) {
+            assert_ne!(std::fs::read(name).unwrap(), *bytes, "{what}: the file was not replaced");
+        }
+    }
+}
+
+/// One bit in the middle of the machine code is another.
+fn altered(file: &[u8]) -> Vec<u8> {
+    let mut file = file.to_vec();
+    let middle = file.len() / 2;
+    file[middle] ^= 1;
+    file
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_written_is_no_hindrance() {
+    let server = cold().await;
+    let (launch, data_dir) = server.kill();
+    // A folder where the file should be: not readable as one, not replaceable by one.
+    for file in std::fs::read_dir(data_dir.path().join("compiled")).unwrap() {
+        let file = file.unwrap().path();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir_all(file.join("x")).unwrap();
+    }
+    let server = launch.start_in(data_dir).await;
+    assert!(server.log().contains("cannot keep a compiled component"), "{}", server.log());
+    serves(&server).await;
+}
+
+#[test]
+fn a_check_leaves_no_trace() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join("data").display().to_string();
+    let checked = run(&["check", "--data-dir", &path], &[], "");
+    assert!(checked.success, "{checked:?}");
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
+}

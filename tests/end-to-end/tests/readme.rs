@@ -1,0 +1,104 @@
+//! The README's first session does what it says.
+//!
+//! It is the fenced block behind the comment `<!-- first session -->`. A line that begins with `$ `
+//! is a command for the shell; the lines below it are what it answers. JSON is compared field by
+//! field as far as it is shown, and `…` stands for anything.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use sbd_tests::Server;
+use serde_json::Value;
+use std::process::Command;
+
+const README: &str = include_str!("../../../README.md");
+const MARK: &str = "<!-- first session -->";
+const BETWEEN: &str = "--- next command ---";
+
+/// A command and the answer below it.
+struct Step {
+    command: String,
+    answer: String,
+}
+
+fn session() -> Vec<Step> {
+    let (_, block) = README.split_once(MARK).expect("README.md has no `<!-- first session -->`");
+    let block = block.trim_start().strip_prefix("```sh\n").expect("no ```sh block follows the mark");
+    let (block, _) = block.split_once("\n```").expect("the block has no end");
+    let mut steps: Vec<Step> = Vec::new();
+    for line in block.lines() {
+        match (line.strip_prefix("$ "), steps.last_mut()) {
+            (Some(command), _) => steps.push(Step { command: command.to_owned(), answer: String::new() }),
+            (None, Some(step)) => step.answer.push_str(line),
+            (None, None) => panic!("an answer without a command: {line}"),
+        }
+    }
+    steps
+}
+
+#[tokio::test]
+async fn the_first_session() {
+    let steps = session();
+    assert!(steps.iter().filter(|step| !step.answer.is_empty()).count() >= 4, "the README shows too little");
+    let server = Server::start().await;
+    let mut script = String::from("set -e\n");
+    for step in &steps {
+        let command = step.command.replace("localhost:4747", server.address());
+        script.push_str(&format!("{command}\nprintf '\\n{BETWEEN}\\n'\n"));
+    }
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}\n{}", server.log());
+    let answers: Vec<&str> = said.split(BETWEEN).map(str::trim).collect();
+    assert_eq!(answers.len(), steps.len() + 1, "{said}");
+    for (step, answer) in steps.iter().zip(answers) {
+        agree(&step.answer, answer).unwrap_or_else(|difference| {
+            panic!("$ {}\nshown    {}\nanswered {answer}\n{difference}", step.command, step.answer)
+        });
+    }
+}
+
+/// Whether an answer is what was shown.
+fn agree(shown: &str, answer: &str) -> Result<(), String> {
+    match (serde_json::from_str(shown), serde_json::from_str(answer)) {
+        (Ok(shown), Ok(answer)) => contains(&answer, &shown, "$"),
+        _ if shown == answer || shown == "…" => Ok(()),
+        _ => Err("they differ".to_owned()),
+    }
+}
+
+fn contains(answer: &Value, shown: &Value, at: &str) -> Result<(), String> {
+    match (shown, answer) {
+        (Value::String(any), _) if any == "…" => match answer {
+            Value::Null => Err(format!("{at} is missing")),
+            _ => Ok(()),
+        },
+        (Value::Object(shown), Value::Object(_)) => {
+            shown.iter().try_for_each(|(name, shown)| contains(&answer[name], shown, &format!("{at}.{name}")))
+        }
+        (Value::Array(shown), Value::Array(answer)) if shown.len() == answer.len() => {
+            let mut pairs = shown.iter().zip(answer).enumerate();
+            pairs.try_for_each(|(n, (shown, answer))| contains(answer, shown, &format!("{at}[{n}]")))
+        }
+        _ if shown == answer => Ok(()),
+        _ => Err(format!("{at} is {answer}, not {shown}")),
+    }
+}
+
+#[test]
+fn the_comparison_sees_differences() {
+    assert!(agree(r#"{"a":"…","b":[{"c":1}]}"#, r#"{"a":"x","b":[{"c":1,"d":2}],"e":3}"#).is_ok());
+    for (shown, answer) in [
+        (r#"{"a":"…"}"#, "{}"),
+        (r#"{"a":1}"#, r#"{"a":2}"#),
+        (r#"{"a":[]}"#, r#"{"a":[1]}"#),
+        ("{}", "text"),
+        ("", r#"{"error":{}}"#),
+    ] {
+        assert!(agree(shown, answer).is_err(), "{shown} {answer}");
+    }
+}

@@ -163,10 +163,12 @@ impl AllowedHosts {
     }
 
     fn hosts(&self) -> impl Iterator<Item = &Host> {
-        self.entries.iter().filter_map(|entry| match &entry.meaning {
-            Meaning::Host(host) => Some(host),
-            Meaning::Template(_) | Meaning::Nothing => None,
-        })
+        self.entries
+            .iter()
+            .filter_map(|entry| match &entry.meaning {
+                Meaning::Host(host) => Some(host),
+                Meaning::Template(_) | Meaning::Nothing => None,
+            })
     }
 }
 
@@ -249,13 +251,15 @@ impl Name {
                 "`{name}` is no host; a wildcard stands alone or for the first labels, like *.example.com"
             )
         };
-        match name.strip_prefix("*.").map(Address::parse) {
-            Some(Ok(Address::Domain(domain))) => Ok(Self::Below(format!(".{domain}"))),
-            Some(_) => Err(wrong()),
-            None if name.contains('*') => Err(wrong()),
-            None => Address::parse(name)
-                .map(Self::Exactly)
-                .map_err(|_| wrong()),
+        let below = name.strip_prefix("*.");
+        let rest = below.unwrap_or(name);
+        if rest.contains(['*', '{', '}']) {
+            return Err(wrong());
+        }
+        match (below, Address::parse(rest)) {
+            (None, Ok(address)) => Ok(Self::Exactly(address)),
+            (Some(_), Ok(Address::Domain(domain))) => Ok(Self::Below(format!(".{domain}"))),
+            _ => Err(wrong()),
         }
     }
 
@@ -283,7 +287,8 @@ impl Ports {
         }
         match text.split_once("..") {
             Some((from, to)) => {
-                let range = u32::from(from.parse::<u16>().ok()?)..u32::from(to.parse::<u16>().ok()?);
+                let range =
+                    u32::from(from.parse::<u16>().ok()?)..u32::from(to.parse::<u16>().ok()?);
                 (!range.is_empty()).then_some(Self::Within(range))
             }
             None => Some(Self::only(text.parse().ok()?)),
@@ -331,7 +336,13 @@ mod tests {
             ("https://a.com", "https", "a.com.evil.org", 443, false),
             ("https://a.com:8443/", "https", "a.com", 8443, true),
             ("https://a.com:8443", "https", "a.com", 443, false),
-            ("https://bücher.example", "https", "xn--bcher-kva.example", 443, true),
+            (
+                "https://bücher.example",
+                "https",
+                "xn--bcher-kva.example",
+                443,
+                true,
+            ),
             ("https://*.a.com", "https", "b.a.com", 443, true),
             ("https://*.a.com", "https", "c.b.a.com", 443, true),
             ("https://*.a.com", "https", "a.com", 443, false),
@@ -436,7 +447,10 @@ mod tests {
         let said = hosts
             .resolve(&values(&[("host", "hunter2/x"), ("optional", "")]))
             .unwrap_err();
-        assert!(said.contains("{{ host }}") && !said.contains("hunter2"), "{said}");
+        assert!(
+            said.contains("{{ host }}") && !said.contains("hunter2"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -5,26 +5,30 @@
 //! decoded once: past this crate there are no optional numbers, only values with defaults.
 
 mod app;
+mod collection;
 mod document;
 mod error;
+mod grant;
 mod hosts;
+mod limits;
 mod raw;
 mod read;
 mod route;
 mod settings;
 mod template;
+mod triggers;
 mod units;
 
 pub use app::{
     App, Build, Component, ComponentId, HttpTrigger, LoadOptions, Loaded, Route, Target, Variable,
     Warning,
 };
+pub use collection::{Collection, Direction, Index, IndexField};
 pub use error::ManifestError;
+pub use grant::Grant;
 pub use hosts::AllowedHosts;
+pub use limits::Limits;
 pub use route::{RouteMatch, Routes};
-pub use settings::{
-    AppSettings, Collection, ComponentSettings, Cors, Direction, Grant, Index, IndexField, Limits,
-    RateLimit,
-};
+pub use settings::{AppSettings, ComponentSettings, Cors, RateLimit};
 pub use template::Template;
 pub use units::{ByteSize, parse_duration};

@@ -103,7 +103,7 @@ pub(crate) struct Triggers {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpTrigger {
-    pub(crate) id: Option<Spanned<String>>,
+    pub(crate) id: Option<String>,
     pub(crate) route: Spanned<Route>,
     pub(crate) component: Option<Spanned<Reference>>,
     pub(crate) static_response: Option<Spanned<StaticResponse>>,

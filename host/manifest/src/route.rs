@@ -177,7 +177,9 @@ impl Segment {
             _ if segment.contains("...") => Err(format!(
                 "in route `{route}`, `...` must be a segment of its own at the end"
             )),
-            _ if segment.contains(|c: char| "*?#".contains(c) || c.is_whitespace() || c.is_control()) => {
+            _ if segment
+                .contains(|c: char| "*?#".contains(c) || c.is_whitespace() || c.is_control()) =>
+            {
                 Err(format!(
                     "segment `{}` has a character that paths do not have; percent-encode it",
                     segment.escape_default()

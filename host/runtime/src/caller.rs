@@ -39,7 +39,9 @@ pub struct CallerSeal {
 #[non_exhaustive]
 pub enum CallerError {
     /// Not sealed by this host, or changed since.
-    #[error("the `sbd-caller` header was not issued by this host; pass the received one on unchanged")]
+    #[error(
+        "the `sbd-caller` header was not issued by this host; pass the received one on unchanged"
+    )]
     Forged,
     /// It belongs to another tenant.
     #[error("the `sbd-caller` header belongs to another tenant")]
@@ -74,9 +76,13 @@ impl CallerSeal {
     pub fn open(&self, header: &HeaderValue, tenant: &str) -> Result<Caller, CallerError> {
         let text = header.to_str().map_err(|_| CallerError::Forged)?;
         let (claims, tag) = text.split_once('.').ok_or(CallerError::Forged)?;
-        let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| CallerError::Forged)?;
+        let tag = URL_SAFE_NO_PAD
+            .decode(tag)
+            .map_err(|_| CallerError::Forged)?;
         ring::hmac::verify(&self.key, claims.as_bytes(), &tag).map_err(|_| CallerError::Forged)?;
-        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| CallerError::Forged)?;
+        let claims = URL_SAFE_NO_PAD
+            .decode(claims)
+            .map_err(|_| CallerError::Forged)?;
         let caller: Caller = serde_json::from_slice(&claims).map_err(|_| CallerError::Forged)?;
         if &*caller.tenant != tenant {
             return Err(CallerError::OtherTenant);
@@ -89,7 +95,9 @@ impl CallerSeal {
 }
 
 fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
@@ -112,7 +120,10 @@ mod tests {
     #[test]
     fn a_sealed_caller_opens_again() {
         let seal = CallerSeal::new(&[7; 32]);
-        assert_eq!(seal.open(&seal.seal(&caller()).unwrap(), "acme"), Ok(caller()));
+        assert_eq!(
+            seal.open(&seal.seal(&caller()).unwrap(), "acme"),
+            Ok(caller())
+        );
     }
 
     #[test]
@@ -128,8 +139,16 @@ mod tests {
         let foreign = CallerSeal::new(&[8; 32]).seal(&caller()).unwrap();
         assert_eq!(seal.open(&foreign, "acme"), Err(CallerError::Forged));
         assert_eq!(seal.open(&good, "other"), Err(CallerError::OtherTenant));
-        let old = seal.seal(&Caller { expires_at: now(), ..caller() }).unwrap();
+        let old = seal
+            .seal(&Caller {
+                expires_at: now(),
+                ..caller()
+            })
+            .unwrap();
         assert_eq!(seal.open(&old, "acme"), Err(CallerError::Expired));
-        assert_eq!(seal.open(&HeaderValue::from_static("nonsense"), "acme"), Err(CallerError::Forged));
+        assert_eq!(
+            seal.open(&HeaderValue::from_static("nonsense"), "acme"),
+            Err(CallerError::Forged)
+        );
     }
 }

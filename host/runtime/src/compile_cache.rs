@@ -8,10 +8,10 @@
 
 use crate::Error;
 use ring::{digest, hmac};
-use subtle::ConstantTimeEq as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use subtle::ConstantTimeEq as _;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -47,8 +47,7 @@ impl CompileCache {
     /// # Errors
     /// When the folder cannot be made.
     pub fn open(folder: PathBuf, secret: &[u8; 32]) -> Result<Self, Error> {
-        std::fs::create_dir_all(&folder)
-            .map_err(|error| Error::data_directory(&folder, &error))?;
+        std::fs::create_dir_all(&folder).map_err(|error| Error::data_directory(&folder, &error))?;
         Ok(Self {
             folder,
             key: hmac::Key::new(hmac::HMAC_SHA256, secret),
@@ -134,9 +133,15 @@ impl CompileCache {
 
 fn file_name(engine: &Engine, wasm: &[u8]) -> String {
     let mut compatibility = DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut compatibility);
+    engine
+        .precompile_compatibility_hash()
+        .hash(&mut compatibility);
     let content = digest::digest(&digest::SHA256, wasm);
-    let content: String = content.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let content: String = content
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{content}-{:016x}.cwasm", compatibility.finish())
 }
 

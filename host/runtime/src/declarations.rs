@@ -4,10 +4,13 @@ use sbd_documents::{CollectionDeclaration, Direction, IndexDeclaration};
 use sbd_manifest::ComponentSettings;
 
 pub(crate) fn collections(settings: &ComponentSettings) -> Vec<CollectionDeclaration> {
-    let declared = settings.collections.iter().map(|(name, collection)| CollectionDeclaration {
-        name: name.clone(),
-        indexes: collection.indexes.iter().map(index).collect(),
-    });
+    let declared = settings
+        .collections
+        .iter()
+        .map(|(name, collection)| CollectionDeclaration {
+            name: name.clone(),
+            indexes: collection.indexes.iter().map(index).collect(),
+        });
     declared.collect()
 }
 

@@ -1,7 +1,9 @@
 //! The wasmtime engine: one a process.
 
 use std::time::Duration;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result,
+};
 
 /// How long a guest may compute before it must let others run. Every deadline that counts
 /// computing time counts in these.
@@ -21,13 +23,15 @@ pub const LARGEST_MEMORY: usize = 1 << 30;
 pub fn engine() -> Result<Engine> {
     let engine = Engine::new(&config())?;
     let ticking = engine.weak();
-    std::thread::Builder::new().name("sbd-epoch".to_owned()).spawn(move || {
-        while let Some(engine) = ticking.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("sbd-epoch".to_owned())
+        .spawn(move || {
+            while let Some(engine) = ticking.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        })?;
     Ok(engine)
 }
 

@@ -35,7 +35,9 @@ pub enum Error {
         reason: String,
     },
     /// A component imports something that the manifest does not grant.
-    #[error("component `{component}` imports {import}, which spin.toml does not grant; add this to it:\n\n{line}\n")]
+    #[error(
+        "component `{component}` imports {import}, which spin.toml does not grant; add this to it:\n\n{line}\n"
+    )]
     NotGranted {
         /// The component.
         component: String,
@@ -53,7 +55,9 @@ pub enum Error {
         reason: String,
     },
     /// The engine could not be made.
-    #[error("the WebAssembly engine does not start: {0}; it needs address space: raise `ulimit -v`")]
+    #[error(
+        "the WebAssembly engine does not start: {0}; it needs address space: raise `ulimit -v`"
+    )]
     Engine(String),
 }
 
@@ -99,15 +103,24 @@ pub enum InvokeError {
 
 impl Error {
     pub(crate) fn data_directory(path: &Path, reason: &impl ToString) -> Self {
-        Self::DataDirectory { path: path.to_owned(), reason: reason.to_string() }
+        Self::DataDirectory {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
     }
 
     pub(crate) fn capability(capability: &'static str, reason: &impl ToString) -> Self {
-        Self::Capability { capability, reason: reason.to_string() }
+        Self::Capability {
+            capability,
+            reason: reason.to_string(),
+        }
     }
 
     pub(crate) fn not_runnable(component: &str, reason: impl Into<String>) -> Self {
-        Self::NotRunnable { component: component.to_owned(), reason: reason.into() }
+        Self::NotRunnable {
+            component: component.to_owned(),
+            reason: reason.into(),
+        }
     }
 }
 

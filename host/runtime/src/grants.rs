@@ -49,17 +49,28 @@ const IMPORTS: &[(&str, Needs)] = &[
 ///
 /// # Errors
 /// An import that is not granted or not offered; no HTTP handler among the exports, or two.
-pub(crate) fn link(engine: &Engine, declared: &Declared, component: &Component) -> Result<ProxyPre<State>, Error> {
+pub(crate) fn link(
+    engine: &Engine,
+    declared: &Declared,
+    component: &Component,
+) -> Result<ProxyPre<State>, Error> {
     let id = declared.id.as_str();
     check_imports(engine, declared, component)?;
-    let linker = linker(engine, declared).map_err(|error| Error::not_runnable(id, format!("{error:#}")))?;
-    let pre = linker
-        .instantiate_pre(component)
-        .map_err(|error| Error::not_runnable(id, format!("its imports do not fit this host: {error:#}")))?;
+    let linker =
+        linker(engine, declared).map_err(|error| Error::not_runnable(id, format!("{error:#}")))?;
+    let pre = linker.instantiate_pre(component).map_err(|error| {
+        Error::not_runnable(id, format!("its imports do not fit this host: {error:#}"))
+    })?;
     let ty = component.component_type();
-    let handlers: Vec<&str> = ty.exports(engine).map(|(name, _)| name).filter(|name| is_handler(name)).collect();
+    let handlers: Vec<&str> = ty
+        .exports(engine)
+        .map(|(name, _)| name)
+        .filter(|name| is_handler(name))
+        .collect();
     let proxy = match handlers.as_slice() {
-        [one] if one.starts_with("wasi:http/handler@") => p3::bindings::ServicePre::new(pre).map(ProxyPre::P3),
+        [one] if one.starts_with("wasi:http/handler@") => {
+            p3::bindings::ServicePre::new(pre).map(ProxyPre::P3)
+        }
         [_] => p2::bindings::ProxyPre::new(pre).map(ProxyPre::P2),
         [] => {
             return Err(Error::not_runnable(
@@ -69,10 +80,18 @@ pub(crate) fn link(engine: &Engine, declared: &Declared, component: &Component) 
         }
         several => {
             let several = several.join(" and ");
-            return Err(Error::not_runnable(id, format!("it exports {several}; export one of them")));
+            return Err(Error::not_runnable(
+                id,
+                format!("it exports {several}; export one of them"),
+            ));
         }
     };
-    proxy.map_err(|error| Error::not_runnable(id, format!("its HTTP handler does not fit this host: {error:#}")))
+    proxy.map_err(|error| {
+        Error::not_runnable(
+            id,
+            format!("its HTTP handler does not fit this host: {error:#}"),
+        )
+    })
 }
 
 fn is_handler(export: &str) -> bool {
@@ -111,12 +130,22 @@ fn line_to_add(needs: Needs, declared: &Declared) -> String {
     let id = &declared.id;
     match needs {
         Needs::Nothing => String::new(),
-        Needs::OutboundHosts => format!("[component.{id}]\nallowed_outbound_hosts = [\"https://example.com\"]"),
+        Needs::OutboundHosts => {
+            format!("[component.{id}]\nallowed_outbound_hosts = [\"https://example.com\"]")
+        }
         Needs::KeyValueStores => format!("[component.{id}]\nkey_value_stores = [\"default\"]"),
         Needs::Grant(grant) => {
-            let mut grants: Vec<String> = declared.settings.grants.iter().map(|has| format!("\"{has}\"")).collect();
+            let mut grants: Vec<String> = declared
+                .settings
+                .grants
+                .iter()
+                .map(|has| format!("\"{has}\""))
+                .collect();
             grants.push(format!("\"{grant}\""));
-            format!("[component.{id}.tool.sbd]\ngrants = [{}]", grants.join(", "))
+            format!(
+                "[component.{id}.tool.sbd]\ngrants = [{}]",
+                grants.join(", ")
+            )
         }
     }
 }

@@ -13,7 +13,11 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView, WasiHttpView as _, p2};
 /// `wasi:http/types`, both versions: messages as data, no way out.
 pub(crate) fn add_types_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types::add_to_linker::<_, WasiHttp>(linker, State::http)?;
-    p2::bindings::http::types::add_to_linker::<_, WasiHttp>(linker, &Default::default(), State::http)
+    p2::bindings::http::types::add_to_linker::<_, WasiHttp>(
+        linker,
+        &Default::default(),
+        State::http,
+    )
 }
 
 /// The interfaces that send requests, both versions.

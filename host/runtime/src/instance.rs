@@ -42,9 +42,21 @@ pub(crate) struct Capabilities {
 // === impl State ===
 
 impl State {
-    pub(crate) fn new(outgoing: Outgoing, capabilities: Capabilities, environment: &[(String, String)], memory: usize) -> Self {
+    pub(crate) fn new(
+        outgoing: Outgoing,
+        capabilities: Capabilities,
+        environment: &[(String, String)],
+        memory: usize,
+    ) -> Self {
         let origins = Origins::new(outgoing.current.clone());
-        let log = |stream| LogStream::new(stream, &outgoing.tenant, &outgoing.component, &origins.current);
+        let log = |stream| {
+            LogStream::new(
+                stream,
+                &outgoing.tenant,
+                &outgoing.component,
+                &outgoing.current,
+            )
+        };
         // No files, no sockets, no arguments; the environment is what the manifest says.
         let wasi = WasiCtx::builder()
             .stdout(log(Stream::Stdout))
@@ -78,13 +90,20 @@ impl OriginsView for State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks: &mut self.outgoing,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }
 
@@ -96,7 +115,10 @@ impl sbd_documents::DocumentsView for State {
 
 impl sbd_keyvalue::KeyvalueView for State {
     fn keyvalue(&mut self) -> sbd_keyvalue::KeyvalueCtxView<'_> {
-        sbd_keyvalue::KeyvalueCtxView { ctx: &mut self.keyvalue, table: &mut self.table }
+        sbd_keyvalue::KeyvalueCtxView {
+            ctx: &mut self.keyvalue,
+            table: &mut self.table,
+        }
     }
 }
 

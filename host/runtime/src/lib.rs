@@ -22,8 +22,8 @@ mod tenant;
 pub use body::Body;
 pub use caller::{CALLER, Caller, CallerError, CallerSeal};
 pub use compile_cache::CompileCacheStats;
-pub use sbd_storage::Options as StorageOptions;
 pub use error::{Error, InvokeError};
+pub use sbd_storage::Options as StorageOptions;
 
 use ::http::uri::{Authority, PathAndQuery};
 use ::http::{HeaderValue, Request, Response, Uri, header};
@@ -144,7 +144,9 @@ impl Runtime {
     /// The first thing that is wrong, with what to do about it.
     pub async fn start(app: Arc<App>, settings: Settings) -> Result<Self, Error> {
         let loading = tokio::task::spawn_blocking(move || Inner::load(app, settings));
-        let inner = loading.await.map_err(|error| Error::Engine(error.to_string()))??;
+        let inner = loading
+            .await
+            .map_err(|error| Error::Engine(error.to_string()))??;
         let inner = Arc::new(inner);
         let swept = Arc::downgrade(&inner);
         tokio::spawn(async move {
@@ -171,18 +173,34 @@ impl Runtime {
     /// # Errors
     /// When its database cannot be opened or does not fit the declared indexes.
     pub async fn open_tenant(&self, name: &Arc<str>) -> Result<(), Error> {
-        self.inner.tenant(name).await?.get_or_try_init(|| Tenant::open(&self.inner, name)).await.map(drop)
+        self.inner
+            .tenant(name)
+            .await?
+            .get_or_try_init(|| Tenant::open(&self.inner, name))
+            .await
+            .map(drop)
     }
 
     /// Sends a request to a component. Headers that begin with `sbd-` are replaced by the host's.
     ///
     /// # Errors
     /// When there is no answer; see [`InvokeError`]. An error status of the component is an answer.
-    pub async fn invoke(&self, call: Call, mut request: Request<Body>) -> Result<Response<Body>, InvokeError> {
+    pub async fn invoke(
+        &self,
+        call: Call,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, InvokeError> {
         drop_platform_headers(request.headers_mut());
-        let caller = call.caller.as_ref().and_then(|caller| self.inner.seal.seal(caller));
-        let origin = Origin { request_id: call.request_id, caller, depth: 0 };
-        let chained = Chained { tenant: call.tenant, component: call.component, origin };
+        let caller = call
+            .caller
+            .as_ref()
+            .and_then(|caller| self.inner.seal.seal(caller));
+        let origin = Origin::new(call.request_id, caller, 0);
+        let chained = Chained {
+            tenant: call.tenant,
+            component: call.component,
+            origin,
+        };
         self.inner.invoke(chained, request).await
     }
 
@@ -198,10 +216,17 @@ impl Runtime {
         let instances = self.inner.components.iter();
         Stats {
             instances: instances
-                .map(|(id, component)| (id.to_string(), component.instances.load(Ordering::Relaxed)))
+                .map(|(id, component)| {
+                    (id.to_string(), component.instances.load(Ordering::Relaxed))
+                })
                 .collect(),
             compile_cache: self.inner.compile_cache.stats(),
-            tenants: self.inner.open_tenants().iter().filter(|tenant| tenant.initialized()).count(),
+            tenants: self
+                .inner
+                .open_tenants()
+                .iter()
+                .filter(|tenant| tenant.initialized())
+                .count(),
         }
     }
 }
@@ -212,18 +237,33 @@ impl Inner {
     fn load(app: Arc<App>, settings: Settings) -> Result<Self, Error> {
         let data_dir = settings.data_dir;
         let secrets = data_dir.join("keyring").join("host");
-        let secret = |name| HostSecret::load_or_create(&secrets, name).map_err(|error| Error::capability("keys", &error));
+        let secret = |name| {
+            HostSecret::load_or_create(&secrets, name)
+                .map_err(|error| Error::capability("keys", &error))
+        };
         let engine = engine::engine().map_err(|error| Error::Engine(format!("{error:#}")))?;
-        let compile_cache = CompileCache::open(data_dir.join("compiled"), secret("compile-cache")?.bytes())?;
+        let compile_cache =
+            CompileCache::open(data_dir.join("compiled"), secret("compile-cache")?.bytes())?;
         let mut components = HashMap::new();
         for declared in app.components.values() {
-            let variables = settings.variables.get(declared.id.as_str()).cloned().unwrap_or_default();
-            let component = LoadedComponent::load(&engine, &compile_cache, declared, variables, &settings.read_source)?;
+            let variables = settings
+                .variables
+                .get(declared.id.as_str())
+                .cloned()
+                .unwrap_or_default();
+            let component = LoadedComponent::load(
+                &engine,
+                &compile_cache,
+                declared,
+                variables,
+                &settings.read_source,
+            )?;
             components.insert(Arc::from(declared.id.as_str()), component);
         }
         let keyring = FileKeyring::open(data_dir.join("keyring").join("tenants"), settings.keys)
             .map_err(|error| Error::capability("keys", &error))?;
-        let passwords = Hasher::new(settings.passwords).map_err(|error| Error::capability("passwords", &error))?;
+        let passwords = Hasher::new(settings.passwords)
+            .map_err(|error| Error::capability("passwords", &error))?;
         Ok(Self {
             seal: CallerSeal::new(secret("caller")?.bytes()),
             app,
@@ -241,7 +281,10 @@ impl Inner {
     }
 
     fn open_tenants(&self) -> Vec<Arc<OnceCell<Tenant>>> {
-        self.tenants.read().map(|tenants| tenants.values().cloned().collect()).unwrap_or_default()
+        self.tenants
+            .read()
+            .map(|tenants| tenants.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// The tenant's place, open or not.
@@ -255,8 +298,15 @@ impl Inner {
     }
 
     /// The way of every request to every component, from outside or from another component.
-    async fn invoke(self: &Arc<Self>, call: Chained, mut request: Request<Body>) -> Result<Response<Body>, InvokeError> {
-        let place = self.tenant(&call.tenant).await.map_err(|error| InvokeError::CannotStart(error.to_string()))?;
+    async fn invoke(
+        self: &Arc<Self>,
+        call: Chained,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, InvokeError> {
+        let place = self
+            .tenant(&call.tenant)
+            .await
+            .map_err(|error| InvokeError::CannotStart(error.to_string()))?;
         let tenant = place
             .get_or_try_init(|| Tenant::open(self, &call.tenant))
             .await
@@ -267,7 +317,9 @@ impl Inner {
             .ok_or_else(|| InvokeError::UnknownComponent(call.component.to_string()))?;
         describe(&mut request, &call)?;
         let mut response = pool.handle(call.origin, request).await?;
-        if response.headers().contains_key(REVOKED) && self.app.settings.auth.as_deref() == Some(&*call.component) {
+        if response.headers().contains_key(REVOKED)
+            && self.app.settings.auth.as_deref() == Some(&*call.component)
+        {
             self.revoke(&call.tenant, response.headers());
         }
         drop_platform_headers(response.headers_mut());
@@ -275,8 +327,14 @@ impl Inner {
     }
 
     fn revoke(&self, tenant: &str, headers: &::http::HeaderMap) {
-        let lists = headers.get_all(REVOKED).iter().filter_map(|list| list.to_str().ok());
-        let sessions: Vec<String> = lists.flat_map(|list| list.split(',')).map(|id| id.trim().to_owned()).collect();
+        let lists = headers
+            .get_all(REVOKED)
+            .iter()
+            .filter_map(|list| list.to_str().ok());
+        let sessions: Vec<String> = lists
+            .flat_map(|list| list.split(','))
+            .map(|id| id.trim().to_owned())
+            .collect();
         if let Ok(observers) = self.revoked.read() {
             for observer in observers.iter() {
                 observer(tenant, &sessions);
@@ -287,7 +345,9 @@ impl Inner {
 
 /// Sets what the host tells a guest about a request: the platform's headers, and a complete URI.
 fn describe(request: &mut Request<Body>, call: &Chained) -> Result<(), InvokeError> {
-    let text = |text: &str| HeaderValue::from_str(text).map_err(|error| InvokeError::CannotStart(error.to_string()));
+    let text = |text: &str| {
+        HeaderValue::from_str(text).map_err(|error| InvokeError::CannotStart(error.to_string()))
+    };
     let headers = request.headers_mut();
     headers.insert("sbd-request-id", text(&call.origin.request_id)?);
     headers.insert("sbd-tenant", text(&call.tenant)?);
@@ -295,11 +355,25 @@ fn describe(request: &mut Request<Body>, call: &Chained) -> Result<(), InvokeErr
         headers.insert(CALLER, caller.clone());
     }
     if request.uri().authority().is_none() {
-        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.and_then(|host| host.parse().ok()).unwrap_or_else(|| Authority::from_static("localhost"));
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let complete = Uri::builder().scheme(INTERNAL_SCHEME).authority(host).path_and_query(path).build();
-        *request.uri_mut() = complete.map_err(|error| InvokeError::CannotStart(error.to_string()))?;
+        let host = request
+            .headers()
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let host = host
+            .and_then(|host| host.parse().ok())
+            .unwrap_or_else(|| Authority::from_static("localhost"));
+        let path = request
+            .uri()
+            .path_and_query()
+            .cloned()
+            .unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let complete = Uri::builder()
+            .scheme(INTERNAL_SCHEME)
+            .authority(host)
+            .path_and_query(path)
+            .build();
+        *request.uri_mut() =
+            complete.map_err(|error| InvokeError::CannotStart(error.to_string()))?;
     }
     Ok(())
 }
@@ -320,9 +394,9 @@ impl LoadedComponent {
             path: declared.source.clone(),
             reason: error.to_string(),
         })?;
-        let component = cache
-            .load(engine, &wasm)
-            .map_err(|error| Error::not_runnable(id, format!("{}: {error:#}", declared.source.display())))?;
+        let component = cache.load(engine, &wasm).map_err(|error| {
+            Error::not_runnable(id, format!("{}: {error:#}", declared.source.display()))
+        })?;
         let proxy = grants::link(engine, declared, &component)?;
         Ok(Self {
             proxy: Arc::new(proxy),

@@ -41,7 +41,12 @@ struct Shared {
 // === impl LogStream ===
 
 impl LogStream {
-    pub(crate) fn new(stream: Stream, tenant: &Arc<str>, component: &Arc<str>, current: &Current) -> Self {
+    pub(crate) fn new(
+        stream: Stream,
+        tenant: &Arc<str>,
+        component: &Arc<str>,
+        current: &Current,
+    ) -> Self {
         let shared = Shared {
             stream,
             tenant: Arc::clone(tenant),
@@ -49,7 +54,9 @@ impl LogStream {
             current: current.clone(),
             partial: Mutex::default(),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     fn write_bytes(&self, bytes: &[u8]) {
@@ -74,8 +81,12 @@ impl Shared {
         let request_id = origin.as_ref().map_or("-", |origin| &*origin.request_id);
         let (tenant, component) = (&*self.tenant, &*self.component);
         match self.stream {
-            Stream::Stdout => tracing::info!(target: "guest", tenant, component, request_id, "{line}"),
-            Stream::Stderr => tracing::warn!(target: "guest", tenant, component, request_id, "{line}"),
+            Stream::Stdout => {
+                tracing::info!(target: "guest", tenant, component, request_id, "{line}")
+            }
+            Stream::Stderr => {
+                tracing::warn!(target: "guest", tenant, component, request_id, "{line}")
+            }
         }
     }
 }
@@ -83,7 +94,11 @@ impl Shared {
 impl Drop for Shared {
     /// The last line of an instance may lack its end.
     fn drop(&mut self) {
-        let partial = self.partial.get_mut().map(std::mem::take).unwrap_or_default();
+        let partial = self
+            .partial
+            .get_mut()
+            .map(std::mem::take)
+            .unwrap_or_default();
         if !partial.is_empty() {
             self.emit(&partial);
         }
@@ -107,7 +122,11 @@ impl StdoutStream for LogStream {
 }
 
 impl AsyncWrite for LogStream {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.write_bytes(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -148,7 +167,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     let mut io = linker.instance(STREAMS)?;
     io.func_wrap(
         "[method]output-stream.write",
-        |mut store: StoreContextMut<'_, State>, (stream, bytes): (Resource<DynOutputStream>, Vec<u8>)| {
+        |mut store: StoreContextMut<'_, State>,
+         (stream, bytes): (Resource<DynOutputStream>, Vec<u8>)| {
             find_current(store.as_context_mut());
             let table = store.data_mut().table();
             let written = table.write(stream, bytes);
@@ -157,7 +177,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     )?;
     io.func_wrap_async(
         "[method]output-stream.blocking-write-and-flush",
-        |mut store: StoreContextMut<'_, State>, (stream, bytes): (Resource<DynOutputStream>, Vec<u8>)| {
+        |mut store: StoreContextMut<'_, State>,
+         (stream, bytes): (Resource<DynOutputStream>, Vec<u8>)| {
             find_current(store.as_context_mut());
             Box::new(async move {
                 let table = store.data_mut().table();
@@ -173,7 +194,10 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 /// The interface as wasmtime-wasi links it.
 const STREAMS: &str = "wasi:io/streams@0.2.12";
 
-fn answer(table: &mut ResourceTable, written: StreamResult<()>) -> wasmtime::Result<Result<(), streams::StreamError>> {
+fn answer(
+    table: &mut ResourceTable,
+    written: StreamResult<()>,
+) -> wasmtime::Result<Result<(), streams::StreamError>> {
     match written {
         Ok(()) => Ok(Ok(())),
         Err(error) => Ok(Err(streams::Host::convert_stream_error(table, error)?)),

@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use wasmtime::AsContextMut;
 use wasmtime::component::GuestTaskId;
@@ -15,6 +16,8 @@ pub(crate) struct Origin {
     pub(crate) caller: Option<HeaderValue>,
     /// How many components called each other to get here.
     pub(crate) depth: u8,
+    /// Whether the instance was stopped for computing too long, which wasmtime tells as a trap.
+    pub(crate) over_time: AtomicBool,
 }
 
 /// The origin on whose behalf an instance runs right now. Shared with the log streams of the
@@ -32,6 +35,19 @@ pub(crate) struct Origins {
 /// A store's data that knows its origins.
 pub(crate) trait OriginsView: Send {
     fn origins(&mut self) -> &mut Origins;
+}
+
+// === impl Origin ===
+
+impl Origin {
+    pub(crate) fn new(request_id: Arc<str>, caller: Option<HeaderValue>, depth: u8) -> Self {
+        Self {
+            request_id,
+            caller,
+            depth,
+            over_time: AtomicBool::new(false),
+        }
+    }
 }
 
 // === impl Current ===
@@ -52,7 +68,17 @@ impl Current {
 
 impl Origins {
     pub(crate) fn new(current: Current) -> Self {
-        Self { by_task: HashMap::new(), current }
+        Self {
+            by_task: HashMap::new(),
+            current,
+        }
+    }
+
+    /// Notes why the instance, and with it every request that it is answering, is about to end.
+    pub(crate) fn over_time(&self) {
+        for origin in self.by_task.values() {
+            origin.over_time.store(true, Ordering::Relaxed);
+        }
     }
 
     /// A task begins to answer a request. Entries stay until the instance ends (it is reused a

@@ -35,14 +35,23 @@ pub(crate) struct Outgoing {
     pub(crate) current: Current,
 }
 
-type Sent = (Response<Body>, Box<dyn Future<Output = Result<(), BodyError>> + Send>);
+type Sent = (
+    Response<Body>,
+    Box<dyn Future<Output = Result<(), BodyError>> + Send>,
+);
 
 /// A pooled client for every guest of the process.
 pub(crate) fn client() -> HttpClient {
     let provider = rustls::crypto::ring::default_provider();
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
         .with_provider_and_webpki_roots(provider)
-        .map(|builder| builder.https_or_http().enable_http1().enable_http2().build());
+        .map(|builder| {
+            builder
+                .https_or_http()
+                .enable_http1()
+                .enable_http2()
+                .build()
+        });
     match connector {
         Ok(connector) => Client::builder(TokioExecutor::new()).build(connector),
         Err(never) => unreachable!("ring supports TLS 1.2 and 1.3: {never}"),
@@ -88,7 +97,11 @@ impl Outgoing {
         let tenant = Arc::clone(&self.tenant);
         let granted = self.allowed.allows_component(&component);
         if !granted {
-            self.refused(&self.allowed.line_to_add("http", &format!("{component}{INTERNAL}"), None));
+            self.refused(&self.allowed.line_to_add(
+                "http",
+                &format!("{component}{INTERNAL}"),
+                None,
+            ));
         }
         async move {
             if !granted {
@@ -110,13 +123,23 @@ impl Outgoing {
                 None => origin.as_ref().and_then(|origin| origin.caller.clone()),
             };
             drop_platform_headers(request.headers_mut());
-            let depth = origin.as_ref().map_or(1, |origin| origin.depth.saturating_add(1));
+            let depth = origin
+                .as_ref()
+                .map_or(1, |origin| origin.depth.saturating_add(1));
             if depth > DEEPEST_CHAIN {
                 return Err(BodyError::LoopDetected);
             }
-            let request_id = origin.map_or_else(|| Arc::from("-"), |origin| Arc::clone(&origin.request_id));
-            let chained = Chained { tenant, component, origin: Origin { request_id, caller, depth } };
-            runtime.invoke(chained, request).await.map_err(BodyError::from)
+            let request_id =
+                origin.map_or_else(|| Arc::from("-"), |origin| Arc::clone(&origin.request_id));
+            let chained = Chained {
+                tenant,
+                component,
+                origin: Origin::new(request_id, caller, depth),
+            };
+            runtime
+                .invoke(chained, request)
+                .await
+                .map_err(BodyError::from)
         }
     }
 
@@ -129,7 +152,9 @@ impl Outgoing {
         let uri = request.uri();
         let scheme = uri.scheme_str().unwrap_or("https");
         let host = uri.host().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+        let port = uri
+            .port_u16()
+            .unwrap_or(if scheme == "http" { 80 } else { 443 });
         let granted = self.allowed.allows(scheme, host, port);
         if !granted {
             self.refused(&self.allowed.line_to_add(scheme, host, uri.port_u16()));
@@ -140,11 +165,19 @@ impl Outgoing {
                 return Err(BodyError::HttpRequestDenied);
             }
             let client = client.ok_or(BodyError::DestinationUnavailable)?;
-            let patience = options.and_then(|options| options.first_byte_timeout).unwrap_or(FIRST_BYTE_TIMEOUT);
+            let patience = options
+                .and_then(|options| options.first_byte_timeout)
+                .unwrap_or(FIRST_BYTE_TIMEOUT);
             let response = tokio::time::timeout(patience, client.request(request))
                 .await
                 .map_err(|_| BodyError::ConnectionReadTimeout)?
-                .map_err(|error| if error.is_connect() { BodyError::ConnectionRefused } else { BodyError::HttpProtocolError })?;
+                .map_err(|error| {
+                    if error.is_connect() {
+                        BodyError::ConnectionRefused
+                    } else {
+                        BodyError::HttpProtocolError
+                    }
+                })?;
             Ok(response.map(|body| body.map_err(BodyError::Hyper).boxed_unsync()))
         }
     }
@@ -161,7 +194,11 @@ impl Outgoing {
 
 /// Removes every header that only the host may set.
 pub(crate) fn drop_platform_headers(headers: &mut http::HeaderMap) {
-    let ours: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("sbd-")).cloned().collect();
+    let ours: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("sbd-"))
+        .cloned()
+        .collect();
     for name in ours {
         headers.remove(name);
     }

@@ -23,8 +23,8 @@ use tokio::time::Sleep;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Result, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi_http::handler::{
-    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, ShouldAccept, WorkerExpiration,
-    WorkerState, WorkerStatus,
+    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre,
+    ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
 };
 use wasmtime_wasi_http::{WasiHttpView as _, p3};
 
@@ -64,6 +64,7 @@ pub(crate) struct Blueprint {
 
 /// One instance's worker: how often it may be reused, and who hears of its end.
 pub(crate) struct Worker {
+    runtime: Weak<Inner>,
     tenant: Arc<str>,
     component: Arc<str>,
     requests: usize,
@@ -106,23 +107,37 @@ impl Pool {
     }
 
     /// Lets an instance answer the request.
-    pub(crate) async fn handle(&self, origin: Origin, request: Request<Body>) -> Result<Response<Body>, InvokeError> {
+    pub(crate) async fn handle(
+        &self,
+        origin: Origin,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, InvokeError> {
         let permit = self.admit().await?;
         let give_up = Instant::now() + self.limits.queue_wait;
         let mut next = (Arc::new(origin), request);
         let timeout = self.limits.request_timeout;
         loop {
             let (origin, request) = next;
-            let handled = tokio::time::timeout(timeout, self.handler.handle(Arc::clone(&origin), request)).await;
+            let handled =
+                tokio::time::timeout(timeout, self.handler.handle(Arc::clone(&origin), request))
+                    .await;
             let error = match handled {
                 Err(_) => return Err(InvokeError::Timeout(timeout)),
-                Ok(Ok(response)) => return Ok(response.map(|body| Held { body, _permit: permit }.boxed_unsync())),
+                Ok(Ok(response)) => {
+                    return Ok(response.map(|body| {
+                        Held {
+                            body,
+                            _permit: permit,
+                        }
+                        .boxed_unsync()
+                    }));
+                }
                 Ok(Err(error)) => error,
             };
             // A request that never reached an instance comes back whole and can wait for one.
             let unstarted = match error.downcast::<InstantiationError<Arc<Origin>>>() {
                 Ok(unstarted) => unstarted,
-                Err(error) => return Err(self.explain(&error)),
+                Err(error) => return Err(self.explain(&error, &origin)),
             };
             if !is_crowded(&unstarted.error) {
                 return Err(InvokeError::CannotStart(format!("{:#}", unstarted.error)));
@@ -131,7 +146,10 @@ impl Pool {
                 return Err(self.overloaded("instances"));
             }
             tokio::time::sleep(RETRY).await;
-            let request = unstarted.request.into_inner().map_err(|_| InvokeError::Trapped)?;
+            let request = unstarted
+                .request
+                .into_inner()
+                .map_err(|_| InvokeError::Trapped)?;
             next = (unstarted.request_data, request);
         }
     }
@@ -149,10 +167,16 @@ impl Pool {
     }
 
     fn overloaded(&self, limit: &'static str) -> InvokeError {
-        InvokeError::Overloaded { retry_after: Duration::from_secs(1), limit }
+        InvokeError::Overloaded {
+            retry_after: Duration::from_secs(1),
+            limit,
+        }
     }
 
-    fn explain(&self, error: &wasmtime::Error) -> InvokeError {
+    fn explain(&self, error: &wasmtime::Error, origin: &Origin) -> InvokeError {
+        if origin.over_time.load(Ordering::Relaxed) {
+            return InvokeError::Timeout(self.limits.cpu_time);
+        }
         if error.is::<ExpirationError>() {
             return InvokeError::Timeout(self.limits.request_timeout);
         }
@@ -181,9 +205,9 @@ impl HandlerState for Blueprint {
         let alive = Alive::new(&self.instances, self.limits.instances)?;
         let mut store = self.store();
         let started = tokio::time::timeout(START, self.proxy.instantiate_async(&mut store));
-        let proxy = started
-            .await
-            .map_err(|_| wasmtime::format_err!("it did not start within {} s", START.as_secs()))??;
+        let proxy = started.await.map_err(|_| {
+            wasmtime::format_err!("it did not start within {} s", START.as_secs())
+        })??;
         let patience = self.limits.request_timeout;
         Ok(Instance {
             store,
@@ -195,6 +219,7 @@ impl HandlerState for Blueprint {
                 patience,
             },
             state: Worker {
+                runtime: self.runtime.clone(),
                 tenant: Arc::clone(&self.tenant),
                 component: Arc::clone(&self.component),
                 requests: about(self.limits.reuse_requests),
@@ -215,7 +240,12 @@ impl Blueprint {
             allowed: Arc::clone(&self.allowed),
             current: Default::default(),
         };
-        let state = State::new(outgoing, self.capabilities.clone(), &self.environment, self.limits.memory.bytes_usize());
+        let state = State::new(
+            outgoing,
+            self.capabilities.clone(),
+            &self.environment,
+            self.limits.memory.bytes_usize(),
+        );
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         let budget = self.limits.cpu_time.as_millis() / engine::TICK.as_millis();
@@ -224,6 +254,7 @@ impl Blueprint {
             let state = store.data_mut();
             state.ticks += 1;
             if u128::from(state.ticks) > budget {
+                state.origins().over_time();
                 wasmtime::bail!("the limit `cpu_time` is exceeded");
             }
             Ok(UpdateDeadline::Yield(1))
@@ -253,7 +284,9 @@ fn random_byte() -> u8 {
 impl Alive {
     fn new(instances: &Arc<AtomicUsize>, most: usize) -> Result<Self, InstancesLimit> {
         instances
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |alive| (alive < most).then_some(alive + 1))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |alive| {
+                (alive < most).then_some(alive + 1)
+            })
             .map_err(|_| InstancesLimit)?;
         Ok(Self(Arc::clone(instances)))
     }
@@ -295,7 +328,11 @@ impl WorkerState for Worker {
 
     fn drop(&self, store: Store<State>, result: Result<()>) {
         drop(store);
-        if let Err(error) = result {
+        // When the process ends its workers are cut off, which is no failure of theirs.
+        let ending = self.runtime.strong_count() == 0;
+        if let Err(error) = result
+            && !ending
+        {
             metrics::counter!("sbd_component_traps_total", "tenant" => self.tenant.to_string(), "component" => self.component.to_string())
                 .increment(1);
             tracing::error!(
@@ -311,7 +348,12 @@ impl WorkerState for Worker {
 // === impl Expiration ===
 
 impl WorkerExpiration for Expiration {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, status: WorkerStatus, since: Instant) -> Poll<()> {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        status: WorkerStatus,
+        since: Instant,
+    ) -> Poll<()> {
         let allowed = match status {
             WorkerStatus::Idle => self.idle,
             // One second past the request's own timeout, which ends it more gently.
@@ -336,7 +378,10 @@ impl http_body::Body for Held {
     type Data = bytes::Bytes;
     type Error = crate::body::BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<bytes::Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Self::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

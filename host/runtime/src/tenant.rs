@@ -44,7 +44,9 @@ impl Tenant {
             documents
                 .configure(id, &declarations)
                 .await
-                .map_err(|error| Error::capability("documents", &format!("component `{id}`: {error}")))?;
+                .map_err(|error| {
+                    Error::capability("documents", &format!("component `{id}`: {error}"))
+                })?;
             let capabilities = Capabilities {
                 documents: DocumentsCtx::new(documents.clone(), Arc::clone(id), &declarations),
                 keyvalue: opens_keyvalue(&keyvalue, id, &component.stores),
@@ -75,7 +77,9 @@ impl Tenant {
         match self.documents.sweep().await {
             Ok(0) => {}
             Ok(deleted) => tracing::debug!(deleted, "expired documents deleted"),
-            Err(error) => tracing::warn!(%error, "expired documents could not be deleted; the next pass tries again"),
+            Err(error) => {
+                tracing::warn!(%error, "expired documents could not be deleted; the next pass tries again")
+            }
         }
     }
 }
@@ -85,7 +89,11 @@ fn opens_keyvalue(
     component: &Arc<str>,
     stores: &Arc<BTreeSet<String>>,
 ) -> Arc<dyn Fn() -> KeyvalueCtx + Send + Sync> {
-    let (backend, component, stores) = (Arc::clone(backend), Arc::clone(component), Arc::clone(stores));
+    let (backend, component, stores) = (
+        Arc::clone(backend),
+        Arc::clone(component),
+        Arc::clone(stores),
+    );
     Arc::new(move || KeyvalueCtx::new(backend.clone(), Arc::clone(&component), Arc::clone(&stores)))
 }
 

@@ -1,12 +1,12 @@
 //! What the sandbox costs: an authenticated read through `sbd` against the same handler written
 //! natively.
 
+use crate::Plan;
 use crate::native::Ready;
 use crate::process::Process;
 use crate::report::{Figure, Goal};
 use crate::rounds::{Contender, compare};
 use crate::sbd::{self, Sbd, USERS};
-use crate::Plan;
 
 pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
@@ -18,8 +18,18 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
     let figure = compare(
         plan,
         "authenticated-get",
-        &Contender { label: "axum + rusqlite, token by SHA-256", process: &native, address, shots: shots.into() },
-        &Contender { label: "sbd, token by SHA-256", process: &sbd.process, address: sbd.address, shots: sbd::shots(&families) },
+        &Contender {
+            label: "axum + rusqlite, token by SHA-256",
+            process: &native,
+            address,
+            shots: shots.into(),
+        },
+        &Contender {
+            label: "sbd, token by SHA-256",
+            process: &sbd.process,
+            address: sbd.address,
+            shots: sbd::shots(&families),
+        },
     )?;
     Ok(vec![figure.goal(Goal::RatioAtLeast(0.5))])
 }

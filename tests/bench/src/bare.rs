@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use sbd_config::{ConfigCtx, ConfigView};
-#[derive(Clone)] struct DocumentsCtx;
+use sbd_documents::{CollectionDeclaration, DocumentsCtx, DocumentsView, SqliteDocuments};
 use sbd_storage::Database;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,13 +24,18 @@ use std::time::Instant;
 use tokio::net::TcpListener;
 use wasmtime::component::{Component, GuestTaskId, Linker, ResourceTable};
 use wasmtime::error::Context as _;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store, StoreContextMut};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Store,
+    StoreContextMut,
+};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::handler::{
-    HandlerState, Instance, ProxyHandler, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+    HandlerState, Instance, ProxyHandler, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState,
+    WorkerStatus,
 };
 use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView, p3,
+    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+    WasiHttpView, p3,
 };
 
 /// Requests an instance answers before it is thrown away, and at once; as `sbd` has it.
@@ -45,7 +50,11 @@ const COMPONENT: &str = "family";
 /// Serves a component on a free port and prints the address. Ends with the process.
 pub(crate) fn serve(component: &Path, data_dir: &Path) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
-        let handler = ProxyHandler::new(Bare::new(component, data_dir).await.map_err(|error| anyhow!("{error:#}"))?);
+        let handler = ProxyHandler::new(
+            Bare::new(component, data_dir)
+                .await
+                .map_err(|error| anyhow!("{error:#}"))?,
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         let service = service_fn(move |request: Request<Incoming>| {
@@ -58,8 +67,15 @@ pub(crate) fn serve(component: &Path, data_dir: &Path) -> anyhow::Result<()> {
 
 /// A guest wants scheme and authority in the URI.
 fn with_authority(mut request: Request<Incoming>) -> wasmtime::Result<Request<Incoming>> {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()?.parse().ok());
-    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok()?.parse().ok());
+    let path = request
+        .uri()
+        .path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::builder()
         .scheme(Scheme::HTTP)
         .authority(host.unwrap_or_else(|| Authority::from_static("localhost")))
@@ -83,20 +99,32 @@ struct Bare {
 
 impl Bare {
     async fn new(component: &Path, data_dir: &Path) -> wasmtime::Result<Self> {
-        let wasm = std::fs::read(component)
-            .with_context(|| format!("cannot read {}; build it with `cargo xtask guests`", component.display()))?;
+        let wasm = std::fs::read(component).with_context(|| {
+            format!(
+                "cannot read {}; build it with `cargo xtask guests`",
+                component.display()
+            )
+        })?;
         let engine = Engine::new(&config())?;
         let component = Component::new(&engine, wasm)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         p3::add_to_linker(&mut linker)?;
+        sbd_documents::add_to_linker(&mut linker)?;
         sbd_config::add_to_linker(&mut linker)?;
         let pre = linker.instantiate_pre(&component)?;
         let proxy = ProxyPre::P3(p3::bindings::ServicePre::new(pre)?);
         let database = Database::open(&data_dir.join("bare.db"), &sbd_storage::Options::default())?;
-        let documents = DocumentsCtx; drop(database);
-        Ok(Self { engine, proxy, documents })
+        let documents = Arc::new(SqliteDocuments::open(database).await?);
+        let declarations = ["families", "memberships", "creators"].map(CollectionDeclaration::new);
+        documents.configure(COMPONENT, &declarations).await?;
+        let documents = DocumentsCtx::new(documents, COMPONENT.into(), &declarations);
+        Ok(Self {
+            engine,
+            proxy,
+            documents,
+        })
     }
 }
 
@@ -134,7 +162,13 @@ impl HandlerState for Bare {
         // Nothing advances the epoch here.
         store.set_epoch_deadline(1);
         let proxy = self.proxy.instantiate_async(&mut store).await?;
-        Ok(Instance { store, proxy, view: State::http, expiration: Never, state: Worker })
+        Ok(Instance {
+            store,
+            proxy,
+            view: State::http,
+            expiration: Never,
+            state: Worker,
+        })
     }
 }
 
@@ -206,16 +240,28 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }
 
+impl DocumentsView for State {
+    fn documents(&mut self) -> &mut DocumentsCtx {
+        &mut self.documents
+    }
+}
 
 impl ConfigView for State {
     fn config(&mut self) -> &mut ConfigCtx {
@@ -234,7 +280,8 @@ impl WasiHttpHooks for NoWayOut {
         _: Request<WasiBody>,
         _: Option<RequestOptions>,
         _: Transferred,
-    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Transferred), HttpError>> + Send> {
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Transferred), HttpError>> + Send>
+    {
         Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)))
     }
 }

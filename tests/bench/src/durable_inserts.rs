@@ -32,7 +32,11 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
             ("single commits one after the other", &single),
             ("64 writers at once", &grouped),
         );
-        Ok(vec![figure.goal(Goal::RatioAtLeast(10.0)).note(format!("{a_commit:.1} inserts a commit"))])
+        Ok(vec![
+            figure
+                .goal(Goal::RatioAtLeast(10.0))
+                .note(format!("{a_commit:.1} inserts a commit")),
+        ])
     })
 }
 
@@ -40,7 +44,8 @@ async fn open(path: &std::path::Path) -> anyhow::Result<Database> {
     let database = Database::open(path, &Options::default())?;
     database
         .write(|connection| {
-            let table = "CREATE TABLE documents (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID";
+            let table =
+                "CREATE TABLE documents (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID";
             connection.execute_batch(table).map_err(Error::from)
         })
         .await?;
@@ -58,7 +63,8 @@ async fn insert(database: &Database, writers: usize, duration: Duration) -> anyh
             while begun.elapsed() < duration {
                 let id = uuid::Uuid::now_v7().simple().to_string();
                 let write = move |connection: &sbd_storage::rusqlite::Connection| {
-                    let mut insert = connection.prepare_cached("INSERT INTO documents VALUES (?1, ?2)")?;
+                    let mut insert =
+                        connection.prepare_cached("INSERT INTO documents VALUES (?1, ?2)")?;
                     insert.execute([&id, BODY]).map_err(Error::from)
                 };
                 database.write(write).await?;

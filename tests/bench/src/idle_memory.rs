@@ -1,12 +1,12 @@
 //! How much memory a server holds that has nothing to do.
 
+use crate::Plan;
 use crate::load;
 use crate::native::Ready;
 use crate::process::{Memory, Process};
 use crate::report::{Figure, Goal};
 use crate::rounds::CONNECTIONS;
 use crate::sbd::{self, Sbd};
-use crate::Plan;
 use anyhow::Context as _;
 use std::time::Duration;
 
@@ -46,18 +46,36 @@ pub(crate) fn run(_: Plan) -> anyhow::Result<Vec<Figure>> {
     let figure = |name, label: &str, memory: Memory| {
         let anonymous = megabytes(memory.anonymous);
         let baseline = ("the native server after one request", [base]);
-        Figure::new(name, "MB", (baseline.0, &baseline.1), (label, &[megabytes(memory.resident)]))
-            .note(format!("of it anonymous: {anonymous:.1} MB; the rest is the binary and other mapped files"))
+        Figure::new(
+            name,
+            "MB",
+            (baseline.0, &baseline.1),
+            (label, &[megabytes(memory.resident)]),
+        )
+        .note(format!(
+            "of it anonymous: {anonymous:.1} MB; the rest is the binary and other mapped files"
+        ))
     };
     Ok(vec![
         figure("idle-memory", "sbd after start and one request", one).goal(GOAL),
-        figure("memory-after-10k", &format!("sbd right after {sent} requests at {CONNECTIONS} connections"), many),
-        figure("memory-settled", &format!("the same {} s later", SETTLE.as_secs()), settled).goal(GOAL),
+        figure(
+            "memory-after-10k",
+            &format!("sbd right after {sent} requests at {CONNECTIONS} connections"),
+            many,
+        ),
+        figure(
+            "memory-settled",
+            &format!("the same {} s later", SETTLE.as_secs()),
+            settled,
+        )
+        .goal(GOAL),
     ])
 }
 
 fn resident(process: &Process) -> anyhow::Result<Memory> {
-    process.memory().context("this system does not say how much memory a process has (no /proc)")
+    process
+        .memory()
+        .context("this system does not say how much memory a process has (no /proc)")
 }
 
 fn megabytes(bytes: u64) -> f64 {

@@ -11,7 +11,13 @@ use tokio::net::TcpListener;
 /// Serves until the process ends.
 pub(crate) async fn accept<S, B>(listener: TcpListener, service: S) -> anyhow::Result<()>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<Box<dyn StdError + Send + Sync>>> + Clone + Send + 'static,
+    S: Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error: Into<Box<dyn StdError + Send + Sync>>,
+        > + Clone
+        + Send
+        + 'static,
     S::Future: Send,
     B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {

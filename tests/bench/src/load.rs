@@ -44,12 +44,24 @@ pub(crate) struct Sample {
 
 impl Shot {
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { method: "GET".to_owned(), path: path.into(), headers: Vec::new(), body: None, expect: 200 }
+        Self {
+            method: "GET".to_owned(),
+            path: path.into(),
+            headers: Vec::new(),
+            body: None,
+            expect: 200,
+        }
     }
 
     pub(crate) fn post(path: impl Into<String>, body: &serde_json::Value) -> Self {
         let json = ("content-type".to_owned(), "application/json".to_owned());
-        Self { method: "POST".to_owned(), headers: vec![json], body: Some(body.to_string()), expect: 201, ..Self::get(path) }
+        Self {
+            method: "POST".to_owned(),
+            headers: vec![json],
+            body: Some(body.to_string()),
+            expect: 201,
+            ..Self::get(path)
+        }
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -88,18 +100,33 @@ impl Sample {
 ///
 /// # Errors
 /// The first answer that is not as expected; a connection that ends.
-pub(crate) fn fire(address: SocketAddr, shots: &Arc<[Shot]>, connections: usize, duration: Duration) -> anyhow::Result<Sample> {
+pub(crate) fn fire(
+    address: SocketAddr,
+    shots: &Arc<[Shot]>,
+    connections: usize,
+    duration: Duration,
+) -> anyhow::Result<Sample> {
     runtime()?.block_on(async {
         let begun = Instant::now();
         let mut clients = JoinSet::new();
         for first in 0..connections {
-            clients.spawn(client(address, Arc::clone(shots), first, connections, begun + duration));
+            clients.spawn(client(
+                address,
+                Arc::clone(shots),
+                first,
+                connections,
+                begun + duration,
+            ));
         }
         let mut latency = histogram()?;
         while let Some(client) = clients.join_next().await {
             latency.add(client??)?;
         }
-        Ok(Sample { requests: latency.len(), elapsed: begun.elapsed(), latency })
+        Ok(Sample {
+            requests: latency.len(),
+            elapsed: begun.elapsed(),
+            latency,
+        })
     })
 }
 
@@ -115,7 +142,9 @@ pub(crate) fn once(address: SocketAddr, shot: &Shot) -> anyhow::Result<Bytes> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
 }
 
 /// Up to a minute, to three digits.
@@ -124,13 +153,21 @@ fn histogram() -> anyhow::Result<Histogram<u64>> {
 }
 
 /// One client: sends shot number `first`, then every `step`th.
-async fn client(address: SocketAddr, shots: Arc<[Shot]>, first: usize, step: usize, end: Instant) -> anyhow::Result<Histogram<u64>> {
+async fn client(
+    address: SocketAddr,
+    shots: Arc<[Shot]>,
+    first: usize,
+    step: usize,
+    end: Instant,
+) -> anyhow::Result<Histogram<u64>> {
     let mut latency = histogram()?;
     let mut turn = (first..).step_by(step);
     while Instant::now() < end {
         let mut sender = connect(address).await?;
         for number in turn.by_ref().take(REQUESTS_A_CONNECTION) {
-            let shot = shots.get(number % shots.len()).context("there is nothing to send")?;
+            let shot = shots
+                .get(number % shots.len())
+                .context("there is nothing to send")?;
             let request = shot.request(address)?;
             let sent = Instant::now();
             if sent >= end {
@@ -144,7 +181,9 @@ async fn client(address: SocketAddr, shots: Arc<[Shot]>, first: usize, step: usi
 }
 
 async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-    let stream = open(address).await.with_context(|| format!("cannot connect to {address}"))?;
+    let stream = open(address)
+        .await
+        .with_context(|| format!("cannot connect to {address}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
@@ -154,7 +193,8 @@ async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>
 /// From a loopback address that no connection had before, where the system has more than one.
 async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let source = u32::from(Ipv4Addr::LOCALHOST) + 1 + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000_000;
+    let source =
+        u32::from(Ipv4Addr::LOCALHOST) + 1 + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000_000;
     let socket = TcpSocket::new_v4()?;
     match socket.bind(SocketAddr::from((Ipv4Addr::from(source), 0))) {
         Ok(()) => socket.connect(address).await,
@@ -162,12 +202,22 @@ async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
     }
 }
 
-async fn exchange(sender: &mut SendRequest<Full<Bytes>>, shot: &Shot, request: Request<Full<Bytes>>) -> anyhow::Result<Bytes> {
+async fn exchange(
+    sender: &mut SendRequest<Full<Bytes>>,
+    shot: &Shot,
+    request: Request<Full<Bytes>>,
+) -> anyhow::Result<Bytes> {
     sender.ready().await?;
     let (head, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
     if head.status != shot.expect {
-        bail!("{} {} is answered {}: {}", shot.method, shot.path, head.status, String::from_utf8_lossy(&body));
+        bail!(
+            "{} {} is answered {}: {}",
+            shot.method,
+            shot.path,
+            head.status,
+            String::from_utf8_lossy(&body)
+        );
     }
     Ok(body)
 }
@@ -187,12 +237,17 @@ mod tests {
         let (tell, told) = std::sync::mpsc::channel();
         let keep = Arc::clone(&seen);
         std::thread::spawn(move || {
-            let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
-                let path = request.uri().path().to_owned();
-                keep.lock().unwrap().insert(path.clone());
-                let status = if path == "/no" { 404 } else { 200 };
-                async move { Response::builder().status(status).body(Full::new(Bytes::from(path))) }
-            });
+            let service =
+                hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+                    let path = request.uri().path().to_owned();
+                    keep.lock().unwrap().insert(path.clone());
+                    let status = if path == "/no" { 404 } else { 200 };
+                    async move {
+                        Response::builder()
+                            .status(status)
+                            .body(Full::new(Bytes::from(path)))
+                    }
+                });
             runtime().unwrap().block_on(async {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
@@ -205,7 +260,9 @@ mod tests {
     #[test]
     fn every_shot_is_fired_and_counted() {
         let (address, seen) = echo();
-        let shots: Arc<[Shot]> = (0..5).map(|number| Shot::get(format!("/{number}"))).collect();
+        let shots: Arc<[Shot]> = (0..5)
+            .map(|number| Shot::get(format!("/{number}")))
+            .collect();
         let sample = fire(address, &shots, 2, Duration::from_millis(200)).unwrap();
         assert_eq!(seen.lock().unwrap().len(), 5);
         assert_eq!(sample.requests, sample.latency.len());
@@ -223,7 +280,9 @@ mod tests {
     fn a_wrong_answer_ends_the_measurement() {
         let (address, _) = echo();
         let shots: Arc<[Shot]> = [Shot::get("/no")].into();
-        let error = fire(address, &shots, 1, Duration::from_secs(5)).unwrap_err().to_string();
+        let error = fire(address, &shots, 1, Duration::from_secs(5))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("GET /no is answered 404"), "{error}");
     }
 }

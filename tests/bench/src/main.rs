@@ -108,7 +108,10 @@ const MEASUREMENTS: [Measurement; 5] = [
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     match &cli.baseline {
-        Some(Baseline::ServeBare { component, data_dir }) => bare::serve(component, data_dir)?,
+        Some(Baseline::ServeBare {
+            component,
+            data_dir,
+        }) => bare::serve(component, data_dir)?,
         Some(Baseline::ServeNative { users, data_dir }) => native::serve(*users, data_dir)?,
         None if cli.list => {
             for measurement in &MEASUREMENTS {
@@ -147,14 +150,24 @@ fn measure(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
     }
     report::print(&figures);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Measurement>> {
-    if let Some(unknown) = names.iter().find(|name| MEASUREMENTS.iter().all(|known| known.name != **name)) {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| MEASUREMENTS.iter().all(|known| known.name != **name))
+    {
         bail!("there is no measurement `{unknown}`; `sbd-bench --list` names them");
     }
-    Ok(MEASUREMENTS.iter().filter(|known| names.is_empty() || names.iter().any(|name| name == known.name)).collect())
+    Ok(MEASUREMENTS
+        .iter()
+        .filter(|known| names.is_empty() || names.iter().any(|name| name == known.name))
+        .collect())
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -173,16 +186,37 @@ mod tests {
     fn measurements_are_chosen_by_name() {
         assert_eq!(choose(&[]).unwrap().len(), MEASUREMENTS.len());
         let one = choose(&["start".to_owned()]).unwrap();
-        assert_eq!(one.iter().map(|chosen| chosen.name).collect::<Vec<_>>(), ["start"]);
-        assert!(choose(&["strat".to_owned()]).err().unwrap().to_string().contains("--list"));
+        assert_eq!(
+            one.iter().map(|chosen| chosen.name).collect::<Vec<_>>(),
+            ["start"]
+        );
+        assert!(
+            choose(&["strat".to_owned()])
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("--list")
+        );
     }
 
     #[test]
     fn the_command_line_is_read() {
-        let cli = Cli::try_parse_from(["sbd-bench", "--only", "start", "--seconds", "0.5", "--rounds", "2"]).unwrap();
+        let cli = Cli::try_parse_from([
+            "sbd-bench",
+            "--only",
+            "start",
+            "--seconds",
+            "0.5",
+            "--rounds",
+            "2",
+        ])
+        .unwrap();
         assert_eq!((cli.only.len(), cli.rounds), (1, 2));
         for wrong in [["--seconds", "0"], ["--seconds", "NaN"], ["--rounds", "0"]] {
-            assert!(Cli::try_parse_from(std::iter::once("sbd-bench").chain(wrong)).is_err(), "{wrong:?}");
+            assert!(
+                Cli::try_parse_from(std::iter::once("sbd-bench").chain(wrong)).is_err(),
+                "{wrong:?}"
+            );
         }
     }
 }

@@ -41,7 +41,10 @@ pub(crate) fn serve(users: usize, data_dir: &Path) -> anyhow::Result<()> {
         let path = data_dir.join("native.db");
         let shots = populate(&path, &key, users)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let ready = Ready { address: listener.local_addr()?, shots };
+        let ready = Ready {
+            address: listener.local_addr()?,
+            shots,
+        };
         println!("{}", serde_json::to_string(&ready)?);
         listen::accept(listener, TowerToHyperService::new(router(path, &key))).await
     })
@@ -49,14 +52,23 @@ pub(crate) fn serve(users: usize, data_dir: &Path) -> anyhow::Result<()> {
 
 fn key_pair() -> anyhow::Result<Ed25519KeyPair> {
     let mut seed = [0; 32];
-    SystemRandom::new().fill(&mut seed).map_err(|_| anyhow!("this system gives no random bytes"))?;
+    SystemRandom::new()
+        .fill(&mut seed)
+        .map_err(|_| anyhow!("this system gives no random bytes"))?;
     Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|error| anyhow!("{error}"))
 }
 
 fn router(path: PathBuf, key: &Ed25519KeyPair) -> Router {
     let key = UnparsedPublicKey::new(&ED25519, key.public_key().as_ref().to_vec());
-    let server = Server { path, idle: Mutex::default(), key, known: RwLock::default() };
-    Router::new().route("/api/v1/families/{id}", get(read)).with_state(Arc::new(server))
+    let server = Server {
+        path,
+        idle: Mutex::default(),
+        key,
+        known: RwLock::default(),
+    };
+    Router::new()
+        .route("/api/v1/families/{id}", get(read))
+        .with_state(Arc::new(server))
 }
 
 struct Server {
@@ -87,7 +99,11 @@ struct Family {
     version: i64,
 }
 
-async fn read(State(server): State<Arc<Server>>, RoutePath(id): RoutePath<String>, headers: HeaderMap) -> Response {
+async fn read(
+    State(server): State<Arc<Server>>,
+    RoutePath(id): RoutePath<String>,
+    headers: HeaderMap,
+) -> Response {
     let Some(claims) = server.authenticate(&headers) else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
@@ -95,9 +111,15 @@ async fn read(State(server): State<Arc<Server>>, RoutePath(id): RoutePath<String
     match found {
         Ok(Ok(Some(family))) => {
             let tag = format!("\"{}\"", family.version);
-            let known = headers.get(header::IF_NONE_MATCH).is_some_and(|tags| tags == tag.as_str());
+            let known = headers
+                .get(header::IF_NONE_MATCH)
+                .is_some_and(|tags| tags == tag.as_str());
             let etag = [(header::ETAG, tag)];
-            if known { (StatusCode::NOT_MODIFIED, etag).into_response() } else { (etag, Json(family)).into_response() }
+            if known {
+                (StatusCode::NOT_MODIFIED, etag).into_response()
+            } else {
+                (etag, Json(family)).into_response()
+            }
         }
         Ok(Ok(None)) => StatusCode::NOT_FOUND.into_response(),
         _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -108,8 +130,15 @@ async fn read(State(server): State<Arc<Server>>, RoutePath(id): RoutePath<String
 
 impl Server {
     fn authenticate(&self, headers: &HeaderMap) -> Option<Arc<Claims>> {
-        let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        let hash: [u8; 32] = digest::digest(&digest::SHA256, token.as_bytes()).as_ref().try_into().ok()?;
+        let token = headers
+            .get(header::AUTHORIZATION)?
+            .to_str()
+            .ok()?
+            .strip_prefix("Bearer ")?;
+        let hash: [u8; 32] = digest::digest(&digest::SHA256, token.as_bytes())
+            .as_ref()
+            .try_into()
+            .ok()?;
         let known = self.known.read().ok()?.get(&hash).cloned();
         let claims = match known {
             Some(claims) => claims,
@@ -183,9 +212,18 @@ fn populate(path: &Path, key: &Ed25519KeyPair, users: usize) -> anyhow::Result<V
             "INSERT INTO families VALUES (?1, 'The Lovelaces', 'of London', 1, ?2, ?2, 1)",
             params![family, format!("{now:.3}")],
         )?;
-        connection.execute("INSERT INTO memberships VALUES (?1, ?2, 'admin')", params![family, user])?;
-        let claims = Claims { sub: user, exp: now.as_second() + 24 * 3600 };
-        let signed = format!("{HEADER}.{}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims)?));
+        connection.execute(
+            "INSERT INTO memberships VALUES (?1, ?2, 'admin')",
+            params![family, user],
+        )?;
+        let claims = Claims {
+            sub: user,
+            exp: now.as_second() + 24 * 3600,
+        };
+        let signed = format!(
+            "{HEADER}.{}",
+            URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims)?)
+        );
         let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
         let shot = Shot::get(format!("/api/v1/families/{family}"));
         shots.push(shot.header("authorization", format!("Bearer {signed}.{signature}")));
@@ -195,7 +233,11 @@ fn populate(path: &Path, key: &Ed25519KeyPair, users: usize) -> anyhow::Result<V
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test fails by panicking"
+    )]
     use super::*;
     use crate::load;
 
@@ -217,16 +259,34 @@ mod tests {
         });
         let address = told.recv().unwrap();
 
-        let family: serde_json::Value = serde_json::from_slice(&load::once(address, &shots[0]).unwrap()).unwrap();
-        assert_eq!((family["role"].as_str(), family["member_count"].as_u64()), (Some("admin"), Some(1)));
+        let family: serde_json::Value =
+            serde_json::from_slice(&load::once(address, &shots[0]).unwrap()).unwrap();
+        assert_eq!(
+            (family["role"].as_str(), family["member_count"].as_u64()),
+            (Some("admin"), Some(1))
+        );
 
-        load::once(address, &shots[0].clone().header("if-none-match", "\"1\"").expecting(304)).unwrap();
-        let stranger = Shot { path: shots[1].path.clone(), ..shots[0].clone() };
+        load::once(
+            address,
+            &shots[0]
+                .clone()
+                .header("if-none-match", "\"1\"")
+                .expecting(304),
+        )
+        .unwrap();
+        let stranger = Shot {
+            path: shots[1].path.clone(),
+            ..shots[0].clone()
+        };
         load::once(address, &stranger.expecting(404)).unwrap();
         let nobody = Shot::get(shots[0].path.clone());
         load::once(address, &nobody.clone().expecting(401)).unwrap();
         let (_, token) = &shots[0].headers[0];
         let forged = token.replacen(&token[token.len() - 8..], "AAAAAAAA", 1);
-        load::once(address, &nobody.header("authorization", forged).expecting(401)).unwrap();
+        load::once(
+            address,
+            &nobody.header("authorization", forged).expecting(401),
+        )
+        .unwrap();
     }
 }

@@ -34,7 +34,9 @@ pub(crate) struct Memory {
 /// The folder of the built programs, this one among them.
 pub(crate) fn build_folder() -> anyhow::Result<PathBuf> {
     let exe = std::env::current_exe()?;
-    exe.parent().map(Path::to_owned).context("this program is in no folder")
+    exe.parent()
+        .map(Path::to_owned)
+        .context("this program is in no folder")
 }
 
 // === impl Process ===
@@ -46,28 +48,46 @@ impl Process {
         let begun = Instant::now();
         let child = command.stdin(Stdio::null()).stderr(file).spawn();
         let program = command.get_program().to_string_lossy();
-        let child = child.with_context(|| format!("cannot start {program}; build it with `cargo xtask build`"))?;
+        let child = child.with_context(|| {
+            format!("cannot start {program}; build it with `cargo xtask build`")
+        })?;
         Ok(Self { child, log, begun })
     }
 
     /// Starts this very program in another role and reads the first line that it prints.
-    pub(crate) fn start_baseline(arguments: &[&str], data_dir: &Path) -> anyhow::Result<(Self, String)> {
+    pub(crate) fn start_baseline(
+        arguments: &[&str],
+        data_dir: &Path,
+    ) -> anyhow::Result<(Self, String)> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(arguments).arg("--data-dir").arg(data_dir).stdout(Stdio::piped());
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(data_dir)
+            .stdout(Stdio::piped());
         let mut process = Self::start(&mut command, data_dir.join("log"))?;
         let mut line = String::new();
         if let Some(stdout) = process.child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
         if line.is_empty() {
-            bail!("`{}` ended before it served: {}", arguments.join(" "), process.said());
+            bail!(
+                "`{}` ended before it served: {}",
+                arguments.join(" "),
+                process.said()
+            );
         }
         Ok((process, line))
     }
 
     /// Asks for `path` until the answer is 200; says how long after the program's start that was.
     /// Connecting is tried every millisecond.
-    pub(crate) fn wait_for(&mut self, address: SocketAddr, path: &str, headers: &str) -> anyhow::Result<Duration> {
+    pub(crate) fn wait_for(
+        &mut self,
+        address: SocketAddr,
+        path: &str,
+        headers: &str,
+    ) -> anyhow::Result<Duration> {
         let asked = Instant::now();
         loop {
             match ask(address, path, headers) {
@@ -79,7 +99,11 @@ impl Process {
                 bail!("it ended with {status}: {}", self.said());
             }
             if asked.elapsed() > PATIENCE {
-                bail!("no 200 for {path} within {} s: {}", PATIENCE.as_secs(), self.said());
+                bail!(
+                    "no 200 for {path} within {} s: {}",
+                    PATIENCE.as_secs(),
+                    self.said()
+                );
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -94,14 +118,20 @@ impl Process {
     /// Memory held now; `None` where the system does not say.
     pub(crate) fn memory(&self) -> Option<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        Some(Memory { resident: field(&status, "VmRSS:")?, anonymous: field(&status, "RssAnon:")? })
+        Some(Memory {
+            resident: field(&status, "VmRSS:")?,
+            anonymous: field(&status, "RssAnon:")?,
+        })
     }
 
     /// The end of its log.
     fn said(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+        lines
+            .get(lines.len().saturating_sub(10)..)
+            .unwrap_or_default()
+            .join("\n")
     }
 }
 
@@ -116,7 +146,10 @@ impl Drop for Process {
 fn ask(address: SocketAddr, path: &str, headers: &str) -> anyhow::Result<u16> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n"
+    )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
@@ -155,7 +188,10 @@ mod tests {
         assert_eq!(processor_time(stat), Some(Duration::from_secs(2)));
         assert_eq!(processor_time("42 (a"), None);
         let status = "Name:\tsbd\nVmRSS:\t    2048 kB\nRssAnon:\t    1024 kB\n";
-        assert_eq!((field(status, "VmRSS:"), field(status, "RssAnon:")), (Some(2 << 20), Some(1 << 20)));
+        assert_eq!(
+            (field(status, "VmRSS:"), field(status, "RssAnon:")),
+            (Some(2 << 20), Some(1 << 20))
+        );
         assert_eq!(field(status, "VmSwap:"), None);
     }
 
@@ -165,7 +201,13 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo no luck >&2; exit 3"]);
         let mut process = Process::start(&mut command, folder.path().join("log")).unwrap();
-        let error = process.wait_for(free_address().unwrap(), "/", "").unwrap_err().to_string();
-        assert!(error.contains("exit status: 3") && error.contains("no luck"), "{error}");
+        let error = process
+            .wait_for(free_address().unwrap(), "/", "")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("exit status: 3") && error.contains("no luck"),
+            "{error}"
+        );
     }
 }

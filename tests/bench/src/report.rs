@@ -79,13 +79,23 @@ impl Spread {
             0 => f64::midpoint(at(middle.saturating_sub(1)), at(middle)),
             _ => at(middle),
         };
-        Self { median, min: at(0), max: at(sorted.len().saturating_sub(1)) }
+        Self {
+            median,
+            min: at(0),
+            max: at(sorted.len().saturating_sub(1)),
+        }
     }
 }
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}–{})", short(self.median), short(self.min), short(self.max))
+        write!(
+            f,
+            "{} ({}–{})",
+            short(self.median),
+            short(self.min),
+            short(self.max)
+        )
     }
 }
 
@@ -113,9 +123,22 @@ impl fmt::Display for Goal {
 
 impl Figure {
     /// A figure from what the rounds measured, round by round.
-    pub(crate) fn new(name: &str, unit: &'static str, baseline: (&str, &[f64]), candidate: (&str, &[f64])) -> Self {
-        let ratios: Vec<f64> = baseline.1.iter().zip(candidate.1).map(|(base, new)| new / base).collect();
-        let side = |(label, values): (&str, &[f64])| Side { label: label.to_owned(), value: Spread::of(values) };
+    pub(crate) fn new(
+        name: &str,
+        unit: &'static str,
+        baseline: (&str, &[f64]),
+        candidate: (&str, &[f64]),
+    ) -> Self {
+        let ratios: Vec<f64> = baseline
+            .1
+            .iter()
+            .zip(candidate.1)
+            .map(|(base, new)| new / base)
+            .collect();
+        let side = |(label, values): (&str, &[f64])| Side {
+            label: label.to_owned(),
+            value: Spread::of(values),
+        };
         Self {
             name: name.to_owned(),
             unit,
@@ -168,21 +191,35 @@ impl Machine {
             Some(line.split_once(':')?.1.trim().to_owned())
         };
         let memory = of("/proc/meminfo", "MemTotal");
-        let kibibytes = memory.and_then(|text| text.trim_end_matches("kB").trim().parse::<u64>().ok());
+        let kibibytes =
+            memory.and_then(|text| text.trim_end_matches("kB").trim().parse::<u64>().ok());
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
             processor: of("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
             threads: std::thread::available_parallelism().map_or(0, usize::from),
             memory_mib: kibibytes.unwrap_or_default() / 1024,
-            system: format!("{} {} {}", std::env::consts::OS, std::env::consts::ARCH, release.trim()),
+            system: format!(
+                "{} {} {}",
+                std::env::consts::OS,
+                std::env::consts::ARCH,
+                release.trim()
+            ),
         }
     }
 }
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processor, threads, memory_mib, system } = self;
-        write!(f, "{processor}, {threads} threads, {memory_mib} MiB, {system}")
+        let Self {
+            processor,
+            threads,
+            memory_mib,
+            system,
+        } = self;
+        write!(
+            f,
+            "{processor}, {threads} threads, {memory_mib} MiB, {system}"
+        )
     }
 }
 
@@ -190,7 +227,8 @@ impl fmt::Display for Machine {
 /// cargo was told to build.
 pub(crate) fn folder() -> anyhow::Result<PathBuf> {
     let target = crate::process::build_folder()?.join("..").join("bench");
-    std::fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
+    std::fs::create_dir_all(&target)
+        .with_context(|| format!("cannot make {}", target.display()))?;
     Ok(target.canonicalize()?)
 }
 
@@ -198,8 +236,14 @@ pub(crate) fn folder() -> anyhow::Result<PathBuf> {
 pub(crate) fn write(figure: &Figure, machine: &Machine) -> anyhow::Result<()> {
     let path = folder()?.join(format!("{}.json", figure.name));
     let date = jiff::Timestamp::now().to_string();
-    let file = File { figure, met: figure.met(), machine, date };
-    std::fs::write(&path, serde_json::to_vec_pretty(&file)?).with_context(|| format!("cannot write {}", path.display()))
+    let file = File {
+        figure,
+        met: figure.met(),
+        machine,
+        date,
+    };
+    std::fs::write(&path, serde_json::to_vec_pretty(&file)?)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Prints the table.
@@ -208,7 +252,18 @@ pub(crate) fn print(figures: &[Figure]) {
 }
 
 fn table(figures: &[Figure]) -> String {
-    let mut rows = vec![["figure", "candidate (min–max)", "baseline (min–max)", "unit", "ratio (min–max)", "goal", ""].map(str::to_owned)];
+    let mut rows = vec![
+        [
+            "figure",
+            "candidate (min–max)",
+            "baseline (min–max)",
+            "unit",
+            "ratio (min–max)",
+            "goal",
+            "",
+        ]
+        .map(str::to_owned),
+    ];
     for figure in figures {
         rows.push([
             figure.name.clone(),
@@ -220,14 +275,31 @@ fn table(figures: &[Figure]) -> String {
             figure.verdict().to_owned(),
         ]);
     }
-    let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..7).map(|column| widest(column).unwrap_or_default()).collect();
+    let widest = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..7)
+        .map(|column| widest(column).unwrap_or_default())
+        .collect();
     let mut lines = Vec::new();
-    for (row, figure) in rows.iter().zip(std::iter::once(None).chain(figures.iter().map(Some))) {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+    for (row, figure) in rows
+        .iter()
+        .zip(std::iter::once(None).chain(figures.iter().map(Some)))
+    {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         lines.push(cells.join("  ").trim_end().to_owned());
         if let Some(figure) = figure {
-            lines.push(format!("    {} against {}", figure.candidate.label, figure.baseline.label));
+            lines.push(format!(
+                "    {} against {}",
+                figure.candidate.label, figure.baseline.label
+            ));
             lines.extend(figure.notes.iter().map(|note| format!("    {note}")));
         }
     }
@@ -240,27 +312,64 @@ mod tests {
 
     #[test]
     fn a_spread_is_median_least_and_most() {
-        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
+        assert_eq!(
+            Spread::of(&[3.0, 1.0, 2.0]),
+            Spread {
+                median: 2.0,
+                min: 1.0,
+                max: 3.0
+            }
+        );
         assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
-        assert_eq!(Spread::of(&[]), Spread { median: 0.0, min: 0.0, max: 0.0 });
+        assert_eq!(
+            Spread::of(&[]),
+            Spread {
+                median: 0.0,
+                min: 0.0,
+                max: 0.0
+            }
+        );
     }
 
     #[test]
     fn the_ratio_is_taken_round_by_round() {
         // The machine was half as fast in the second round; the ratio does not care.
-        let figure = Figure::new("x", "req/s", ("a", &[100.0, 50.0, 100.0]), ("b", &[90.0, 45.0, 90.0]));
-        assert_eq!(figure.ratio, Spread { median: 0.9, min: 0.9, max: 0.9 });
+        let figure = Figure::new(
+            "x",
+            "req/s",
+            ("a", &[100.0, 50.0, 100.0]),
+            ("b", &[90.0, 45.0, 90.0]),
+        );
+        assert_eq!(
+            figure.ratio,
+            Spread {
+                median: 0.9,
+                min: 0.9,
+                max: 0.9
+            }
+        );
     }
 
     #[test]
     fn goals_are_judged_and_shown() {
         let ratio = Figure::new("x", "req/s", ("bare", &[100.0]), ("sbd", &[84.0]));
         assert_eq!(ratio.clone().goal(Goal::RatioAtLeast(0.84)).verdict(), "ok");
-        assert_eq!(ratio.clone().goal(Goal::RatioAtLeast(0.85)).verdict(), "MISSED");
+        assert_eq!(
+            ratio.clone().goal(Goal::RatioAtLeast(0.85)).verdict(),
+            "MISSED"
+        );
         assert_eq!(ratio.verdict(), "");
-        let value = Figure::new("start", "ms", ("true", &[1.0]), ("sbd", &[301.0])).goal(Goal::CandidateAtMost(300.0));
+        let value = Figure::new("start", "ms", ("true", &[1.0]), ("sbd", &[301.0]))
+            .goal(Goal::CandidateAtMost(300.0));
         let table = table(&[value.note("p50 3 ms")]);
-        for part in ["start", "301", "≤ 300", "MISSED", "sbd against true", "p50 3 ms"] {
+        for part in [
+            "start",
+            "301",
+            "≤ 300",
+            "MISSED",
+            "sbd against true",
+            "p50 3 ms",
+        ] {
             assert!(table.contains(part), "no `{part}` in\n{table}");
         }
     }

@@ -34,7 +34,12 @@ struct Measured {
 }
 
 /// Requests a second of both, measured in turn.
-pub(crate) fn compare(plan: Plan, name: &str, baseline: &Contender<'_>, candidate: &Contender<'_>) -> anyhow::Result<Figure> {
+pub(crate) fn compare(
+    plan: Plan,
+    name: &str,
+    baseline: &Contender<'_>,
+    candidate: &Contender<'_>,
+) -> anyhow::Result<Figure> {
     let (mut base, mut new) = (Measured::default(), Measured::default());
     for contender in [baseline, candidate] {
         load::fire(contender.address, &contender.shots, CONNECTIONS, WARM_UP)?;
@@ -43,8 +48,15 @@ pub(crate) fn compare(plan: Plan, name: &str, baseline: &Contender<'_>, candidat
         base.add(baseline, plan.duration)?;
         new.add(candidate, plan.duration)?;
     }
-    let figure = Figure::new(name, "req/s", (baseline.label, &base.rates), (candidate.label, &new.rates));
-    Ok(figure.note(latencies(&new, &base)).note(processor_times(&new, &base)))
+    let figure = Figure::new(
+        name,
+        "req/s",
+        (baseline.label, &base.rates),
+        (candidate.label, &new.rates),
+    );
+    Ok(figure
+        .note(latencies(&new, &base))
+        .note(processor_times(&new, &base)))
 }
 
 // === impl Measured ===
@@ -56,7 +68,8 @@ impl Measured {
         let after = contender.process.processor_time();
         if let (Some(before), Some(after)) = (before, after) {
             let used = after.saturating_sub(before).as_secs_f64();
-            self.processor.push(used / sample.elapsed.as_secs_f64() / sample.rate() * 1e6);
+            self.processor
+                .push(used / sample.elapsed.as_secs_f64() / sample.rate() * 1e6);
         }
         self.rates.push(sample.rate());
         self.p50.push(milliseconds(&sample, 0.5));
@@ -81,9 +94,15 @@ fn latencies(new: &Measured, base: &Measured) -> String {
 }
 
 fn processor_times(new: &Measured, base: &Measured) -> String {
-    let (new, base) = (Spread::of(&new.processor).median, Spread::of(&base.processor).median);
+    let (new, base) = (
+        Spread::of(&new.processor).median,
+        Spread::of(&base.processor).median,
+    );
     if base == 0.0 {
         return "this system does not say how much processor time a process used".to_owned();
     }
-    format!("processor time a request: {new:.0} µs against {base:.0} ({:.2} ×)", new / base)
+    format!(
+        "processor time a request: {new:.0} µs against {base:.0} ({:.2} ×)",
+        new / base
+    )
 }

@@ -37,30 +37,54 @@ impl Sbd {
     pub(crate) fn start(data_dir: &Path) -> anyhow::Result<Self> {
         let (address, admin) = (process::free_address()?, process::free_address()?);
         let mut command = Command::new(process::build_folder()?.join("sbd"));
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SBD_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SBD_"))
+        {
             command.env_remove(name);
         }
-        command.args(["up", "--listen", &address.to_string(), "--admin-listen", &admin.to_string(), "--data-dir"]);
+        command.args([
+            "up",
+            "--listen",
+            &address.to_string(),
+            "--admin-listen",
+            &admin.to_string(),
+            "--data-dir",
+        ]);
         command.arg(data_dir).stdout(Stdio::null());
         let mut process = Process::start(&mut command, data_dir.with_extension("log"))?;
-        let started_in = process.wait_for(address, "/healthz", "").context("sbd does not start")?;
-        Ok(Self { process, address, started_in })
+        let started_in = process
+            .wait_for(address, "/healthz", "")
+            .context("sbd does not start")?;
+        Ok(Self {
+            process,
+            address,
+            started_in,
+        })
     }
 
     /// Makes so many users and lets each create a family.
     pub(crate) fn families(&self, users: usize) -> anyhow::Result<Vec<Family>> {
-        (0..users).map(|number| self.family(&format!("bench{number}"))).collect()
+        (0..users)
+            .map(|number| self.family(&format!("bench{number}")))
+            .collect()
     }
 
     fn family(&self, name: &str) -> anyhow::Result<Family> {
-        let user = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        let user =
+            json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
         load::once(self.address, &Shot::post("/api/v1/auth/register", &user))?;
         let secret = json!({"identifier": name, "password": PASSWORD});
-        let tokens = load::once(self.address, &Shot::post("/api/v1/auth/login", &secret).expecting(200))?;
+        let tokens = load::once(
+            self.address,
+            &Shot::post("/api/v1/auth/login", &secret).expecting(200),
+        )?;
         let authorization = format!("Bearer {}", text(&tokens, "access_token")?);
         let create = create().header("authorization", &authorization);
         let path = created(self.address, &create)?;
-        Ok(Family { path, authorization })
+        Ok(Family {
+            path,
+            authorization,
+        })
     }
 }
 
@@ -80,7 +104,10 @@ pub(crate) fn shots(families: &[Family]) -> Arc<[Shot]> {
 
 /// The request that creates a family, without saying for whom.
 pub(crate) fn create() -> Shot {
-    Shot::post("/api/v1/families", &json!({"name": "The Lovelaces", "description": "of London"}))
+    Shot::post(
+        "/api/v1/families",
+        &json!({"name": "The Lovelaces", "description": "of London"}),
+    )
 }
 
 /// Sends it and gives the new family's path.
@@ -92,5 +119,7 @@ pub(crate) fn created(address: SocketAddr, create: &Shot) -> anyhow::Result<Stri
 fn text(body: &[u8], field: &str) -> anyhow::Result<String> {
     let body: Value = serde_json::from_slice(body)?;
     let text = body.get(field).and_then(Value::as_str);
-    Ok(text.with_context(|| format!("no `{field}` in {body}"))?.to_owned())
+    Ok(text
+        .with_context(|| format!("no `{field}` in {body}"))?
+        .to_owned())
 }

@@ -1,8 +1,8 @@
 //! From `exec` to the first answer. The compile cache is warm: a first start has filled it.
 
+use crate::Plan;
 use crate::report::{Figure, Goal};
 use crate::sbd::Sbd;
-use crate::Plan;
 use anyhow::Context as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -26,18 +26,36 @@ pub(crate) fn run(_: Plan) -> anyhow::Result<Vec<Figure>> {
         nothing.push(milliseconds(spawn_nothing()?));
         let mut sbd = Sbd::start(&data_dir)?;
         host.push(milliseconds(sbd.started_in));
-        component.push(milliseconds(sbd.process.wait_for(sbd.address, &family.path, &header)?));
+        component.push(milliseconds(sbd.process.wait_for(
+            sbd.address,
+            &family.path,
+            &header,
+        )?));
     }
     let baseline = ("/bin/true, spawned and ended", nothing.as_slice());
     Ok(vec![
-        Figure::new("start", "ms", baseline, ("sbd up to 200 on /healthz", &host)).goal(GOAL),
-        Figure::new("start-component", "ms", baseline, ("sbd up to 200 on an authenticated read", &component)).goal(GOAL),
+        Figure::new(
+            "start",
+            "ms",
+            baseline,
+            ("sbd up to 200 on /healthz", &host),
+        )
+        .goal(GOAL),
+        Figure::new(
+            "start-component",
+            "ms",
+            baseline,
+            ("sbd up to 200 on an authenticated read", &component),
+        )
+        .goal(GOAL),
     ])
 }
 
 fn spawn_nothing() -> anyhow::Result<Duration> {
     let begun = Instant::now();
-    Command::new("/bin/true").status().context("cannot start /bin/true")?;
+    Command::new("/bin/true")
+        .status()
+        .context("cannot start /bin/true")?;
     Ok(begun.elapsed())
 }
 

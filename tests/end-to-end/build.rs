@@ -19,7 +19,8 @@ fn main() -> io::Result<()> {
             }
         }
     }
-    let text = format!("macro_rules! foreach_guest {{\n    ($check:ident) => {{\n{calls}    }};\n}}\n");
+    let text =
+        format!("macro_rules! foreach_guest {{\n    ($check:ident) => {{\n{calls}    }};\n}}\n");
     let out = env::var_os("OUT_DIR").map(PathBuf::from);
     let out = out.ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
     fs::write(out.join("every_guest.rs"), text)

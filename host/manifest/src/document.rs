@@ -55,7 +55,8 @@ impl<'a> Document<'a> {
 
     /// Every problem noted, if there was one; else the warnings.
     pub(crate) fn verdict(self) -> Result<Vec<Warning>, ManifestError> {
-        let problems = self.problems.into_inner();
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(Problem::order);
         if problems.is_empty() {
             Ok(self.warnings.into_inner())
         } else {
@@ -112,6 +113,9 @@ impl<'a> Document<'a> {
 
 /// What serde says of names, said so that it helps.
 fn explain(message: &str, table: &str) -> Option<String> {
+    if message == "duplicate key" {
+        return Some("this name stands in its table already; remove one of the two".to_owned());
+    }
     if let Some(missing) = message.strip_prefix("missing field ") {
         return Some(format!("{missing} is missing{table}; add it"));
     }

@@ -26,6 +26,15 @@ pub(crate) struct Place {
     pub(crate) text: String,
 }
 
+// === impl Problem ===
+
+impl Problem {
+    /// In the order of the file, whatever order they were found in.
+    pub(crate) fn order(&self) -> Option<(usize, usize)> {
+        self.place.as_ref().map(|place| (place.line, place.column))
+    }
+}
+
 // === impl ManifestError ===
 
 impl ManifestError {
@@ -85,7 +94,7 @@ pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
         .map(|word| (strsim::jaro_winkler(wrong, word), *word));
     match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((score, nearest)) if score > 0.75 => format!("; did you mean `{nearest}`?"),
-        Some(_) => format!("; known are {}", known.join(", ")),
+        Some(_) => format!("; known here: {}", known.join(", ")),
         None => String::new(),
     }
 }

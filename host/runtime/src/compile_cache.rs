@@ -17,7 +17,7 @@ use wasmtime::component::Component;
 
 /// The folder of compiled components.
 #[derive(Debug)]
-pub struct CompileCache {
+pub(crate) struct CompileCache {
     folder: PathBuf,
     key: hmac::Key,
     hits: AtomicU64,
@@ -46,7 +46,7 @@ impl CompileCache {
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn open(folder: PathBuf, secret: &[u8; 32]) -> Result<Self, Error> {
+    pub(crate) fn open(folder: PathBuf, secret: &[u8; 32]) -> Result<Self, Error> {
         std::fs::create_dir_all(&folder).map_err(|error| Error::data_directory(&folder, &error))?;
         Ok(Self {
             folder,
@@ -58,7 +58,7 @@ impl CompileCache {
     }
 
     /// What the cache has done so far.
-    pub fn stats(&self) -> CompileCacheStats {
+    pub(crate) fn stats(&self) -> CompileCacheStats {
         CompileCacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
@@ -71,7 +71,7 @@ impl CompileCache {
     ///
     /// # Errors
     /// When the bytes are not a component that this engine can compile.
-    pub fn load(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
+    pub(crate) fn load(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
         let name = file_name(engine, wasm);
         let path = self.folder.join(&name);
         match std::fs::read(&path) {

@@ -7,20 +7,20 @@ use wasmtime::{
 
 /// How long a guest may compute before it must let others run. Every deadline that counts
 /// computing time counts in these.
-pub const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// Most instances alive at once in the process, over all tenants and components.
-pub const INSTANCES: u32 = 1000;
+pub(crate) const INSTANCES: u32 = 1000;
 
 /// Largest linear memory that any component may be granted. Bounds the address space that the
 /// pool reserves for each slot.
-pub const LARGEST_MEMORY: usize = 1 << 30;
+pub(crate) const LARGEST_MEMORY: usize = 1 << 30;
 
 /// The engine with our settings, and the thread that advances its epoch.
 ///
 /// # Errors
 /// When the machine cannot reserve the address space of the pool.
-pub fn engine() -> Result<Engine> {
+pub(crate) fn engine() -> Result<Engine> {
     let engine = Engine::new(&config())?;
     let ticking = engine.weak();
     std::thread::Builder::new()

@@ -69,14 +69,19 @@ impl WasiHttpHooks for Outgoing {
     ) -> Box<dyn Future<Output = Result<Sent, BodyError>> + Send> {
         drop(transferred);
         let origin = self.current.get();
-        let host = request.uri().host().unwrap_or_default();
-        let response: Box<dyn Future<Output = _> + Send> = match host.strip_suffix(INTERNAL) {
-            Some(component) => {
-                let component: Arc<str> = component.into();
-                Box::new(self.call_component(component, origin, request))
-            }
-            None => Box::new(self.call_host(request, options)),
-        };
+        let host = request
+            .uri()
+            .host()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let response: Box<dyn Future<Output = _> + Send> =
+            match host.trim_end_matches('.').strip_suffix(INTERNAL) {
+                Some(component) => {
+                    let component: Arc<str> = Arc::from(component);
+                    Box::new(self.call_component(component, origin, request))
+                }
+                None => Box::new(self.call_host(request, options)),
+            };
         Box::new(async move {
             let response = Box::into_pin(response).await?;
             let done: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));

@@ -25,7 +25,8 @@ pub const PASSWORD: &str = "Correct-horse-7";
 impl Account {
     /// Registers a user of this name and signs in.
     pub async fn register(server: &Server, name: &str) -> Self {
-        let body = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        let body =
+            json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
         answers::json(server.post("/api/v1/auth/register", &body).await, 201).await;
         Self::login(server, name).await
     }
@@ -50,7 +51,9 @@ impl Account {
 
     /// An authenticated request.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.access)
+        self.client
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.access)
     }
 
     /// An authenticated GET.
@@ -70,7 +73,11 @@ impl Account {
 
     /// Creates a family and returns it.
     pub async fn create_family(&self, name: &str) -> Value {
-        let created = self.post("/api/v1/families", &json!({"name": name})).send().await.unwrap();
+        let created = self
+            .post("/api/v1/families", &json!({"name": name}))
+            .send()
+            .await
+            .unwrap();
         answers::json(created, 201).await
     }
 }

@@ -19,9 +19,23 @@ pub fn assert_standard(text: &str, request_id: Option<&str>, code: &str) -> Valu
     let body: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text}"));
     let error = &body["error"];
     assert_eq!(error["code"], code, "{text}");
-    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{text}");
-    assert!(error["request_id"].as_str().is_some_and(|id| id.starts_with("req_")), "{text}");
-    assert_eq!(error["request_id"].as_str(), request_id, "body and header name different requests");
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|message| !message.is_empty()),
+        "{text}"
+    );
+    assert!(
+        error["request_id"]
+            .as_str()
+            .is_some_and(|id| id.starts_with("req_")),
+        "{text}"
+    );
+    assert_eq!(
+        error["request_id"].as_str(),
+        request_id,
+        "body and header name different requests"
+    );
     body
 }
 

@@ -13,7 +13,11 @@ pub struct Application {
 pub fn guest(name: &str) -> PathBuf {
     let file = format!("wasm32-wasip2/guest/{}.wasm", name.replace('-', "_"));
     let path = crate::launch::target().join(file);
-    assert!(path.exists(), "{} is missing; run `cargo xtask test`, which builds it", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing; run `cargo xtask test`, which builds it",
+        path.display()
+    );
     path
 }
 

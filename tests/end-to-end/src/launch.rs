@@ -32,7 +32,10 @@ impl Launch {
     /// Serves this manifest (see [`Application::new`]) instead of the application in the binary.
     pub fn app(manifest: &str) -> Self {
         let app = Some(Arc::new(Application::new(manifest)));
-        Self { app, ..Self::default() }
+        Self {
+            app,
+            ..Self::default()
+        }
     }
 
     /// With a variable in its environment.
@@ -67,7 +70,9 @@ impl Launch {
         if let Some(app) = &self.app {
             command.arg("--app").arg(app.manifest());
         }
-        command.envs(self.environment.iter().cloned()).stdin(Stdio::null());
+        command
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -77,7 +82,10 @@ impl Launch {
 pub fn run(args: &[&str], environment: &[(&str, &str)], input: &str) -> Output {
     let mut command = sbd();
     command.args(args).envs(environment.iter().copied());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A command that asks for nothing may be gone before it could be told anything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -92,7 +100,11 @@ pub fn run(args: &[&str], environment: &[(&str, &str)], input: &str) -> Output {
 /// The binary, without what the person who runs the tests has set up for a server of their own.
 fn sbd() -> Command {
     let path = target().join("release/sbd");
-    assert!(path.exists(), "{} is missing; run `cargo xtask test`, which builds it", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing; run `cargo xtask test`, which builds it",
+        path.display()
+    );
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

@@ -30,7 +30,10 @@ impl Reply {
         let status = text.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
         // A body in chunks has their lengths around it.
-        let json = body.find('{').zip(body.rfind('}')).and_then(|(from, to)| body.get(from..=to));
+        let json = body
+            .find('{')
+            .zip(body.rfind('}'))
+            .and_then(|(from, to)| body.get(from..=to));
         Some(Self {
             status,
             head: head.to_owned(),
@@ -59,7 +62,9 @@ impl Server {
         }
         let mut answer = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer));
-        let _ = read.await.expect("the server does not close the connection");
+        let _ = read
+            .await
+            .expect("the server does not close the connection");
         Reply::parse(&String::from_utf8_lossy(&answer))
     }
 }

@@ -9,9 +9,10 @@ use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 /// Waiting longer than this for anything is a failure. Long, because many tests run at once.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `sbd`; killed when dropped.
 pub struct Server {
@@ -63,16 +64,27 @@ async fn attempt(launch: &Launch, data_dir: &Arc<TempDir>) -> Option<Server> {
         }
         if let Some(status) = server.child.try_wait().unwrap() {
             let log = server.log();
-            assert!(log.contains("cannot listen on"), "the server ended with {status}:\n{log}");
+            assert!(
+                log.contains("cannot listen on"),
+                "the server ended with {status}:\n{log}"
+            );
             return None;
         }
-        assert!(begun.elapsed() < PATIENCE, "the server does not get ready:\n{}", server.log());
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the server does not get ready:\n{}",
+            server.log()
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
 }
 
 // === impl Server ===
@@ -98,9 +110,19 @@ impl Server {
         self.client.get(self.at(path)).send().await.unwrap()
     }
 
+    /// Begins an anonymous GET; its answer comes later, or never.
+    pub fn begin(&self, path: &str) -> JoinHandle<reqwest::Result<reqwest::Response>> {
+        tokio::spawn(self.client.get(self.at(path)).send())
+    }
+
     /// An anonymous POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
-        self.client.post(self.at(path)).json(body).send().await.unwrap()
+        self.client
+            .post(self.at(path))
+            .json(body)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Everything it has printed and logged so far.
@@ -110,7 +132,10 @@ impl Server {
 
     /// The log's events so far.
     pub fn events(&self) -> Vec<Value> {
-        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.log()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Waits for a text to be logged.
@@ -130,13 +155,22 @@ impl Server {
     /// The sum of a metric's series whose labels contain `label`; 0 if there is none.
     pub async fn metric(&self, name: &str, label: &str) -> f64 {
         let text = self.metrics().await;
-        let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with(name) && line.contains(label));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
     }
 
     /// The metrics.
     pub async fn metrics(&self) -> String {
-        let metrics = self.client.get(format!("{}/metrics", self.admin_url)).send().await.unwrap();
+        let metrics = self
+            .client
+            .get(format!("{}/metrics", self.admin_url))
+            .send()
+            .await
+            .unwrap();
         metrics.text().await.unwrap()
     }
 
@@ -162,7 +196,13 @@ impl Server {
     /// SIGTERM.
     pub fn terminate(&self) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits for the end and returns whether it was a success.
@@ -172,7 +212,11 @@ impl Server {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.success();
             }
-            assert!(begun.elapsed() < PATIENCE, "the server does not stop:\n{}", self.log());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the server does not stop:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -196,8 +240,13 @@ fn keep(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
     std::thread::spawn(move || {
         let mut lines = BufReader::new(stream);
         let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
-            log.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+        while lines
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|bytes| bytes > 0)
+        {
+            log.lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }
     });

@@ -4,8 +4,8 @@
 //! data directories of tests begin with a copy of one secret and share one cache folder. The tests
 //! of the cache itself start cold.
 
-use crate::launch::{run, target};
 use crate::Application;
+use crate::launch::{run, target};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -26,7 +26,11 @@ pub(crate) fn prepare(data_dir: &Path) {
     for entry in fs::read_dir(common.join(SECRETS)).unwrap() {
         let name = entry.unwrap().file_name();
         if name.to_string_lossy().starts_with("compile-cache") {
-            fs::copy(common.join(SECRETS).join(&name), data_dir.join(SECRETS).join(&name)).unwrap();
+            fs::copy(
+                common.join(SECRETS).join(&name),
+                data_dir.join(SECRETS).join(&name),
+            )
+            .unwrap();
         }
     }
     std::os::unix::fs::symlink(common.join(COMPILED), data_dir.join(COMPILED)).unwrap();
@@ -47,10 +51,24 @@ fn common() -> &'static Path {
         if !folder.join(SECRETS).exists() {
             // A command that starts the host and then finds no auth component to ask.
             let app = Application::new("");
-            let (app, data) = (app.manifest().display().to_string(), folder.display().to_string());
-            let args = ["admin", "create", "nobody@example.com", "--app", &app, "--data-dir", &data];
+            let (app, data) = (
+                app.manifest().display().to_string(),
+                folder.display().to_string(),
+            );
+            let args = [
+                "admin",
+                "create",
+                "nobody@example.com",
+                "--app",
+                &app,
+                "--data-dir",
+                &data,
+            ];
             let output = run(&args, &[], "Correct-horse-7\n");
-            assert!(folder.join(SECRETS).exists(), "the host made no secret: {output:?}");
+            assert!(
+                folder.join(SECRETS).exists(),
+                "the host made no secret: {output:?}"
+            );
         }
         folder
     })

@@ -16,8 +16,17 @@ const FAMILIES: &str = "/api/v1/families";
 
 /// After all that was thrown at it: nothing is stored, nothing has trapped, and it serves.
 async fn unharmed(server: &Server, ada: &Account) {
-    assert_eq!(ada.read(FAMILIES).await["total"], 0, "something was written");
-    assert_eq!(server.metric("sbd_component_traps_total", "").await, 0.0, "{}", server.log());
+    assert_eq!(
+        ada.read(FAMILIES).await["total"],
+        0,
+        "something was written"
+    );
+    assert_eq!(
+        server.metric("sbd_component_traps_total", "").await,
+        0.0,
+        "{}",
+        server.log()
+    );
     assert!(!server.log().contains("panicked"), "{}", server.log());
     ada.create_family("Lovelace").await;
     assert_eq!(ada.read(FAMILIES).await["total"], 1);
@@ -35,40 +44,145 @@ async fn bodies() {
         ("no body", b"", 400, "MALFORMED_REQUEST", ""),
         ("blanks", b" \n ", 400, "MALFORMED_REQUEST", ""),
         ("cut JSON", br#"{"name":"#, 400, "MALFORMED_REQUEST", ""),
-        ("two values", br#"{"name":"x"} {}"#, 400, "MALFORMED_REQUEST", ""),
+        (
+            "two values",
+            br#"{"name":"x"} {}"#,
+            400,
+            "MALFORMED_REQUEST",
+            "",
+        ),
         ("no JSON", b"name=x", 400, "MALFORMED_REQUEST", ""),
-        ("bad UTF-8", b"{\"name\":\"\xff\xfe\"}", 400, "MALFORMED_REQUEST", ""),
-        ("half a surrogate pair", br#"{"name":"\ud800"}"#, 400, "MALFORMED_REQUEST", ""),
-        ("deep nesting", deep.as_bytes(), 400, "MALFORMED_REQUEST", ""),
+        (
+            "bad UTF-8",
+            b"{\"name\":\"\xff\xfe\"}",
+            400,
+            "MALFORMED_REQUEST",
+            "",
+        ),
+        (
+            "half a surrogate pair",
+            br#"{"name":"\ud800"}"#,
+            400,
+            "MALFORMED_REQUEST",
+            "",
+        ),
+        (
+            "deep nesting",
+            deep.as_bytes(),
+            400,
+            "MALFORMED_REQUEST",
+            "",
+        ),
         ("NaN", br#"{"name":NaN}"#, 400, "MALFORMED_REQUEST", ""),
-        ("a number for a text", br#"{"name":1}"#, 422, "VALIDATION_ERROR", "name"),
-        ("null for a text", br#"{"name":null}"#, 422, "VALIDATION_ERROR", "name"),
-        ("an object for a text", br#"{"name":{"$gt":""}}"#, 422, "VALIDATION_ERROR", "name"),
-        ("a list for an object", br#"["x"]"#, 422, "VALIDATION_ERROR", ""),
+        (
+            "a number for a text",
+            br#"{"name":1}"#,
+            422,
+            "VALIDATION_ERROR",
+            "name",
+        ),
+        (
+            "null for a text",
+            br#"{"name":null}"#,
+            422,
+            "VALIDATION_ERROR",
+            "name",
+        ),
+        (
+            "an object for a text",
+            br#"{"name":{"$gt":""}}"#,
+            422,
+            "VALIDATION_ERROR",
+            "name",
+        ),
+        (
+            "a list for an object",
+            br#"["x"]"#,
+            422,
+            "VALIDATION_ERROR",
+            "",
+        ),
         ("a missing field", b"{}", 422, "VALIDATION_ERROR", "name"),
-        ("an unknown field", br#"{"name":"x","nick":"y"}"#, 422, "VALIDATION_ERROR", "nick"),
-        ("a field twice", br#"{"name":"x","name":"y"}"#, 422, "VALIDATION_ERROR", "name"),
-        ("an empty name", br#"{"name":"  "}"#, 422, "VALIDATION_ERROR", "name"),
-        ("a control character", br#"{"name":"a\u0000b"}"#, 422, "VALIDATION_ERROR", "name"),
-        ("a long name", long.as_bytes(), 422, "VALIDATION_ERROR", "name"),
-        ("a long description", longer.as_bytes(), 422, "VALIDATION_ERROR", "description"),
+        (
+            "an unknown field",
+            br#"{"name":"x","nick":"y"}"#,
+            422,
+            "VALIDATION_ERROR",
+            "nick",
+        ),
+        (
+            "a field twice",
+            br#"{"name":"x","name":"y"}"#,
+            422,
+            "VALIDATION_ERROR",
+            "name",
+        ),
+        (
+            "an empty name",
+            br#"{"name":"  "}"#,
+            422,
+            "VALIDATION_ERROR",
+            "name",
+        ),
+        (
+            "a control character",
+            br#"{"name":"a\u0000b"}"#,
+            422,
+            "VALIDATION_ERROR",
+            "name",
+        ),
+        (
+            "a long name",
+            long.as_bytes(),
+            422,
+            "VALIDATION_ERROR",
+            "name",
+        ),
+        (
+            "a long description",
+            longer.as_bytes(),
+            422,
+            "VALIDATION_ERROR",
+            "description",
+        ),
         ("a large body", large.as_bytes(), 413, "BODY_TOO_LARGE", ""),
     ];
     for (what, body, status, code, field) in table {
         println!("{what}");
-        let request = ada.request(Method::POST, FAMILIES).header("content-type", "application/json");
-        let refused = assert_error(request.body(body.to_vec()).send().await.unwrap(), *status, code).await;
+        let request = ada
+            .request(Method::POST, FAMILIES)
+            .header("content-type", "application/json");
+        let refused = assert_error(
+            request.body(body.to_vec()).send().await.unwrap(),
+            *status,
+            code,
+        )
+        .await;
         if !field.is_empty() {
-            assert_eq!(refused["error"]["details"][0]["field"], *field, "{what}: {refused}");
+            assert_eq!(
+                refused["error"]["details"][0]["field"], *field,
+                "{what}: {refused}"
+            );
         }
     }
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "nonsense", ""] {
-        let request = ada.request(Method::POST, FAMILIES).header("content-type", kind).body(r#"{"name":"x"}"#);
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "nonsense",
+        "",
+    ] {
+        let request = ada
+            .request(Method::POST, FAMILIES)
+            .header("content-type", kind)
+            .body(r#"{"name":"x"}"#);
         assert_error(request.send().await.unwrap(), 415, "UNSUPPORTED_MEDIA_TYPE").await;
     }
     let untyped = ada.request(Method::POST, FAMILIES).body(r#"{"name":"x"}"#);
     assert_error(untyped.send().await.unwrap(), 415, "UNSUPPORTED_MEDIA_TYPE").await;
-    let long_key = ada.post(FAMILIES, &json!({"name": "x"})).header("idempotency-key", "k".repeat(256));
+    let long_key = ada
+        .post(FAMILIES, &json!({"name": "x"}))
+        .header("idempotency-key", "k".repeat(256));
     assert_error(long_key.send().await.unwrap(), 422, "VALIDATION_ERROR").await;
     unharmed(&server, &ada).await;
 }
@@ -91,37 +205,69 @@ async fn bodies_on_the_wire() {
     refused(&server.raw(announced).await.unwrap(), 413, "BODY_TOO_LARGE");
 
     let chunk = format!("{:x}\r\n{}\r\n", 65536, "x".repeat(65536));
-    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{}0\r\n\r\n", chunk.repeat(40));
+    let chunked = format!(
+        "{head}transfer-encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        chunk.repeat(40)
+    );
+    // The answer may be lost when the server closes while it is still being sent to.
     if let Some(reply) = server.raw(chunked).await {
         refused(&reply, 413, "BODY_TOO_LARGE");
     }
-    for broken in ["zz\r\n{}\r\n", "f\r\n{\"name\":\"half\"}XX0\r\n\r\n", "-1\r\n{}\r\n", "ffffffffffffffffff\r\n"] {
-        let reply = server.raw(format!("{head}transfer-encoding: chunked\r\n\r\n{broken}")).await;
-        refused(&reply.unwrap_or_else(|| panic!("no answer to {broken:?}")), 400, "MALFORMED_REQUEST");
+    for broken in [
+        "zz\r\n{}\r\n",
+        "f\r\n{\"name\":\"half\"}XX0\r\n\r\n",
+        "-1\r\n{}\r\n",
+        "ffffffffffffffffff\r\n",
+    ] {
+        let reply = server
+            .raw(format!("{head}transfer-encoding: chunked\r\n\r\n{broken}"))
+            .await;
+        refused(
+            &reply.unwrap_or_else(|| panic!("no answer to {broken:?}")),
+            400,
+            "MALFORMED_REQUEST",
+        );
     }
-    // Who cuts a body off may be gone before the answer; what matters is that nothing was done.
     for cut in [
         format!("{head}content-length: 100\r\n\r\n{good}"),
         format!("{head}content-length: 100\r\n\r\n"),
         format!("{head}transfer-encoding: chunked\r\n\r\nf\r\n{good}\r\n"),
         format!("{head}transfer-encoding: chunked\r\n\r\nff\r\n{good}"),
     ] {
-        if let Some(reply) = server.raw_cut(cut).await {
-            refused(&reply, 400, "MALFORMED_REQUEST");
-        }
+        refused(
+            &server.raw_cut(cut).await.unwrap(),
+            400,
+            "MALFORMED_REQUEST",
+        );
     }
     for (what, request) in [
-        ("two lengths", format!("{head}content-length: 15\r\ncontent-length: 16\r\n\r\n{good}")),
-        ("length and chunks", format!("{head}content-length: 15\r\ntransfer-encoding: x\r\n\r\n{good}")),
-        ("a bad length", format!("{head}content-length: x\r\n\r\n{good}")),
+        (
+            "two lengths",
+            format!("{head}content-length: 15\r\ncontent-length: 16\r\n\r\n{good}"),
+        ),
+        (
+            "length and chunks",
+            format!("{head}content-length: 15\r\ntransfer-encoding: x\r\n\r\n{good}"),
+        ),
+        (
+            "a bad length",
+            format!("{head}content-length: x\r\n\r\n{good}"),
+        ),
         ("a bad header", format!("{head}bad header: x\r\n\r\n")),
         ("no HTTP", "hello\r\n\r\n".to_owned()),
     ] {
-        assert_eq!(server.raw(request).await.map(|reply| reply.status), Some(400), "{what}");
+        assert_eq!(
+            server.raw(request).await.map(|reply| reply.status),
+            Some(400),
+            "{what}"
+        );
     }
     let huge = format!("{head}x-huge: {}\r\n\r\n", "x".repeat(1 << 20));
     assert_eq!(server.raw(huge).await.map(|reply| reply.status), Some(431));
-    let address = format!("GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "x".repeat(10_000));
+    let address = format!(
+        "GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        "x".repeat(10_000)
+    );
     refused(&server.raw(address).await.unwrap(), 414, "URI_TOO_LONG");
     unharmed(&server, &ada).await;
 }
@@ -144,7 +290,9 @@ async fn addresses_and_methods() {
     ] {
         let refused = ada.request(Method::GET, "").build().unwrap();
         let head = refused.headers()[header::AUTHORIZATION].to_str().unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: {head}\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: {head}\r\nconnection: close\r\n\r\n"
+        );
         let reply = server.raw(request).await.unwrap();
         assert_eq!(reply.status, 404, "{path}: {reply:?}");
         assert_standard(&reply.json, reply.header("x-request-id"), "NOT_FOUND");
@@ -160,8 +308,14 @@ async fn addresses_and_methods() {
         (Method::from_bytes(b"BREW").unwrap(), FAMILIES, "GET"),
     ] {
         let refused = ada.request(method.clone(), path).send().await.unwrap();
-        let allow = refused.headers().get("allow").unwrap_or_else(|| panic!("no Allow for {method} {path}"));
-        assert!(allow.to_str().unwrap().contains(allowed), "{method} {path}: {allow:?}");
+        let allow = refused
+            .headers()
+            .get("allow")
+            .unwrap_or_else(|| panic!("no Allow for {method} {path}"));
+        assert!(
+            allow.to_str().unwrap().contains(allowed),
+            "{method} {path}: {allow:?}"
+        );
         assert_error(refused, 405, "METHOD_NOT_ALLOWED").await;
     }
     for query in [
@@ -177,10 +331,17 @@ async fn addresses_and_methods() {
         "page=1&page=2",
         "%ff=1",
     ] {
-        let refused = ada.get(&format!("{FAMILIES}?{query}")).send().await.unwrap();
+        let refused = ada
+            .get(&format!("{FAMILIES}?{query}"))
+            .send()
+            .await
+            .unwrap();
         println!("{query}");
         let refused = assert_error(refused, 422, "VALIDATION_ERROR").await;
-        assert!(refused["error"]["details"][0]["field"].is_string(), "{query}: {refused}");
+        assert!(
+            refused["error"]["details"][0]["field"].is_string(),
+            "{query}: {refused}"
+        );
     }
     unharmed(&server, &ada).await;
 }
@@ -192,8 +353,11 @@ async fn tokens() {
     let stranger = Server::start().await;
     let foreign = Account::register(&stranger, "ada").await.access;
     let parts: Vec<&str> = ada.access.split('.').collect();
-    let [head, claims, signature] = parts.as_slice() else { panic!("{}", ada.access) };
-    let mut admin: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let [head, claims, signature] = parts.as_slice() else {
+        panic!("{}", ada.access)
+    };
+    let mut admin: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     admin["roles"] = json!(["admin"]);
     let edited = URL_SAFE_NO_PAD.encode(admin.to_string());
     let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
@@ -202,7 +366,10 @@ async fn tokens() {
         ("of another server", bearer(foreign)),
         ("edited", bearer(format!("{head}.{edited}.{signature}"))),
         ("without algorithm", bearer(format!("{unsigned}.{edited}."))),
-        ("without algorithm, signed", bearer(format!("{unsigned}.{claims}.{signature}"))),
+        (
+            "without algorithm, signed",
+            bearer(format!("{unsigned}.{claims}.{signature}")),
+        ),
         ("without signature", bearer(format!("{head}.{claims}."))),
         ("cut", bearer(ada.access[..ada.access.len() - 2].to_owned())),
         ("a refresh token", bearer(ada.refresh.clone())),
@@ -215,7 +382,10 @@ async fn tokens() {
         ("a trailing comma", format!("Bearer {},", ada.access)),
     ] {
         println!("{what}");
-        let request = server.client.get(server.at(FAMILIES)).header("authorization", authorization);
+        let request = server
+            .client
+            .get(server.at(FAMILIES))
+            .header("authorization", authorization);
         let refused = request.send().await.unwrap();
         assert_eq!(refused.headers()["www-authenticate"], "Bearer", "{what}");
         assert_error(refused, 401, "TOKEN_INVALID").await;
@@ -230,23 +400,58 @@ async fn tokens() {
 async fn registrations() {
     let server = Server::start().await;
     let table = [
-        (json!({"username": "ab", "email": "a@example.com", "password": "Correct-horse-7"}), "username"),
-        (json!({"username": "a b c", "email": "a@example.com", "password": "Correct-horse-7"}), "username"),
-        (json!({"username": "x".repeat(51), "email": "a@example.com", "password": "Correct-horse-7"}), "username"),
-        (json!({"username": "ada", "email": "nobody", "password": "Correct-horse-7"}), "email"),
-        (json!({"username": "ada", "email": format!("{}@example.com", "x".repeat(300)), "password": "Correct-horse-7"}), "email"),
-        (json!({"username": "ada", "email": "a@example.com", "password": "short"}), "password"),
-        (json!({"username": "ada", "email": "a@example.com", "password": format!("Aa1-{}", "x".repeat(5000))}), "password"),
-        (json!({"username": "ada", "email": "a@example.com", "password": "Correct-horse-7", "roles": ["admin"]}), "roles"),
-        (json!({"username": {"$ne": ""}, "email": "a@example.com", "password": "Correct-horse-7"}), "username"),
+        (
+            json!({"username": "ab", "email": "a@example.com", "password": "Correct-horse-7"}),
+            "username",
+        ),
+        (
+            json!({"username": "a b c", "email": "a@example.com", "password": "Correct-horse-7"}),
+            "username",
+        ),
+        (
+            json!({"username": "x".repeat(51), "email": "a@example.com", "password": "Correct-horse-7"}),
+            "username",
+        ),
+        (
+            json!({"username": "ada", "email": "nobody", "password": "Correct-horse-7"}),
+            "email",
+        ),
+        (
+            json!({"username": "ada", "email": format!("{}@example.com", "x".repeat(300)), "password": "Correct-horse-7"}),
+            "email",
+        ),
+        (
+            json!({"username": "ada", "email": "a@example.com", "password": "short"}),
+            "password",
+        ),
+        (
+            json!({"username": "ada", "email": "a@example.com", "password": format!("Aa1-{}", "x".repeat(5000))}),
+            "password",
+        ),
+        (
+            json!({"username": "ada", "email": "a@example.com", "password": "Correct-horse-7", "roles": ["admin"]}),
+            "roles",
+        ),
+        (
+            json!({"username": {"$ne": ""}, "email": "a@example.com", "password": "Correct-horse-7"}),
+            "username",
+        ),
     ];
     for (body, field) in table {
         let refused = server.post("/api/v1/auth/register", &body).await;
         let refused = assert_error(refused, 422, "VALIDATION_ERROR").await;
-        assert_eq!(refused["error"]["details"][0]["field"], field, "{body}: {refused}");
+        assert_eq!(
+            refused["error"]["details"][0]["field"], field,
+            "{body}: {refused}"
+        );
     }
     let injected = json!({"identifier": {"$gt": ""}, "password": "Correct-horse-7"});
-    assert_error(server.post("/api/v1/auth/login", &injected).await, 422, "VALIDATION_ERROR").await;
+    assert_error(
+        server.post("/api/v1/auth/login", &injected).await,
+        422,
+        "VALIDATION_ERROR",
+    )
+    .await;
     let ada = Account::register(&server, "ada").await;
     unharmed(&server, &ada).await;
 }
@@ -256,10 +461,20 @@ async fn what_only_the_host_may_say() {
     let server = Launch::app(include_str!("apps/guests.toml")).start().await;
     let claims = json!({"tenant": "default", "user": "usr_root", "session": null, "username": "root", "roles": ["admin"], "expires_at": 4_102_444_800_i64});
     let sealed = format!("{}.AAAA", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    let request = server.client.get(server.at("/probe/whoami")).header("sbd-caller", &sealed);
-    let request = request.header("sbd-tenant", "other").header("sbd-request-id", "req_mine").header("x-request-id", "req_mine");
+    let request = server
+        .client
+        .get(server.at("/probe/whoami"))
+        .header("sbd-caller", &sealed);
+    let request = request
+        .header("sbd-tenant", "other")
+        .header("sbd-request-id", "req_mine")
+        .header("x-request-id", "req_mine");
     let seen = json(request.send().await.unwrap(), 200).await;
-    assert_eq!((&seen["caller"], &seen["tenant"]), (&Value::Null, &json!("default")), "{seen}");
+    assert_eq!(
+        (&seen["caller"], &seen["tenant"]),
+        (&Value::Null, &json!("default")),
+        "{seen}"
+    );
     assert_ne!(seen["request_id"], "req_mine");
 
     for path in [
@@ -279,7 +494,9 @@ async fn what_only_the_host_may_say() {
         "/\\-\\openapi.json",
     ] {
         for method in ["GET", "POST"] {
-            let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            let request = format!(
+                "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            );
             let reply = server.raw(request).await.unwrap();
             assert_eq!(reply.status, 404, "{method} {path}: {reply:?}");
             assert_standard(&reply.json, reply.header("x-request-id"), "NOT_FOUND");

@@ -15,15 +15,23 @@ const WARNING: &str = "compiled component was changed or comes from elsewhere";
 
 /// The application in the binary with an administrator, in a data directory of its own.
 async fn cold() -> Server {
-    let launch = Launch::default().cold().env("SBD_ADMIN_EMAIL", "root@example.com");
-    launch.env("SBD_ADMIN_PASSWORD", sbd_tests::PASSWORD).start().await
+    let launch = Launch::default()
+        .cold()
+        .env("SBD_ADMIN_EMAIL", "root@example.com");
+    launch
+        .env("SBD_ADMIN_PASSWORD", sbd_tests::PASSWORD)
+        .start()
+        .await
 }
 
 /// What the cache has done since the start: (hits, misses).
 async fn figures(server: &Server) -> (u64, u64) {
     let root = Account::login(server, "root@example.com").await;
     let cache = &root.read("/health").await["components"]["compile_cache"];
-    (cache["hits"].as_u64().unwrap(), cache["misses"].as_u64().unwrap())
+    (
+        cache["hits"].as_u64().unwrap(),
+        cache["misses"].as_u64().unwrap(),
+    )
 }
 
 fn files(server: &Server) -> Vec<PathBuf> {
@@ -52,31 +60,56 @@ async fn a_second_start_compiles_nothing() {
 #[tokio::test]
 async fn files_that_this_host_did_not_write_are_compiled_anew() {
     let server = cold().await;
-    let written: Vec<Vec<u8>> = files(&server).iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let written: Vec<Vec<u8>> = files(&server)
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect();
     let other = cold().await;
-    let foreign: Vec<Vec<u8>> = files(&other).iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let foreign: Vec<Vec<u8>> = files(&other)
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect();
     drop(other);
-    assert_ne!(written, foreign, "two data directories have the same secret");
+    assert_ne!(
+        written, foreign,
+        "two data directories have the same secret"
+    );
 
     let altered: Vec<Vec<u8>> = written.iter().map(|file| altered(file)).collect();
-    let truncated: Vec<Vec<u8>> = written.iter().map(|file| file[..file.len() / 2].to_vec()).collect();
+    let truncated: Vec<Vec<u8>> = written
+        .iter()
+        .map(|file| file[..file.len() / 2].to_vec())
+        .collect();
     let exchanged: Vec<Vec<u8>> = written.iter().rev().cloned().collect();
     let empty = vec![Vec::new(); written.len()];
     let mut server = server;
-    for (what, contents) in
-        [("altered", altered), ("truncated", truncated), ("foreign", foreign), ("exchanged", exchanged), ("empty", empty)]
-    {
+    for (what, contents) in [
+        ("altered", altered),
+        ("truncated", truncated),
+        ("foreign", foreign),
+        ("exchanged", exchanged),
+        ("empty", empty),
+    ] {
         let names = files(&server);
         let (launch, data_dir) = server.kill();
         for (name, bytes) in names.iter().zip(&contents) {
             std::fs::write(name, bytes).unwrap();
         }
         server = launch.start_in(data_dir).await;
-        assert_eq!(server.log().matches(WARNING).count(), 2, "{what}: {}", server.log());
+        assert_eq!(
+            server.log().matches(WARNING).count(),
+            2,
+            "{what}: {}",
+            server.log()
+        );
         assert_eq!(figures(&server).await.0, 0, "{what} files were loaded");
         serves(&server).await;
         for (name, bytes) in names.iter().zip(&contents) {
-            assert_ne!(std::fs::read(name).unwrap(), *bytes, "{what}: the file was not replaced");
+            assert_ne!(
+                std::fs::read(name).unwrap(),
+                *bytes,
+                "{what}: the file was not replaced"
+            );
         }
     }
 }
@@ -100,7 +133,11 @@ async fn a_cache_that_cannot_be_written_is_no_hindrance() {
         std::fs::create_dir_all(file.join("x")).unwrap();
     }
     let server = launch.start_in(data_dir).await;
-    assert!(server.log().contains("cannot keep a compiled component"), "{}", server.log());
+    assert!(
+        server.log().contains("cannot keep a compiled component"),
+        "{}",
+        server.log()
+    );
     serves(&server).await;
 }
 

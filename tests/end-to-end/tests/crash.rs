@@ -22,10 +22,18 @@ const CLIENTS: usize = 50;
 async fn create_until_killed(ada: Account, answered: Arc<AtomicUsize>) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..CREATES / CLIENTS {
-        let Ok(response) = ada.post("/api/v1/notes", &json!({"text": "x"})).send().await else { break };
+        let Ok(response) = ada
+            .post("/api/v1/notes", &json!({"text": "x"}))
+            .send()
+            .await
+        else {
+            break;
+        };
         assert_eq!(response.status(), 201);
         // The whole answer must have arrived to count.
-        let Ok(note) = response.json::<Value>().await else { break };
+        let Ok(note) = response.json::<Value>().await else {
+            break;
+        };
         ids.push(note["_id"].as_str().unwrap().to_owned());
         answered.fetch_add(1, Ordering::Relaxed);
     }
@@ -43,13 +51,18 @@ async fn every_answered_create_survives_fifty_kills() {
         let clients: Vec<_> = (0..CLIENTS).map(create).collect();
         // In the middle, elsewhere each time.
         let enough = 1 + round * (CREATES - 2 * CLIENTS) / ROUNDS;
-        server.wait_for("answers", || answered.load(Ordering::Relaxed) >= enough).await;
+        server
+            .wait_for("answers", || answered.load(Ordering::Relaxed) >= enough)
+            .await;
         let (launch, data_dir) = server.kill();
         let mut ids = Vec::new();
         for client in clients {
             ids.extend(client.await.unwrap());
         }
-        assert!(ids.len() < CREATES, "round {round}: the server was killed too late");
+        assert!(
+            ids.len() < CREATES,
+            "round {round}: the server was killed too late"
+        );
 
         server = launch.start_in(data_dir).await;
         ada = Account::login(&server, "ada").await;
@@ -58,10 +71,18 @@ async fn every_answered_create_survives_fifty_kills() {
             let lost = found.as_ref().unwrap().status() != 200;
             async move { lost }
         });
-        assert_eq!(lost.count().await, 0, "round {round}: answered creates are lost");
+        assert_eq!(
+            lost.count().await,
+            0,
+            "round {round}: answered creates are lost"
+        );
         all.extend(ids);
     }
     let total = ada.read("/api/v1/notes").await["total"].as_u64().unwrap();
-    assert!(total >= all.len() as u64, "{total} notes are left of {}", all.len());
+    assert!(
+        total >= all.len() as u64,
+        "{total} notes are left of {}",
+        all.len()
+    );
     assert!(total <= (ROUNDS * CREATES) as u64);
 }

@@ -24,32 +24,60 @@ async fn two_users_one_family() {
     assert!(id.starts_with("fam_"), "{family}");
 
     let list = ada.read("/api/v1/families").await;
-    assert_eq!((list["total"].as_u64(), list["items"][0]["id"].as_str()), (Some(1), Some(id)), "{list}");
+    assert_eq!(
+        (list["total"].as_u64(), list["items"][0]["id"].as_str()),
+        (Some(1), Some(id)),
+        "{list}"
+    );
     let list = bob.read("/api/v1/families").await;
     assert_eq!(list["total"], 0, "{list}");
 
     let path = format!("/api/v1/families/{id}");
     assert_eq!(ada.get(&path).send().await.unwrap().status(), 200);
     assert_error(bob.get(&path).send().await.unwrap(), 404, "NOT_FOUND").await;
-    assert_error(bob.request(Method::DELETE, &path).send().await.unwrap(), 404, "NOT_FOUND").await;
+    assert_error(
+        bob.request(Method::DELETE, &path).send().await.unwrap(),
+        404,
+        "NOT_FOUND",
+    )
+    .await;
     assert_error(server.get(&path).await, 401, "UNAUTHENTICATED").await;
 
     let members = ada.read(&format!("{path}/members")).await;
     assert_eq!(members["items"][0]["role"], "admin", "{members}");
 
     let metrics = server.metrics().await;
-    assert!(metrics.contains("http_requests_total") && metrics.contains("/api/v1/families"), "{metrics}");
-    assert_eq!(server.get("/metrics").await.status(), 404, "metrics are for the admin listener only");
+    assert!(
+        metrics.contains("http_requests_total") && metrics.contains("/api/v1/families"),
+        "{metrics}"
+    );
+    assert_eq!(
+        server.get("/metrics").await.status(),
+        404,
+        "metrics are for the admin listener only"
+    );
 }
 
 #[tokio::test]
 async fn logout_counts_at_once_and_a_reused_refresh_token_ends_the_family() {
     let server = Server::start().await;
     let ada = Account::register(&server, "ada").await;
-    assert_eq!(ada.get("/api/v1/auth/me").send().await.unwrap().status(), 200);
-    let out = ada.post("/api/v1/auth/logout", &json!({})).send().await.unwrap();
+    assert_eq!(
+        ada.get("/api/v1/auth/me").send().await.unwrap().status(),
+        200
+    );
+    let out = ada
+        .post("/api/v1/auth/logout", &json!({}))
+        .send()
+        .await
+        .unwrap();
     assert!(out.status().is_success());
-    assert_error(ada.get("/api/v1/auth/me").send().await.unwrap(), 401, "TOKEN_INVALID").await;
+    assert_error(
+        ada.get("/api/v1/auth/me").send().await.unwrap(),
+        401,
+        "TOKEN_INVALID",
+    )
+    .await;
 
     let ada = Account::login(&server, "ada").await;
     let first = json(refresh(&server, &ada.refresh).await, 200).await;
@@ -57,11 +85,18 @@ async fn logout_counts_at_once_and_a_reused_refresh_token_ends_the_family() {
     assert_error(refresh(&server, &ada.refresh).await, 401, "TOKEN_INVALID").await;
     // The reuse has ended the whole session.
     assert_error(refresh(&server, second).await, 401, "TOKEN_INVALID").await;
-    assert_error(ada.get("/api/v1/auth/me").send().await.unwrap(), 401, "TOKEN_INVALID").await;
+    assert_error(
+        ada.get("/api/v1/auth/me").send().await.unwrap(),
+        401,
+        "TOKEN_INVALID",
+    )
+    .await;
 }
 
 async fn refresh(server: &Server, token: &str) -> Response {
-    server.post("/api/v1/auth/refresh", &json!({"refresh_token": token})).await
+    server
+        .post("/api/v1/auth/refresh", &json!({"refresh_token": token}))
+        .await
 }
 
 #[tokio::test]
@@ -69,8 +104,20 @@ async fn of_many_parallel_refreshes_one_wins() {
     let server = Server::start().await;
     let ada = Account::register(&server, "ada").await;
     let answers = join_all((0..8).map(|_| refresh(&server, &ada.refresh))).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status() == 200).count(), 1);
-    assert_eq!(answers.iter().filter(|answer| answer.status() == 401).count(), 7);
+    assert_eq!(
+        answers
+            .iter()
+            .filter(|answer| answer.status() == 200)
+            .count(),
+        1
+    );
+    assert_eq!(
+        answers
+            .iter()
+            .filter(|answer| answer.status() == 401)
+            .count(),
+        7
+    );
 }
 
 #[tokio::test]
@@ -78,24 +125,55 @@ async fn concurrent_changes_and_repeated_requests_lose_and_double_nothing() {
     let server = Server::start().await;
     let ada = Account::register(&server, "ada").await;
     let body = json!({"name": "Once"});
-    let create = || ada.post("/api/v1/families", &body).header("idempotency-key", "k-1");
+    let create = || {
+        ada.post("/api/v1/families", &body)
+            .header("idempotency-key", "k-1")
+    };
     let first = json(create().send().await.unwrap(), 201).await;
     assert_eq!(json(create().send().await.unwrap(), 201).await, first);
-    let other = ada.post("/api/v1/families", &json!({"name": "Twice"})).header("idempotency-key", "k-1");
+    let other = ada
+        .post("/api/v1/families", &json!({"name": "Twice"}))
+        .header("idempotency-key", "k-1");
     assert_error(other.send().await.unwrap(), 422, "IDEMPOTENCY_KEY_REUSED").await;
 
     let path = format!("/api/v1/families/{}", first["id"].as_str().unwrap());
     let etag = ada.get(&path).send().await.unwrap().headers()["etag"].clone();
     let rename = |name: &str| {
-        ada.request(Method::PUT, &path).header("if-match", etag.clone()).json(&json!({"name": name})).send()
+        ada.request(Method::PUT, &path)
+            .header("if-match", etag.clone())
+            .json(&json!({"name": name}))
+            .send()
     };
     let renamed = join_all([rename("A"), rename("B"), rename("C"), rename("D")]).await;
-    let statuses: Vec<StatusCode> = renamed.into_iter().map(|answer| answer.unwrap().status()).collect();
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == 412).count(), 3, "{statuses:?}");
-    let unchanged = ada.get(&path).header("if-none-match", etag).send().await.unwrap();
+    let statuses: Vec<StatusCode> = renamed
+        .into_iter()
+        .map(|answer| answer.unwrap().status())
+        .collect();
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 200).count(),
+        1,
+        "{statuses:?}"
+    );
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 412).count(),
+        3,
+        "{statuses:?}"
+    );
+    let unchanged = ada
+        .get(&path)
+        .header("if-none-match", etag)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(unchanged.status(), 200, "it has changed since");
-    assert_eq!(ada.request(Method::DELETE, &path).send().await.unwrap().status(), 204);
+    assert_eq!(
+        ada.request(Method::DELETE, &path)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
     assert_error(ada.get(&path).send().await.unwrap(), 404, "NOT_FOUND").await;
 }
 
@@ -125,18 +203,33 @@ async fn administrators_come_from_the_command_line_or_the_environment_only() {
     let ada = Account::register(&server, "ada").await;
     assert_error(ada.get("/health").send().await.unwrap(), 403, "FORBIDDEN").await;
     let entered = format!("{PASSWORD}\n");
-    let made = run(&["admin", "create", "root@example.com", "--data-dir", &data], &[], &entered);
+    let made = run(
+        &["admin", "create", "root@example.com", "--data-dir", &data],
+        &[],
+        &entered,
+    );
     assert!(made.success, "{made:?}");
     let root = Account::login(&server, "root@example.com").await;
     assert_eq!(root.read("/health").await["status"], "ok");
-    let weak = run(&["admin", "create", "weak@example.com", "--data-dir", &data], &[], "weak\n");
-    assert!(!weak.success && weak.stderr.contains("password"), "{weak:?}");
+    let weak = run(
+        &["admin", "create", "weak@example.com", "--data-dir", &data],
+        &[],
+        "weak\n",
+    );
+    assert!(
+        !weak.success && weak.stderr.contains("password"),
+        "{weak:?}"
+    );
     drop(server);
 
     // Without a running server the command works on the directory itself.
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().display().to_string();
-    let made = run(&["admin", "create", "solo@example.com", "--data-dir", &data], &[], &entered);
+    let made = run(
+        &["admin", "create", "solo@example.com", "--data-dir", &data],
+        &[],
+        &entered,
+    );
     assert!(made.success, "{made:?}");
     let server = Launch::default().start_in(Arc::new(folder)).await;
     Account::login(&server, "solo@example.com").await;
@@ -157,7 +250,12 @@ async fn the_pages_that_say_what_runs_here() {
     }
     let api = json(server.get("/openapi.json").await, 200).await;
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"), "{api}");
-    for path in ["/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/families", "/api/v1/families/{id}/members"] {
+    for path in [
+        "/api/v1/auth/register",
+        "/api/v1/auth/login",
+        "/api/v1/families",
+        "/api/v1/families/{id}/members",
+    ] {
         assert!(api["paths"][path].is_object(), "{path} is missing");
     }
     let keys = json(server.get("/.well-known/jwks.json").await, 200).await;

@@ -17,7 +17,10 @@ async fn small() -> Server {
 }
 
 async fn create(ada: &Account, bytes: usize) -> Response {
-    ada.post("/api/v1/notes", &json!({"text": "x".repeat(bytes)})).send().await.unwrap()
+    ada.post("/api/v1/notes", &json!({"text": "x".repeat(bytes)}))
+        .send()
+        .await
+        .unwrap()
 }
 
 /// Creates notes of this size until there is no room for one more; returns their ids.
@@ -48,10 +51,23 @@ async fn creates_are_refused_until_something_is_deleted() {
         assert_eq!(ada.read(&format!("/api/v1/notes/{id}")).await["_id"], **id);
     }
     for id in ids.iter().take(10) {
-        let deleted = ada.request(Method::DELETE, &format!("/api/v1/notes/{id}")).send().await.unwrap();
-        assert_eq!(deleted.status(), 204, "a full disk cannot be tidied: {:?}", deleted.text().await);
+        let deleted = ada
+            .request(Method::DELETE, &format!("/api/v1/notes/{id}"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            deleted.status(),
+            204,
+            "a full disk cannot be tidied: {:?}",
+            deleted.text().await
+        );
     }
-    assert_eq!(create(&ada, 20_000).await.status(), 201, "there is room again");
+    assert_eq!(
+        create(&ada, 20_000).await.status(),
+        201,
+        "there is room again"
+    );
 
     let server = server.restart().await;
     let ada = Account::login(&server, "ada").await;
@@ -70,10 +86,13 @@ async fn signing_in_on_a_full_disk_is_refused_in_good_order() {
     let mut refused = [0, 0, 0];
     for round in 0..40 {
         let name = format!("user-{round}");
-        let register = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        let register =
+            json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
         let answers = [
             server.post("/api/v1/auth/login", &login).await,
-            server.post("/api/v1/auth/refresh", &json!({"refresh_token": refresh})).await,
+            server
+                .post("/api/v1/auth/refresh", &json!({"refresh_token": refresh}))
+                .await,
             server.post("/api/v1/auth/register", &register).await,
         ];
         for (n, answer) in answers.into_iter().enumerate() {
@@ -96,5 +115,10 @@ async fn signing_in_on_a_full_disk_is_refused_in_good_order() {
     // Who is signed in can read, and sees what there is.
     assert_eq!(ada.read("/api/v1/auth/me").await["username"], "ada");
     assert!(ada.read("/api/v1/notes").await["total"].as_u64().unwrap() > 20);
-    assert_eq!(server.metric("sbd_component_traps_total", "").await, 0.0, "{}", server.log());
+    assert_eq!(
+        server.metric("sbd_component_traps_total", "").await,
+        0.0,
+        "{}",
+        server.log()
+    );
 }

@@ -19,18 +19,33 @@ source = "{guest:notes}"
 
 fn sbd(command: &str, app: &Application) -> Output {
     let data = tempfile::tempdir().unwrap();
-    let (app, data) = (app.manifest().display().to_string(), data.path().display().to_string());
+    let (app, data) = (
+        app.manifest().display().to_string(),
+        data.path().display().to_string(),
+    );
     let addresses = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    let args = [&[command, "--app", &app, "--data-dir", &data], addresses.as_slice()].concat();
+    let args = [
+        &[command, "--app", &app, "--data-dir", &data],
+        addresses.as_slice(),
+    ]
+    .concat();
     run(&args, &[], "")
 }
 
 /// What `check` and `up` alike refuse the application with.
 fn refusal(app: &Application) -> String {
     let [checked, served] = ["check", "up"].map(|command| sbd(command, app));
-    assert!(!checked.success && !served.success, "{checked:?} {served:?}");
+    assert!(
+        !checked.success && !served.success,
+        "{checked:?} {served:?}"
+    );
     assert!(checked.stderr.contains("sbd: "), "{}", checked.stderr);
-    let sentence = |output: &Output| output.stderr.split_once("sbd: ").map(|(_, said)| said.to_owned());
+    let sentence = |output: &Output| {
+        output
+            .stderr
+            .split_once("sbd: ")
+            .map(|(_, said)| said.to_owned())
+    };
     assert_eq!(sentence(&checked), sentence(&served));
     assert!(!checked.stderr.contains("panicked"), "{}", checked.stderr);
     checked.stderr
@@ -48,12 +63,18 @@ fn with_source(bytes: &[u8]) -> Application {
 #[test]
 fn an_ungranted_import_names_the_line_that_grants_it() {
     let said = refusal(&Application::new(NOTES));
-    assert!(said.contains("component `notes` imports sbd:platform/documents@0.1.0"), "{said}");
+    assert!(
+        said.contains("component `notes` imports sbd:platform/documents@0.1.0"),
+        "{said}"
+    );
     let lines = "[component.notes.tool.sbd]\ngrants = [\"documents\"]\n";
     assert!(said.contains(lines), "{said}");
     let mended = sbd("check", &Application::new(&format!("{NOTES}{lines}")));
     assert!(mended.success, "{mended:?}");
-    assert!(mended.stdout.contains("notes: granted documents"), "{mended:?}");
+    assert!(
+        mended.stdout.contains("notes: granted documents"),
+        "{mended:?}"
+    );
 }
 
 #[test]
@@ -62,24 +83,38 @@ fn outgoing_requests_and_stores_must_be_granted_too() {
         ("wstd-hello", "[component.odd]\nallowed_outbound_hosts = ["),
         ("spin-hello", "[component.odd]\n"),
     ] {
-        let said = refusal(&with_source(&std::fs::read(sbd_tests::guest(guest)).unwrap()));
+        let said = refusal(&with_source(
+            &std::fs::read(sbd_tests::guest(guest)).unwrap(),
+        ));
         assert!(said.contains(line), "{said}");
     }
 }
 
 #[test]
 fn a_component_must_export_exactly_one_handler() {
-    let (new, old) = ("wasi:http/handler@0.3.0", "wasi:http/incoming-handler@0.2.0");
+    let (new, old) = (
+        "wasi:http/handler@0.3.0",
+        "wasi:http/incoming-handler@0.2.0",
+    );
     let said = refusal(&with_source(&component(&[new, old], &[])));
-    assert!(said.contains(&format!("it exports {new} and {old}; export one of them")), "{said}");
+    assert!(
+        said.contains(&format!("it exports {new} and {old}; export one of them")),
+        "{said}"
+    );
     let said = refusal(&with_source(&component(&[], &[])));
-    assert!(said.contains("it exports no HTTP handler; export wasi:http/handler@0.3.0"), "{said}");
+    assert!(
+        said.contains("it exports no HTTP handler; export wasi:http/handler@0.3.0"),
+        "{said}"
+    );
 }
 
 #[test]
 fn an_import_that_nobody_offers_is_named() {
     let said = refusal(&with_source(&component(&[], &["acme:crystal/ball@1.0.0"])));
-    assert!(said.contains("it imports acme:crystal/ball@1.0.0, which this host does not offer"), "{said}");
+    assert!(
+        said.contains("it imports acme:crystal/ball@1.0.0, which this host does not offer"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -92,22 +127,48 @@ fn what_is_no_component_is_refused() {
         ("an empty file", b""),
     ] {
         let said = refusal(&with_source(bytes));
-        assert!(said.contains("component `odd`") && said.contains("odd.wasm"), "{what}: {said}");
+        assert!(
+            said.contains("component `odd`") && said.contains("odd.wasm"),
+            "{what}: {said}"
+        );
     }
     let missing = with_source(b"");
     std::fs::remove_file(missing.folder().join("odd.wasm")).unwrap();
     let said = refusal(&missing);
-    assert!(said.contains("component `odd`: cannot read") && said.contains("build it first"), "{said}");
+    assert!(
+        said.contains("component `odd`: cannot read") && said.contains("build it first"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_wrong_manifest_names_file_line_and_nearest_name() {
     for (right, wrong, line) in [
-        ("route = ", "rout = ", "spin.toml:5:1: unknown key `rout`; did you mean `route`?"),
-        ("component = \"notes\"", "component = \"note\"", "spin.toml:6:13: there is no component `note`; did you mean `notes`?"),
-        ("[component.notes.tool.sbd.coll", "[component.notes.tool.sbd.col", "did you mean `collections`?"),
-        ("[component.notes.tool", "[component.notes.tool.sbd]\ngrants = [\"documnets\"]\n[component.notes.tool", "did you mean `documents`?"),
-        ("[[trigger", "[application.tool.sbd]\nauth = \"auth\"\n[[trigger", "spin.toml:5:8: there is no component `auth`"),
+        (
+            "route = ",
+            "rout = ",
+            "spin.toml:5:1: unknown key `rout` in [[trigger.http]]; did you mean `route`?",
+        ),
+        (
+            "component = \"notes\"",
+            "component = \"note\"",
+            "spin.toml:6:13: there is no component `note`; did you mean `notes`?",
+        ),
+        (
+            "[component.notes.tool.sbd.coll",
+            "[component.notes.tool.sbd.col",
+            "did you mean `collections`?",
+        ),
+        (
+            "[component.notes.tool",
+            "[component.notes.tool.sbd]\ngrants = [\"documnets\"]\n[component.notes.tool",
+            "did you mean `documents`?",
+        ),
+        (
+            "[[trigger",
+            "[application.tool.sbd]\nauth = \"auth\"\n[[trigger",
+            "spin.toml:5:8: there is no component `auth`",
+        ),
         ("[[trigger", "[[trigger.http]\n[[trigger", "spin.toml:4:"),
     ] {
         let manifest = NOTES.replacen(right, wrong, 1);
@@ -127,14 +188,18 @@ fn a_manifest_that_is_not_there() {
 
 #[test]
 fn a_variable_without_a_value_says_how_to_give_it_one() {
-    let manifest = format!("{NOTES}[component.notes.variables]\nkey = \"{{{{ api_key }}}}\"\n[variables]\napi_key = {{ required = true }}\n");
+    let manifest = format!(
+        "{NOTES}[component.notes.variables]\nkey = \"{{{{ api_key }}}}\"\n[variables]\napi_key = {{ required = true }}\n"
+    );
     let said = refusal(&Application::new(&manifest));
     assert!(said.contains("SPIN_VARIABLE_API_KEY"), "{said}");
 }
 
 /// A component of empty interfaces: what it exports and what it imports.
 fn component(exports: &[&str], imports: &[&str]) -> Vec<u8> {
-    let section = |id: u8, content: Vec<u8>| [vec![id, u8::try_from(content.len()).unwrap()], content].concat();
+    let section = |id: u8, content: Vec<u8>| {
+        [vec![id, u8::try_from(content.len()).unwrap()], content].concat()
+    };
     let named = |names: &[&str], after: &[u8]| {
         let mut content = vec![u8::try_from(names.len()).unwrap()];
         for name in names {

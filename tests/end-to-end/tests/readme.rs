@@ -26,13 +26,21 @@ struct Step {
 }
 
 fn session() -> Vec<Step> {
-    let (_, block) = README.split_once(MARK).expect("README.md has no `<!-- first session -->`");
-    let block = block.trim_start().strip_prefix("```sh\n").expect("no ```sh block follows the mark");
+    let (_, block) = README
+        .split_once(MARK)
+        .expect("README.md has no `<!-- first session -->`");
+    let block = block
+        .trim_start()
+        .strip_prefix("```sh\n")
+        .expect("no ```sh block follows the mark");
     let (block, _) = block.split_once("\n```").expect("the block has no end");
     let mut steps: Vec<Step> = Vec::new();
     for line in block.lines() {
         match (line.strip_prefix("$ "), steps.last_mut()) {
-            (Some(command), _) => steps.push(Step { command: command.to_owned(), answer: String::new() }),
+            (Some(command), _) => steps.push(Step {
+                command: command.to_owned(),
+                answer: String::new(),
+            }),
             (None, Some(step)) => step.answer.push_str(line),
             (None, None) => panic!("an answer without a command: {line}"),
         }
@@ -43,7 +51,10 @@ fn session() -> Vec<Step> {
 #[tokio::test]
 async fn the_first_session() {
     let steps = session();
-    assert!(steps.iter().filter(|step| !step.answer.is_empty()).count() >= 4, "the README shows too little");
+    assert!(
+        steps.iter().filter(|step| !step.answer.is_empty()).count() >= 4,
+        "the README shows too little"
+    );
     let server = Server::start().await;
     let mut script = String::from("set -e\n");
     for step in &steps {
@@ -57,7 +68,10 @@ async fn the_first_session() {
     assert_eq!(answers.len(), steps.len() + 1, "{said}");
     for (step, answer) in steps.iter().zip(answers) {
         agree(&step.answer, answer).unwrap_or_else(|difference| {
-            panic!("$ {}\nshown    {}\nanswered {answer}\n{difference}", step.command, step.answer)
+            panic!(
+                "$ {}\nshown    {}\nanswered {answer}\n{difference}",
+                step.command, step.answer
+            )
         });
     }
 }
@@ -77,12 +91,13 @@ fn contains(answer: &Value, shown: &Value, at: &str) -> Result<(), String> {
             Value::Null => Err(format!("{at} is missing")),
             _ => Ok(()),
         },
-        (Value::Object(shown), Value::Object(_)) => {
-            shown.iter().try_for_each(|(name, shown)| contains(&answer[name], shown, &format!("{at}.{name}")))
-        }
+        (Value::Object(shown), Value::Object(_)) => shown
+            .iter()
+            .try_for_each(|(name, shown)| contains(&answer[name], shown, &format!("{at}.{name}"))),
         (Value::Array(shown), Value::Array(answer)) if shown.len() == answer.len() => {
             let mut pairs = shown.iter().zip(answer).enumerate();
-            pairs.try_for_each(|(n, (shown, answer))| contains(answer, shown, &format!("{at}[{n}]")))
+            pairs
+                .try_for_each(|(n, (shown, answer))| contains(answer, shown, &format!("{at}[{n}]")))
         }
         _ if shown == answer => Ok(()),
         _ => Err(format!("{at} is {answer}, not {shown}")),
@@ -91,7 +106,13 @@ fn contains(answer: &Value, shown: &Value, at: &str) -> Result<(), String> {
 
 #[test]
 fn the_comparison_sees_differences() {
-    assert!(agree(r#"{"a":"…","b":[{"c":1}]}"#, r#"{"a":"x","b":[{"c":1,"d":2}],"e":3}"#).is_ok());
+    assert!(
+        agree(
+            r#"{"a":"…","b":[{"c":1}]}"#,
+            r#"{"a":"x","b":[{"c":1,"d":2}],"e":3}"#
+        )
+        .is_ok()
+    );
     for (shown, answer) in [
         (r#"{"a":"…"}"#, "{}"),
         (r#"{"a":1}"#, r#"{"a":2}"#),

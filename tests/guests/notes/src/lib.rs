@@ -33,14 +33,21 @@ struct List {
 
 #[utoipa::path(post, path = "/api/v1/notes", responses((status = 201, body = Note)), security(("bearer" = [])))]
 async fn create(caller: Caller, Json(new): Json<NewNote>) -> Result<Answer> {
-    let note = Note { id: id::new("not"), owner: caller.user, text: new.text };
+    let note = Note {
+        id: id::new("not"),
+        owner: caller.user,
+        text: new.text,
+    };
     NOTES.insert(&note).await?;
     Answer::created(&format!("/api/v1/notes/{}", note.id), &note)
 }
 
 #[utoipa::path(get, path = "/api/v1/notes/{id}", responses((status = 200, body = Note)), security(("bearer" = [])))]
 async fn read(caller: Caller, Path(id): Path<String>) -> Result<Json<Note>> {
-    let note = NOTES.get(&id).await?.filter(|note| note.owner == caller.user);
+    let note = NOTES
+        .get(&id)
+        .await?
+        .filter(|note| note.owner == caller.user);
     note.map(Json).ok_or_else(|| Error::not_found("note"))
 }
 
@@ -48,7 +55,11 @@ async fn read(caller: Caller, Path(id): Path<String>) -> Result<Json<Note>> {
 async fn remove(caller: Caller, Path(id): Path<String>) -> Result<Answer> {
     let mine = json!({"_id": id, "owner": caller.user});
     let deleted = NOTES.delete_one(mine).await?;
-    if deleted { Ok(Answer::no_content()) } else { Err(Error::not_found("note")) }
+    if deleted {
+        Ok(Answer::no_content())
+    } else {
+        Err(Error::not_found("note"))
+    }
 }
 
 #[utoipa::path(get, path = "/api/v1/notes", params(List), responses((status = 200, body = Page<Note>)), security(("bearer" = [])))]
@@ -56,13 +67,20 @@ async fn list(caller: Caller, Query(list): Query<List>) -> Result<Json<Page<Note
     let paging = Paging::new(list.page, list.per_page)?;
     let mine = json!({"owner": caller.user});
     let total = NOTES.count(mine.clone()).await?;
-    let found = NOTES.find(mine).skip(paging.skip()).limit(paging.limit()).fetch().await?;
+    let found = NOTES
+        .find(mine)
+        .skip(paging.skip())
+        .limit(paging.limit())
+        .fetch()
+        .await?;
     Ok(Json(paging.page(found.documents, total)))
 }
 
 /// Every address of the component.
 pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(read, remove))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(read, remove))
 }
 
 sbd_sdk::component!(router);

@@ -30,8 +30,14 @@ async fn wait(ms: u64) {
 }
 
 /// Who the host says is asking.
-async fn whoami(caller: Option<Caller>, RequestId(request_id): RequestId, Tenant(tenant): Tenant) -> Json<Value> {
-    let user = caller.map(|caller| json!({"user": caller.user, "username": caller.username, "roles": caller.roles}));
+async fn whoami(
+    caller: Option<Caller>,
+    RequestId(request_id): RequestId,
+    Tenant(tenant): Tenant,
+) -> Json<Value> {
+    let user = caller.map(
+        |caller| json!({"user": caller.user, "username": caller.username, "roles": caller.roles}),
+    );
     Json(json!({"caller": user, "request_id": request_id, "tenant": tenant}))
 }
 
@@ -50,7 +56,9 @@ async fn sleep(Query(sleep): Query<Wait>) -> &'static str {
 
 /// Forwards to another component without passing anything on by hand.
 async fn chain(Query(chain): Query<Chain>) -> Result<Response> {
-    let request = Request::get(chain.path).body(Body::empty()).map_err(Error::internal)?;
+    let request = Request::get(chain.path)
+        .body(Body::empty())
+        .map_err(Error::internal)?;
     Ok(call(&chain.to, request).await?)
 }
 
@@ -60,8 +68,11 @@ async fn forge(Query(chain): Query<Chain>) -> Result<Response> {
     let request = Request::get(address).header("sbd-caller", "eyJ1c2VyIjoidXNyX3Jvb3QifQ.AAAA");
     let request = request.body(Body::empty()).map_err(Error::internal)?;
     let request = wasip3::http_compat::http_into_wasi_request(request).map_err(Error::internal)?;
-    let response = wasip3::http::client::send(request).await.map_err(Error::internal)?;
-    let response = wasip3::http_compat::http_from_wasi_response(response).map_err(Error::internal)?;
+    let response = wasip3::http::client::send(request)
+        .await
+        .map_err(Error::internal)?;
+    let response =
+        wasip3::http_compat::http_from_wasi_response(response).map_err(Error::internal)?;
     Ok(response.map(Body::new))
 }
 

@@ -15,7 +15,9 @@ async fn handle(request: Request) -> anyhow::Result<String> {
         "/spin/count" => {
             let bucket = store::open("default").map_err(|error| anyhow::anyhow!("{error:?}"))?;
             let count = atomics::increment(&bucket, "visits", 1);
-            count.map_err(|error| anyhow::anyhow!("{error:?}"))?.to_string()
+            count
+                .map_err(|error| anyhow::anyhow!("{error:?}"))?
+                .to_string()
         }
         "/spin/forbidden-store" => match store::open("secrets") {
             Ok(_) => "opened".to_owned(),

@@ -14,7 +14,8 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
             Ok(Response::new("logged".to_owned().into()))
         }
         (&Method::GET, "/wstd/chain") => {
-            let outgoing = Request::get("http://spin.spin.internal/spin/hello").body(Body::empty())?;
+            let outgoing =
+                Request::get("http://spin.spin.internal/spin/hello").body(Body::empty())?;
             let response = Client::new().send(outgoing).await?;
             Ok(Response::new(response.into_body()))
         }

@@ -1,0 +1,166 @@
+//! Hashing off the async threads, and never more of it than the machine bears.
+
+use crate::stored::{self, Stored};
+use crate::{Error, Settings};
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Longest password in bytes: far over any passphrase, short enough to cost nothing to carry.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// The answer to [`crate::PasswordsCtx::verify`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the password is the right one.
+    pub valid: bool,
+    /// A hash to store in place of the old one, when that was not made as one is made today.
+    pub rehashed: Option<String>,
+}
+
+/// Hashes and compares passwords for everyone on this host. One is enough for a process: it
+/// bounds how many hashes are computed at the same time, and how many callers wait.
+pub struct Hasher {
+    work: Arc<Work>,
+    /// One for each hash that is being computed.
+    turns: Arc<Semaphore>,
+    /// One for each caller that computes or waits.
+    places: Arc<Semaphore>,
+}
+
+struct Work {
+    settings: Settings,
+    /// Compared with where there is no hash, so that an account that does not exist answers as
+    /// late as one that does.
+    decoy: Stored,
+}
+
+// === impl Hasher ===
+
+impl Hasher {
+    /// Prepares hashing; computes one hash, so call it off the async threads.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] when a parameter is out of bounds; [`Error::Unavailable`] when the
+    /// machine has no randomness or memory for it.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        if settings.concurrent == 0 || settings.concurrent > 4096 || settings.waiting > 1 << 20 {
+            let bounds = "`concurrent` is 1 to 4096 and `waiting` at most 1048576";
+            return Err(Error::Settings(bounds.to_owned()));
+        }
+        let refused = |error| match error {
+            Error::Unavailable(cause) => Error::Settings(cause),
+            other => other,
+        };
+        let decoy = stored::hash(&settings, "decoy").map_err(refused)?;
+        let decoy = Stored::read(&decoy)
+            .ok_or_else(|| Error::Settings("one hash would cost too much".to_owned()))?;
+        Ok(Self {
+            turns: Arc::new(Semaphore::new(settings.concurrent)),
+            places: Arc::new(Semaphore::new(settings.concurrent + settings.waiting)),
+            work: Arc::new(Work { settings, decoy }),
+        })
+    }
+
+    /// Hashes a password with today's algorithm and parameters.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Error> {
+        check(&password)?;
+        self.compute(move |work| stored::hash(&work.settings, &password))
+            .await
+    }
+
+    /// Compares a password with a hash, or with the decoy.
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<Verdict, Error> {
+        check(&password)?;
+        self.compute(move |work| work.verify(&password, hash.as_deref()))
+            .await
+    }
+
+    /// Runs `job` when it is its turn. A caller that goes away gives back its place, but the turn
+    /// belongs to the job until that ends.
+    async fn compute<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Work) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| Error::Busy)?;
+        let turn = Arc::clone(&self.turns)
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::Busy)?;
+        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
+        let work = Arc::clone(&self.work);
+        tokio::task::spawn_blocking(move || {
+            let result = job(&work);
+            drop(held);
+            result
+        })
+        .await
+        .map_err(|error| Error::Unavailable(error.to_string()))?
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher")
+            .field("settings", &self.work.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check(password: &str) -> Result<(), Error> {
+    match password.len() {
+        1..=MAX_PASSWORD_BYTES => Ok(()),
+        length => Err(Error::Invalid(format!(
+            "a password has 1 to {MAX_PASSWORD_BYTES} bytes; this one has {length}"
+        ))),
+    }
+}
+
+// === impl Work ===
+
+impl Work {
+    fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict, Error> {
+        let Some(stored) = hash.and_then(Stored::read) else {
+            self.decoy.matches(password)?;
+            return Ok(Verdict::no());
+        };
+        if !stored.matches(password)? {
+            return Ok(Verdict::no());
+        }
+        // A password that today's algorithm cannot take (bcrypt: over 72 bytes) keeps its hash.
+        let rehashed = match stored.is_current(&self.settings) {
+            true => None,
+            false => stored::hash(&self.settings, password).ok(),
+        };
+        Ok(Verdict {
+            valid: true,
+            rehashed,
+        })
+    }
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    fn no() -> Self {
+        Self {
+            valid: false,
+            rehashed: None,
+        }
+    }
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verdict")
+            .field("valid", &self.valid)
+            .field("rehashed", &self.rehashed.as_ref().map(|_| "[redacted]"))
+            .finish()
+    }
+}

@@ -1,0 +1,103 @@
+//! The host side of `sbd:platform/passwords`. The store is free while a call waits.
+
+use crate::bindings::passwords;
+use crate::{Error, Passwords, PasswordsCtx, Verdict};
+use sbd_telemetry::metrics::capability_called;
+use wasmtime::component::Accessor;
+
+impl passwords::Host for PasswordsCtx {}
+
+impl<T> passwords::HostWithStore<T> for Passwords {
+    async fn hash(store: &Accessor<T, Self>, password: String) -> Result<String, passwords::Error> {
+        let ctx = called(store, "hash");
+        Ok(ctx.hash(password).await?)
+    }
+
+    async fn verify(
+        store: &Accessor<T, Self>,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<passwords::Verdict, passwords::Error> {
+        let ctx = called(store, "verify");
+        let Verdict { valid, rehashed } = ctx.verify(password, hash).await?;
+        Ok(passwords::Verdict { valid, rehashed })
+    }
+}
+
+/// Counts the call and takes the context out of the store, so that the store is free meanwhile.
+fn called<T>(store: &Accessor<T, Passwords>, operation: &'static str) -> PasswordsCtx {
+    capability_called("passwords", operation);
+    store.with(|mut access| access.get().clone())
+}
+
+impl From<Error> for passwords::Error {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Invalid(_) => Self::Invalid(error.to_string()),
+            Error::Busy => Self::Busy,
+            Error::Unavailable(_) | Error::Settings(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use crate::bindings::passwords::{self, HostWithStore as _};
+    use crate::{
+        Algorithm, Hasher, Passwords, PasswordsCtx, PasswordsView, Settings, add_to_linker,
+    };
+    use std::sync::Arc;
+    use wasmtime::component::{Accessor, Linker};
+    use wasmtime::{Config, Engine, Store};
+
+    struct Instance(PasswordsCtx);
+
+    impl PasswordsView for Instance {
+        fn passwords(&mut self) -> &mut PasswordsCtx {
+            &mut self.0
+        }
+    }
+
+    fn engine() -> Engine {
+        let mut config = Config::new();
+        config.wasm_component_model_async(true);
+        Engine::new(&config).unwrap()
+    }
+
+    fn ctx() -> PasswordsCtx {
+        let settings = Settings {
+            algorithm: Algorithm::Bcrypt,
+            bcrypt_cost: 4,
+            ..Settings::default()
+        };
+        PasswordsCtx::new(Arc::new(Hasher::new(settings).unwrap()))
+    }
+
+    #[test]
+    fn the_interface_links() {
+        let mut linker = Linker::<Instance>::new(&engine());
+        add_to_linker(&mut linker).unwrap();
+        assert!(add_to_linker(&mut linker).is_err(), "linked twice");
+    }
+
+    #[tokio::test]
+    async fn every_function_answers() {
+        let mut store = Store::new(&engine(), Instance(ctx()));
+        let call = async |accessor: &Accessor<Instance>| {
+            let store = &accessor.with_getter::<Passwords>(Instance::passwords);
+            let password = || "correct horse".to_owned();
+            let hash = Passwords::hash(store, password()).await.unwrap();
+            let right = Passwords::verify(store, password(), Some(hash))
+                .await
+                .unwrap();
+            assert!(right.valid && right.rehashed.is_none());
+            let none = Passwords::verify(store, password(), None).await.unwrap();
+            assert!(!none.valid);
+            let long = Passwords::hash(store, "x".repeat(73)).await;
+            assert!(matches!(long, Err(passwords::Error::Invalid(_))));
+        };
+        store.run_concurrent(call).await.unwrap();
+    }
+}

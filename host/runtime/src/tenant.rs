@@ -48,7 +48,7 @@ impl Tenant {
                     Error::capability("documents", &format!("component `{id}`: {error}"))
                 })?;
             let capabilities = Capabilities {
-                documents: DocumentsCtx::new(documents.clone(), Arc::clone(id), &declarations),
+                documents: DocumentsCtx::new(documents.clone(), Arc::clone(id)),
                 keyvalue: opens_keyvalue(&keyvalue, id, &component.stores),
                 cache: CacheCtx::new(cache.clone(), Arc::clone(id)),
                 config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),

@@ -8,7 +8,7 @@ use crate::wasm_target::WasmTarget;
 use crate::workspace::Workspace;
 
 /// How many steps [`test()`] announces.
-pub(crate) const TEST_STEPS: usize = 2;
+pub(crate) const TEST_STEPS: usize = 3;
 
 /// How many steps [`read_only`] announces.
 pub(crate) const READ_ONLY_STEPS: usize = 4;
@@ -27,6 +27,9 @@ pub(crate) fn test(
     steps: &mut Steps,
 ) -> Result<Outcome, String> {
     guests::test_guests(workspace, target, steps)?;
+    // The end-to-end tests run the server itself, which `cargo test` does not build: it is another
+    // package's binary.
+    host::build(workspace, &[host::SERVER], steps)?;
     steps.next("tests");
     let mut everything = host::cargo(workspace, "test", &workspace.native());
     // This tool is compiled in the dev profile already, by the alias that started it.

@@ -117,9 +117,12 @@ impl Bare {
         let proxy = ProxyPre::P3(p3::bindings::ServicePre::new(pre)?);
         let database = Database::open(&data_dir.join("bare.db"), &sbd_storage::Options::default())?;
         let documents = Arc::new(SqliteDocuments::open(database).await?);
-        let declarations = ["families", "memberships", "creators"].map(CollectionDeclaration::new);
-        documents.configure(COMPONENT, &declarations).await?;
-        let documents = DocumentsCtx::new(documents, COMPONENT.into(), &declarations);
+        let declared = ["families", "memberships", "creators"].map(|name| CollectionDeclaration {
+            name: name.to_owned(),
+            indexes: Vec::new(),
+        });
+        documents.configure(COMPONENT, &declared).await?;
+        let documents = DocumentsCtx::new(documents, COMPONENT.into());
         Ok(Self {
             engine,
             proxy,

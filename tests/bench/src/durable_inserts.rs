@@ -2,21 +2,30 @@
 
 use crate::report::{Figure, Goal};
 use crate::{Plan, report};
-use sbd_storage::{Database, Error, Options};
+use sbd_documents::{Backend as _, CollectionDeclaration, SqliteDocuments};
+use sbd_storage::{Database, Options};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const WRITERS: usize = 64;
+
+const COMPONENT: &str = "bench";
+const COLLECTION: &str = "families";
+
+/// As long as a family; the `_id` is made by the capability.
+const DOCUMENT: &str = r#"{"name":"The Lovelaces","description":"of London","created_by":"usr_019a2f3c8b7e7c2d9f00112233445566","member_count":1,"version":1}"#;
 
 /// Both databases lie in the build folder: temporary folders are memory on many machines, where
 /// durability costs nothing.
 pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir_in(report::folder()?)?;
     tokio::runtime::Runtime::new()?.block_on(async {
-        let one = open(&folder.path().join("one.db")).await?;
-        let many = open(&folder.path().join("many.db")).await?;
+        let (one, _) = open(&folder.path().join("one.db")).await?;
+        let (many, file) = open(&folder.path().join("many.db")).await?;
         let (mut single, mut grouped) = (Vec::new(), Vec::new());
-        let commits = many.commits();
+        let commits = file.commits();
         let mut inserts = 0.0;
         for _ in 0..plan.rounds {
             single.push(insert(&one, 1, plan.duration).await?);
@@ -25,7 +34,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
             grouped.push(rate);
         }
         // Exact up to 2^53 commits.
-        let a_commit = inserts / (many.commits() - commits) as f64;
+        let a_commit = inserts / (file.commits() - commits) as f64;
         let figure = Figure::new(
             "durable-inserts",
             "inserts/s",
@@ -40,34 +49,35 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
     })
 }
 
-async fn open(path: &std::path::Path) -> anyhow::Result<Database> {
+/// Documents in a file of their own, and the file.
+async fn open(path: &Path) -> anyhow::Result<(Arc<SqliteDocuments>, Database)> {
     let database = Database::open(path, &Options::default())?;
-    database
-        .write(|connection| {
-            let table =
-                "CREATE TABLE documents (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID";
-            connection.execute_batch(table).map_err(Error::from)
-        })
-        .await?;
-    Ok(database)
+    let documents = SqliteDocuments::open(database.clone()).await?;
+    let declared = CollectionDeclaration {
+        name: COLLECTION.to_owned(),
+        indexes: Vec::new(),
+    };
+    documents.configure(COMPONENT, &[declared]).await?;
+    Ok((Arc::new(documents), database))
 }
 
 /// Inserts a second, by so many writers that each wait for their last insert to be durable.
-async fn insert(database: &Database, writers: usize, duration: Duration) -> anyhow::Result<f64> {
+async fn insert(
+    documents: &Arc<SqliteDocuments>,
+    writers: usize,
+    duration: Duration,
+) -> anyhow::Result<f64> {
     let begun = Instant::now();
     let mut running = JoinSet::new();
     for _ in 0..writers {
-        let database = database.clone();
+        let documents = Arc::clone(documents);
         running.spawn(async move {
+            let component: Arc<str> = COMPONENT.into();
             let mut inserted = 0_u32;
             while begun.elapsed() < duration {
-                let id = uuid::Uuid::now_v7().simple().to_string();
-                let write = move |connection: &sbd_storage::rusqlite::Connection| {
-                    let mut insert =
-                        connection.prepare_cached("INSERT INTO documents VALUES (?1, ?2)")?;
-                    insert.execute([&id, BODY]).map_err(Error::from)
-                };
-                database.write(write).await?;
+                documents
+                    .insert(&component, COLLECTION.to_owned(), vec![DOCUMENT.to_owned()])
+                    .await?;
                 inserted += 1;
             }
             anyhow::Ok(inserted)
@@ -79,6 +89,3 @@ async fn insert(database: &Database, writers: usize, duration: Duration) -> anyh
     }
     Ok(inserted / begun.elapsed().as_secs_f64())
 }
-
-/// About the size of a family.
-const BODY: &str = r#"{"name":"The Lovelaces","description":"of London","created_by":"usr_019a2f3c8b7e7c2d9f00112233445566","member_count":1,"version":1}"#;

@@ -9,8 +9,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Method, header};
+use sbd_keys::{FileKeyring, KeysCtx, Settings};
 use sbd_tests::{Account, Launch, Reply, Server, assert_error, assert_standard, json};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const FAMILIES: &str = "/api/v1/families";
 
@@ -356,8 +358,7 @@ async fn tokens() {
     let [head, claims, signature] = parts.as_slice() else {
         panic!("{}", ada.access)
     };
-    let mut admin: Value =
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let mut admin = self::claims(&ada.access);
     admin["roles"] = json!(["admin"]);
     let edited = URL_SAFE_NO_PAD.encode(admin.to_string());
     let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
@@ -394,6 +395,58 @@ async fn tokens() {
     assert_eq!(anonymous.headers()["www-authenticate"], "Bearer");
     assert_error(anonymous, 401, "UNAUTHENTICATED").await;
     unharmed(&server, &ada).await;
+}
+
+#[tokio::test]
+async fn tokens_with_a_good_signature_for_something_else() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    let folder = server.data().join("keyring/tenants");
+    let keyring = Arc::new(FileKeyring::open(folder, Settings::default()).unwrap());
+    let issued = claims(&ada.access);
+    let ours = json!({"sub": ada.id, "sid": issued["sid"]});
+    let unknown = json!({"sub": ada.id, "sid": "ses_019a2f3c8b7e7c2d9f00112233445566"});
+    let now = issued["iat"].as_i64().unwrap();
+    for (tenant, purpose, claims, at, refusal) in [
+        ("default", "access", &ours, now, None),
+        (
+            "default",
+            "access",
+            &ours,
+            now - 3600,
+            Some("TOKEN_EXPIRED"),
+        ),
+        (
+            "default",
+            "access",
+            &ours,
+            now + 3600,
+            Some("TOKEN_INVALID"),
+        ),
+        ("default", "access", &unknown, now, Some("TOKEN_INVALID")),
+        ("default", "mail", &ours, now, Some("TOKEN_INVALID")),
+        ("other", "access", &ours, now, Some("TOKEN_INVALID")),
+    ] {
+        println!("{tenant} {purpose} {claims} {at}");
+        let keys = KeysCtx::new(keyring.clone(), tenant.into());
+        let token = keys
+            .sign_at(purpose, &claims.to_string(), 900, at)
+            .await
+            .unwrap();
+        let request = server.client.get(server.at(FAMILIES)).bearer_auth(token);
+        let answer = request.send().await.unwrap();
+        match refusal {
+            None => assert_eq!(answer.status(), 200),
+            Some(code) => _ = assert_error(answer, 401, code).await,
+        }
+    }
+    unharmed(&server, &ada).await;
+}
+
+/// What a token says.
+fn claims(token: &str) -> Value {
+    let claims = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
 }
 
 #[tokio::test]

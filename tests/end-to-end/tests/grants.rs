@@ -14,7 +14,6 @@ route = "/api/v1/notes/..."
 component = "notes"
 [component.notes]
 source = "{guest:notes}"
-[component.notes.tool.sbd.collections.notes]
 "#;
 
 fn sbd(command: &str, app: &Application) -> Output {
@@ -143,36 +142,38 @@ fn what_is_no_component_is_refused() {
 
 #[test]
 fn a_wrong_manifest_names_file_line_and_nearest_name() {
-    for (right, wrong, line) in [
+    let with = |table: &str| format!("{NOTES}[component.notes.tool.sbd{table}\n");
+    for (manifest, line) in [
         (
-            "route = ",
-            "rout = ",
+            NOTES.replace("route", "rout"),
             "spin.toml:5:1: unknown key `rout` in [[trigger.http]]; did you mean `route`?",
         ),
         (
-            "component = \"notes\"",
-            "component = \"note\"",
+            NOTES.replace("= \"notes\"", "= \"note\""),
             "spin.toml:6:13: there is no component `note`; did you mean `notes`?",
         ),
         (
-            "[component.notes.tool.sbd.coll",
-            "[component.notes.tool.sbd.col",
+            with("]\ngrants = [\"documnets\"]"),
+            "spin.toml:10:11: there is no capability `documnets` to grant; did you mean `documents`?",
+        ),
+        (
+            with("]\ngrants = [\"documents\"]\n[component.notes.tool.sbd.colections.notes]"),
             "did you mean `collections`?",
         ),
         (
-            "[component.notes.tool",
-            "[component.notes.tool.sbd]\ngrants = [\"documnets\"]\n[component.notes.tool",
-            "did you mean `documents`?",
+            with(".collections.notes]"),
+            "spin.toml:9:39: collections need the capability documents",
         ),
         (
-            "[[trigger",
-            "[application.tool.sbd]\nauth = \"auth\"\n[[trigger",
+            with(".limits]\nmemory = \"plenty\""),
+            "spin.toml:10:10: `plenty` is no size; write it like",
+        ),
+        (
+            format!("[application.tool.sbd]\nauth = \"auth\"\n{NOTES}"),
             "spin.toml:5:8: there is no component `auth`",
         ),
-        ("[[trigger", "[[trigger.http]\n[[trigger", "spin.toml:4:"),
+        (format!("[[trigger.http]\n{NOTES}"), "spin.toml:4:"),
     ] {
-        let manifest = NOTES.replacen(right, wrong, 1);
-        assert_ne!(manifest, NOTES);
         let said = refusal(&Application::new(&manifest));
         assert!(said.contains(line), "expected `{line}` in {said}");
     }

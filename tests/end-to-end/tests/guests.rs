@@ -261,6 +261,22 @@ async fn probe() {
 }
 
 #[tokio::test]
+async fn memory_has_a_limit() {
+    let server = guests().await;
+    assert_error(server.get("/probe/hoard").await, 500, "INTERNAL").await;
+    assert_eq!(text(&server, "/probe/variable").await, "good morning");
+}
+
+#[tokio::test]
+async fn a_chain_without_end_is_cut() {
+    let server = guests().await;
+    let path = "/probe/chain?to=probe2&path=/probe/endless%3Fto%3Dprobe2";
+    assert_error(server.get(path).await, 500, "INTERNAL").await;
+    server.wait_for_log("LoopDetected").await;
+    assert_eq!(text(&server, "/probe/variable").await, "good morning");
+}
+
+#[tokio::test]
 async fn a_busy_loop_ends_and_others_answer_meanwhile() {
     let server = guests().await;
     text(&server, "/spin/hello").await;

@@ -8,7 +8,7 @@
 )]
 
 use reqwest::{Client, Method, Version};
-use sbd_tests::{Launch, Server, assert_error, json, run};
+use sbd_tests::{Account, Launch, Server, assert_error, json, run};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -175,6 +175,36 @@ fn unknown_names_are_refused_with_the_nearest() {
         !value.success && value.stderr.contains("setting `log_format` = `loud`"),
         "{value:?}"
     );
+}
+
+#[tokio::test]
+async fn algorithms_can_change_under_what_exists() {
+    let launch = |tokens, passwords| {
+        let launch = Launch::default().env("SBD_TOKEN_ALGORITHM", tokens);
+        launch.env("SBD_PASSWORD_ALGORITHM", passwords)
+    };
+    let server = launch("HS256", "bcrypt").start().await;
+    let before = Account::register(&server, "ada").await;
+    let keys = json(server.get("/.well-known/jwks.json").await, 200).await;
+    assert_eq!(
+        keys["keys"],
+        serde_json::json!([]),
+        "a shared secret is public"
+    );
+
+    let (_, data_dir) = server.kill();
+    let server = launch("EdDSA", "argon2id").start_in(data_dir).await;
+    let keys = json(server.get("/.well-known/jwks.json").await, 200).await;
+    assert_eq!(keys["keys"][0]["alg"], "EdDSA");
+    let me = server
+        .client
+        .get(server.at("/api/v1/auth/me"))
+        .bearer_auth(&before.access);
+    assert_eq!(json(me.send().await.unwrap(), 200).await["username"], "ada");
+    for _ in 0..2 {
+        // The first of them replaces the hash, the second uses the new one.
+        Account::login(&server, "ada").await;
+    }
 }
 
 #[tokio::test]

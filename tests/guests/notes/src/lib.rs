@@ -1,4 +1,4 @@
-//! A whole component in thirty lines: notes that only their owner sees.
+//! A whole component: notes that only their owner sees.
 
 use sbd_sdk::documents::Collection;
 use sbd_sdk::paging::{Page, Paging};

@@ -25,6 +25,11 @@ struct Chain {
     path: String,
 }
 
+#[derive(Deserialize)]
+struct Endless {
+    to: String,
+}
+
 async fn wait(ms: u64) {
     wasip3::clocks::monotonic_clock::wait_for(ms * 1_000_000).await;
 }
@@ -59,7 +64,7 @@ async fn chain(Query(chain): Query<Chain>) -> Result<Response> {
     let request = Request::get(chain.path)
         .body(Body::empty())
         .map_err(Error::internal)?;
-    Ok(call(&chain.to, request).await?)
+    call(&chain.to, request).await
 }
 
 /// Forwards with a caller of its own making.
@@ -76,6 +81,24 @@ async fn forge(Query(chain): Query<Chain>) -> Result<Response> {
     Ok(response.map(Body::new))
 }
 
+/// Calls itself by way of the host, without end.
+async fn endless(Query(endless): Query<Endless>) -> Result<Response> {
+    let path = format!("/probe/endless?to={}", endless.to);
+    let request = Request::get(path)
+        .body(Body::empty())
+        .map_err(Error::internal)?;
+    call(&endless.to, request).await
+}
+
+/// Keeps asking for memory.
+async fn hoard() -> String {
+    let mut hoard = Vec::new();
+    while hoard.len() < 1024 {
+        hoard.push(vec![1_u8; 1 << 20]);
+    }
+    format!("{} MiB", hoard.len())
+}
+
 async fn echo(body: Bytes) -> Bytes {
     body
 }
@@ -84,6 +107,7 @@ async fn variable() -> Result<String> {
     Ok(config::get("greeting")?.unwrap_or_default())
 }
 
+#[allow(clippy::panic, reason = "what the host does about it is tested")]
 async fn trap() -> Result<Answer> {
     panic!("on purpose");
 }
@@ -107,6 +131,8 @@ pub fn router() -> OpenApiRouter {
         .route("/probe/sleep", get(sleep))
         .route("/probe/chain", get(chain))
         .route("/probe/forge", get(forge))
+        .route("/probe/endless", get(endless))
+        .route("/probe/hoard", get(hoard))
         .route("/probe/echo", post(echo))
         .route("/probe/variable", get(variable))
         .route("/probe/trap", get(trap))

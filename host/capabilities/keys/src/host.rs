@@ -1,0 +1,121 @@
+//! The host side of `sbd:platform/keys`. The store is free while a call waits.
+
+use crate::bindings::keys;
+use crate::{Error, Keys, KeysCtx, Verdict};
+use sbd_telemetry::metrics::capability_called;
+use wasmtime::component::Accessor;
+
+impl keys::Host for KeysCtx {}
+
+impl<T> keys::HostWithStore<T> for Keys {
+    async fn sign(
+        store: &Accessor<T, Self>,
+        purpose: String,
+        claims: String,
+        ttl_seconds: u32,
+    ) -> Result<String, keys::Error> {
+        let ctx = called(store, "sign");
+        Ok(ctx.sign(&purpose, &claims, ttl_seconds).await?)
+    }
+
+    async fn verify(
+        store: &Accessor<T, Self>,
+        purpose: String,
+        token: String,
+    ) -> Result<keys::Verdict, keys::Error> {
+        let ctx = called(store, "verify");
+        Ok(ctx.verify(&purpose, &token).await?.into())
+    }
+
+    async fn jwks(store: &Accessor<T, Self>) -> Result<String, keys::Error> {
+        let ctx = called(store, "jwks");
+        Ok(ctx.jwks().await?)
+    }
+}
+
+/// Counts the call and takes the context out of the store, so that the store is free meanwhile.
+fn called<T>(store: &Accessor<T, Keys>, operation: &'static str) -> KeysCtx {
+    capability_called("keys", operation);
+    store.with(|mut access| access.get().clone())
+}
+
+impl From<Verdict> for keys::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Valid(claims) => Self::Valid(claims),
+            Verdict::Forged => Self::Refused(keys::Refusal::Forged),
+            Verdict::Expired => Self::Refused(keys::Refusal::Expired),
+        }
+    }
+}
+
+/// A guest is not told where files lie.
+impl From<Error> for keys::Error {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Invalid(_) => Self::Invalid(error.to_string()),
+            Error::Unavailable(_) => Self::Unavailable(error.to_string()),
+            Error::Name(_) | Error::File { .. } | Error::Damaged { .. } => {
+                let kept =
+                    "the tenant's keys cannot be used; the host's operator must look at them";
+                Self::Unavailable(kept.to_owned())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use crate::bindings::keys::{self, HostWithStore as _};
+    use crate::{FileKeyring, Keys, KeysCtx, KeysView, Settings, add_to_linker};
+    use std::sync::Arc;
+    use wasmtime::component::{Accessor, Linker};
+    use wasmtime::{Config, Engine, Store};
+
+    struct Instance(KeysCtx);
+
+    impl KeysView for Instance {
+        fn keys(&mut self) -> &mut KeysCtx {
+            &mut self.0
+        }
+    }
+
+    fn engine() -> Engine {
+        let mut config = Config::new();
+        config.wasm_component_model_async(true);
+        Engine::new(&config).unwrap()
+    }
+
+    #[test]
+    fn the_interface_links() {
+        let mut linker = Linker::<Instance>::new(&engine());
+        add_to_linker(&mut linker).unwrap();
+        assert!(add_to_linker(&mut linker).is_err(), "linked twice");
+    }
+
+    #[tokio::test]
+    async fn every_function_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let keyring = FileKeyring::open(folder.path().to_owned(), Settings::default()).unwrap();
+        let ctx = KeysCtx::new(Arc::new(keyring), "default".into());
+        let mut store = Store::new(&engine(), Instance(ctx));
+        let call = async |accessor: &Accessor<Instance>| {
+            let store = &accessor.with_getter::<Keys>(Instance::keys);
+            let purpose = || "access".to_owned();
+            let token = Keys::sign(store, purpose(), r#"{"sub":"usr_1"}"#.to_owned(), 60);
+            let token = token.await.unwrap();
+            let good = Keys::verify(store, purpose(), token).await.unwrap();
+            assert!(matches!(good, keys::Verdict::Valid(claims) if claims.contains("usr_1")));
+            let bad = Keys::verify(store, purpose(), "x".to_owned())
+                .await
+                .unwrap();
+            assert!(matches!(bad, keys::Verdict::Refused(keys::Refusal::Forged)));
+            assert!(Keys::jwks(store).await.unwrap().contains("Ed25519"));
+            let refused = Keys::sign(store, purpose(), "[]".to_owned(), 60).await;
+            assert!(matches!(refused, Err(keys::Error::Invalid(_))));
+        };
+        store.run_concurrent(call).await.unwrap();
+    }
+}

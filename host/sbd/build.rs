@@ -16,8 +16,12 @@ fn main() -> io::Result<()> {
     let mut source = String::from("pub(super) static FILES: &[(&str, &[u8])] = &[\n");
     for (name, path) in &files {
         println!("cargo::rerun-if-changed={}", path.display());
-        writeln!(source, "    ({name:?}, include_bytes!({:?})),", path.display().to_string())
-            .map_err(io::Error::other)?;
+        writeln!(
+            source,
+            "    ({name:?}, include_bytes!({:?})),",
+            path.display().to_string()
+        )
+        .map_err(io::Error::other)?;
     }
     source.push_str("];\n");
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;

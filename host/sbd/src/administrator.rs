@@ -26,7 +26,9 @@ pub(crate) struct NewAdministrator {
 
 impl fmt::Debug for NewAdministrator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewAdministrator").field("email", &self.email).finish_non_exhaustive()
+        f.debug_struct("NewAdministrator")
+            .field("email", &self.email)
+            .finish_non_exhaustive()
     }
 }
 
@@ -34,22 +36,29 @@ impl fmt::Debug for NewAdministrator {
 ///
 /// # Errors
 /// What is wrong with the account or the directory.
-pub(crate) async fn command(create_args: AdminCreate, settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
+pub(crate) async fn command(
+    create_args: AdminCreate,
+    settings: &Settings,
+    environment: &Environment,
+) -> anyhow::Result<()> {
     let data_dir = settings.data_dir();
     let new = NewAdministrator {
         password: password(&create_args, settings)?,
         email: create_args.email,
         username: create_args.username,
     };
-    let message = match control::send(&data_dir, "/administrators", serde_json::to_vec(&new)?).await? {
-        Some(message) => message,
-        None => {
-            make_data_dir(&data_dir)?;
-            let _lock = Lock::take(&data_dir)?;
-            let runtime = Application::read(settings, environment)?.start(settings, &data_dir).await?;
-            create(&runtime, &new).await?
-        }
-    };
+    let message =
+        match control::send(&data_dir, "/administrators", serde_json::to_vec(&new)?).await? {
+            Some(message) => message,
+            None => {
+                make_data_dir(&data_dir)?;
+                let _lock = Lock::take(&data_dir)?;
+                let runtime = Application::read(settings, environment)?
+                    .start(settings, &data_dir)
+                    .await?;
+                create(&runtime, &new).await?
+            }
+        };
     println!("{message}");
     Ok(())
 }
@@ -65,7 +74,9 @@ pub(crate) async fn from_settings(settings: &Settings, runtime: &Runtime) -> any
     }
     let password = settings.text("admin_password");
     if password.is_empty() {
-        bail!("SBD_ADMIN_EMAIL is set without a password; set SBD_ADMIN_PASSWORD or SBD_ADMIN_PASSWORD_FILE too");
+        bail!(
+            "SBD_ADMIN_EMAIL is set without a password; set SBD_ADMIN_PASSWORD or SBD_ADMIN_PASSWORD_FILE too"
+        );
     }
     let username = settings.text("admin_username");
     let new = NewAdministrator {
@@ -84,7 +95,9 @@ pub(crate) async fn from_settings(settings: &Settings, runtime: &Runtime) -> any
 /// Its refusal, in words.
 pub(crate) async fn create(runtime: &Runtime, new: &NewAdministrator) -> anyhow::Result<String> {
     let Some(auth) = runtime.app().settings.auth.as_deref() else {
-        bail!("this application has no auth component; name one in spin.toml: [application.tool.sbd] auth = \"NAME\"");
+        bail!(
+            "this application has no auth component; name one in spin.toml: [application.tool.sbd] auth = \"NAME\""
+        );
     };
     let call = Call {
         tenant: DEFAULT_TENANT.into(),
@@ -95,13 +108,26 @@ pub(crate) async fn create(runtime: &Runtime, new: &NewAdministrator) -> anyhow:
     let request = Request::post("/-/administrators")
         .header(header::CONTENT_TYPE, "application/json")
         .body(body::full(serde_json::to_vec(new)?))?;
-    let response = runtime.invoke(call, request).await.context("the auth component did not answer")?;
+    let response = runtime
+        .invoke(call, request)
+        .await
+        .context("the auth component did not answer")?;
     let status = response.status();
-    let answer = response.into_body().collect().await.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
+    let answer = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))?
+        .to_bytes();
     match status {
         StatusCode::CREATED => Ok(format!("{} is now an administrator.", new.email)),
-        StatusCode::OK => Ok(format!("{} existed and is now an administrator; the password is unchanged.", new.email)),
-        StatusCode::NOT_FOUND => bail!("component `{auth}` cannot make administrators: it has no POST /-/administrators"),
+        StatusCode::OK => Ok(format!(
+            "{} existed and is now an administrator; the password is unchanged.",
+            new.email
+        )),
+        StatusCode::NOT_FOUND => {
+            bail!("component `{auth}` cannot make administrators: it has no POST /-/administrators")
+        }
         _ => bail!("{}", refusal(&answer)),
     }
 }
@@ -109,10 +135,22 @@ pub(crate) async fn create(runtime: &Runtime, new: &NewAdministrator) -> anyhow:
 /// The sentences in a standard error body.
 fn refusal(answer: &[u8]) -> String {
     let error: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
-    let message = error.pointer("/error/message").and_then(|message| message.as_str());
+    let message = error
+        .pointer("/error/message")
+        .and_then(|message| message.as_str());
     let mut text = message.unwrap_or("the auth component refused").to_owned();
-    for detail in error.pointer("/error/details").and_then(|details| details.as_array()).into_iter().flatten() {
-        let part = |name: &str| detail.get(name).and_then(|part| part.as_str()).unwrap_or_default();
+    for detail in error
+        .pointer("/error/details")
+        .and_then(|details| details.as_array())
+        .into_iter()
+        .flatten()
+    {
+        let part = |name: &str| {
+            detail
+                .get(name)
+                .and_then(|part| part.as_str())
+                .unwrap_or_default()
+        };
         text.push_str(&format!("\n  {}: {}", part("field"), part("message")));
     }
     text
@@ -120,7 +158,8 @@ fn refusal(answer: &[u8]) -> String {
 
 fn password(create_args: &AdminCreate, settings: &Settings) -> anyhow::Result<String> {
     if let Some(path) = &create_args.password_file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         return Ok(text.lines().next().unwrap_or_default().to_owned());
     }
     let given = settings.text("admin_password");
@@ -132,7 +171,9 @@ fn password(create_args: &AdminCreate, settings: &Settings) -> anyhow::Result<St
         std::io::stdin().lock().read_line(&mut line)?;
         let line = line.trim_end_matches(['\r', '\n']);
         if line.is_empty() {
-            bail!("no password: give one on standard input, with --password-file, or in SBD_ADMIN_PASSWORD");
+            bail!(
+                "no password: give one on standard input, with --password-file, or in SBD_ADMIN_PASSWORD"
+            );
         }
         return Ok(line.to_owned());
     }

@@ -28,11 +28,19 @@ impl Application {
         let path = settings.text("app");
         let (loaded, read_source): (_, ReadSource) = if path.is_empty() {
             let Some(text) = bundle::manifest() else {
-                bail!("this binary carries no application: build it with `cargo xtask build`, or name a manifest with --app spin.toml");
+                bail!(
+                    "this binary carries no application: build it with `cargo xtask build`, or name a manifest with --app spin.toml"
+                );
             };
-            (App::parse(text, "spin.toml", Path::new(""), &options)?, Box::new(bundle::read))
+            (
+                App::parse(text, "spin.toml", Path::new(""), &options)?,
+                Box::new(bundle::read),
+            )
         } else {
-            (App::load(Path::new(path), &options)?, Box::new(|source| std::fs::read(source)))
+            (
+                App::load(Path::new(path), &options)?,
+                Box::new(|source| std::fs::read(source)),
+            )
         };
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
@@ -40,22 +48,39 @@ impl Application {
         let mut app = loaded.app;
         let values = variable_values(&app, settings, environment);
         let variables = app.resolve(&values)?;
-        let variables = variables.into_iter().map(|(id, values)| (id.to_string(), values)).collect();
-        Ok(Self { app: Arc::new(app), read_source, variables })
+        let variables = variables
+            .into_iter()
+            .map(|(id, values)| (id.to_string(), values))
+            .collect();
+        Ok(Self {
+            app: Arc::new(app),
+            read_source,
+            variables,
+        })
     }
 
     /// Loads every component: compiles, checks grants, links.
     ///
     /// # Errors
     /// The first component that cannot run here, with what to do about it.
-    pub(crate) async fn start(self, settings: &Settings, data_dir: &Path) -> anyhow::Result<Runtime> {
+    pub(crate) async fn start(
+        self,
+        settings: &Settings,
+        data_dir: &Path,
+    ) -> anyhow::Result<Runtime> {
         let runtime = sbd_runtime::Settings {
             data_dir: data_dir.to_owned(),
             read_source: self.read_source,
             variables: self.variables,
             storage: storage_options(settings)?,
-            passwords: sbd_passwords::Settings { algorithm: settings.parse("password_algorithm")?, ..Default::default() },
-            keys: sbd_keys::Settings { algorithm: settings.parse("token_algorithm")?, ..Default::default() },
+            passwords: sbd_passwords::Settings {
+                algorithm: settings.parse("password_algorithm")?,
+                ..Default::default()
+            },
+            keys: sbd_keys::Settings {
+                algorithm: settings.parse("token_algorithm")?,
+                ..Default::default()
+            },
         };
         Ok(Runtime::start(self.app, runtime).await?)
     }
@@ -72,7 +97,11 @@ fn storage_options(settings: &Settings) -> anyhow::Result<sbd_runtime::StorageOp
 
 /// Values given for the application's variables: the environment (as Spin names them), then the
 /// file's `[variables]`.
-fn variable_values(app: &App, settings: &Settings, environment: &Environment) -> BTreeMap<String, String> {
+fn variable_values(
+    app: &App,
+    settings: &Settings,
+    environment: &Environment,
+) -> BTreeMap<String, String> {
     let mut values = settings.variables.clone();
     for name in app.variables.keys() {
         if let Some(value) = environment.get(&format!("SPIN_VARIABLE_{}", name.to_uppercase())) {
@@ -91,7 +120,10 @@ pub(crate) fn make_data_dir(path: &Path) -> anyhow::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(path)
-        .with_context(|| format!("cannot make the data directory {}; choose another with --data-dir", path.display()))
+    builder.create(path).with_context(|| {
+        format!(
+            "cannot make the data directory {}; choose another with --data-dir",
+            path.display()
+        )
+    })
 }

@@ -14,11 +14,18 @@ pub(crate) fn manifest() -> Option<&'static str> {
 
 /// A component's bytes, by the file name of its `source`.
 pub(crate) fn read(source: &Path) -> io::Result<Vec<u8>> {
-    let name = source.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let bytes = file(name).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "not in this binary"))?;
+    let name = source
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let bytes =
+        file(name).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "not in this binary"))?;
     Ok(bytes.to_vec())
 }
 
 fn file(name: &str) -> Option<&'static [u8]> {
-    embedded::FILES.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
+    embedded::FILES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, bytes)| *bytes)
 }

@@ -20,9 +20,21 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
     started?;
     println!("application  {} {}", app.name, app.version);
     for (id, component) in &app.components {
-        let grants: Vec<String> = component.settings.grants.iter().map(ToString::to_string).collect();
-        let grants = if grants.is_empty() { "nothing".to_owned() } else { grants.join(", ") };
-        println!("component    {id}: granted {grants}; {}", component.settings.limits);
+        let grants: Vec<String> = component
+            .settings
+            .grants
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let grants = if grants.is_empty() {
+            "nothing".to_owned()
+        } else {
+            grants.join(", ")
+        };
+        println!(
+            "component    {id}: granted {grants}; {}",
+            component.settings.limits
+        );
     }
     println!("configuration and manifest are right.");
     Ok(())

@@ -36,7 +36,8 @@ impl Lock {
     /// When another process has it.
     pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
         let path = data_dir.join(LOCK);
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(std::fs::TryLockError::WouldBlock) => bail!(
@@ -67,7 +68,10 @@ impl SocketPath {
         } else {
             PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))
         };
-        Ok(Self { path, _folder: folder })
+        Ok(Self {
+            path,
+            _folder: folder,
+        })
     }
 }
 
@@ -76,15 +80,23 @@ impl SocketPath {
 ///
 /// # Errors
 /// When the socket cannot be made.
-pub(crate) fn listen(data_dir: &Path, _lock: &Lock, runtime: Runtime) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+pub(crate) fn listen(
+    data_dir: &Path,
+    _lock: &Lock,
+    runtime: Runtime,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let socket = SocketPath::new(data_dir).context("cannot open the data directory")?;
     if let Err(error) = std::fs::remove_file(&socket.path)
         && error.kind() != io::ErrorKind::NotFound
     {
         return Err(error).context("cannot remove the command socket of an earlier run");
     }
-    let listener = UnixListener::bind(&socket.path).context("cannot make the command socket in the data directory")?;
-    std::fs::set_permissions(&socket.path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    let listener = UnixListener::bind(&socket.path)
+        .context("cannot make the command socket in the data directory")?;
+    std::fs::set_permissions(
+        &socket.path,
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )?;
     Ok(async move {
         let _socket = socket;
         loop {
@@ -104,7 +116,8 @@ async fn serve(stream: UnixStream, runtime: Runtime) {
         let runtime = runtime.clone();
         async move { Ok::<_, std::convert::Infallible>(answer(&runtime, request).await) }
     });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "command connection");
     }
@@ -116,7 +129,10 @@ async fn answer(runtime: &Runtime, request: Request<Incoming>) -> Response<Full<
             Ok(message) => (StatusCode::OK, message),
             Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}")),
         },
-        _ => (StatusCode::NOT_FOUND, "this server does not know the command; use the sbd of the same version".to_owned()),
+        _ => (
+            StatusCode::NOT_FOUND,
+            "this server does not know the command; use the sbd of the same version".to_owned(),
+        ),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
@@ -125,8 +141,11 @@ async fn answer(runtime: &Runtime, request: Request<Incoming>) -> Response<Full<
 
 async fn create(runtime: &Runtime, request: Request<Incoming>) -> anyhow::Result<String> {
     let body = Limited::new(request.into_body(), LARGEST).collect().await;
-    let body = body.map_err(|error| anyhow::anyhow!("the command could not be read: {error}"))?.to_bytes();
-    let new: NewAdministrator = serde_json::from_slice(&body).context("the command could not be read")?;
+    let body = body
+        .map_err(|error| anyhow::anyhow!("the command could not be read: {error}"))?
+        .to_bytes();
+    let new: NewAdministrator =
+        serde_json::from_slice(&body).context("the command could not be read")?;
     administrator::create(runtime, &new).await
 }
 
@@ -134,17 +153,39 @@ async fn create(runtime: &Runtime, request: Request<Incoming>) -> anyhow::Result
 ///
 /// # Errors
 /// What the server answers, in words.
-pub(crate) async fn send(data_dir: &Path, path: &str, body: Vec<u8>) -> anyhow::Result<Option<String>> {
-    let Ok(socket) = SocketPath::new(data_dir) else { return Ok(None) };
+pub(crate) async fn send(
+    data_dir: &Path,
+    path: &str,
+    body: Vec<u8>,
+) -> anyhow::Result<Option<String>> {
+    let Ok(socket) = SocketPath::new(data_dir) else {
+        return Ok(None);
+    };
     let stream = match UnixStream::connect(&socket.path).await {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
-        Err(error) => return Err(error).context("cannot reach the running server; run this as the user that runs it"),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => {
+            return Err(error)
+                .context("cannot reach the running server; run this as the user that runs it");
+        }
     };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::post(path).header("host", "sbd").body(Full::new(Bytes::from(body)))?;
-    let response = sender.send_request(request).await.context("the server closed the connection")?;
+    let request = Request::post(path)
+        .header("host", "sbd")
+        .body(Full::new(Bytes::from(body)))?;
+    let response = sender
+        .send_request(request)
+        .await
+        .context("the server closed the connection")?;
     let status = response.status();
     let text = response.into_body().collect().await?.to_bytes();
     let text = String::from_utf8_lossy(&text).into_owned();

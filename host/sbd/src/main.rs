@@ -26,8 +26,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let environment: Environment =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    let environment: Environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
     let resolve = |flags: &Flags| Settings::resolve(flags, &environment);
     match cli.command {
         Command::Up(flags) => {
@@ -40,11 +41,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             start_logs(&settings)?;
             block_on(check::command(&settings, &environment))
         }
-        Command::Config { command: ConfigCommand::Explain(flags) } => {
+        Command::Config {
+            command: ConfigCommand::Explain(flags),
+        } => {
             print!("{}", resolve(&flags)?);
             Ok(())
         }
-        Command::Admin { command: AdminCommand::Create(create) } => {
+        Command::Admin {
+            command: AdminCommand::Create(create),
+        } => {
             let settings = resolve(&create.flags)?;
             block_on(administrator::command(create, &settings, &environment))
         }
@@ -59,5 +64,8 @@ fn start_logs(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
 }

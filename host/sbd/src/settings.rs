@@ -21,23 +21,72 @@ pub(crate) struct Setting {
 }
 
 const fn setting(name: &'static str, default: &'static str, about: &'static str) -> Setting {
-    Setting { name, default, secret: false, about }
+    Setting {
+        name,
+        default,
+        secret: false,
+        about,
+    }
 }
 
 /// All of them.
 pub(crate) const SETTINGS: &[Setting] = &[
-    setting("app", "", "manifest to serve instead of the application in the binary"),
+    setting(
+        "app",
+        "",
+        "manifest to serve instead of the application in the binary",
+    ),
     setting("listen", "127.0.0.1:4747", "public address"),
-    setting("admin_listen", "127.0.0.1:4748", "address for metrics and operators; keep it private"),
-    setting("data_dir", "", "folder that holds everything (default: your data folder)"),
-    setting("log", "info", "what to log, for example `warn,sbd_gateway=debug`"),
-    setting("log_format", "auto", "`text`, `json`, or `auto`: text on a terminal"),
-    setting("token_algorithm", "EdDSA", "`EdDSA`, `RS256` or `HS256` for access tokens"),
-    setting("password_algorithm", "argon2id", "`argon2id` or `bcrypt` for new password hashes"),
-    setting("tenant_storage", "", "largest database of one tenant, for example `10GiB`; empty: as large as the disk"),
-    setting("shutdown_grace", "10s", "how long running requests may take to finish when the server stops"),
-    setting("admin_email", "", "makes this administrator at start, if there is none of that address"),
-    setting("admin_username", "", "user name of that administrator; empty: made from the address"),
+    setting(
+        "admin_listen",
+        "127.0.0.1:4748",
+        "address for metrics and operators; keep it private",
+    ),
+    setting(
+        "data_dir",
+        "",
+        "folder that holds everything (default: your data folder)",
+    ),
+    setting(
+        "log",
+        "info",
+        "what to log, for example `warn,sbd_gateway=debug`",
+    ),
+    setting(
+        "log_format",
+        "auto",
+        "`text`, `json`, or `auto`: text on a terminal",
+    ),
+    setting(
+        "token_algorithm",
+        "EdDSA",
+        "`EdDSA`, `RS256` or `HS256` for access tokens",
+    ),
+    setting(
+        "password_algorithm",
+        "argon2id",
+        "`argon2id` or `bcrypt` for new password hashes",
+    ),
+    setting(
+        "tenant_storage",
+        "",
+        "largest database of one tenant, for example `10GiB`; empty: as large as the disk",
+    ),
+    setting(
+        "shutdown_grace",
+        "10s",
+        "how long running requests may take to finish when the server stops",
+    ),
+    setting(
+        "admin_email",
+        "",
+        "makes this administrator at start, if there is none of that address",
+    ),
+    setting(
+        "admin_username",
+        "",
+        "user name of that administrator; empty: made from the address",
+    ),
     Setting {
         name: "admin_password",
         default: "",
@@ -92,11 +141,17 @@ impl Settings {
         let file = File::read(flags.config.as_deref(), Path::new(&data_dir.text))?;
         for setting in SETTINGS {
             let value = value_of(setting.name, flags, environment, &file)?;
-            let default = || Value { text: setting.default.to_owned(), origin: Origin::Default };
+            let default = || Value {
+                text: setting.default.to_owned(),
+                origin: Origin::Default,
+            };
             values.insert(setting.name, value.unwrap_or_else(default));
         }
         values.insert("data_dir", data_dir);
-        Ok(Self { values, variables: file.variables })
+        Ok(Self {
+            values,
+            variables: file.variables,
+        })
     }
 
     /// A setting's text; empty if it has none.
@@ -113,9 +168,15 @@ impl Settings {
         T: std::str::FromStr,
         T::Err: fmt::Display,
     {
-        let Some(value) = self.values.get(name) else { bail!("there is no setting `{name}`") };
+        let Some(value) = self.values.get(name) else {
+            bail!("there is no setting `{name}`")
+        };
         value.text.parse().map_err(|error| {
-            anyhow::anyhow!("setting `{name}` = `{}` ({}): {error}", value.text, value.origin)
+            anyhow::anyhow!(
+                "setting `{name}` = `{}` ({}): {error}",
+                value.text,
+                value.origin
+            )
         })
     }
 
@@ -129,7 +190,9 @@ impl fmt::Display for Settings {
     /// The table of `sbd config explain`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for setting in SETTINGS {
-            let Some(value) = self.values.get(setting.name) else { continue };
+            let Some(value) = self.values.get(setting.name) else {
+                continue;
+            };
             let shown = match value.text.as_str() {
                 "" => "(none)",
                 _ if setting.secret => "(set, not shown)",
@@ -153,24 +216,46 @@ impl fmt::Display for Origin {
     }
 }
 
-fn value_of(name: &str, flags: &Flags, environment: &Environment, file: &File) -> anyhow::Result<Option<Value>> {
+fn value_of(
+    name: &str,
+    flags: &Flags,
+    environment: &Environment,
+    file: &File,
+) -> anyhow::Result<Option<Value>> {
     if let Some(text) = flags.get(name) {
-        return Ok(Some(Value { text: text.to_owned(), origin: Origin::Flag }));
+        return Ok(Some(Value {
+            text: text.to_owned(),
+            origin: Origin::Flag,
+        }));
     }
     let variable = variable_of(name);
     let variable_file = format!("{variable}_FILE");
     match (environment.get(&variable), environment.get(&variable_file)) {
-        (Some(_), Some(_)) => bail!("both {variable} and {variable_file} are set; unset one of them"),
-        (Some(text), None) => return Ok(Some(Value { text: text.clone(), origin: Origin::Environment(variable) })),
+        (Some(_), Some(_)) => {
+            bail!("both {variable} and {variable_file} are set; unset one of them")
+        }
+        (Some(text), None) => {
+            return Ok(Some(Value {
+                text: text.clone(),
+                origin: Origin::Environment(variable),
+            }));
+        }
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("{variable_file}: cannot read {path}"))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("{variable_file}: cannot read {path}"))?;
             let text = text.trim_end_matches(['\r', '\n']).to_owned();
-            return Ok(Some(Value { text, origin: Origin::Environment(variable_file) }));
+            return Ok(Some(Value {
+                text,
+                origin: Origin::Environment(variable_file),
+            }));
         }
         (None, None) => {}
     }
     let from_file = file.values.get(name);
-    Ok(from_file.map(|text| Value { text: text.clone(), origin: Origin::File(file.path.clone()) }))
+    Ok(from_file.map(|text| Value {
+        text: text.clone(),
+        origin: Origin::File(file.path.clone()),
+    }))
 }
 
 fn variable_of(name: &str) -> String {
@@ -178,31 +263,52 @@ fn variable_of(name: &str) -> String {
 }
 
 fn refuse_unknown_variables(environment: &Environment) -> anyhow::Result<()> {
-    let known: Vec<String> = SETTINGS.iter().map(|setting| variable_of(setting.name)).collect();
-    for variable in environment.keys().filter(|variable| variable.starts_with("SBD_")) {
+    let known: Vec<String> = SETTINGS
+        .iter()
+        .map(|setting| variable_of(setting.name))
+        .collect();
+    for variable in environment
+        .keys()
+        .filter(|variable| variable.starts_with("SBD_"))
+    {
         let plain = variable.strip_suffix("_FILE").unwrap_or(variable);
         if variable == BUILD_VARIABLE || known.iter().any(|known| known == plain) {
             continue;
         }
-        bail!("unknown environment variable {variable}{}", did_you_mean(variable, &known));
+        bail!(
+            "unknown environment variable {variable}{}",
+            did_you_mean(variable, &known)
+        );
     }
     Ok(())
 }
 
 fn did_you_mean(wrong: &str, known: &[String]) -> String {
-    let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
+    let nearest = known
+        .iter()
+        .max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
     match nearest {
-        Some(nearest) => format!("; did you mean {nearest}? `sbd config explain` lists every setting"),
+        Some(nearest) => {
+            format!("; did you mean {nearest}? `sbd config explain` lists every setting")
+        }
         None => String::new(),
     }
 }
 
 /// Where data goes when nobody says: the same place from any folder.
 fn default_data_dir(environment: &Environment) -> Value {
-    let home = |variable: &str| environment.get(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = |variable: &str| {
+        environment
+            .get(variable)
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+    };
     let base = home("XDG_DATA_HOME").or_else(|| home("HOME").map(|home| home.join(".local/share")));
     let path = base.unwrap_or_default().join("second-brain");
-    Value { text: path.display().to_string(), origin: Origin::Default }
+    Value {
+        text: path.display().to_string(),
+        origin: Origin::Default,
+    }
 }
 
 /// The configuration file.
@@ -221,21 +327,34 @@ impl File {
         let path = named.map_or_else(|| data_dir.join("sbd.toml"), Path::to_owned);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok(Self::default()),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+                return Ok(Self::default());
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
         };
         Self::parse(&text, path)
     }
 
     fn parse(text: &str, path: PathBuf) -> anyhow::Result<Self> {
-        let table: toml::Table = text.parse().with_context(|| format!("{}", path.display()))?;
-        let known: Vec<String> = SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
-        let mut file = Self { path, ..Self::default() };
+        let table: toml::Table = text
+            .parse()
+            .with_context(|| format!("{}", path.display()))?;
+        let known: Vec<String> = SETTINGS
+            .iter()
+            .map(|setting| setting.name.to_owned())
+            .collect();
+        let mut file = Self {
+            path,
+            ..Self::default()
+        };
         for (key, value) in table {
             match (key.as_str(), value) {
                 ("variables", toml::Value::Table(variables)) => {
                     for (name, value) in variables {
-                        file.variables.insert(name.clone(), scalar(&file.path, &name, value)?);
+                        file.variables
+                            .insert(name.clone(), scalar(&file.path, &name, value)?);
                     }
                 }
                 ("data_dir", _) => bail!(
@@ -243,11 +362,16 @@ impl File {
                     file.path.display()
                 ),
                 (_, value) if known.contains(&key) => {
-                    file.values.insert(key.clone(), scalar(&file.path, &key, value)?);
+                    file.values
+                        .insert(key.clone(), scalar(&file.path, &key, value)?);
                 }
                 _ => {
                     let line = line_of(text, &key);
-                    bail!("{}:{line}: unknown key `{key}`{}", file.path.display(), did_you_mean(&key, &known))
+                    bail!(
+                        "{}:{line}: unknown key `{key}`{}",
+                        file.path.display(),
+                        did_you_mean(&key, &known)
+                    )
                 }
             }
         }
@@ -260,13 +384,21 @@ fn scalar(path: &Path, key: &str, value: toml::Value) -> anyhow::Result<String> 
         toml::Value::String(text) => Ok(text),
         toml::Value::Integer(number) => Ok(number.to_string()),
         toml::Value::Boolean(yes) => Ok(yes.to_string()),
-        other => bail!("{}: `{key}` is a {}; write it as a string", path.display(), other.type_str()),
+        other => bail!(
+            "{}: `{key}` is a {}; write it as a string",
+            path.display(),
+            other.type_str()
+        ),
     }
 }
 
 /// The line, counted from 1, that begins with this key.
 fn line_of(text: &str, key: &str) -> usize {
-    let bare = |line: &str| line.trim_start().trim_start_matches(['[', '"', '\'']).starts_with(key);
+    let bare = |line: &str| {
+        line.trim_start()
+            .trim_start_matches(['[', '"', '\''])
+            .starts_with(key)
+    };
     text.lines().position(bare).map_or(1, |line| line + 1)
 }
 
@@ -276,7 +408,10 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     fn resolve(flags: &Flags, pairs: &[(&str, &str)]) -> anyhow::Result<Settings> {
@@ -287,18 +422,39 @@ mod tests {
     fn flag_before_environment_before_file_before_default() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().display().to_string();
-        std::fs::write(folder.path().join("sbd.toml"), "listen = \"127.0.0.1:1\"\nlog = \"warn\"\n").unwrap();
+        std::fs::write(
+            folder.path().join("sbd.toml"),
+            "listen = \"127.0.0.1:1\"\nlog = \"warn\"\n",
+        )
+        .unwrap();
         let base = [("SBD_DATA_DIR", data_dir.as_str())];
         let settings = resolve(&Flags::default(), &base).unwrap();
-        assert_eq!((settings.text("listen"), settings.text("log_format")), ("127.0.0.1:1", "auto"));
-        let with_variable = [("SBD_DATA_DIR", data_dir.as_str()), ("SBD_LISTEN", "127.0.0.1:2")];
+        assert_eq!(
+            (settings.text("listen"), settings.text("log_format")),
+            ("127.0.0.1:1", "auto")
+        );
+        let with_variable = [
+            ("SBD_DATA_DIR", data_dir.as_str()),
+            ("SBD_LISTEN", "127.0.0.1:2"),
+        ];
         let settings = resolve(&Flags::default(), &with_variable).unwrap();
         assert_eq!(settings.text("listen"), "127.0.0.1:2");
-        let flags = Flags { listen: Some("127.0.0.1:3".to_owned()), ..Flags::default() };
+        let flags = Flags {
+            listen: Some("127.0.0.1:3".to_owned()),
+            ..Flags::default()
+        };
         let settings = resolve(&flags, &with_variable).unwrap();
-        assert_eq!((settings.text("listen"), settings.text("log")), ("127.0.0.1:3", "warn"));
+        assert_eq!(
+            (settings.text("listen"), settings.text("log")),
+            ("127.0.0.1:3", "warn")
+        );
         let shown = settings.to_string();
-        assert!(shown.contains("from flag") && shown.contains("from file") && shown.contains("from default"), "{shown}");
+        assert!(
+            shown.contains("from flag")
+                && shown.contains("from file")
+                && shown.contains("from default"),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -308,28 +464,67 @@ mod tests {
         std::fs::write(&path, "hunter22\n").unwrap();
         let path = path.display().to_string();
         let data_dir = folder.path().display().to_string();
-        let pairs = [("SBD_ADMIN_PASSWORD_FILE", path.as_str()), ("SBD_DATA_DIR", data_dir.as_str())];
+        let pairs = [
+            ("SBD_ADMIN_PASSWORD_FILE", path.as_str()),
+            ("SBD_DATA_DIR", data_dir.as_str()),
+        ];
         let settings = resolve(&Flags::default(), &pairs).unwrap();
         assert_eq!(settings.text("admin_password"), "hunter22");
         assert!(!settings.to_string().contains("hunter22"));
-        let both = [("SBD_ADMIN_PASSWORD_FILE", path.as_str()), ("SBD_ADMIN_PASSWORD", "x")];
-        assert!(resolve(&Flags::default(), &both).unwrap_err().to_string().contains("unset one of them"));
+        let both = [
+            ("SBD_ADMIN_PASSWORD_FILE", path.as_str()),
+            ("SBD_ADMIN_PASSWORD", "x"),
+        ];
+        assert!(
+            resolve(&Flags::default(), &both)
+                .unwrap_err()
+                .to_string()
+                .contains("unset one of them")
+        );
     }
 
     #[test]
     fn unknown_names_are_refused_with_the_nearest() {
-        let error = resolve(&Flags::default(), &[("SBD_LISEN", "x")]).unwrap_err().to_string();
-        assert!(error.contains("unknown environment variable SBD_LISEN; did you mean SBD_LISTEN?"), "{error}");
-        let error = File::parse("log = \"info\"\nlog_fromat = \"json\"\n", "sbd.toml".into()).unwrap_err().to_string();
-        assert!(error.contains("sbd.toml:2: unknown key `log_fromat`; did you mean log_format?"), "{error}");
-        let error = File::parse("listen = [1]\n", "sbd.toml".into()).unwrap_err().to_string();
-        assert!(error.contains("`listen` is a array") || error.contains("`listen` is a"), "{error}");
+        let error = resolve(&Flags::default(), &[("SBD_LISEN", "x")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("unknown environment variable SBD_LISEN; did you mean SBD_LISTEN?"),
+            "{error}"
+        );
+        let error = File::parse("log = \"info\"\nlog_fromat = \"json\"\n", "sbd.toml".into())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("sbd.toml:2: unknown key `log_fromat`; did you mean log_format?"),
+            "{error}"
+        );
+        let error = File::parse("listen = [1]\n", "sbd.toml".into())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("`listen` is a array") || error.contains("`listen` is a"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_bad_value_names_setting_value_and_origin() {
-        let settings = resolve(&Flags { listen: Some("nowhere".to_owned()), ..Flags::default() }, &[]).unwrap();
-        let error = settings.parse::<std::net::SocketAddr>("listen").unwrap_err().to_string();
-        assert!(error.contains("setting `listen` = `nowhere` (flag)"), "{error}");
+        let settings = resolve(
+            &Flags {
+                listen: Some("nowhere".to_owned()),
+                ..Flags::default()
+            },
+            &[],
+        )
+        .unwrap();
+        let error = settings
+            .parse::<std::net::SocketAddr>("listen")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("setting `listen` = `nowhere` (flag)"),
+            "{error}"
+        );
     }
 }

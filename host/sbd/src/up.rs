@@ -28,7 +28,9 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
     let admin_listener = bind(settings, "admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
-    let runtime = Application::read(settings, environment)?.start(settings, &data_dir).await?;
+    let runtime = Application::read(settings, environment)?
+        .start(settings, &data_dir)
+        .await?;
     runtime.open_tenant(&DEFAULT_TENANT.into()).await?;
     administrator::from_settings(settings, &runtime).await?;
     let commands = control::listen(&data_dir, &lock, runtime.clone())?;
@@ -46,7 +48,11 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
     let (stopped, admin_stopped) = (stop.clone(), stop.clone());
     let public = tokio::spawn(async move { public.serve(listener, stopped.cancelled()).await });
     let admin = tokio::spawn(async move {
-        admin.serve_admin(admin_listener, admin_stopped.cancelled(), move || metrics.render()).await;
+        admin
+            .serve_admin(admin_listener, admin_stopped.cancelled(), move || {
+                metrics.render()
+            })
+            .await;
     });
     greet(address, admin_address, &data_dir);
     tokio::select! {

@@ -1,1 +1,60 @@
 //! The documents capability: JSON collections with filters, indexes and transactions.
+//!
+//! [`Backend`] is what a store of documents must do; [`SqliteDocuments`] is the embedded one. The
+//! language of filters and updates is the crate `sbd-documents-query`, the same for all.
+
+mod backend;
+mod bindings;
+mod declaration;
+mod error;
+mod host;
+mod limits;
+pub mod sqlite;
+
+pub use backend::{
+    Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query, UpdateOptions, Updated,
+};
+pub use declaration::{CollectionDeclaration, IndexDeclaration};
+pub use error::Error;
+pub use limits::Limits;
+pub use sbd_documents_query::Direction;
+pub use sqlite::SqliteDocuments;
+
+use std::sync::Arc;
+use wasmtime::component::{HasData, Linker};
+
+/// What one instance has of the capability: the collections of its component. Cheap to clone.
+#[derive(Clone)]
+pub struct DocumentsCtx {
+    backend: Arc<dyn Backend>,
+    component: Arc<str>,
+}
+
+/// A store's data with the capability in it.
+pub trait DocumentsView: Send {
+    /// The capability.
+    fn documents(&mut self) -> &mut DocumentsCtx;
+}
+
+struct Documents;
+
+impl HasData for Documents {
+    type Data<'a> = &'a mut DocumentsCtx;
+}
+
+// === impl DocumentsCtx ===
+
+impl DocumentsCtx {
+    /// The collections of this component in this backend, which has been configured for it.
+    pub fn new(backend: Arc<dyn Backend>, component: Arc<str>) -> Self {
+        Self { backend, component }
+    }
+}
+
+/// Offers `sbd:platform/documents` to guests.
+///
+/// # Errors
+/// When the linker has it already.
+pub fn add_to_linker<T: DocumentsView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    bindings::documents::add_to_linker::<T, Documents>(linker, T::documents)
+}

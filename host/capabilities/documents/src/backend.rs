@@ -1,0 +1,194 @@
+//! What a store of documents must do. JSON goes in and out as text, as guests hand it over.
+
+use crate::{CollectionDeclaration, Error};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// An answer that comes later.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// What to find.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// A filter.
+    pub filter: String,
+    /// A sort; by `_id` when `None`.
+    pub sort: Option<String>,
+    /// A projection.
+    pub projection: Option<String>,
+    /// Matches to leave out first.
+    pub skip: u32,
+    /// Most documents of the page.
+    pub limit: u32,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// A page of documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The documents, in order.
+    pub documents: Vec<String>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// How to update.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UpdateOptions {
+    /// Every match instead of the first.
+    pub many: bool,
+    /// Insert when nothing matches.
+    pub upsert: bool,
+}
+
+/// How to find one document and update it.
+#[derive(Clone, Debug, Default)]
+pub struct FindAndUpdate {
+    /// Which of several matches.
+    pub sort: Option<String>,
+    /// Insert when nothing matches.
+    pub upsert: bool,
+    /// Answer the document after the update instead of before.
+    pub return_new: bool,
+}
+
+/// What an update did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Updated {
+    /// Documents that matched.
+    pub matched: u64,
+    /// Documents that are different now.
+    pub modified: u64,
+    /// The id of the document that was inserted.
+    pub upserted: Option<String>,
+}
+
+/// One step of a transaction.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Insert a document.
+    Insert {
+        /// Where.
+        collection: String,
+        /// What.
+        document: String,
+    },
+    /// Update documents.
+    Update {
+        /// Where.
+        collection: String,
+        /// Which.
+        filter: String,
+        /// How.
+        update: String,
+        /// How many of them.
+        options: UpdateOptions,
+        /// How many must match.
+        expect: Option<u64>,
+    },
+    /// Delete documents.
+    Delete {
+        /// Where.
+        collection: String,
+        /// Which.
+        filter: String,
+        /// Every match instead of the first.
+        many: bool,
+        /// How many must match.
+        expect: Option<u64>,
+    },
+    /// Require a number of matches.
+    Check {
+        /// Where.
+        collection: String,
+        /// Which.
+        filter: String,
+        /// How many must match.
+        expect: u64,
+    },
+}
+
+/// What a step of a transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Inserted a document of this id.
+    Inserted(String),
+    /// Updated.
+    Updated(Updated),
+    /// Deleted so many.
+    Deleted(u64),
+    /// The check held.
+    Checked,
+}
+
+/// A tenant's documents. Collections belong to components; each call names the one that asks.
+///
+/// Every call fails with [`Error::UnknownCollection`] for a collection that `configure` has not
+/// been told of, and with the errors of `wit/documents.wit`.
+pub trait Backend: Send + Sync + 'static {
+    /// Makes a component's collections and indexes what is declared: new indexes are filled,
+    /// changed ones rebuilt, others removed. Collections that are no longer declared keep their data.
+    fn configure<'a>(
+        &'a self,
+        component: &'a str,
+        declared: &'a [CollectionDeclaration],
+    ) -> Boxed<'a, ()>;
+
+    /// Inserts documents, all or none; answers their ids.
+    fn insert(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        documents: Vec<String>,
+    ) -> Boxed<'_, Vec<String>>;
+
+    /// The document of an id.
+    fn get(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        id: String,
+    ) -> Boxed<'_, Option<String>>;
+
+    /// A page of matches.
+    fn find(&self, component: &Arc<str>, collection: String, query: Query) -> Boxed<'_, Page>;
+
+    /// How many match.
+    fn count(&self, component: &Arc<str>, collection: String, filter: String) -> Boxed<'_, u64>;
+
+    /// The distinct values of a field, in order.
+    fn distinct(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        field: String,
+        filter: String,
+    ) -> Boxed<'_, Vec<String>>;
+
+    /// Runs a pipeline.
+    fn aggregate(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        pipeline: String,
+    ) -> Boxed<'_, Vec<String>>;
+
+    /// Finds one document and updates it, in one step.
+    fn find_one_and_update(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        filter: String,
+        update: String,
+        options: FindAndUpdate,
+    ) -> Boxed<'_, Option<String>>;
+
+    /// Runs operations in order, all or nothing; each sees what those before it wrote.
+    fn transact(&self, component: &Arc<str>, operations: Vec<Operation>)
+    -> Boxed<'_, Vec<Outcome>>;
+
+    /// Deletes documents whose time is over; answers how many.
+    fn sweep(&self) -> Boxed<'_, u64>;
+}

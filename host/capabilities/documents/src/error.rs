@@ -1,0 +1,61 @@
+//! Why an operation on documents was refused.
+
+use sbd_documents_query::Invalid;
+
+/// Why an operation was refused. Nothing was written in any of these cases.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The collection is not declared.
+    #[error(
+        "collection `{collection}` is not declared; add to spin.toml:\n[component.{component}.tool.sbd.collections.{collection}]"
+    )]
+    UnknownCollection {
+        /// The component that asked.
+        component: String,
+        /// The collection.
+        collection: String,
+    },
+    /// A filter, update, sort, projection, pipeline, cursor or document is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// A unique index, or `_id`, holds these values already.
+    #[error("another document has the same values in `{0}`")]
+    Duplicate(String),
+    /// The precondition of a step of a transaction, counted from 0, did not hold.
+    #[error("the precondition of operation {0} did not hold")]
+    PreconditionFailed(u32),
+    /// A limit was exceeded.
+    #[error("the limit `{0}` is exceeded")]
+    Limit(&'static str),
+    /// There is no room left.
+    #[error("no room left for this tenant's data")]
+    Full,
+    /// The storage could not answer.
+    #[error("the storage could not answer: {0}")]
+    Unavailable(String),
+}
+
+// === impl Error ===
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid.to_string())
+    }
+}
+
+impl From<sbd_storage::Error> for Error {
+    fn from(error: sbd_storage::Error) -> Self {
+        match error {
+            sbd_storage::Error::Full => Self::Full,
+            sbd_storage::Error::Interrupted => Self::Limit("query_time"),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<sbd_storage::rusqlite::Error> for Error {
+    fn from(error: sbd_storage::rusqlite::Error) -> Self {
+        sbd_storage::Error::from(error).into()
+    }
+}

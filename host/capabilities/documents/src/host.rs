@@ -1,0 +1,291 @@
+//! The host side of `sbd:platform/documents`. The store is free while a call waits.
+
+use crate::backend::{FindAndUpdate, Operation, Outcome, Query, UpdateOptions, Updated};
+use crate::bindings::documents as wit;
+use crate::{Documents, DocumentsCtx, Error};
+use sbd_telemetry::metrics::capability_called;
+use wasmtime::component::Accessor;
+
+impl wit::Host for DocumentsCtx {}
+
+impl<T> wit::HostWithStore<T> for Documents {
+    async fn insert(
+        store: &Accessor<T, Self>,
+        collection: String,
+        documents: Vec<String>,
+    ) -> Result<Vec<String>, wit::Error> {
+        let ctx = called(store, "insert");
+        Ok(ctx
+            .backend
+            .insert(&ctx.component, collection, documents)
+            .await?)
+    }
+
+    async fn get(
+        store: &Accessor<T, Self>,
+        collection: String,
+        id: String,
+    ) -> Result<Option<String>, wit::Error> {
+        let ctx = called(store, "get");
+        Ok(ctx.backend.get(&ctx.component, collection, id).await?)
+    }
+
+    async fn find(
+        store: &Accessor<T, Self>,
+        collection: String,
+        query: wit::Query,
+    ) -> Result<wit::Page, wit::Error> {
+        let ctx = called(store, "find");
+        let wit::Query {
+            filter,
+            sort,
+            projection,
+            skip,
+            limit,
+            cursor,
+        } = query;
+        let query = Query {
+            filter,
+            sort,
+            projection,
+            skip,
+            limit,
+            cursor,
+        };
+        let page = ctx.backend.find(&ctx.component, collection, query).await?;
+        Ok(wit::Page {
+            documents: page.documents,
+            next: page.next,
+        })
+    }
+
+    async fn count(
+        store: &Accessor<T, Self>,
+        collection: String,
+        filter: String,
+    ) -> Result<u64, wit::Error> {
+        let ctx = called(store, "count");
+        Ok(ctx
+            .backend
+            .count(&ctx.component, collection, filter)
+            .await?)
+    }
+
+    async fn distinct(
+        store: &Accessor<T, Self>,
+        collection: String,
+        field: String,
+        filter: String,
+    ) -> Result<Vec<String>, wit::Error> {
+        let ctx = called(store, "distinct");
+        Ok(ctx
+            .backend
+            .distinct(&ctx.component, collection, field, filter)
+            .await?)
+    }
+
+    async fn aggregate(
+        store: &Accessor<T, Self>,
+        collection: String,
+        pipeline: String,
+    ) -> Result<Vec<String>, wit::Error> {
+        let ctx = called(store, "aggregate");
+        Ok(ctx
+            .backend
+            .aggregate(&ctx.component, collection, pipeline)
+            .await?)
+    }
+
+    async fn update(
+        store: &Accessor<T, Self>,
+        collection: String,
+        filter: String,
+        update: String,
+        options: wit::UpdateOptions,
+    ) -> Result<wit::UpdateResult, wit::Error> {
+        let ctx = called(store, "update");
+        let step = Operation::Update {
+            collection,
+            filter,
+            update,
+            options: options.into(),
+            expect: None,
+        };
+        match alone(&ctx, step).await? {
+            Outcome::Updated(updated) => Ok(updated.into()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn delete(
+        store: &Accessor<T, Self>,
+        collection: String,
+        filter: String,
+        many: bool,
+    ) -> Result<u64, wit::Error> {
+        let ctx = called(store, "delete");
+        match alone(
+            &ctx,
+            Operation::Delete {
+                collection,
+                filter,
+                many,
+                expect: None,
+            },
+        )
+        .await?
+        {
+            Outcome::Deleted(count) => Ok(count),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn find_one_and_update(
+        store: &Accessor<T, Self>,
+        collection: String,
+        filter: String,
+        update: String,
+        options: wit::FindAndUpdateOptions,
+    ) -> Result<Option<String>, wit::Error> {
+        let ctx = called(store, "find-one-and-update");
+        let wit::FindAndUpdateOptions {
+            sort,
+            upsert,
+            return_new,
+        } = options;
+        let options = FindAndUpdate {
+            sort,
+            upsert,
+            return_new,
+        };
+        Ok(ctx
+            .backend
+            .find_one_and_update(&ctx.component, collection, filter, update, options)
+            .await?)
+    }
+
+    async fn transact(
+        store: &Accessor<T, Self>,
+        operations: Vec<wit::Operation>,
+    ) -> Result<Vec<wit::Outcome>, wit::Error> {
+        let ctx = called(store, "transact");
+        let operations = operations.into_iter().map(Into::into).collect();
+        let outcomes = ctx.backend.transact(&ctx.component, operations).await?;
+        Ok(outcomes.into_iter().map(Into::into).collect())
+    }
+}
+
+/// Counts the call and takes the context out of the store, so that the store is free meanwhile.
+fn called<T>(store: &Accessor<T, Documents>, operation: &'static str) -> DocumentsCtx {
+    capability_called("documents", operation);
+    store.with(|mut access| access.get().clone())
+}
+
+/// A single write is a transaction of one step.
+async fn alone(ctx: &DocumentsCtx, step: Operation) -> Result<Outcome, wit::Error> {
+    let outcomes = ctx.backend.transact(&ctx.component, vec![step]).await?;
+    let outcome = outcomes.into_iter().next();
+    outcome.ok_or_else(|| wit::Error::Unavailable("the storage answered nothing".to_owned()))
+}
+
+fn unexpected(outcome: &Outcome) -> wit::Error {
+    wit::Error::Unavailable(format!(
+        "the storage answered another operation: {outcome:?}"
+    ))
+}
+
+impl From<Error> for wit::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::UnknownCollection { .. } => Self::UnknownCollection(error.to_string()),
+            Error::Invalid(message) => Self::Invalid(message),
+            Error::Duplicate(index) => Self::Duplicate(index),
+            Error::PreconditionFailed(place) => Self::PreconditionFailed(place),
+            Error::Limit(limit) => Self::Limit(limit.to_owned()),
+            Error::Full => Self::Full,
+            Error::Unavailable(message) => Self::Unavailable(message),
+        }
+    }
+}
+
+impl From<wit::UpdateOptions> for UpdateOptions {
+    fn from(options: wit::UpdateOptions) -> Self {
+        Self {
+            many: options.many,
+            upsert: options.upsert,
+        }
+    }
+}
+
+impl From<Updated> for wit::UpdateResult {
+    fn from(updated: Updated) -> Self {
+        let Updated {
+            matched,
+            modified,
+            upserted,
+        } = updated;
+        Self {
+            matched,
+            modified,
+            upserted,
+        }
+    }
+}
+
+impl From<wit::Operation> for Operation {
+    fn from(operation: wit::Operation) -> Self {
+        match operation {
+            wit::Operation::Insert(wit::InsertOperation {
+                collection,
+                document,
+            }) => Self::Insert {
+                collection,
+                document,
+            },
+            wit::Operation::Update(wit::UpdateOperation {
+                collection,
+                filter,
+                update,
+                options,
+                expect,
+            }) => Self::Update {
+                collection,
+                filter,
+                update,
+                options: options.into(),
+                expect,
+            },
+            wit::Operation::Delete(wit::DeleteOperation {
+                collection,
+                filter,
+                many,
+                expect,
+            }) => Self::Delete {
+                collection,
+                filter,
+                many,
+                expect,
+            },
+            wit::Operation::Check(wit::CheckOperation {
+                collection,
+                filter,
+                expect,
+            }) => Self::Check {
+                collection,
+                filter,
+                expect,
+            },
+        }
+    }
+}
+
+impl From<Outcome> for wit::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Inserted(id) => Self::Inserted(id),
+            Outcome::Updated(updated) => Self::Updated(updated.into()),
+            Outcome::Deleted(count) => Self::Deleted(count),
+            Outcome::Checked => Self::Checked,
+        }
+    }
+}

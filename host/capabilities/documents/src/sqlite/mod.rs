@@ -113,6 +113,22 @@ impl SqliteDocuments {
         self.delete_due(Timestamp::now()).await
     }
 
+    /// How [`Backend::find`] would find a page, in the words of SQLite's `EXPLAIN QUERY PLAN`: which
+    /// index serves a query, or that none does.
+    ///
+    /// # Errors
+    /// As [`Backend::find`].
+    pub async fn explain(
+        &self,
+        component: &str,
+        collection: &str,
+        query: &Query,
+    ) -> Result<Vec<String>, Error> {
+        let find = Find::parse(collection, query, &self.bounds.limits)?;
+        let explain = move |session: &Session<'_>| session.explain(&find);
+        self.reading(component, collection, explain).await
+    }
+
     async fn delete_due(&self, now: Timestamp) -> Result<u64, Error> {
         let components: Vec<(String, Arc<Collections>)> = self
             .components

@@ -1,10 +1,11 @@
 //! Searching a collection.
 
 use super::request::Find;
-use super::session::{ENTRY_BYTES, Session, parsed};
+use super::session::{ENTRY_BYTES, Session, params, parsed};
 use crate::{Error, Limits};
 use sbd_documents_query::sqlite::Plan;
 use sbd_documents_query::{Distinct, Filter, Path, Pipeline, Projection, Sort, SortKey};
+use sbd_storage::rusqlite::params_from_iter;
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -16,14 +17,26 @@ pub(super) type Found = (Vec<String>, Option<SortKey>);
 impl Session<'_> {
     /// One page.
     pub(super) fn page(&self, find: &Find) -> Result<Found, Error> {
-        let plan = self
-            .collection
-            .page(&find.filter, &find.sort, find.after.as_ref());
+        let plan = self.plan(find);
         if plan.sorted {
             self.page_in_order(&plan, find)
         } else {
             self.page_by_sorting(&plan, find)
         }
+    }
+
+    /// What SQLite says of how it finds a page.
+    pub(super) fn explain(&self, find: &Find) -> Result<Vec<String>, Error> {
+        let mut statement = self.plan(find).statement;
+        statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+        let mut explain = self.connection.prepare(&statement.sql)?;
+        let lines = explain.query_map(params_from_iter(params(&statement)), |row| row.get(3))?;
+        Ok(lines.collect::<Result<_, _>>()?)
+    }
+
+    fn plan(&self, find: &Find) -> Plan {
+        let after = find.after.as_ref();
+        self.collection.page(&find.filter, &find.sort, after)
     }
 
     /// The rows come in order and begin behind the cursor: nothing but the page is held.

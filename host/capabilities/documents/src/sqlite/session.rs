@@ -185,7 +185,8 @@ pub(super) fn text_of<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, Er
         .map_err(|error| Error::Unavailable(format!("a row is damaged: {error}")))
 }
 
-fn params(statement: &Statement) -> impl Iterator<Item = types::ToSqlOutput<'_>> {
+/// A statement's parameters.
+pub(super) fn params(statement: &Statement) -> impl Iterator<Item = types::ToSqlOutput<'_>> {
     statement.params.iter().map(|param| {
         types::ToSqlOutput::Borrowed(match param {
             SqlValue::Text(text) => types::ValueRef::Text(text.as_bytes()),

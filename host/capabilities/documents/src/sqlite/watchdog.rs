@@ -4,7 +4,10 @@ use sbd_storage::rusqlite::{Connection, InterruptHandle};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A statement that had not begun yet when it was interrupted runs: it is interrupted again.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// A thread that interrupts what it watches, once its time is over.
 pub(super) struct Watchdog {
@@ -89,24 +92,85 @@ impl Shared {
         let mut state = self.lock();
         while !state.over {
             let now = Instant::now();
-            state.looks = state.watched.keys().next().map(|(deadline, _)| *deadline);
+            // Under the lock: who has dropped its guard is not interrupted any more.
+            let late = state.watched.range(..=(now, u64::MAX));
+            let late = late.map(|(_, search)| search.interrupt()).count();
+            state.looks = if late > 0 {
+                Some(now + AGAIN)
+            } else {
+                state.watched.keys().next().map(|(deadline, _)| *deadline)
+            };
             state = match state.looks {
                 None => self
                     .earlier
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) if deadline > now => {
-                    let slept = self.earlier.wait_timeout(state, deadline - now);
+                Some(then) => {
+                    let slept = self.earlier.wait_timeout(state, then - now);
                     slept.unwrap_or_else(PoisonError::into_inner).0
                 }
-                // Under the lock: who has dropped its guard is not interrupted any more.
-                Some(_) => {
-                    if let Some((_, search)) = state.watched.pop_first() {
-                        search.interrupt();
-                    }
-                    state
-                }
             };
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::Watchdog;
+    use sbd_storage::rusqlite::{Connection, ErrorCode, Result};
+    use std::time::{Duration, Instant};
+
+    /// Counts to a number; without one, for ever.
+    fn count(connection: &Connection, to: Option<i64>) -> Result<i64> {
+        let end = to.map_or(String::new(), |to| format!("WHERE i < {to}"));
+        let sql = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n {end}) SELECT count(*) FROM n"
+        );
+        connection.query_row(&sql, [], |row| row.get(0))
+    }
+
+    #[test]
+    fn what_never_ends_is_interrupted() {
+        let watchdog = Watchdog::start().unwrap();
+        std::thread::scope(|scope| {
+            // The later deadline is there first: the earlier one must wake the thread.
+            for after in [300, 10, 50] {
+                let watchdog = &watchdog;
+                scope.spawn(move || {
+                    let connection = Connection::open_in_memory().unwrap();
+                    let deadline = Instant::now() + Duration::from_millis(after);
+                    let watched = watchdog.watch(&connection, deadline);
+                    let error = count(&connection, None).unwrap_err();
+                    let code = error.sqlite_error_code();
+                    assert_eq!(code, Some(ErrorCode::OperationInterrupted));
+                    assert!(Instant::now() >= deadline);
+                    drop(watched);
+                    assert_eq!(count(&connection, Some(10)).unwrap(), 10);
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn what_begins_too_late_is_interrupted() {
+        let watchdog = Watchdog::start().unwrap();
+        let connection = Connection::open_in_memory().unwrap();
+        let _watched = watchdog.watch(&connection, Instant::now());
+        std::thread::sleep(Duration::from_millis(30));
+        let error = count(&connection, None).unwrap_err();
+        let code = error.sqlite_error_code();
+        assert_eq!(code, Some(ErrorCode::OperationInterrupted));
+    }
+
+    #[test]
+    fn what_is_not_watched_any_more_is_left_alone() {
+        let watchdog = Watchdog::start().unwrap();
+        let connection = Connection::open_in_memory().unwrap();
+        let deadline = Instant::now() + Duration::from_millis(5);
+        drop(watchdog.watch(&connection, deadline));
+        while Instant::now() < deadline + Duration::from_millis(20) {
+            assert_eq!(count(&connection, Some(1000)).unwrap(), 1000);
         }
     }
 }

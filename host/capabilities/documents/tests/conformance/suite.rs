@@ -20,7 +20,9 @@ macro_rules! conformance {
                 a_found_document_is_updated, unique_indexes_refuse, sparse_indexes_leave_out,
                 lists_are_indexed_element_by_element, an_index_is_built_later, an_index_goes,
                 a_wrong_unique_index_changes_nothing, due_documents_go, transactions_are_one,
-                a_failed_expectation_undoes_all, components_are_apart, undeclared_is_refused,
+                a_failed_expectation_undoes_all, pages_are_consistent, cursors_fit_one_query,
+                malformed_texts_change_nothing, limits_are_named, indexes_change_under_load,
+                components_are_apart, undeclared_is_refused,
                 wrong_declarations_are_refused, too_large_is_refused, parallel_writers_lose_nothing
             );
         }
@@ -77,7 +79,7 @@ fn values(texts: &[String]) -> Vec<Value> {
         .collect()
 }
 
-fn ids(page: &Page) -> Vec<String> {
+pub(crate) fn ids(page: &Page) -> Vec<String> {
     values(&page.documents)
         .iter()
         .map(|document| document["_id"].as_str().unwrap().to_owned())
@@ -236,7 +238,7 @@ impl Things {
         }
     }
 
-    async fn find_and_update(
+    pub(crate) async fn find_and_update(
         &self,
         of: &Value,
         by: &Value,
@@ -1295,6 +1297,12 @@ pub(crate) async fn wrong_declarations_are_refused(backend: Arc<impl Backend>) {
         vec![index("a", &[("a", 1), ("a", -1)])],
         vec![index("a", &[("a..b", 1)])],
         vec![index("a", &[("$a", 1)])],
+        vec![index("a", &[("_id", 1)])],
+        vec![index("a", &[("a", 1); 9])],
+        vec![IndexDeclaration {
+            ttl_seconds: Some(1),
+            ..index("a", &[("a", 1), ("b", 1)])
+        }],
     ] {
         let refused = things.configure(wrong.clone()).await;
         assert!(
@@ -1387,4 +1395,394 @@ pub(crate) async fn parallel_writers_lose_nothing(backend: Arc<impl Backend>) {
     join_all(writers).await;
     assert_eq!(things.get("sum").await.unwrap()["n"], 64);
     assert_eq!(things.count(&json!({"w": {"$gte": 0}})).await, 64);
+}
+
+pub(crate) async fn pages_are_consistent(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![index("n", &[("n", 1)])]).await;
+    let accounts: Vec<Value> = (0..20)
+        .map(|n| json!({"_id": format!("{n:02}"), "kind": "account", "n": 100}))
+        .collect();
+    things.insert(&accounts).await.unwrap();
+    let (done, is_done) = tokio::sync::watch::channel(false);
+    let writing = async {
+        for round in 0..300 {
+            let (from, to) = (round % 20, (round * 7 + 1) % 20);
+            let step = |id: i32, by: i32| {
+                updating(
+                    &json!({"_id": format!("{id:02}")}),
+                    &json!({"$inc": {"n": by}}),
+                    false,
+                    Some(1),
+                )
+            };
+            things
+                .transact(vec![step(from, -round), step(to, round)])
+                .await
+                .unwrap();
+        }
+        done.send(true).unwrap();
+    };
+    let reading = async |by: Value, of: Value| {
+        let mut pages = 0;
+        while !*is_done.borrow() {
+            let page = things.page(&of, &by, None, 0, 1000).await;
+            let sum: i64 = values(&page.documents)
+                .iter()
+                .map(|document| document["n"].as_i64().unwrap())
+                .sum();
+            assert_eq!((page.documents.len(), sum), (20, 2000), "{by} {of}");
+            pages += 1;
+        }
+        assert!(pages > 0);
+    };
+    let all = json!({});
+    futures::join!(
+        writing,
+        reading(all.clone(), all.clone()),
+        reading(json!({"n": 1}), all.clone()),
+        reading(json!({"kind": 1}), json!({"kind": "account"})),
+        reading(
+            json!({"kind": 1, "n": -1}),
+            json!({"n": {"$gte": -100_000}})
+        ),
+    );
+}
+
+pub(crate) async fn cursors_fit_one_query(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![index("n", &[("n", 1)])]).await;
+    things
+        .backend
+        .configure("family", &[things_of("things"), things_of("others")])
+        .await
+        .unwrap();
+    let documents: Vec<Value> = (0..9).map(|n| json!({"n": n, "m": -n})).collect();
+    things.insert(&documents).await.unwrap();
+    let query = Query {
+        filter: json!({"n": {"$gte": 0}}).to_string(),
+        sort: Some(json!({"n": 1}).to_string()),
+        ..everything(2)
+    };
+    let cursor = things.find(query.clone()).await.unwrap().next;
+    assert!(cursor.is_some());
+    let with = |cursor: Option<String>| Query {
+        cursor,
+        ..query.clone()
+    };
+    // The same query may ask for a page of another size, and for other fields.
+    let next = Query {
+        limit: 5,
+        projection: Some(json!({"n": 1, "_id": 0}).to_string()),
+        ..with(cursor.clone())
+    };
+    let page = things.find(next).await.unwrap();
+    let expected: Vec<String> = (2..7).map(|n| json!({"n": n}).to_string()).collect();
+    assert_eq!(page.documents, expected);
+    let refused = async |collection: &str, query: Query| {
+        let found = things
+            .backend
+            .find(&things.component, collection.to_owned(), query.clone());
+        let found = found.await;
+        assert!(
+            matches!(&found, Err(Error::Invalid(text)) if text.contains("cursor")),
+            "{collection} {query:?}: {found:?}"
+        );
+    };
+    let filter = json!({"n": {"$gte": 1}}).to_string();
+    refused(
+        "things",
+        Query {
+            filter,
+            ..with(cursor.clone())
+        },
+    )
+    .await;
+    for sort in [
+        None,
+        Some(json!({"n": -1})),
+        Some(json!({"m": 1})),
+        Some(json!({"n": 1, "m": 1})),
+    ] {
+        let sort = sort.map(|sort| sort.to_string());
+        refused(
+            "things",
+            Query {
+                sort,
+                ..with(cursor.clone())
+            },
+        )
+        .await;
+    }
+    refused("others", with(cursor.clone())).await;
+    let cursor = cursor.unwrap();
+    for wrong in [
+        "",
+        "x",
+        "00",
+        "ü",
+        &cursor[1..],
+        &cursor[2..],
+        &cursor[..cursor.len() - 2],
+    ] {
+        refused("things", with(Some(wrong.to_owned()))).await;
+    }
+}
+
+fn things_of(name: &str) -> CollectionDeclaration {
+    CollectionDeclaration {
+        name: name.to_owned(),
+        indexes: vec![index("n", &[("n", 1)])],
+    }
+}
+
+pub(crate) async fn malformed_texts_change_nothing(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![index("n", &[("n", 1)])]).await;
+    let before = json!({"_id": "a", "n": 1});
+    things.insert(std::slice::from_ref(&before)).await.unwrap();
+    let deep = format!("{}1{}", "{\"a\":".repeat(2000), "}".repeat(2000));
+    let wrong = [
+        "",
+        " ",
+        "{",
+        "null",
+        "1",
+        "[1]",
+        "\"a\"",
+        "{\"a\":}",
+        "{\"a\": 1} x",
+        "{'a': 1}",
+        "{\"a\": 1e999}",
+        "{\"a\": NaN}",
+        "{\"$a\": 1}",
+        "{\"a\": \"\\ud800\"}",
+        "\u{feff}{}",
+        &deep,
+    ];
+    let c = || "things".to_owned();
+    let family = &things.component;
+    for wrong in wrong {
+        let text = || wrong.to_owned();
+        let at = &wrong[..wrong.len().min(40)];
+        macro_rules! refused {
+            ($what:literal, $answer:expr) => {
+                let answer = $answer.await;
+                assert!(
+                    matches!(answer, Err(Error::Invalid(_))),
+                    "{} {at}: {answer:?}",
+                    $what
+                );
+            };
+        }
+        let good = json!({"n": 2}).to_string();
+        let backend = &things.backend;
+        refused!(
+            "document",
+            backend.insert(family, c(), vec![good.clone(), text()])
+        );
+        refused!(
+            "filter",
+            things.find(Query {
+                filter: text(),
+                ..everything(1)
+            })
+        );
+        refused!(
+            "sort",
+            things.find(Query {
+                sort: Some(text()),
+                ..everything(1)
+            })
+        );
+        refused!(
+            "projection",
+            things.find(Query {
+                projection: Some(text()),
+                ..everything(1)
+            })
+        );
+        refused!("count", things.try_count(wrong));
+        refused!("distinct", things.distinct("n", wrong));
+        refused!("pipeline", things.aggregate(wrong));
+        let stage = format!("[{{\"$match\": {wrong}}}]");
+        refused!("stage", things.aggregate(&stage));
+        let (all, set) = ("{}".to_owned(), json!({"$set": {"n": 3}}).to_string());
+        let options = FindAndUpdate::default;
+        refused!(
+            "filter",
+            backend.find_one_and_update(family, c(), text(), set.clone(), options())
+        );
+        refused!(
+            "update",
+            backend.find_one_and_update(family, c(), all.clone(), text(), options())
+        );
+        let sorted = FindAndUpdate {
+            sort: Some(text()),
+            ..options()
+        };
+        refused!(
+            "sort",
+            backend.find_one_and_update(family, c(), all.clone(), set.clone(), sorted)
+        );
+        let update = |filter: &str, update: &str| Operation::Update {
+            collection: c(),
+            filter: filter.to_owned(),
+            update: update.to_owned(),
+            options: UpdateOptions {
+                many: false,
+                upsert: true,
+            },
+            expect: None,
+        };
+        for last in [
+            Operation::Insert {
+                collection: c(),
+                document: text(),
+            },
+            update(wrong, &set),
+            update("{}", wrong),
+            Operation::Delete {
+                collection: c(),
+                filter: text(),
+                many: true,
+                expect: None,
+            },
+            Operation::Check {
+                collection: c(),
+                filter: text(),
+                expect: 0,
+            },
+        ] {
+            let steps = vec![
+                insertion(json!({"_id": "b"})),
+                update("{}", &set),
+                last.clone(),
+            ];
+            let refused = things.transact(steps).await;
+            assert!(
+                matches!(&refused, Err(Error::Invalid(text)) if text.starts_with("operation 2: ")),
+                "{last:?}: {refused:?}"
+            );
+            refused!("alone", things.transact(vec![last]));
+        }
+    }
+    for wrong in ["", ".", "a..b", "$a", "a.$b", "a\0"] {
+        assert!(
+            matches!(things.distinct(wrong, "{}").await, Err(Error::Invalid(_))),
+            "{wrong}"
+        );
+    }
+    assert_eq!(things.ids(&json!({})).await, ["a"]);
+    assert_eq!(things.get("a").await, Some(before));
+    assert_eq!(things.count(&json!({"n": 1})).await, 1);
+}
+
+pub(crate) async fn limits_are_named(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![]).await;
+    let batch = |count: usize| vec![json!({"a": 1}); count];
+    assert_eq!(
+        things.insert(&batch(1001)).await,
+        Err(Error::Limit("insert_batch"))
+    );
+    assert!(matches!(things.insert(&[]).await, Err(Error::Invalid(_))));
+    let large = vec![json!({"a": "x".repeat(1_000_000)}); 17];
+    assert_eq!(things.insert(&large).await, Err(Error::Limit("call_bytes")));
+    let steps = |count: usize| vec![insertion(json!({"a": 1})); count];
+    assert_eq!(
+        things.transact(steps(101)).await,
+        Err(Error::Limit("operations"))
+    );
+    assert!(matches!(
+        things.transact(vec![]).await,
+        Err(Error::Invalid(_))
+    ));
+    assert_eq!(
+        things.find(everything(1001)).await,
+        Err(Error::Limit("page"))
+    );
+    assert!(matches!(
+        things.find(everything(0)).await,
+        Err(Error::Invalid(_))
+    ));
+    assert_eq!(things.count(&json!({})).await, 0);
+
+    assert_eq!(things.transact(steps(100)).await.unwrap().len(), 100);
+    for first in (100..10_001).step_by(1000) {
+        let batch: Vec<Value> = (first..10_001.min(first + 1000))
+            .map(|n| json!({"n": n}))
+            .collect();
+        things.insert(&batch).await.unwrap();
+    }
+    assert_eq!(things.count(&json!({})).await, 10_001);
+    assert_eq!(
+        things.find(everything(1000)).await.unwrap().documents.len(),
+        1000
+    );
+    let set = json!({"$set": {"z": 1}});
+    let touching = Err(Error::Limit("touched"));
+    assert_eq!(things.update(&json!({}), &set, true, false).await, touching);
+    let deleting = things
+        .transact(vec![deletion(&json!({}), true, None)])
+        .await;
+    assert_eq!(deleting, Err(Error::Limit("touched")));
+    assert_eq!(things.count(&json!({"z": 1})).await, 0);
+    assert_eq!(
+        things.distinct("_id", "{}").await,
+        Err(Error::Limit("distinct"))
+    );
+    assert_eq!(things.distinct("n", "{}").await.unwrap().len(), 9901);
+    let one = things
+        .transact(vec![deletion(&json!({}), false, Some(1))])
+        .await;
+    assert_eq!(one.unwrap(), [Outcome::Deleted(1)]);
+    let all = things.update(&json!({}), &set, true, false).await.unwrap();
+    assert_eq!((all.matched, all.modified), (10_000, 10_000));
+    assert_eq!(things.distinct("_id", "{}").await.unwrap().len(), 10_000);
+
+    let whole = things
+        .update(&json!({}), &json!({"a": 1}), true, false)
+        .await;
+    assert!(matches!(whole, Err(Error::Invalid(_))), "{whole:?}");
+    let text = Error::Limit("page").to_string();
+    assert!(text.contains("`page`") && text.contains("cursor"), "{text}");
+}
+
+pub(crate) async fn indexes_change_under_load(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![]).await;
+    let (done, is_done) = tokio::sync::watch::channel(false);
+    let configuring = async {
+        let declared = [
+            vec![index("n", &[("n", 1)])],
+            vec![],
+            vec![index("n", &[("m", 1)])],
+            vec![index("n", &[("n", -1)]), index("m", &[("m", 1), ("n", 1)])],
+        ];
+        for round in 0..40 {
+            things.configure(declared[round % 4].clone()).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        done.send(true).unwrap();
+    };
+    let writing = async |writer: usize| {
+        let mut written = 0;
+        while !*is_done.borrow() {
+            let both = json!({"n": writer, "m": written});
+            things.insert(&[both]).await.unwrap();
+            written += 1;
+            let counted = things.count(&json!({"n": writer})).await;
+            assert_eq!(counted, written, "what was answered is found");
+            assert_eq!(
+                things.count(&json!({"n": writer, "m": written - 1})).await,
+                1
+            );
+        }
+        written
+    };
+    let ((), one, two, three) = futures::join!(configuring, writing(1), writing(2), writing(3));
+    assert!(one > 0 && two > 0 && three > 0);
+    for (writer, written) in [(1, one), (2, two), (3, three)] {
+        assert_eq!(things.count(&json!({"n": writer})).await, written);
+        let page = things
+            .page(&json!({"n": writer}), &json!({"m": -1}), None, 0, 1)
+            .await;
+        assert_eq!(values(&page.documents)[0]["m"], written - 1);
+    }
 }

@@ -48,9 +48,7 @@ impl SqliteDocuments {
     /// # Errors
     /// When the file cannot be written.
     pub async fn open_with(database: Database, limits: Limits) -> Result<Self, Error> {
-        database
-            .write(|connection| catalogue::make(connection))
-            .await?;
+        database.write(catalogue::make).await?;
         Ok(Self {
             database,
             limits,

@@ -8,6 +8,7 @@
 
 use crate::Error;
 use ring::{digest, hmac};
+use sbd_telemetry::metrics::COMPILE_CACHE;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,18 +78,16 @@ impl CompileCache {
         match std::fs::read(&path) {
             Ok(file) => {
                 if let Some(component) = self.trusted(engine, &name, &file) {
-                    self.hits.fetch_add(1, Ordering::Relaxed);
+                    count(&self.hits, "hit");
                     return Ok(component);
                 }
-                self.rejected.fetch_add(1, Ordering::Relaxed);
+                count(&self.rejected, "rejected");
                 tracing::warn!(
                     file = %path.display(),
                     "compiled component was changed or comes from elsewhere; compiling it anew"
                 );
             }
-            Err(_) => {
-                self.misses.fetch_add(1, Ordering::Relaxed);
-            }
+            Err(_) => count(&self.misses, "miss"),
         }
         let compiled = engine.precompile_component(wasm)?;
         let file = self.sealed(&name, &compiled);
@@ -129,6 +128,11 @@ impl CompileCache {
         context.update(compiled);
         context.sign()
     }
+}
+
+fn count(own: &AtomicU64, result: &'static str) {
+    own.fetch_add(1, Ordering::Relaxed);
+    metrics::counter!(COMPILE_CACHE, "result" => result).increment(1);
 }
 
 fn file_name(engine: &Engine, wasm: &[u8]) -> String {

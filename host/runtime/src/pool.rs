@@ -13,6 +13,7 @@ use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use sbd_manifest::{AllowedHosts, Limits};
+use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, LIMIT_EXCEEDED};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -74,7 +75,10 @@ pub(crate) struct Worker {
 }
 
 /// Counts an instance for as long as it lives.
-struct Alive(Arc<AtomicUsize>);
+struct Alive {
+    count: Arc<AtomicUsize>,
+    gauge: metrics::Gauge,
+}
 
 /// Ends a worker that is idle or stuck. Polled outside the guest's event loop, which a looping
 /// guest can keep from running (wasmtime#11869).
@@ -101,11 +105,6 @@ impl Pool {
         }
     }
 
-    /// Instances alive now.
-    pub(crate) fn instances(&self) -> usize {
-        self.handler.state().instances.load(Ordering::Relaxed)
-    }
-
     /// Lets an instance answer the request.
     pub(crate) async fn handle(
         &self,
@@ -122,7 +121,10 @@ impl Pool {
                 tokio::time::timeout(timeout, self.handler.handle(Arc::clone(&origin), request))
                     .await;
             let error = match handled {
-                Err(_) => return Err(InvokeError::Timeout(timeout)),
+                Err(_) => {
+                    self.exceeded("request_timeout");
+                    return Err(InvokeError::Timeout(timeout));
+                }
                 Ok(Ok(response)) => {
                     return Ok(response.map(|body| {
                         Held {
@@ -167,17 +169,39 @@ impl Pool {
     }
 
     fn overloaded(&self, limit: &'static str) -> InvokeError {
+        self.exceeded(limit);
         InvokeError::Overloaded {
             retry_after: Duration::from_secs(1),
             limit,
         }
     }
 
+    /// Tells operators which limit held a component back.
+    fn exceeded(&self, limit: &'static str) {
+        let blueprint = self.handler.state();
+        let (tenant, component) = (&blueprint.tenant, &blueprint.component);
+        tracing::warn!(
+            tenant = &**tenant,
+            component = &**component,
+            limit,
+            "limit reached"
+        );
+        metrics::counter!(
+            LIMIT_EXCEEDED,
+            "tenant" => tenant.to_string(),
+            "component" => component.to_string(),
+            "limit" => limit,
+        )
+        .increment(1);
+    }
+
     fn explain(&self, error: &wasmtime::Error, origin: &Origin) -> InvokeError {
         if origin.over_time.load(Ordering::Relaxed) {
+            self.exceeded("cpu_time");
             return InvokeError::Timeout(self.limits.cpu_time);
         }
         if error.is::<ExpirationError>() {
+            self.exceeded("request_timeout");
             return InvokeError::Timeout(self.limits.request_timeout);
         }
         if let Some(code) = error.downcast_ref::<p3::bindings::http::types::ErrorCode>() {
@@ -202,7 +226,7 @@ impl HandlerState for Blueprint {
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> Result<Instance<State, Expiration, Worker>> {
-        let alive = Alive::new(&self.instances, self.limits.instances)?;
+        let alive = Alive::new(&self.component, &self.instances, self.limits.instances)?;
         let mut store = self.store();
         let started = tokio::time::timeout(START, self.proxy.instantiate_async(&mut store));
         let proxy = started.await.map_err(|_| {
@@ -282,19 +306,25 @@ fn random_byte() -> u8 {
 // === impl Alive ===
 
 impl Alive {
-    fn new(instances: &Arc<AtomicUsize>, most: usize) -> Result<Self, InstancesLimit> {
-        instances
+    fn new(component: &str, count: &Arc<AtomicUsize>, most: usize) -> Result<Self, InstancesLimit> {
+        count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |alive| {
                 (alive < most).then_some(alive + 1)
             })
             .map_err(|_| InstancesLimit)?;
-        Ok(Self(Arc::clone(instances)))
+        let gauge = metrics::gauge!(INSTANCES, "component" => component.to_owned());
+        gauge.increment(1);
+        Ok(Self {
+            count: Arc::clone(count),
+            gauge,
+        })
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.decrement(1);
     }
 }
 
@@ -333,7 +363,7 @@ impl WorkerState for Worker {
         if let Err(error) = result
             && !ending
         {
-            metrics::counter!("sbd_component_traps_total", "tenant" => self.tenant.to_string(), "component" => self.component.to_string())
+            metrics::counter!(COMPONENT_TRAPS, "tenant" => self.tenant.to_string(), "component" => self.component.to_string())
                 .increment(1);
             tracing::error!(
                 tenant = &*self.tenant,

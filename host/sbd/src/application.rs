@@ -79,7 +79,6 @@ impl Application {
             },
             keys: sbd_keys::Settings {
                 algorithm: settings.parse("token_algorithm")?,
-                ..Default::default()
             },
         };
         Ok(Runtime::start(self.app, runtime).await?)

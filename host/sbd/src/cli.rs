@@ -48,7 +48,7 @@ pub(crate) struct AdminCreate {
     /// The user name; made from the address when left out.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: Option<String>,
-    /// A file whose first line is the password. Without it: SBD_ADMIN_PASSWORD[_FILE], or a prompt.
+    /// A file whose first line is the password. Without it: `SBD_ADMIN_PASSWORD[_FILE]`, or a prompt.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
     #[command(flatten)]
@@ -77,7 +77,7 @@ pub(crate) struct Flags {
     /// What to log, for example `info` or `warn,sbd_gateway=debug`.
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
-    /// How to log: `auto`, `text` or `json`.
+    /// How to log: `auto`, `compact` or `json`.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
 }

@@ -55,7 +55,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "log_format",
         "auto",
-        "`text`, `json`, or `auto`: text on a terminal",
+        "`compact`, `json`, or `auto`: compact on a terminal",
     ),
     setting(
         "token_algorithm",

@@ -16,8 +16,14 @@ const MIN_SALT_BYTES: usize = 8;
 
 /// A hash that can be compared with, at a bounded cost.
 pub(crate) enum Stored {
-    Argon2 { hash: PasswordHash, params: Params },
-    Bcrypt { text: String, cost: u32 },
+    Argon2 {
+        hash: Box<PasswordHash>,
+        params: Params,
+    },
+    Bcrypt {
+        text: String,
+        cost: u32,
+    },
 }
 
 /// Hashes with today's algorithm and parameters.
@@ -75,6 +81,7 @@ impl Stored {
                 .as_ref()
                 .is_some_and(|salt| salt.len() >= MIN_SALT_BYTES);
         let bounded = params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_ITERATIONS;
+        let hash = Box::new(hash);
         (complete && bounded).then_some(Self::Argon2 { hash, params })
     }
 
@@ -82,7 +89,7 @@ impl Stored {
     pub(crate) fn matches(&self, password: &str) -> Result<bool, Error> {
         match self {
             Self::Argon2 { hash, .. } => {
-                match Argon2::default().verify_password(password.as_bytes(), hash) {
+                match Argon2::default().verify_password(password.as_bytes(), &**hash) {
                     Ok(()) => Ok(true),
                     Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
                     Err(error) => Err(unavailable(error)),

@@ -429,6 +429,9 @@ fn sliced(mut elements: Vec<Value>, slice: Option<i64>) -> Vec<Value> {
     }
 }
 
+/// What becomes of the value at a place; `None`: it stays.
+type Change<'a> = dyn Fn(Option<&Value>) -> Result<Option<Value>, Invalid> + 'a;
+
 /// The largest place in an array that an update may make by naming it. Every place before it is
 /// filled with null, and each change of an update may do so.
 const FARTHEST: usize = 1_000;
@@ -439,7 +442,7 @@ fn change_at(
     value: &mut Value,
     segments: &[String],
     path: &Path,
-    change: &dyn Fn(Option<&Value>) -> Result<Option<Value>, Invalid>,
+    change: &Change<'_>,
 ) -> Result<bool, Invalid> {
     let Some((segment, rest)) = segments.split_first() else {
         let Some(after) = change(Some(value))? else {
@@ -485,10 +488,7 @@ fn change_at(
 }
 
 /// What comes to stand at a place where nothing was.
-fn made(
-    rest: &[String],
-    change: &dyn Fn(Option<&Value>) -> Result<Option<Value>, Invalid>,
-) -> Result<Option<Value>, Invalid> {
+fn made(rest: &[String], change: &Change<'_>) -> Result<Option<Value>, Invalid> {
     for segment in rest {
         check_name(segment)?;
     }

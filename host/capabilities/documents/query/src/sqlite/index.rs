@@ -167,22 +167,25 @@ impl Index {
 
 /// Whether two of the paths lead to different lists.
 fn are_parallel(value: &Value, paths: Vec<&[String]>) -> bool {
-    let lists = paths.iter().filter_map(|path| {
-        let (depth, elements) = first_array(value, path)?;
-        Some((path.split_at_checked(depth)?, elements))
-    });
-    let lists: Vec<((&[String], &[String]), &[Value])> = lists.collect();
-    let Some(((to_first, _), elements)) = lists.first() else {
+    let (mut first, mut below) = (None, Vec::new());
+    for path in paths {
+        let Some((depth, elements)) = first_array(value, path) else {
+            continue;
+        };
+        let Some((to_list, rest)) = path.split_at_checked(depth) else {
+            continue;
+        };
+        if first.is_some_and(|(to_first, _)| to_first != to_list) {
+            return true;
+        }
+        first = Some((to_list, elements));
+        if !rest.is_empty() {
+            below.push(rest);
+        }
+    }
+    let Some((_, elements)) = first else {
         return false;
     };
-    if lists.iter().any(|((to_list, _), _)| to_list != to_first) {
-        return true;
-    }
-    let below: Vec<&[String]> = lists
-        .iter()
-        .map(|((_, below), _)| *below)
-        .filter(|below| !below.is_empty())
-        .collect();
     below.len() > 1
         && elements
             .iter()

@@ -33,7 +33,8 @@ const SWEPT_AT_ONCE: u64 = 1000;
 /// of the thread waiting.
 const SMALL: usize = 64 << 10;
 
-/// A tenant's documents.
+/// A tenant's documents. Cheap to clone.
+#[derive(Clone)]
 pub struct SqliteDocuments {
     database: Database,
     bounds: Arc<Bounds>,
@@ -84,25 +85,22 @@ impl SqliteDocuments {
             declared,
             &self.bounds.limits,
         )?);
-        let alone = Arc::clone(&self.gate).write_owned().await;
-        let (database, components) = (self.database.clone(), Arc::clone(&self.components));
-        let (component, limits) = (component.to_owned(), self.bounds.limits);
-        // A task, so that tables and collections change together even if nobody waits for it.
-        let task = tokio::spawn(async move {
-            let _alone = alone;
-            let collections = Arc::clone(&made);
+        let (this, component) = (self.clone(), component.to_owned());
+        let change = async move {
+            let _alone = this.gate.write().await;
+            let (collections, limits) = (Arc::clone(&made), this.bounds.limits);
             let job = move |connection: &Connection| {
                 let mut all = collections.values();
                 all.try_for_each(|collection| schema::configure(connection, collection, &limits))
             };
-            database.write(job).await?;
-            components
+            this.database.write(job).await?;
+            this.components
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(component, made);
             Ok(())
-        });
-        task.await.map_err(stopped)?
+        };
+        to_the_end(change).await
     }
 
     /// See [`Backend::sweep`].
@@ -207,11 +205,17 @@ impl SqliteDocuments {
             let search = move |connection: &Connection| {
                 job(&Session::new(connection, &its, &bounds, bounds.deadline()))
             };
-            match self.database.read(search).await {
-                // An index was dropped just before it was read.
-                Err(Error::Unavailable(_)) if self.has_changed(component, name, &collection) => {}
-                answer => return answer,
+            let answer = self.database.read(search).await;
+            // Perhaps an index was dropped just before it was read.
+            if matches!(answer, Err(Error::Unavailable(_))) {
+                let gate = Arc::clone(&self.gate);
+                let changed = async move { Ok(drop(gate.read().await)) };
+                to_the_end(changed).await?;
+                if self.has_changed(component, name, &collection) {
+                    continue;
+                }
             }
+            return answer;
         }
     }
 
@@ -313,6 +317,14 @@ async fn aside<R: Send + 'static>(
     }
 }
 
+/// Runs work that passes the gate in a task of its own: it must not stay there while a guest computes
+/// and nobody polls it, nor change tables without telling who uses them when it is dropped.
+async fn to_the_end<R: Send + 'static>(
+    work: impl Future<Output = Result<R, Error>> + Send + 'static,
+) -> Result<R, Error> {
+    tokio::spawn(work).await.map_err(stopped)?
+}
+
 fn stopped(error: tokio::task::JoinError) -> Error {
     Error::Unavailable(format!("the server is stopping: {error}"))
 }
@@ -332,8 +344,9 @@ impl Backend for SqliteDocuments {
         collection: String,
         documents: Vec<String>,
     ) -> Boxed<'_, Vec<String>> {
-        let component = Arc::clone(component);
-        Box::pin(async move { self.insert(&component, &collection, documents).await })
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let insert = async move { this.insert(&component, &collection, documents).await };
+        Box::pin(to_the_end(insert))
     }
 
     fn get(
@@ -412,12 +425,13 @@ impl Backend for SqliteDocuments {
         update: String,
         options: FindAndUpdate,
     ) -> Boxed<'_, Option<String>> {
-        let component = Arc::clone(component);
-        Box::pin(async move {
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let change = async move {
             let texts = (filter.as_str(), update.as_str());
-            self.find_one_and_update(&component, &collection, texts, options)
+            this.find_one_and_update(&component, &collection, texts, options)
                 .await
-        })
+        };
+        Box::pin(to_the_end(change))
     }
 
     fn transact(
@@ -425,7 +439,9 @@ impl Backend for SqliteDocuments {
         component: &Arc<str>,
         operations: Vec<Operation>,
     ) -> Boxed<'_, Vec<Outcome>> {
-        Box::pin(self.transact(Arc::clone(component), operations))
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let run = async move { this.transact(component, operations).await };
+        Box::pin(to_the_end(run))
     }
 
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64> {

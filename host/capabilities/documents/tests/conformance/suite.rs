@@ -21,7 +21,7 @@ macro_rules! conformance {
                 lists_are_indexed_element_by_element, an_index_is_built_later, an_index_goes,
                 a_wrong_unique_index_changes_nothing, due_documents_go, transactions_are_one,
                 a_failed_expectation_undoes_all, pages_are_consistent, cursors_fit_one_query,
-                malformed_texts_change_nothing, limits_are_named, indexes_change_under_load,
+                malformed_texts_change_nothing, limits_are_named, indexes_change_under_load, a_silent_caller_holds_up_nobody,
                 components_are_apart, undeclared_is_refused,
                 wrong_declarations_are_refused, too_large_is_refused, parallel_writers_lose_nothing
             );
@@ -1785,4 +1785,41 @@ pub(crate) async fn indexes_change_under_load(backend: Arc<impl Backend>) {
             .await;
         assert_eq!(values(&page.documents)[0]["m"], written - 1);
     }
+}
+
+/// A guest that computes for long does not look at the answers of its calls meanwhile.
+pub(crate) async fn a_silent_caller_holds_up_nobody(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![]).await;
+    let (insert, set) = (
+        json!({"_id": "a"}).to_string(),
+        json!({"$set": {"n": 1}}).to_string(),
+    );
+    let large = json!({"_id": "b", "text": "x".repeat(500_000)}).to_string();
+    let c = || "things".to_owned();
+    let (backend, family) = (&things.backend, &things.component);
+    let options = FindAndUpdate {
+        upsert: true,
+        ..FindAndUpdate::default()
+    };
+    let mut inserting = backend.insert(family, c(), vec![insert, large]);
+    let mut running = backend.transact(family, vec![insertion(json!({"_id": "c"}))]);
+    let filter = json!({"_id": "d"}).to_string();
+    let mut changing = backend.find_one_and_update(family, c(), filter, set, options);
+    assert!(futures::poll!(&mut inserting).is_pending());
+    assert!(futures::poll!(&mut running).is_pending());
+    assert!(futures::poll!(&mut changing).is_pending());
+    let others = async {
+        things
+            .configure(vec![index("n", &[("n", 1)])])
+            .await
+            .unwrap();
+        things.insert(&[json!({"_id": "e"})]).await.unwrap();
+    };
+    let patience = std::time::Duration::from_secs(60);
+    tokio::time::timeout(patience, others).await.unwrap();
+    assert_eq!(inserting.await.unwrap(), ["a", "b"]);
+    assert_eq!(running.await.unwrap(), [Outcome::Inserted("c".to_owned())]);
+    assert_eq!(changing.await.unwrap(), None);
+    assert_eq!(things.count(&json!({})).await, 5);
+    assert_eq!(things.count(&json!({"n": null})).await, 4);
 }

@@ -4,6 +4,7 @@
 //! with others that wait; reads run beside it. As in MongoDB, a document whose time is over stays
 //! visible until the sweep, at most about a minute.
 
+mod backend;
 mod read;
 mod request;
 mod schema;
@@ -11,12 +12,11 @@ mod session;
 mod watchdog;
 mod write;
 
-use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
+use crate::backend::{FindAndUpdate, Operation, Outcome, Query};
 use crate::{CollectionDeclaration, Error, Limits, declaration};
 use jiff::Timestamp;
 use request::{Find, Step, check_bytes, check_count, known};
 use sbd_documents_query::sqlite::Collection;
-use sbd_documents_query::{Path, Pipeline};
 use sbd_storage::Database;
 use sbd_storage::rusqlite::Connection;
 use schema::Collections;
@@ -70,7 +70,7 @@ impl SqliteDocuments {
         })
     }
 
-    /// See [`Backend::configure`].
+    /// See [`crate::Backend::configure`].
     ///
     /// # Errors
     /// When a declaration is wrong, or existing documents violate a new unique index.
@@ -103,7 +103,7 @@ impl SqliteDocuments {
         to_the_end(change).await
     }
 
-    /// See [`Backend::sweep`].
+    /// See [`crate::Backend::sweep`].
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -111,11 +111,11 @@ impl SqliteDocuments {
         self.delete_due(Timestamp::now()).await
     }
 
-    /// How [`Backend::find`] would find a page, in the words of SQLite's `EXPLAIN QUERY PLAN`: which
+    /// How [`crate::Backend::find`] would find a page, in the words of SQLite's `EXPLAIN QUERY PLAN`: which
     /// index serves a query, or that none does.
     ///
     /// # Errors
-    /// As [`Backend::find`].
+    /// As [`crate::Backend::find`].
     pub async fn explain(
         &self,
         component: &str,
@@ -209,8 +209,11 @@ impl SqliteDocuments {
             // Perhaps an index was dropped just before it was read.
             if matches!(answer, Err(Error::Unavailable(_))) {
                 let gate = Arc::clone(&self.gate);
-                let changed = async move { Ok(drop(gate.read().await)) };
-                to_the_end(changed).await?;
+                to_the_end(async move {
+                    drop(gate.read().await);
+                    Ok(())
+                })
+                .await?;
                 if self.has_changed(component, name, &collection) {
                     continue;
                 }
@@ -327,124 +330,4 @@ async fn to_the_end<R: Send + 'static>(
 
 fn stopped(error: tokio::task::JoinError) -> Error {
     Error::Unavailable(format!("the server is stopping: {error}"))
-}
-
-impl Backend for SqliteDocuments {
-    fn configure<'a>(
-        &'a self,
-        component: &'a str,
-        declared: &'a [CollectionDeclaration],
-    ) -> Boxed<'a, ()> {
-        Box::pin(self.configure(component, declared))
-    }
-
-    fn insert(
-        &self,
-        component: &Arc<str>,
-        collection: String,
-        documents: Vec<String>,
-    ) -> Boxed<'_, Vec<String>> {
-        let (this, component) = (self.clone(), Arc::clone(component));
-        let insert = async move { this.insert(&component, &collection, documents).await };
-        Box::pin(to_the_end(insert))
-    }
-
-    fn get(
-        &self,
-        component: &Arc<str>,
-        collection: String,
-        id: String,
-    ) -> Boxed<'_, Option<String>> {
-        let component = Arc::clone(component);
-        Box::pin(async move {
-            self.reading(&component, &collection, move |session| session.get(&id))
-                .await
-        })
-    }
-
-    fn find(&self, component: &Arc<str>, collection: String, query: Query) -> Boxed<'_, Page> {
-        let component = Arc::clone(component);
-        Box::pin(async move {
-            let find = Find::parse(&collection, &query, &self.bounds.limits)?;
-            let search = move |session: &Session<'_>| {
-                let (documents, last) = session.page(&find)?;
-                let next = last.map(|last| find.cursor(&last));
-                Ok(Page { documents, next })
-            };
-            self.reading(&component, &collection, search).await
-        })
-    }
-
-    fn count(&self, component: &Arc<str>, collection: String, filter: String) -> Boxed<'_, u64> {
-        let component = Arc::clone(component);
-        Box::pin(async move {
-            let filter = request::filter(&filter, &self.bounds.limits)?;
-            let search = move |session: &Session<'_>| session.count(&filter, u64::MAX);
-            self.reading(&component, &collection, search).await
-        })
-    }
-
-    fn distinct(
-        &self,
-        component: &Arc<str>,
-        collection: String,
-        field: String,
-        filter: String,
-    ) -> Boxed<'_, Vec<String>> {
-        let component = Arc::clone(component);
-        Box::pin(async move {
-            let limits = &self.bounds.limits;
-            let field = Path::parse(&field, &limits.query)?;
-            let filter = request::filter(&filter, limits)?;
-            let search = move |session: &Session<'_>| session.distinct(&field, &filter);
-            self.reading(&component, &collection, search).await
-        })
-    }
-
-    fn aggregate(
-        &self,
-        component: &Arc<str>,
-        collection: String,
-        pipeline: String,
-    ) -> Boxed<'_, Vec<String>> {
-        let component = Arc::clone(component);
-        Box::pin(async move {
-            let limits = &self.bounds.limits;
-            let pipeline = request::json("pipeline", &pipeline, limits)?;
-            let pipeline = Pipeline::parse(&pipeline, &limits.query)?;
-            let search = move |session: &Session<'_>| session.aggregate(&pipeline);
-            self.reading(&component, &collection, search).await
-        })
-    }
-
-    fn find_one_and_update(
-        &self,
-        component: &Arc<str>,
-        collection: String,
-        filter: String,
-        update: String,
-        options: FindAndUpdate,
-    ) -> Boxed<'_, Option<String>> {
-        let (this, component) = (self.clone(), Arc::clone(component));
-        let change = async move {
-            let texts = (filter.as_str(), update.as_str());
-            this.find_one_and_update(&component, &collection, texts, options)
-                .await
-        };
-        Box::pin(to_the_end(change))
-    }
-
-    fn transact(
-        &self,
-        component: &Arc<str>,
-        operations: Vec<Operation>,
-    ) -> Boxed<'_, Vec<Outcome>> {
-        let (this, component) = (self.clone(), Arc::clone(component));
-        let run = async move { this.transact(component, operations).await };
-        Box::pin(to_the_end(run))
-    }
-
-    fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64> {
-        Box::pin(self.delete_due(now))
-    }
 }

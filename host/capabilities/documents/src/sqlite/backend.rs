@@ -1,0 +1,130 @@
+//! The calls of a backend: what is asked is read here, and done on a connection of the file.
+
+use super::request::{self, Find};
+use super::session::Session;
+use super::{SqliteDocuments, to_the_end};
+use crate::CollectionDeclaration;
+use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
+use jiff::Timestamp;
+use sbd_documents_query::{Path, Pipeline};
+use std::sync::Arc;
+
+impl Backend for SqliteDocuments {
+    fn configure<'a>(
+        &'a self,
+        component: &'a str,
+        declared: &'a [CollectionDeclaration],
+    ) -> Boxed<'a, ()> {
+        Box::pin(self.configure(component, declared))
+    }
+
+    fn insert(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        documents: Vec<String>,
+    ) -> Boxed<'_, Vec<String>> {
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let insert = async move { this.insert(&component, &collection, documents).await };
+        Box::pin(to_the_end(insert))
+    }
+
+    fn get(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        id: String,
+    ) -> Boxed<'_, Option<String>> {
+        let component = Arc::clone(component);
+        Box::pin(async move {
+            self.reading(&component, &collection, move |session| session.get(&id))
+                .await
+        })
+    }
+
+    fn find(&self, component: &Arc<str>, collection: String, query: Query) -> Boxed<'_, Page> {
+        let component = Arc::clone(component);
+        Box::pin(async move {
+            let find = Find::parse(&collection, &query, &self.bounds.limits)?;
+            let search = move |session: &Session<'_>| {
+                let (documents, last) = session.page(&find)?;
+                let next = last.map(|last| find.cursor(&last));
+                Ok(Page { documents, next })
+            };
+            self.reading(&component, &collection, search).await
+        })
+    }
+
+    fn count(&self, component: &Arc<str>, collection: String, filter: String) -> Boxed<'_, u64> {
+        let component = Arc::clone(component);
+        Box::pin(async move {
+            let filter = request::filter(&filter, &self.bounds.limits)?;
+            let search = move |session: &Session<'_>| session.count(&filter, u64::MAX);
+            self.reading(&component, &collection, search).await
+        })
+    }
+
+    fn distinct(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        field: String,
+        filter: String,
+    ) -> Boxed<'_, Vec<String>> {
+        let component = Arc::clone(component);
+        Box::pin(async move {
+            let limits = &self.bounds.limits;
+            let field = Path::parse(&field, &limits.query)?;
+            let filter = request::filter(&filter, limits)?;
+            let search = move |session: &Session<'_>| session.distinct(&field, &filter);
+            self.reading(&component, &collection, search).await
+        })
+    }
+
+    fn aggregate(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        pipeline: String,
+    ) -> Boxed<'_, Vec<String>> {
+        let component = Arc::clone(component);
+        Box::pin(async move {
+            let limits = &self.bounds.limits;
+            let pipeline = request::json("pipeline", &pipeline, limits)?;
+            let pipeline = Pipeline::parse(&pipeline, &limits.query)?;
+            let search = move |session: &Session<'_>| session.aggregate(&pipeline);
+            self.reading(&component, &collection, search).await
+        })
+    }
+
+    fn find_one_and_update(
+        &self,
+        component: &Arc<str>,
+        collection: String,
+        filter: String,
+        update: String,
+        options: FindAndUpdate,
+    ) -> Boxed<'_, Option<String>> {
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let change = async move {
+            let texts = (filter.as_str(), update.as_str());
+            this.find_one_and_update(&component, &collection, texts, options)
+                .await
+        };
+        Box::pin(to_the_end(change))
+    }
+
+    fn transact(
+        &self,
+        component: &Arc<str>,
+        operations: Vec<Operation>,
+    ) -> Boxed<'_, Vec<Outcome>> {
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let run = async move { this.transact(component, operations).await };
+        Box::pin(to_the_end(run))
+    }
+
+    fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64> {
+        Box::pin(self.delete_due(now))
+    }
+}

@@ -119,6 +119,24 @@ impl Database {
     {
         self.inner.readers.run(job).await
     }
+
+    /// As [`Database::read`], for a job that looks at a handful of rows by key: it runs on the
+    /// calling thread if it can. Handing it to another thread and back would cost several times
+    /// what such a job does (two wake-ups against some ten microseconds); what it risks is that
+    /// the thread waits for the disk, once per page that is not in memory yet.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub async fn read_short<T, E>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.inner.readers.run_short(job).await
+    }
 }
 
 /// Makes the file before SQLite does, so that it is never readable by others.

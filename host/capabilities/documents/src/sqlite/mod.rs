@@ -98,7 +98,7 @@ impl SqliteDocuments {
         let collection = known(&self.collections(component), component, name)?;
         let limits = self.limits;
         self.database
-            .read(move |connection| job(&Session::new(connection, &collection, &limits)))
+            .read_short(move |connection| job(&Session::new(connection, &collection, &limits)))
             .await
     }
 }

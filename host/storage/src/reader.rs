@@ -90,8 +90,8 @@ fn lend<T, E: From<Error>>(
 
 fn open(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    prepare(&connection)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    prepare(&mut connection)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }

@@ -1,6 +1,7 @@
 //! What a store of documents must do. JSON goes in and out as text, as guests hand it over.
 
 use crate::{CollectionDeclaration, Error};
+use jiff::Timestamp;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -130,6 +131,7 @@ pub enum Outcome {
 pub trait Backend: Send + Sync + 'static {
     /// Makes a component's collections and indexes what is declared: new indexes are filled,
     /// changed ones rebuilt, others removed. Collections that are no longer declared keep their data.
+    /// All or nothing: where a new unique index cannot be, everything stays as it was.
     fn configure<'a>(
         &'a self,
         component: &'a str,
@@ -189,6 +191,11 @@ pub trait Backend: Send + Sync + 'static {
     fn transact(&self, component: &Arc<str>, operations: Vec<Operation>)
     -> Boxed<'_, Vec<Outcome>>;
 
+    /// Deletes documents whose time is over by then; answers how many.
+    fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64>;
+
     /// Deletes documents whose time is over; answers how many.
-    fn sweep(&self) -> Boxed<'_, u64>;
+    fn sweep(&self) -> Boxed<'_, u64> {
+        self.sweep_at(Timestamp::now())
+    }
 }

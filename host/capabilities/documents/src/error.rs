@@ -1,5 +1,6 @@
 //! Why an operation on documents was refused.
 
+use crate::limits::advice;
 use sbd_documents_query::Invalid;
 
 /// Why an operation was refused. Nothing was written in any of these cases.
@@ -8,7 +9,9 @@ use sbd_documents_query::Invalid;
 pub enum Error {
     /// The collection is not declared.
     #[error(
-        "collection `{collection}` is not declared; add to spin.toml:\n[component.{component}.tool.sbd.collections.{collection}]"
+        "collection `{collection}` is not declared; add to spin.toml:\n[component.{}.tool.sbd.collections.{}]",
+        key(component),
+        key(collection)
     )]
     UnknownCollection {
         /// The component that asked.
@@ -20,20 +23,31 @@ pub enum Error {
     #[error("{0}")]
     Invalid(String),
     /// A unique index, or `_id`, holds these values already.
-    #[error("another document has the same values in `{0}`")]
+    #[error("another document has the same values in `{0}`; choose others, or update that one")]
     Duplicate(String),
     /// The precondition of a step of a transaction, counted from 0, did not hold.
-    #[error("the precondition of operation {0} did not hold")]
+    #[error("the precondition of operation {0} did not hold; read again and repeat")]
     PreconditionFailed(u32),
-    /// A limit was exceeded.
-    #[error("the limit `{0}` is exceeded")]
+    /// This one of [`crate::Limits`] was exceeded; `held` and `pipeline` stand for what one operation
+    /// may hold in memory.
+    #[error("the limit `{0}` is exceeded; {advice}", advice = advice(.0))]
     Limit(&'static str),
     /// There is no room left.
-    #[error("no room left for this tenant's data")]
+    #[error("no room left for this tenant's data; delete something or raise its storage limit")]
     Full,
     /// The storage could not answer.
     #[error("the storage could not answer: {0}")]
     Unavailable(String),
+}
+
+/// A name as a key of TOML.
+fn key(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(is_bare) {
+        name.to_owned()
+    } else {
+        format!("{name:?}")
+    }
 }
 
 // === impl Error ===

@@ -201,7 +201,7 @@ impl From<Error> for wit::Error {
             Error::Invalid(message) => Self::Invalid(message),
             Error::Duplicate(index) => Self::Duplicate(index),
             Error::PreconditionFailed(place) => Self::PreconditionFailed(place),
-            Error::Limit(limit) => Self::Limit(limit.to_owned()),
+            Error::Limit(_) => Self::Limit(error.to_string()),
             Error::Full => Self::Full,
             Error::Unavailable(message) => Self::Unavailable(message),
         }

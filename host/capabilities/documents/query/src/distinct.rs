@@ -1,14 +1,17 @@
 //! The distinct values of a field.
 
+use crate::document::weight;
 use crate::{Invalid, Path, key};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Gathers the distinct values of a field. Elements of arrays count one by one, as in MongoDB.
 pub struct Distinct<'a> {
     path: &'a Path,
     most: usize,
     values: BTreeMap<Vec<u8>, Value>,
+    bytes: usize,
 }
 
 // === impl Distinct ===
@@ -20,6 +23,7 @@ impl<'a> Distinct<'a> {
             path,
             most,
             values: BTreeMap::new(),
+            bytes: 0,
         }
     }
 
@@ -29,9 +33,10 @@ impl<'a> Distinct<'a> {
     /// When there are more values than allowed.
     pub fn add(&mut self, document: &Value) -> Result<(), Invalid> {
         for value in self.path.values(document) {
-            self.values
-                .entry(key(value))
-                .or_insert_with(|| value.clone());
+            if let Entry::Vacant(new) = self.values.entry(key(value)) {
+                self.bytes += new.key().len() + weight(value);
+                new.insert(value.clone());
+            }
         }
         if self.values.len() > self.most {
             return Err(Invalid::new(format!(
@@ -40,6 +45,11 @@ impl<'a> Distinct<'a> {
             )));
         }
         Ok(())
+    }
+
+    /// About how many bytes of memory the values take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The values, in order.

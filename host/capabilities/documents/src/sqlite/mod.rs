@@ -4,56 +4,71 @@
 //! with others that wait; reads run beside it. As in MongoDB, a document whose time is over stays
 //! visible until the sweep, at most about a minute.
 
-mod catalogue;
+mod read;
+mod request;
+mod schema;
 mod session;
+mod write;
 
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
-use crate::{CollectionDeclaration, Error, Limits};
+use crate::{CollectionDeclaration, Error, Limits, declaration};
+use jiff::Timestamp;
+use request::{Find, Step, check_bytes, check_count, known};
 use sbd_documents_query::sqlite::Collection;
-use sbd_documents_query::{Filter, Path, Pipeline, Projection, Sort, Update, key};
+use sbd_documents_query::{Path, Pipeline};
 use sbd_storage::Database;
 use sbd_storage::rusqlite::Connection;
-use serde_json::Value;
+use schema::Collections;
 use session::Session;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use tokio::sync::RwLock as Gate;
+use write::Prepared;
 
-/// Documents deleted by one job of a sweep.
-const SWEPT_AT_ONCE: i64 = 1000;
+/// Most documents that one job of a sweep deletes by one index; others write in between.
+const SWEPT_AT_ONCE: u64 = 1000;
+/// Texts of so many bytes are read in well under a millisecond; larger ones would keep other tasks
+/// of the thread waiting.
+const SMALL: usize = 64 << 10;
 
-/// A component's collections, by name.
-type Collections = Arc<HashMap<String, Arc<Collection>>>;
+/// What a read costs.
+#[derive(Clone, Copy)]
+enum Effort {
+    /// Documents by their ids, a few at most: done before another thread could have begun.
+    Lookup,
+    /// Anything else.
+    Search,
+}
 
-/// A tenant's documents.
+/// A tenant's documents. Cheap to clone.
+#[derive(Clone)]
 pub struct SqliteDocuments {
     database: Database,
-    limits: Limits,
-    components: RwLock<HashMap<String, Collections>>,
+    limits: Arc<Limits>,
+    /// By component.
+    components: Arc<RwLock<HashMap<String, Arc<Collections>>>>,
+    /// Writers pass together, a change of indexes alone: or a document that was prepared before the
+    /// change and is stored after it would be missing in a new index.
+    gate: Arc<Gate<()>>,
 }
 
 // === impl SqliteDocuments ===
 
 impl SqliteDocuments {
     /// The documents in a tenant's file, with the default limits.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub async fn open(database: Database) -> Result<Self, Error> {
-        Self::open_with(database, Limits::default()).await
+    pub fn new(database: Database) -> Self {
+        Self::with_limits(database, Limits::default())
     }
 
     /// The documents in a tenant's file.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub async fn open_with(database: Database, limits: Limits) -> Result<Self, Error> {
-        database.write(catalogue::make).await?;
-        Ok(Self {
+    pub fn with_limits(database: Database, limits: Limits) -> Self {
+        Self {
             database,
-            limits,
-            components: RwLock::default(),
-        })
+            limits: Arc::new(limits),
+            components: Arc::default(),
+            gate: Arc::default(),
+        }
     }
 
     /// See [`Backend::configure`].
@@ -65,141 +80,260 @@ impl SqliteDocuments {
         component: &str,
         declared: &[CollectionDeclaration],
     ) -> Result<(), Error> {
-        let collections = catalogue::collections(component, declared, &self.limits)?;
-        let (limits, made) = (self.limits, collections.clone());
-        self.database
-            .write(move |connection| catalogue::configure(connection, &made, &limits))
-            .await?;
-        let collections = collections
-            .into_iter()
-            .map(|(name, collection)| (name, Arc::new(collection)))
-            .collect();
-        if let Ok(mut components) = self.components.write() {
-            components.insert(component.to_owned(), Arc::new(collections));
-        }
-        Ok(())
+        declaration::check(declared)?;
+        let made = Arc::new(schema::collections(component, declared, &self.limits)?);
+        let (this, component) = (self.clone(), component.to_owned());
+        let change = async move {
+            let _alone = this.gate.write().await;
+            let (collections, limits) = (Arc::clone(&made), *this.limits);
+            let job = move |connection: &Connection| {
+                let mut all = collections.values();
+                all.try_for_each(|collection| schema::configure(connection, collection, &limits))
+            };
+            this.database.write(job).await?;
+            this.components
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(component, made);
+            Ok(())
+        };
+        to_the_end(change).await
     }
 
-    fn collections(&self, component: &str) -> Collections {
-        self.components
-            .read()
-            .ok()
-            .and_then(|components| components.get(component).cloned())
-            .unwrap_or_default()
+    /// See [`Backend::sweep`].
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn sweep(&self) -> Result<u64, Error> {
+        self.delete_due(Timestamp::now()).await
     }
 
-    /// Runs `job` on a collection, on a connection that can only read.
-    async fn reading<R: Send + 'static>(
+    /// How [`Backend::find`] would find a page, in the words of SQLite's `EXPLAIN QUERY PLAN`: which
+    /// index serves a query, or that none does.
+    ///
+    /// # Errors
+    /// As [`Backend::find`].
+    pub async fn explain(
         &self,
-        component: &Arc<str>,
-        name: &str,
-        job: impl FnOnce(&Session<'_>) -> Result<R, Error> + Send + 'static,
-    ) -> Result<R, Error> {
-        let collection = known(&self.collections(component), component, name)?;
-        let limits = self.limits;
-        self.database
-            .read_short(move |connection| job(&Session::new(connection, &collection, &limits)))
+        component: &str,
+        collection: &str,
+        query: &Query,
+    ) -> Result<Vec<String>, Error> {
+        let find = Find::parse(collection, query, &self.limits)?;
+        let explain = move |session: &Session<'_>| session.explain(&find);
+        self.reading(component, collection, Effort::Search, explain)
             .await
     }
-}
 
-fn known(collections: &Collections, component: &str, name: &str) -> Result<Arc<Collection>, Error> {
-    collections
-        .get(name)
-        .cloned()
-        .ok_or_else(|| Error::UnknownCollection {
-            component: component.to_owned(),
-            collection: name.to_owned(),
-        })
-}
-
-/// Reads a guest's JSON.
-fn json(what: &str, text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::Invalid(format!("the {what} is no JSON: {error}")))
-}
-
-/// What a cursor belongs to.
-fn fingerprint(collection: &str, filter: &str, sort: Option<&str>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (collection, filter, sort).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// One step of a transaction, on the writer's connection.
-fn perform(
-    connection: &Connection,
-    collections: &Collections,
-    component: &str,
-    limits: &Limits,
-    place: u32,
-    operation: &Operation,
-) -> Result<Outcome, Error> {
-    let session = |name: &str| known(collections, component, name);
-    let met = |matched: u64, expect: Option<u64>| {
-        if expect.is_none_or(|expect| expect == matched) {
-            Ok(())
-        } else {
-            Err(Error::PreconditionFailed(place))
-        }
-    };
-    match operation {
-        Operation::Insert {
-            collection,
-            document,
-        } => {
-            let collection = session(collection)?;
-            let id = Session::new(connection, &collection, limits)
-                .insert(json("document", document)?)?;
-            Ok(Outcome::Inserted(id))
-        }
-        Operation::Update {
-            collection,
-            filter,
-            update,
-            options,
-            expect,
-        } => {
-            let collection = session(collection)?;
-            let filter = Filter::parse(&json("filter", filter)?, &limits.query)?;
-            let update = Update::parse(&json("update", update)?, &limits.query)?;
-            if options.many && matches!(update, Update::Replace(_)) {
-                return Err(Error::Invalid(
-                    "a whole document can replace one match only; use operators like $set for many"
-                        .to_owned(),
-                ));
+    async fn delete_due(&self, now: Timestamp) -> Result<u64, Error> {
+        let components: Vec<(String, Arc<Collections>)> = self
+            .components
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|(component, collections)| (component.clone(), Arc::clone(collections)))
+            .collect();
+        let mut deleted = 0;
+        for (component, collections) in components {
+            for name in collections.keys() {
+                deleted += self.delete_due_in(&component, name, now).await?;
             }
-            let updated =
-                Session::new(connection, &collection, limits).update(&filter, &update, *options)?;
-            met(updated.matched, *expect)?;
-            Ok(Outcome::Updated(updated))
         }
-        Operation::Delete {
-            collection,
-            filter,
-            many,
-            expect,
-        } => {
-            let collection = session(collection)?;
-            let filter = Filter::parse(&json("filter", filter)?, &limits.query)?;
-            let deleted = Session::new(connection, &collection, limits).delete(&filter, *many)?;
-            met(deleted, *expect)?;
-            Ok(Outcome::Deleted(deleted))
-        }
-        Operation::Check {
-            collection,
-            filter,
-            expect,
-        } => {
-            let collection = session(collection)?;
-            let filter = Filter::parse(&json("filter", filter)?, &limits.query)?;
-            met(
-                Session::new(connection, &collection, limits).count(&filter)?,
-                Some(*expect),
-            )?;
-            Ok(Outcome::Checked)
+        Ok(deleted)
+    }
+
+    async fn delete_due_in(
+        &self,
+        component: &str,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        let mut deleted = 0;
+        loop {
+            let _passed = self.gate.read().await;
+            // Its indexes may have changed since the last job.
+            let Some(collection) = self.collections(component).get(name).cloned() else {
+                return Ok(deleted);
+            };
+            if collection
+                .indexes
+                .iter()
+                .all(|index| index.ttl_seconds.is_none())
+            {
+                return Ok(deleted);
+            }
+            let limits = Arc::clone(&self.limits);
+            let job = move |connection: &Connection| {
+                let session = Session::new(connection, &collection, &limits, deadline(&limits));
+                let indexes = collection.indexes.iter();
+                let each = indexes.map(|index| session.delete_due(index, now, SWEPT_AT_ONCE));
+                each.collect::<Result<Vec<u64>, Error>>()
+            };
+            let by_index = self.database.write(job).await?;
+            deleted += by_index.iter().sum::<u64>();
+            if by_index.iter().all(|count| *count < SWEPT_AT_ONCE) {
+                return Ok(deleted);
+            }
         }
     }
+
+    fn collections(&self, component: &str) -> Arc<Collections> {
+        let components = self
+            .components
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        components.get(component).cloned().unwrap_or_default()
+    }
+
+    /// Searches a collection, on a connection that can only read.
+    async fn reading<R: Send + 'static>(
+        &self,
+        component: &str,
+        name: &str,
+        effort: Effort,
+        job: impl Fn(&Session<'_>) -> Result<R, Error> + Send + Sync + 'static,
+    ) -> Result<R, Error> {
+        let job = Arc::new(job);
+        loop {
+            let collection = known(&self.collections(component), component, name)?;
+            let (job, its, limits) = (
+                Arc::clone(&job),
+                Arc::clone(&collection),
+                Arc::clone(&self.limits),
+            );
+            let search = move |connection: &Connection| {
+                job(&Session::new(connection, &its, &limits, deadline(&limits)))
+            };
+            let answer = match effort {
+                Effort::Search => self.database.read(search).await,
+                Effort::Lookup => self.database.read_short(search).await,
+            };
+            // Perhaps an index was dropped just before it was read.
+            if matches!(answer, Err(Error::Unavailable(_))) {
+                let gate = Arc::clone(&self.gate);
+                let changed = async move { Ok(drop(gate.read().await)) };
+                to_the_end(changed).await?;
+                if self.has_changed(component, name, &collection) {
+                    continue;
+                }
+            }
+            return answer;
+        }
+    }
+
+    fn has_changed(&self, component: &str, name: &str, before: &Arc<Collection>) -> bool {
+        let collections = self.collections(component);
+        !collections
+            .get(name)
+            .is_some_and(|collection| Arc::ptr_eq(collection, before))
+    }
+
+    async fn insert(
+        &self,
+        component: &str,
+        collection: &str,
+        documents: Vec<String>,
+    ) -> Result<Vec<String>, Error> {
+        let limits = Arc::clone(&self.limits);
+        let most = limits.insert_batch;
+        check_count(documents.len(), "insert_batch", most, "insert")?;
+        let bytes = check_bytes(documents.iter().map(String::as_str), &limits)?;
+        let _passed = self.gate.read().await;
+        let collection = known(&self.collections(component), component, collection)?;
+        let prepare = {
+            let (collection, limits) = (Arc::clone(&collection), Arc::clone(&limits));
+            move || {
+                let new = documents.iter().map(|document| {
+                    let document = request::json("document", document, &limits)?;
+                    Prepared::new(&collection, document, &limits)
+                });
+                new.collect::<Result<Vec<_>, Error>>()
+            }
+        };
+        let new = aside(bytes, prepare).await?;
+        let job = move |connection: &Connection| {
+            let session = Session::new(connection, &collection, &limits, deadline(&limits));
+            new.into_iter().map(|new| session.insert(new)).collect()
+        };
+        self.database.write(job).await
+    }
+
+    async fn transact(
+        &self,
+        component: Arc<str>,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<Outcome>, Error> {
+        let limits = Arc::clone(&self.limits);
+        let most = limits.operations;
+        check_count(operations.len(), "operations", most, "run")?;
+        let bytes = check_bytes(operations.iter().flat_map(request::texts), &limits)?;
+        let _passed = self.gate.read().await;
+        let collections = self.collections(&component);
+        let parse = {
+            let limits = Arc::clone(&limits);
+            move || Step::parse_all(&collections, &component, operations, &limits)
+        };
+        let steps = aside(bytes, parse).await?;
+        let job = move |connection: &Connection| {
+            let until = deadline(&limits);
+            let run = |(step, place): (Step, u32)| {
+                let collection = step.collection();
+                let session = Session::new(connection, &collection, &limits, until);
+                step.run(session, place)
+            };
+            steps.into_iter().zip(0..).map(run).collect()
+        };
+        self.database.write(job).await
+    }
+
+    async fn find_one_and_update(
+        &self,
+        component: &str,
+        collection: &str,
+        (filter, update): (&str, &str),
+        options: FindAndUpdate,
+    ) -> Result<Option<String>, Error> {
+        let limits = Arc::clone(&self.limits);
+        let filter = request::filter(filter, &limits)?;
+        let update = request::update(update, &limits)?;
+        let sort = request::sort(options.sort.as_deref(), &limits)?;
+        let _passed = self.gate.read().await;
+        let collection = known(&self.collections(component), component, collection)?;
+        let job = move |connection: &Connection| {
+            let session = Session::new(connection, &collection, &limits, deadline(&limits));
+            session.find_one_and_update(&filter, &update, &sort, &options)
+        };
+        self.database.write(job).await
+    }
+}
+
+/// When an operation that begins now must be done.
+fn deadline(limits: &Limits) -> Instant {
+    Instant::now() + limits.query_time
+}
+
+/// Runs work on texts of so many bytes where it does not hold up others.
+async fn aside<R: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<R, Error> + Send + 'static,
+) -> Result<R, Error> {
+    if bytes <= SMALL {
+        work()
+    } else {
+        tokio::task::spawn_blocking(work).await.map_err(stopped)?
+    }
+}
+
+/// Runs work that passes the gate in a task of its own: it must not stay there while a guest computes
+/// and nobody polls it, nor change tables without telling who uses them when it is dropped.
+async fn to_the_end<R: Send + 'static>(
+    work: impl Future<Output = Result<R, Error>> + Send + 'static,
+) -> Result<R, Error> {
+    tokio::spawn(work).await.map_err(stopped)?
+}
+
+fn stopped(error: tokio::task::JoinError) -> Error {
+    Error::Unavailable(format!("the server is stopping: {error}"))
 }
 
 impl Backend for SqliteDocuments {
@@ -208,7 +342,7 @@ impl Backend for SqliteDocuments {
         component: &'a str,
         declared: &'a [CollectionDeclaration],
     ) -> Boxed<'a, ()> {
-        Box::pin(Self::configure(self, component, declared))
+        Box::pin(self.configure(component, declared))
     }
 
     fn insert(
@@ -217,24 +351,9 @@ impl Backend for SqliteDocuments {
         collection: String,
         documents: Vec<String>,
     ) -> Boxed<'_, Vec<String>> {
-        let known = known(&self.collections(component), component, &collection);
-        Box::pin(async move {
-            let (known, limits) = (known?, self.limits);
-            if documents.is_empty() || documents.len() > limits.insert_batch {
-                return Err(Error::Invalid(format!(
-                    "insert 1 to {} documents at once",
-                    limits.insert_batch
-                )));
-            }
-            let insert = move |connection: &Connection| {
-                let session = Session::new(connection, &known, &limits);
-                documents
-                    .iter()
-                    .map(|document| session.insert(json("document", document)?))
-                    .collect()
-            };
-            self.database.write(insert).await
-        })
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let insert = async move { this.insert(&component, &collection, documents).await };
+        Box::pin(to_the_end(insert))
     }
 
     fn get(
@@ -245,7 +364,8 @@ impl Backend for SqliteDocuments {
     ) -> Boxed<'_, Option<String>> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            self.reading(&component, &collection, move |session| session.get(&id))
+            let get = move |session: &Session<'_>| session.get(&id);
+            self.reading(&component, &collection, Effort::Lookup, get)
                 .await
         })
     }
@@ -253,63 +373,28 @@ impl Backend for SqliteDocuments {
     fn find(&self, component: &Arc<str>, collection: String, query: Query) -> Boxed<'_, Page> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            let limits = self.limits;
-            if query.limit == 0 || query.limit > limits.page {
-                return Err(Error::Invalid(format!(
-                    "`limit` must be 1 to {}",
-                    limits.page
-                )));
-            }
-            let filter = Filter::parse(&json("filter", &query.filter)?, &limits.query)?;
-            let sort = query
-                .sort
-                .as_deref()
-                .map(|sort| Ok::<_, Error>(Sort::parse(&json("sort", sort)?, &limits.query)?));
-            let sort = sort.transpose()?.unwrap_or_default();
-            let projection = query.projection.as_deref();
-            let projection = projection
-                .map(|text| {
-                    Ok::<_, Error>(Projection::parse(
-                        &json("projection", text)?,
-                        &limits.query,
-                    )?)
-                })
-                .transpose()?;
-            let fingerprint = fingerprint(&collection, &query.filter, query.sort.as_deref());
-            let after = query
-                .cursor
-                .as_deref()
-                .map(|cursor| sort.read_cursor(cursor, fingerprint))
-                .transpose()?;
-            let find = move |session: &Session<'_>| {
-                let found =
-                    session.find(&filter, &sort, after.as_ref(), query.skip, query.limit)?;
-                let next = found.next.map(|last| sort.cursor(&last, fingerprint));
-                let documents =
-                    found
-                        .documents
-                        .into_iter()
-                        .map(|(document, text)| match &projection {
-                            Some(projection) => projection.apply(&document).to_string(),
-                            None => text,
-                        });
-                Ok(Page {
-                    documents: documents.collect(),
-                    next,
-                })
+            let find = Find::parse(&collection, &query, &self.limits)?;
+            let effort = if find.filter.names_few() {
+                Effort::Lookup
+            } else {
+                Effort::Search
             };
-            self.reading(&component, &collection, find).await
+            let search = move |session: &Session<'_>| {
+                let (documents, last) = session.page(&find)?;
+                let next = last.map(|last| find.cursor(&last));
+                Ok(Page { documents, next })
+            };
+            self.reading(&component, &collection, effort, search).await
         })
     }
 
     fn count(&self, component: &Arc<str>, collection: String, filter: String) -> Boxed<'_, u64> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            let filter = Filter::parse(&json("filter", &filter)?, &self.limits.query)?;
-            self.reading(&component, &collection, move |session| {
-                session.count(&filter)
-            })
-            .await
+            let filter = request::filter(&filter, &self.limits)?;
+            let search = move |session: &Session<'_>| session.count(&filter, u64::MAX);
+            self.reading(&component, &collection, Effort::Search, search)
+                .await
         })
     }
 
@@ -322,12 +407,12 @@ impl Backend for SqliteDocuments {
     ) -> Boxed<'_, Vec<String>> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            let path = Path::parse(&field, &self.limits.query)?;
-            let filter = Filter::parse(&json("filter", &filter)?, &self.limits.query)?;
-            self.reading(&component, &collection, move |session| {
-                session.distinct(&path, &filter)
-            })
-            .await
+            let limits = &self.limits;
+            let field = Path::parse(&field, &limits.query)?;
+            let filter = request::filter(&filter, limits)?;
+            let search = move |session: &Session<'_>| session.distinct(&field, &filter);
+            self.reading(&component, &collection, Effort::Search, search)
+                .await
         })
     }
 
@@ -339,11 +424,12 @@ impl Backend for SqliteDocuments {
     ) -> Boxed<'_, Vec<String>> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            let pipeline = Pipeline::parse(&json("pipeline", &pipeline)?, &self.limits.query)?;
-            self.reading(&component, &collection, move |session| {
-                session.aggregate(&pipeline)
-            })
-            .await
+            let limits = &self.limits;
+            let pipeline = request::json("pipeline", &pipeline, limits)?;
+            let pipeline = Pipeline::parse(&pipeline, &limits.query)?;
+            let search = move |session: &Session<'_>| session.aggregate(&pipeline);
+            self.reading(&component, &collection, Effort::Search, search)
+                .await
         })
     }
 
@@ -355,28 +441,13 @@ impl Backend for SqliteDocuments {
         update: String,
         options: FindAndUpdate,
     ) -> Boxed<'_, Option<String>> {
-        let known = known(&self.collections(component), component, &collection);
-        Box::pin(async move {
-            let (known, limits) = (known?, self.limits);
-            let filter = Filter::parse(&json("filter", &filter)?, &limits.query)?;
-            let update = Update::parse(&json("update", &update)?, &limits.query)?;
-            let sort = options
-                .sort
-                .as_deref()
-                .map(|sort| Ok::<_, Error>(Sort::parse(&json("sort", sort)?, &limits.query)?));
-            let sort = sort.transpose()?.unwrap_or_default();
-            let job = move |connection: &Connection| {
-                let session = Session::new(connection, &known, &limits);
-                session.find_one_and_update(
-                    &filter,
-                    &update,
-                    &sort,
-                    options.upsert,
-                    options.return_new,
-                )
-            };
-            self.database.write(job).await
-        })
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let change = async move {
+            let texts = (filter.as_str(), update.as_str());
+            this.find_one_and_update(&component, &collection, texts, options)
+                .await
+        };
+        Box::pin(to_the_end(change))
     }
 
     fn transact(
@@ -384,83 +455,12 @@ impl Backend for SqliteDocuments {
         component: &Arc<str>,
         operations: Vec<Operation>,
     ) -> Boxed<'_, Vec<Outcome>> {
-        let (collections, component) = (self.collections(component), Arc::clone(component));
-        Box::pin(async move {
-            let limits = self.limits;
-            if operations.is_empty() || operations.len() > limits.operations {
-                return Err(Error::Invalid(format!(
-                    "a transaction has 1 to {} operations",
-                    limits.operations
-                )));
-            }
-            let job = move |connection: &Connection| {
-                let each = operations.iter().zip(0..);
-                each.map(|(operation, place)| {
-                    perform(
-                        connection,
-                        &collections,
-                        &component,
-                        &limits,
-                        place,
-                        operation,
-                    )
-                })
-                .collect()
-            };
-            self.database.write(job).await
-        })
+        let (this, component) = (self.clone(), Arc::clone(component));
+        let run = async move { this.transact(component, operations).await };
+        Box::pin(to_the_end(run))
     }
 
-    fn sweep(&self) -> Boxed<'_, u64> {
-        Box::pin(Self::sweep(self))
-    }
-}
-
-impl SqliteDocuments {
-    /// See [`Backend::sweep`].
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub async fn sweep(&self) -> Result<u64, Error> {
-        let components: Vec<Collections> = self
-            .components
-            .read()
-            .map(|all| all.values().cloned().collect())
-            .unwrap_or_default();
-        let mut deleted = 0;
-        for collection in components
-            .iter()
-            .flat_map(|collections| collections.values())
-        {
-            for index in collection
-                .indexes
-                .iter()
-                .filter(|index| index.ttl_seconds.is_some())
-            {
-                let before = session::time(index.ttl_seconds.unwrap_or_default());
-                let bound = key(&Value::String(before));
-                loop {
-                    let (collection, index, bound, limits) = (
-                        Arc::clone(collection),
-                        index.clone(),
-                        bound.clone(),
-                        self.limits,
-                    );
-                    let job = move |connection: &Connection| {
-                        Session::new(connection, &collection, &limits).delete_due(
-                            &index,
-                            &bound,
-                            SWEPT_AT_ONCE,
-                        )
-                    };
-                    let now: u64 = self.database.write(job).await?;
-                    deleted += now;
-                    if i64::try_from(now).unwrap_or(i64::MAX) < SWEPT_AT_ONCE {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(deleted)
+    fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64> {
+        Box::pin(self.delete_due(now))
     }
 }

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Limited};
 use moka::Expiry;
 use moka::future::Cache;
 use sbd_manifest::App;
-use sbd_runtime::{Body, Call, Caller, body};
+use sbd_runtime::{Body, Call, Caller, Principal, body};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -38,7 +38,7 @@ type Fingerprint = [u8; 32];
 
 #[derive(Clone)]
 enum Answer {
-    Known(Arc<Caller>),
+    Known(Arc<Principal>),
     Refused(Refusal),
 }
 
@@ -51,7 +51,7 @@ struct Question<'a> {
 }
 
 #[derive(Deserialize)]
-struct Principal {
+struct Identity {
     user: Arc<str>,
     session: Option<Arc<str>>,
     username: String,
@@ -112,7 +112,7 @@ impl Authenticator {
         request_id: &Arc<str>,
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
-    ) -> Result<Option<Arc<Caller>>, Refusal> {
+    ) -> Result<Option<Arc<Principal>>, Refusal> {
         let Some(component) = &self.component else {
             return Ok(None);
         };
@@ -182,7 +182,7 @@ impl Authenticator {
         match status {
             StatusCode::OK => {
                 let caller = caller(tenant, &body).map_err(|error| unusable(&error))?;
-                Ok(Answer::Known(Arc::new(caller)))
+                Ok(Answer::Known(Arc::new(caller.into())))
             }
             StatusCode::UNAUTHORIZED => {
                 let envelope: ErrorEnvelope =
@@ -269,7 +269,7 @@ fn question(component: &str, token: &str) -> Result<Request<Body>, ContractError
 
 /// The principal in the auth component's answer.
 fn caller(tenant: Arc<str>, body: &[u8]) -> Result<Caller, ContractError> {
-    let principal: Principal = serde_json::from_slice(body)?;
+    let principal: Identity = serde_json::from_slice(body)?;
     let expires_at: jiff::Timestamp = principal.expires_at.parse()?;
     Ok(Caller {
         tenant,

@@ -213,7 +213,7 @@ async fn routed<C: Components>(
         tenant: Arc::clone(&exchange.tenant),
         component: Arc::clone(component),
         request_id: Arc::clone(exchange.request_id),
-        caller: caller.map(Arc::unwrap_or_clone),
+        caller,
     };
     let answer = edge
         .components

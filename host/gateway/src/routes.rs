@@ -13,7 +13,7 @@ pub(crate) struct Routes {
     matcher: sbd_manifest::Routes,
     /// By trigger; `None` for private ones, which the matcher never answers.
     routes: Vec<Option<Route>>,
-    components: Vec<Arc<str>>,
+    documented: Vec<Arc<str>>,
 }
 
 /// One public route.
@@ -91,7 +91,11 @@ impl Routes {
         }
         Ok(Self {
             matcher: sbd_manifest::Routes::new(&app.triggers),
-            components: components.into_values().collect(),
+            documented: components
+                .into_iter()
+                .filter(|(id, _)| offers_openapi(app, id))
+                .map(|(_, id)| id)
+                .collect(),
             routes,
         })
     }
@@ -121,9 +125,9 @@ impl Routes {
             .any(|route| prefix(&route.pattern) == path)
     }
 
-    /// The components that have a public route, each once.
-    pub(crate) fn components(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.components.iter()
+    /// The components that have a public route and describe it, each once.
+    pub(crate) fn documented(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.documented.iter()
     }
 
     /// Public routes and their components, in the manifest's order.
@@ -176,6 +180,11 @@ impl Limits {
             time: declared.request_timeout + declared.queue_wait,
         }
     }
+}
+
+fn offers_openapi(app: &App, component: &str) -> bool {
+    let declared = app.components.get(component);
+    declared.is_some_and(|component| component.settings.openapi)
 }
 
 // === impl StaticResponse ===

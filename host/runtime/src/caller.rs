@@ -6,7 +6,8 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The header that carries the sealed caller.
@@ -29,6 +30,13 @@ pub struct Caller {
     pub expires_at: i64,
 }
 
+/// A caller that is sealed at its first request, and not again for those that follow.
+#[derive(Debug)]
+pub struct Principal {
+    caller: Caller,
+    sealed: OnceLock<Option<HeaderValue>>,
+}
+
 /// Seals callers into headers and opens them again.
 pub struct CallerSeal {
     key: ring::hmac::Key,
@@ -49,6 +57,32 @@ pub enum CallerError {
     /// The authentication behind it has ended.
     #[error("the `sbd-caller` header has expired; the user must sign in again")]
     Expired,
+}
+
+// === impl Principal ===
+
+impl Principal {
+    /// The header value for this caller, always by the same seal.
+    pub(crate) fn sealed(&self, seal: &CallerSeal) -> Option<HeaderValue> {
+        self.sealed.get_or_init(|| seal.seal(&self.caller)).clone()
+    }
+}
+
+impl From<Caller> for Principal {
+    fn from(caller: Caller) -> Self {
+        Self {
+            caller,
+            sealed: OnceLock::new(),
+        }
+    }
+}
+
+impl Deref for Principal {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
 }
 
 // === impl CallerSeal ===

@@ -20,7 +20,7 @@ mod pool;
 mod tenant;
 
 pub use body::Body;
-pub use caller::{CALLER, Caller, CallerError, CallerSeal};
+pub use caller::{CALLER, Caller, CallerError, CallerSeal, Principal};
 pub use compile_cache::CompileCacheStats;
 pub use error::{Error, InvokeError};
 pub use sbd_storage::Options as StorageOptions;
@@ -85,7 +85,7 @@ pub struct Call {
     /// `req_...`
     pub request_id: Arc<str>,
     /// Who asks; `None` is anybody.
-    pub caller: Option<Caller>,
+    pub caller: Option<Arc<Principal>>,
 }
 
 /// Figures for `/health` and `/metrics`.
@@ -194,7 +194,7 @@ impl Runtime {
         let caller = call
             .caller
             .as_ref()
-            .and_then(|caller| self.inner.seal.seal(caller));
+            .and_then(|principal| principal.sealed(&self.inner.seal));
         let origin = Origin::new(call.request_id, caller, 0);
         let chained = Chained {
             tenant: call.tenant,

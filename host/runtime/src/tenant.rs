@@ -30,9 +30,7 @@ impl Tenant {
             .await
             .map_err(|error| Error::capability("storage", &error))?
             .map_err(|error| Error::capability("storage", &error))?;
-        let documents = SqliteDocuments::open(database.clone())
-            .await
-            .map_err(|error| Error::capability("documents", &error))?;
+        let documents = SqliteDocuments::new(database.clone());
         let keyvalue = SqliteBackend::open(database)
             .await
             .map_err(|error| Error::capability("keyvalue", &error))?;

@@ -15,8 +15,15 @@ use sbd_telemetry::logs;
 use settings::{Environment, Settings};
 use std::process::ExitCode;
 
+/// Requests are made of short-lived allocations on many threads, which the allocator of glibc
+/// serves about a tenth slower.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let result = run(Cli::parse());
+    logs::flush();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sbd: {error:#}");

@@ -26,6 +26,23 @@ impl Readers {
         }
     }
 
+    /// Runs the job on this very thread if a connection is at rest, else as [`Self::run`].
+    pub(crate) async fn run_short<T, E>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        if let Ok(_permit) = self.permits.try_acquire()
+            && let Some(connection) = rested(&self.idle)
+        {
+            return lend(connection, &self.idle, job);
+        }
+        self.run(job).await
+    }
+
     pub(crate) async fn run<T, E>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
@@ -42,27 +59,39 @@ impl Readers {
         let path = self.path.clone();
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let rested = idle.lock().ok().and_then(|mut idle| idle.pop());
-            let connection = match rested {
+            let connection = match rested(&idle) {
                 Some(connection) => connection,
                 None => open(&path)?,
             };
-            let result = catch_unwind(AssertUnwindSafe(|| job(&connection)));
-            // After a panic the connection may be in the middle of something: it is dropped.
-            let result = result.map_err(|_| Error::Panicked)?;
-            if let Ok(mut idle) = idle.lock() {
-                idle.push(connection);
-            }
-            result
+            lend(connection, &idle, job)
         });
         task.await.map_err(|_| Error::Closed)?
     }
 }
 
+fn rested(idle: &Mutex<Vec<Connection>>) -> Option<Connection> {
+    idle.lock().ok().and_then(|mut idle| idle.pop())
+}
+
+/// Runs the job and puts the connection back to rest.
+fn lend<T, E: From<Error>>(
+    connection: Connection,
+    idle: &Mutex<Vec<Connection>>,
+    job: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let result = catch_unwind(AssertUnwindSafe(|| job(&connection)));
+    // After a panic the connection may be in the middle of something: it is dropped.
+    let result = result.map_err(|_| Error::Panicked)?;
+    if let Ok(mut idle) = idle.lock() {
+        idle.push(connection);
+    }
+    result
+}
+
 fn open(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    prepare(&connection)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    prepare(&mut connection)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }

@@ -6,7 +6,9 @@
     reason = "a test fails by panicking"
 )]
 
-use sbd_storage::{Database, Error, Options};
+use sbd_storage::rusqlite::Connection;
+use sbd_storage::{Database, Deadline, Error, Options};
+use std::time::{Duration, Instant};
 
 fn open(folder: &tempfile::TempDir, options: &Options) -> Database {
     Database::open(&folder.path().join("tenants/default.db"), options).unwrap()
@@ -143,4 +145,60 @@ async fn the_file_is_private() {
             & 0o777,
         0o600
     );
+}
+
+/// Counts to a number; without one, for ever.
+fn count_to(connection: &Connection, to: Option<i64>) -> Result<i64, Error> {
+    let end = to.map_or(String::new(), |to| format!("WHERE i < {to}"));
+    let sql = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n {end}) SELECT count(*) FROM n"
+    );
+    Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+}
+
+#[tokio::test]
+async fn what_never_ends_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder, &Options::default());
+    let for_ever = |connection: &Connection| {
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let guard = Deadline::until(deadline);
+        let endless = count_to(connection, None);
+        assert!(Instant::now() >= deadline);
+        drop(guard);
+        // Who does not hold a deadline any more is left alone.
+        assert_eq!(count_to(connection, Some(100_000)).unwrap(), 100_000);
+        endless
+    };
+    let read = database.read(for_ever).await;
+    assert!(matches!(read, Err(Error::Interrupted)), "{read:?}");
+    let short = database.read_short(for_ever).await;
+    assert!(matches!(short, Err(Error::Interrupted)), "{short:?}");
+    let write = database.write(for_ever).await;
+    assert!(matches!(write, Err(Error::Interrupted)), "{write:?}");
+}
+
+#[tokio::test]
+async fn short_reads_see_what_was_written_and_survive_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder, &Options::default());
+    let create = |connection: &Connection| {
+        connection.execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1)")?;
+        Ok::<_, Error>(())
+    };
+    database.write(create).await.unwrap();
+    let thread = std::thread::current().id();
+    let look = move |connection: &Connection| {
+        let n: i64 = connection.query_row("SELECT n FROM t", [], |row| row.get(0))?;
+        Ok::<_, Error>((n, std::thread::current().id() == thread))
+    };
+    // The first one opens the connection, elsewhere.
+    assert_eq!(database.read_short(look).await.unwrap(), (1, false));
+    assert_eq!(database.read_short(look).await.unwrap(), (1, true));
+    let panic = |_: &Connection| -> Result<(), Error> { panic!("on purpose") };
+    assert!(matches!(
+        database.read_short(panic).await,
+        Err(Error::Panicked)
+    ));
+    assert_eq!(database.read_short(look).await.unwrap().0, 1);
 }

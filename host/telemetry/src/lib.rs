@@ -5,6 +5,7 @@
 //! of the process: whoever calls second gets what the first one set up.
 
 mod error;
+mod lines;
 pub mod logs;
 pub mod metrics;
 mod process;

@@ -1,9 +1,10 @@
 //! Log lines on standard error: compact for people, JSON for collectors.
 
 use crate::Error;
+use crate::lines::Lines;
 use std::io::IsTerminal as _;
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -36,8 +37,10 @@ pub struct LogSettings {
     pub filter: String,
 }
 
-/// Sends log events to standard error from now on. Once that is done, later calls change nothing
-/// and answer `Ok`.
+static STANDARD_ERROR: LazyLock<Lines> = LazyLock::new(|| Lines::new(std::io::stderr()));
+
+/// Sends log events to standard error from now on, those below a warning within 50 ms. Once that
+/// is done, later calls change nothing and answer `Ok`.
 ///
 /// # Errors
 /// [`Error::Filter`]; [`Error::Taken`] if another subscriber is already there.
@@ -45,13 +48,22 @@ pub fn init(settings: &LogSettings) -> Result<(), Error> {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
 
     let terminal = std::io::stderr().is_terminal();
-    let subscriber = subscriber(settings, terminal, std::io::stderr)?;
-    let installed = *INSTALLED.get_or_init(|| subscriber.try_init().is_ok());
+    let subscriber = subscriber(settings, terminal, &*STANDARD_ERROR)?;
+    let installed = *INSTALLED.get_or_init(|| {
+        // Without its thread each line is written at once, which is slower and nothing else.
+        let _ = STANDARD_ERROR.start();
+        subscriber.try_init().is_ok()
+    });
     if installed {
         Ok(())
     } else {
         Err(Error::Taken("logs"))
     }
+}
+
+/// Writes out the lines that still wait. The last thing before the process ends.
+pub fn flush() {
+    STANDARD_ERROR.flush();
 }
 
 /// Everything between an event and the writer.

@@ -13,7 +13,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
     let arguments = ["serve-native", "--users", &USERS.to_string()];
     let (native, line) = Process::start_baseline(&arguments, folder.path())?;
     let Ready { address, shots } = serde_json::from_str(&line)?;
-    let sbd = Sbd::start(&folder.path().join("sbd"))?;
+    let sbd = Sbd::start_for_load(&folder.path().join("sbd"))?;
     let families = sbd.families(USERS)?;
     let figure = compare(
         plan,

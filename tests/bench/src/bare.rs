@@ -116,7 +116,7 @@ impl Bare {
         let pre = linker.instantiate_pre(&component)?;
         let proxy = ProxyPre::P3(p3::bindings::ServicePre::new(pre)?);
         let database = Database::open(&data_dir.join("bare.db"), &sbd_storage::Options::default())?;
-        let documents = Arc::new(SqliteDocuments::open(database).await?);
+        let documents = Arc::new(SqliteDocuments::new(database));
         let declared = ["families", "memberships", "creators"].map(|name| CollectionDeclaration {
             name: name.to_owned(),
             indexes: Vec::new(),

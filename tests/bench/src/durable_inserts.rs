@@ -52,7 +52,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
 /// Documents in a file of their own, and the file.
 async fn open(path: &Path) -> anyhow::Result<(Arc<SqliteDocuments>, Database)> {
     let database = Database::open(path, &Options::default())?;
-    let documents = SqliteDocuments::open(database.clone()).await?;
+    let documents = SqliteDocuments::new(database.clone());
     let declared = CollectionDeclaration {
         name: COLLECTION.to_owned(),
         indexes: Vec::new(),

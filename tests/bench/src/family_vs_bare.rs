@@ -25,7 +25,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
     let (bare, line) =
         Process::start_baseline(&["serve-bare", "--component", component], folder.path())?;
     let bare_address: SocketAddr = line.trim().parse()?;
-    let sbd = Sbd::start(&folder.path().join("sbd"))?;
+    let sbd = Sbd::start_for_load(&folder.path().join("sbd"))?;
 
     let contender = |label, process, address, shots| Contender {
         label,

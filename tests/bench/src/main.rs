@@ -23,6 +23,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// The baselines have the server's allocator, or it would be part of every ratio.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures speed and memory as ratios, prints a table and writes `target/bench/*.json`.
 #[derive(Debug, Parser)]
 #[command(name = "sbd-bench", version)]

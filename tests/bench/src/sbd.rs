@@ -10,7 +10,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Users of a server under load. The default limit is per user, so there must be several.
+const UNLIMITED: &str = "[application.tool.sbd]
+rate_limit = { per_second = 1000000, burst = 1000000 }";
+
+/// Users of a server under load.
 pub(crate) const USERS: usize = 32;
 
 const PASSWORD: &str = "Correct-horse-7";
@@ -35,6 +38,27 @@ pub(crate) struct Family {
 impl Sbd {
     /// Serves the application in the binary from this data directory, as nobody configured it.
     pub(crate) fn start(data_dir: &Path) -> anyhow::Result<Self> {
+        Self::start_with(data_dir, &[])
+    }
+
+    /// Serves the same application with a rate limit that no load of ours reaches.
+    pub(crate) fn start_for_load(data_dir: &Path) -> anyhow::Result<Self> {
+        let bundle = process::build_folder()?.join("../bundle").canonicalize()?;
+        let manifest = std::fs::read_to_string(bundle.join("spin.toml"))?
+            .replace(
+                "target/wasm32-wasip2/guest",
+                bundle
+                    .to_str()
+                    .context("the build folder's name is not UTF-8")?,
+            )
+            .replace("[application.tool.sbd]", UNLIMITED);
+        let path = data_dir.with_extension("toml");
+        std::fs::write(&path, manifest)?;
+        let path = path.to_str().context("the folder's name is not UTF-8")?;
+        Self::start_with(data_dir, &["--app", path])
+    }
+
+    fn start_with(data_dir: &Path, flags: &[&str]) -> anyhow::Result<Self> {
         let (address, admin) = (process::free_address()?, process::free_address()?);
         let mut command = Command::new(process::build_folder()?.join("sbd"));
         for (name, _) in
@@ -42,8 +66,7 @@ impl Sbd {
         {
             command.env_remove(name);
         }
-        command.args([
-            "up",
+        command.arg("up").args(flags).args([
             "--listen",
             &address.to_string(),
             "--admin-listen",

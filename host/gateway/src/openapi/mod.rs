@@ -94,7 +94,7 @@ impl Catalogue {
         tenant: &Arc<str>,
         request_id: &Arc<str>,
     ) -> Bytes {
-        let questions = routes.components().map(|component| async move {
+        let questions = routes.documented().map(|component| async move {
             let call = Call {
                 tenant: Arc::clone(tenant),
                 component: Arc::clone(component),

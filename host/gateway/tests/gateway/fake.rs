@@ -3,7 +3,7 @@
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use sbd_gateway::{Components, RevocationListener};
-use sbd_runtime::{Body, Call, Caller, InvokeError, body};
+use sbd_runtime::{Body, Call, InvokeError, body};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -222,7 +222,7 @@ impl Fake {
                 "component": &*call.component,
                 "tenant": &*call.tenant,
                 "request_id": &*call.request_id,
-                "caller": call.caller.map(|caller: Caller| caller.username),
+                "caller": call.caller.map(|caller| caller.username.clone()),
             }),
         );
         for name in ["sbd-caller", "sbd-revoked", "sbd-anything"] {

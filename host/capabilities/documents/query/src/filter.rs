@@ -68,6 +68,9 @@ struct Parser<'a> {
     conditions: usize,
 }
 
+/// Ids in [`Filter::names_few`].
+const HANDFUL: usize = 20;
+
 // === impl Filter ===
 
 impl Filter {
@@ -91,6 +94,20 @@ impl Filter {
     /// Whether it is [`Filter::all`].
     pub fn is_all(&self) -> bool {
         matches!(self, Self::And(parts) if parts.is_empty())
+    }
+
+    /// Whether it names its matches by `_id`, a handful at most: looking them up takes no time worth
+    /// planning for.
+    pub fn names_few(&self) -> bool {
+        let mut of_id = self
+            .conjuncts()
+            .into_iter()
+            .filter(|(path, _)| path.is_id());
+        of_id.any(|(_, condition)| match condition {
+            Condition::Equal(_) => true,
+            Condition::In(values) => values.len() <= HANDFUL,
+            _ => false,
+        })
     }
 
     /// The conditions that every match meets: those that are joined by "and" at the top.

@@ -2,7 +2,7 @@
 
 use super::request::{self, Find};
 use super::session::Session;
-use super::{SqliteDocuments, to_the_end};
+use super::{Effort, SqliteDocuments, to_the_end};
 use crate::CollectionDeclaration;
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
 use jiff::Timestamp;
@@ -37,7 +37,8 @@ impl Backend for SqliteDocuments {
     ) -> Boxed<'_, Option<String>> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            self.reading(&component, &collection, move |session| session.get(&id))
+            let get = move |session: &Session<'_>| session.get(&id);
+            self.reading(&component, &collection, Effort::Lookup, get)
                 .await
         })
     }
@@ -45,22 +46,28 @@ impl Backend for SqliteDocuments {
     fn find(&self, component: &Arc<str>, collection: String, query: Query) -> Boxed<'_, Page> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            let find = Find::parse(&collection, &query, &self.bounds.limits)?;
+            let find = Find::parse(&collection, &query, &self.limits)?;
+            let effort = if find.filter.names_few() {
+                Effort::Lookup
+            } else {
+                Effort::Search
+            };
             let search = move |session: &Session<'_>| {
                 let (documents, last) = session.page(&find)?;
                 let next = last.map(|last| find.cursor(&last));
                 Ok(Page { documents, next })
             };
-            self.reading(&component, &collection, search).await
+            self.reading(&component, &collection, effort, search).await
         })
     }
 
     fn count(&self, component: &Arc<str>, collection: String, filter: String) -> Boxed<'_, u64> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            let filter = request::filter(&filter, &self.bounds.limits)?;
+            let filter = request::filter(&filter, &self.limits)?;
             let search = move |session: &Session<'_>| session.count(&filter, u64::MAX);
-            self.reading(&component, &collection, search).await
+            self.reading(&component, &collection, Effort::Search, search)
+                .await
         })
     }
 
@@ -73,11 +80,12 @@ impl Backend for SqliteDocuments {
     ) -> Boxed<'_, Vec<String>> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            let limits = &self.bounds.limits;
+            let limits = &self.limits;
             let field = Path::parse(&field, &limits.query)?;
             let filter = request::filter(&filter, limits)?;
             let search = move |session: &Session<'_>| session.distinct(&field, &filter);
-            self.reading(&component, &collection, search).await
+            self.reading(&component, &collection, Effort::Search, search)
+                .await
         })
     }
 
@@ -89,11 +97,12 @@ impl Backend for SqliteDocuments {
     ) -> Boxed<'_, Vec<String>> {
         let component = Arc::clone(component);
         Box::pin(async move {
-            let limits = &self.bounds.limits;
+            let limits = &self.limits;
             let pipeline = request::json("pipeline", &pipeline, limits)?;
             let pipeline = Pipeline::parse(&pipeline, &limits.query)?;
             let search = move |session: &Session<'_>| session.aggregate(&pipeline);
-            self.reading(&component, &collection, search).await
+            self.reading(&component, &collection, Effort::Search, search)
+                .await
         })
     }
 

@@ -9,7 +9,6 @@ mod read;
 mod request;
 mod schema;
 mod session;
-mod watchdog;
 mod write;
 
 use crate::backend::{FindAndUpdate, Operation, Outcome, Query};
@@ -20,11 +19,11 @@ use sbd_documents_query::sqlite::Collection;
 use sbd_storage::Database;
 use sbd_storage::rusqlite::Connection;
 use schema::Collections;
-use session::{Bounds, Session};
+use session::Session;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 use tokio::sync::RwLock as Gate;
-use watchdog::Watchdog;
 use write::Prepared;
 
 /// Most documents that one job of a sweep deletes by one index; others write in between.
@@ -33,11 +32,20 @@ const SWEPT_AT_ONCE: u64 = 1000;
 /// of the thread waiting.
 const SMALL: usize = 64 << 10;
 
+/// What a read costs.
+#[derive(Clone, Copy)]
+enum Effort {
+    /// Documents by their ids, a few at most: done before another thread could have begun.
+    Lookup,
+    /// Anything else.
+    Search,
+}
+
 /// A tenant's documents. Cheap to clone.
 #[derive(Clone)]
 pub struct SqliteDocuments {
     database: Database,
-    bounds: Arc<Bounds>,
+    limits: Arc<Limits>,
     /// By component.
     components: Arc<RwLock<HashMap<String, Arc<Collections>>>>,
     /// Writers pass together, a change of indexes alone: or a document that was prepared before the
@@ -49,25 +57,18 @@ pub struct SqliteDocuments {
 
 impl SqliteDocuments {
     /// The documents in a tenant's file, with the default limits.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the process has no thread left.
-    pub async fn open(database: Database) -> Result<Self, Error> {
-        Self::open_with(database, Limits::default()).await
+    pub fn new(database: Database) -> Self {
+        Self::with_limits(database, Limits::default())
     }
 
     /// The documents in a tenant's file.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the process has no thread left.
-    pub async fn open_with(database: Database, limits: Limits) -> Result<Self, Error> {
-        let watchdog = Watchdog::start().map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self {
+    pub fn with_limits(database: Database, limits: Limits) -> Self {
+        Self {
             database,
-            bounds: Arc::new(Bounds { limits, watchdog }),
+            limits: Arc::new(limits),
             components: Arc::default(),
             gate: Arc::default(),
-        })
+        }
     }
 
     /// See [`crate::Backend::configure`].
@@ -80,15 +81,11 @@ impl SqliteDocuments {
         declared: &[CollectionDeclaration],
     ) -> Result<(), Error> {
         declaration::check(declared)?;
-        let made = Arc::new(schema::collections(
-            component,
-            declared,
-            &self.bounds.limits,
-        )?);
+        let made = Arc::new(schema::collections(component, declared, &self.limits)?);
         let (this, component) = (self.clone(), component.to_owned());
         let change = async move {
             let _alone = this.gate.write().await;
-            let (collections, limits) = (Arc::clone(&made), this.bounds.limits);
+            let (collections, limits) = (Arc::clone(&made), *this.limits);
             let job = move |connection: &Connection| {
                 let mut all = collections.values();
                 all.try_for_each(|collection| schema::configure(connection, collection, &limits))
@@ -122,9 +119,10 @@ impl SqliteDocuments {
         collection: &str,
         query: &Query,
     ) -> Result<Vec<String>, Error> {
-        let find = Find::parse(collection, query, &self.bounds.limits)?;
+        let find = Find::parse(collection, query, &self.limits)?;
         let explain = move |session: &Session<'_>| session.explain(&find);
-        self.reading(component, collection, explain).await
+        self.reading(component, collection, Effort::Search, explain)
+            .await
     }
 
     async fn delete_due(&self, now: Timestamp) -> Result<u64, Error> {
@@ -164,9 +162,9 @@ impl SqliteDocuments {
             {
                 return Ok(deleted);
             }
-            let bounds = Arc::clone(&self.bounds);
+            let limits = Arc::clone(&self.limits);
             let job = move |connection: &Connection| {
-                let session = Session::new(connection, &collection, &bounds, bounds.deadline());
+                let session = Session::new(connection, &collection, &limits, deadline(&limits));
                 let indexes = collection.indexes.iter();
                 let each = indexes.map(|index| session.delete_due(index, now, SWEPT_AT_ONCE));
                 each.collect::<Result<Vec<u64>, Error>>()
@@ -192,20 +190,24 @@ impl SqliteDocuments {
         &self,
         component: &str,
         name: &str,
+        effort: Effort,
         job: impl Fn(&Session<'_>) -> Result<R, Error> + Send + Sync + 'static,
     ) -> Result<R, Error> {
         let job = Arc::new(job);
         loop {
             let collection = known(&self.collections(component), component, name)?;
-            let (job, its, bounds) = (
+            let (job, its, limits) = (
                 Arc::clone(&job),
                 Arc::clone(&collection),
-                Arc::clone(&self.bounds),
+                Arc::clone(&self.limits),
             );
             let search = move |connection: &Connection| {
-                job(&Session::new(connection, &its, &bounds, bounds.deadline()))
+                job(&Session::new(connection, &its, &limits, deadline(&limits)))
             };
-            let answer = self.database.read(search).await;
+            let answer = match effort {
+                Effort::Search => self.database.read(search).await,
+                Effort::Lookup => self.database.read_short(search).await,
+            };
             // Perhaps an index was dropped just before it was read.
             if matches!(answer, Err(Error::Unavailable(_))) {
                 let gate = Arc::clone(&self.gate);
@@ -235,25 +237,25 @@ impl SqliteDocuments {
         collection: &str,
         documents: Vec<String>,
     ) -> Result<Vec<String>, Error> {
-        let bounds = Arc::clone(&self.bounds);
-        let most = bounds.limits.insert_batch;
+        let limits = Arc::clone(&self.limits);
+        let most = limits.insert_batch;
         check_count(documents.len(), "insert_batch", most, "insert")?;
-        let bytes = check_bytes(documents.iter().map(String::as_str), &bounds.limits)?;
+        let bytes = check_bytes(documents.iter().map(String::as_str), &limits)?;
         let _passed = self.gate.read().await;
         let collection = known(&self.collections(component), component, collection)?;
         let prepare = {
-            let (collection, bounds) = (Arc::clone(&collection), Arc::clone(&bounds));
+            let (collection, limits) = (Arc::clone(&collection), Arc::clone(&limits));
             move || {
                 let new = documents.iter().map(|document| {
-                    let document = request::json("document", document, &bounds.limits)?;
-                    Prepared::new(&collection, document, &bounds.limits)
+                    let document = request::json("document", document, &limits)?;
+                    Prepared::new(&collection, document, &limits)
                 });
                 new.collect::<Result<Vec<_>, Error>>()
             }
         };
         let new = aside(bytes, prepare).await?;
         let job = move |connection: &Connection| {
-            let session = Session::new(connection, &collection, &bounds, bounds.deadline());
+            let session = Session::new(connection, &collection, &limits, deadline(&limits));
             new.into_iter().map(|new| session.insert(new)).collect()
         };
         self.database.write(job).await
@@ -264,22 +266,22 @@ impl SqliteDocuments {
         component: Arc<str>,
         operations: Vec<Operation>,
     ) -> Result<Vec<Outcome>, Error> {
-        let bounds = Arc::clone(&self.bounds);
-        let most = bounds.limits.operations;
+        let limits = Arc::clone(&self.limits);
+        let most = limits.operations;
         check_count(operations.len(), "operations", most, "run")?;
-        let bytes = check_bytes(operations.iter().flat_map(request::texts), &bounds.limits)?;
+        let bytes = check_bytes(operations.iter().flat_map(request::texts), &limits)?;
         let _passed = self.gate.read().await;
         let collections = self.collections(&component);
         let parse = {
-            let bounds = Arc::clone(&bounds);
-            move || Step::parse_all(&collections, &component, operations, &bounds.limits)
+            let limits = Arc::clone(&limits);
+            move || Step::parse_all(&collections, &component, operations, &limits)
         };
         let steps = aside(bytes, parse).await?;
         let job = move |connection: &Connection| {
-            let deadline = bounds.deadline();
+            let until = deadline(&limits);
             let run = |(step, place): (Step, u32)| {
                 let collection = step.collection();
-                let session = Session::new(connection, &collection, &bounds, deadline);
+                let session = Session::new(connection, &collection, &limits, until);
                 step.run(session, place)
             };
             steps.into_iter().zip(0..).map(run).collect()
@@ -294,18 +296,23 @@ impl SqliteDocuments {
         (filter, update): (&str, &str),
         options: FindAndUpdate,
     ) -> Result<Option<String>, Error> {
-        let bounds = Arc::clone(&self.bounds);
-        let filter = request::filter(filter, &bounds.limits)?;
-        let update = request::update(update, &bounds.limits)?;
-        let sort = request::sort(options.sort.as_deref(), &bounds.limits)?;
+        let limits = Arc::clone(&self.limits);
+        let filter = request::filter(filter, &limits)?;
+        let update = request::update(update, &limits)?;
+        let sort = request::sort(options.sort.as_deref(), &limits)?;
         let _passed = self.gate.read().await;
         let collection = known(&self.collections(component), component, collection)?;
         let job = move |connection: &Connection| {
-            let session = Session::new(connection, &collection, &bounds, bounds.deadline());
+            let session = Session::new(connection, &collection, &limits, deadline(&limits));
             session.find_one_and_update(&filter, &update, &sort, &options)
         };
         self.database.write(job).await
     }
+}
+
+/// When an operation that begins now must be done.
+fn deadline(limits: &Limits) -> Instant {
+    Instant::now() + limits.query_time
 }
 
 /// Runs work on texts of so many bytes where it does not hold up others.

@@ -42,7 +42,7 @@ impl Session<'_> {
     /// The rows come in order and begin behind the cursor: nothing but the page is held.
     fn page_in_order(&self, plan: &Plan, find: &Find) -> Result<Found, Error> {
         let (mut skip, mut last, mut more) = (find.skip, None, false);
-        let mut answer = Answer::new(self.limits());
+        let mut answer = Answer::new(self.limits);
         self.each(plan, &find.filter, |mut found| {
             // Of a list, later entries lie behind the cursor though the document does not.
             if let Some(after) = &find.after
@@ -81,7 +81,7 @@ impl Session<'_> {
             .transpose()?;
         // One more than asked for tells whether there is a next page.
         let wanted = find.skip.saturating_add(find.limit).saturating_add(1);
-        let mut first = First::new(sort, wanted, self.limits());
+        let mut first = First::new(sort, wanted, self.limits);
         self.each(plan, &find.filter, |mut found| {
             let place = found.place(sort)?;
             let is_before = |after| sort.compare(&place, after).is_le();
@@ -94,7 +94,7 @@ impl Session<'_> {
         let mut places = places.split_off(find.skip.min(places.len()));
         let more = places.len() > find.limit;
         places.truncate(find.limit);
-        let mut answer = Answer::new(self.limits());
+        let mut answer = Answer::new(self.limits);
         for place in &places {
             let text = self.get(&place.id)?.unwrap_or_default();
             answer.push(projected(&place.id, text, find.projection.as_ref())?)?;
@@ -118,12 +118,12 @@ impl Session<'_> {
 
     /// The values of a field, each once, in order.
     pub(super) fn distinct(&self, field: &Path, filter: &Filter) -> Result<Vec<String>, Error> {
-        let mut values = Distinct::new(field, self.limits().distinct);
+        let mut values = Distinct::new(field, self.limits.distinct);
         let plan = self.collection.plan(filter, &Sort::default());
         self.each(&plan, filter, |mut found| {
             let added = values.add(found.document()?);
             added.map_err(|_| Error::Limit("distinct"))?;
-            if values.bytes() > self.limits().query.held_bytes {
+            if values.bytes() > self.limits.query.held_bytes {
                 return Err(Error::Limit("held"));
             }
             Ok(ControlFlow::Continue(()))
@@ -146,7 +146,7 @@ impl Session<'_> {
     }
 
     fn answer(&self, values: &[Value]) -> Result<Vec<String>, Error> {
-        let mut answer = Answer::new(self.limits());
+        let mut answer = Answer::new(self.limits);
         values
             .iter()
             .try_for_each(|value| answer.push(value.to_string()))?;

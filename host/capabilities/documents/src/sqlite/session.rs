@@ -1,9 +1,9 @@
 //! One operation on one collection, on one connection, until a deadline.
 
-use super::watchdog::Watchdog;
 use crate::{Error, Limits};
 use sbd_documents_query::sqlite::{Collection, Plan, SqlValue, Statement};
 use sbd_documents_query::{Filter, Sort, SortKey};
+use sbd_storage::Deadline;
 use sbd_storage::rusqlite::{Connection, Params, Row, params_from_iter, types};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -13,18 +13,12 @@ use std::time::Instant;
 /// About what an entry of a set or list takes beside its texts.
 pub(super) const ENTRY_BYTES: usize = 64;
 
-/// What all operations share.
-pub(super) struct Bounds {
-    pub(super) limits: Limits,
-    pub(super) watchdog: Watchdog,
-}
-
 /// A collection on a connection.
 #[derive(Clone, Copy)]
 pub(super) struct Session<'a> {
     pub(super) connection: &'a Connection,
     pub(super) collection: &'a Collection,
-    pub(super) bounds: &'a Bounds,
+    pub(super) limits: &'a Limits,
     deadline: Instant,
 }
 
@@ -35,34 +29,21 @@ pub(super) struct Found<'r> {
     document: Option<Value>,
 }
 
-// === impl Bounds ===
-
-impl Bounds {
-    /// When an operation that begins now must be done.
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.limits.query_time
-    }
-}
-
 // === impl Session ===
 
 impl<'a> Session<'a> {
     pub(super) fn new(
         connection: &'a Connection,
         collection: &'a Collection,
-        bounds: &'a Bounds,
+        limits: &'a Limits,
         deadline: Instant,
     ) -> Self {
         Self {
             connection,
             collection,
-            bounds,
+            limits,
             deadline,
         }
-    }
-
-    pub(super) fn limits(&self) -> &'a Limits {
-        &self.bounds.limits
     }
 
     /// The text of a document.
@@ -81,7 +62,7 @@ impl<'a> Session<'a> {
         filter: &Filter,
         mut visit: impl FnMut(Found<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        let _watched = self.bounds.watchdog.watch(self.connection, self.deadline);
+        let _deadline = Deadline::until(self.deadline);
         let mut prepared = self.connection.prepare_cached(&plan.statement.sql)?;
         let mut rows = prepared.query(params_from_iter(params(&plan.statement)))?;
         let (mut seen, mut seen_bytes) = (HashSet::new(), 0_usize);
@@ -98,7 +79,7 @@ impl<'a> Session<'a> {
                     continue;
                 }
                 seen_bytes += found.id.len() + ENTRY_BYTES;
-                if seen_bytes > self.limits().query.held_bytes {
+                if seen_bytes > self.limits.query.held_bytes {
                     return Err(Error::Limit("held"));
                 }
             }
@@ -112,7 +93,7 @@ impl<'a> Session<'a> {
 
     /// A number that one statement tells.
     pub(super) fn number(&self, statement: &Statement) -> Result<u64, Error> {
-        let _watched = self.bounds.watchdog.watch(self.connection, self.deadline);
+        let _deadline = Deadline::until(self.deadline);
         let mut prepared = self.connection.prepare_cached(&statement.sql)?;
         let number: i64 =
             prepared.query_row(params_from_iter(params(statement)), |row| row.get(0))?;
@@ -121,7 +102,7 @@ impl<'a> Session<'a> {
 
     /// A column of texts.
     pub(super) fn texts(&self, sql: &str, params: impl Params) -> Result<Vec<String>, Error> {
-        let _watched = self.bounds.watchdog.watch(self.connection, self.deadline);
+        let _deadline = Deadline::until(self.deadline);
         let mut prepared = self.connection.prepare_cached(sql)?;
         let texts = prepared.query_map(params, |row| row.get(0))?;
         Ok(texts.collect::<Result<_, _>>()?)

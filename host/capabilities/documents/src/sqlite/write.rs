@@ -162,7 +162,7 @@ impl Session<'_> {
         let mut ids = Vec::new();
         let plan = self.collection.plan(filter, &Sort::default());
         self.each(&plan, filter, |found| {
-            if ids.len() == self.limits().touched {
+            if ids.len() == self.limits.touched {
                 return Err(Error::Limit("touched"));
             }
             ids.push(found.id.to_owned());
@@ -192,7 +192,7 @@ impl Session<'_> {
             })?;
             return Ok(first);
         }
-        let mut first = First::new(sort, 1, self.limits());
+        let mut first = First::new(sort, 1, self.limits);
         self.each(&plan, filter, |mut found| {
             first.push(found.place(sort)?)?;
             Ok(ControlFlow::Continue(()))
@@ -217,7 +217,7 @@ impl Session<'_> {
         update: &Update,
         now: &str,
     ) -> Result<Option<String>, Error> {
-        let (collection, limits) = (self.collection, self.limits());
+        let (collection, limits) = (self.collection, self.limits);
         let before = entries(collection, &document, limits)?;
         if !update.apply(&mut document, now)? {
             return Ok(None);
@@ -245,7 +245,7 @@ impl Session<'_> {
         now: &str,
     ) -> Result<(String, String), Error> {
         let document = update.upserted(filter, now)?;
-        let new = Prepared::new(self.collection, document, self.limits())?;
+        let new = Prepared::new(self.collection, document, self.limits)?;
         let text = new.text.clone();
         Ok((self.insert(new)?, text))
     }

@@ -8,11 +8,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 async fn open(path: &std::path::Path, options: &Options) -> Arc<SqliteDocuments> {
-    Arc::new(
-        SqliteDocuments::open(Database::open(path, options).unwrap())
-            .await
-            .unwrap(),
-    )
+    Arc::new(SqliteDocuments::new(Database::open(path, options).unwrap()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -116,7 +112,7 @@ async fn a_full_disk_refuses_and_recovers() {
 
 async fn open_with(path: &std::path::Path, limits: Limits) -> Arc<SqliteDocuments> {
     let database = Database::open(path, &Options::default()).unwrap();
-    Arc::new(SqliteDocuments::open_with(database, limits).await.unwrap())
+    Arc::new(SqliteDocuments::with_limits(database, limits))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 async fn sqlite() -> (SqliteDocuments, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("default.db"), &Options::default()).unwrap();
-    (SqliteDocuments::open(database).await.unwrap(), folder)
+    (SqliteDocuments::new(database), folder)
 }
 
 conformance!(sqlite);

@@ -163,9 +163,13 @@ async fn routed<C: Components>(
         .find(uri.path())
         .ok_or_else(Refusal::not_found)?;
     exchange.record.route(&matched.route.pattern);
-    let (component, limits) = match &matched.route.target {
+    let (component, limits, spin_headers) = match &matched.route.target {
         Target::Static(answer) => return static_response(answer, &parts.method),
-        Target::Component { id, limits } => (id, limits),
+        Target::Component {
+            id,
+            limits,
+            spin_headers,
+        } => (id, limits, *spin_headers),
     };
     exchange.record.component(component);
 
@@ -206,7 +210,9 @@ async fn routed<C: Components>(
         return Err(Refusal::body_too_large(limits.body));
     }
     let (body, watch) = metered(incoming, limits.body);
-    headers::add_spin(&mut parts.headers, &uri, &matched, &exchange.peer.header);
+    if spin_headers {
+        headers::add_spin(&mut parts.headers, &uri, &matched, &exchange.peer.header);
+    }
 
     // Time limit. Around the component alone; how long its answer then streams is its affair.
     let call = Call {

@@ -3,7 +3,7 @@
 use crate::error::GatewayError;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use sbd_manifest::{App, Target as Declared};
+use sbd_manifest::{App, ComponentSettings, Target as Declared};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,11 @@ pub(crate) struct Route {
 
 /// What answers on a route.
 pub(crate) enum Target {
-    Component { id: Arc<str>, limits: Limits },
+    Component {
+        id: Arc<str>,
+        limits: Limits,
+        spin_headers: bool,
+    },
     Static(StaticResponse),
 }
 
@@ -73,6 +77,7 @@ impl Routes {
                     Target::Component {
                         id: Arc::clone(components.entry(id).or_insert_with(|| Arc::from(id))),
                         limits: Limits::of(app, id),
+                        spin_headers: setting(app, id, |settings| settings.spin_headers),
                     }
                 }
                 Declared::Static {
@@ -93,7 +98,7 @@ impl Routes {
             matcher: sbd_manifest::Routes::new(&app.triggers),
             documented: components
                 .into_iter()
-                .filter(|(id, _)| offers_openapi(app, id))
+                .filter(|(id, _)| setting(app, id, |settings| settings.openapi))
                 .map(|(_, id)| id)
                 .collect(),
             routes,
@@ -182,9 +187,9 @@ impl Limits {
     }
 }
 
-fn offers_openapi(app: &App, component: &str) -> bool {
+fn setting(app: &App, component: &str, read: impl Fn(&ComponentSettings) -> bool) -> bool {
     let declared = app.components.get(component);
-    declared.is_some_and(|component| component.settings.openapi)
+    declared.is_some_and(|component| read(&component.settings))
 }
 
 // === impl StaticResponse ===

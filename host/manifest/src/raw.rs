@@ -267,6 +267,7 @@ pub(crate) struct ComponentSettings {
     #[serde(default)]
     pub(crate) limits: Limits,
     pub(crate) openapi: Option<bool>,
+    pub(crate) spin_headers: Option<bool>,
 }
 
 #[derive(Deserialize)]

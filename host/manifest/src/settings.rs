@@ -47,6 +47,10 @@ pub struct ComponentSettings {
     pub limits: Limits,
     /// Whether the host asks it for `GET /-/openapi.json`. Default true.
     pub openapi: bool,
+    /// Whether requests carry Spin's own headers (`spin-path-info`, `spin-full-url`, ...). Default
+    /// true, because components of others may read them; seven headers cost a small component
+    /// about a tenth of a request.
+    pub spin_headers: bool,
 }
 
 // === impl AppSettings ===
@@ -111,6 +115,7 @@ impl Default for ComponentSettings {
             collections: BTreeMap::new(),
             limits: Limits::default(),
             openapi: true,
+            spin_headers: true,
         }
     }
 }
@@ -154,6 +159,7 @@ impl ComponentSettings {
             collections,
             limits: Limits::read(raw.limits, document),
             openapi: raw.openapi.unwrap_or(true),
+            spin_headers: raw.spin_headers.unwrap_or(true),
         }
     }
 }

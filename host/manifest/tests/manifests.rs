@@ -112,6 +112,7 @@ fn summary(app: &App) -> String {
             ),
             (settings.limits == plain.limits, settings.limits.to_string()),
             (settings.openapi, "no openapi".to_owned()),
+            (settings.spin_headers, "no spin headers".to_owned()),
         ];
         lines.extend(
             parts

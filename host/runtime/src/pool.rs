@@ -287,12 +287,11 @@ impl Blueprint {
     }
 }
 
-/// Between half of a number and the number. A guest that only works when it is reused exactly so
-/// often then fails in tests, not in production.
+/// Between three quarters of a number and the number. A guest that only works when it is reused
+/// exactly so often then fails in tests, not in production.
 fn about(most: usize) -> usize {
-    let half = most / 2;
-    let extra = (most - half) * usize::from(random_byte()) / usize::from(u8::MAX);
-    (half + extra).max(1)
+    let least = most - most / 4;
+    least + (most - least) * usize::from(random_byte()) / usize::from(u8::MAX)
 }
 
 /// Without randomness every worker lives equally long, which is correct too.

@@ -82,6 +82,20 @@ async fn guests_are_told_what_spin_tells_them() {
 }
 
 #[tokio::test]
+async fn a_component_can_do_without_what_spin_tells() {
+    let manifest = format!("{MANIFEST}\n[component.echo.tool.sbd]\nspin_headers = false\n");
+    let server = Server::of(&manifest).await;
+    let request = server.request(Method::GET, "/echo/a");
+    let request = request.header("spin-path-info", "forged");
+    let echo: Value = request.send().await.unwrap().json().await.unwrap();
+    let headers = echo["headers"].as_object().unwrap();
+    assert!(
+        !headers.keys().any(|name| name.starts_with("spin-")),
+        "{headers:?}"
+    );
+}
+
+#[tokio::test]
 async fn nothing_outside_reaches_the_reserved_paths() {
     // A component that has every path would get these, were they not refused.
     let manifest = MANIFEST.replace("/other/...", "/...");

@@ -1,4 +1,4 @@
-use crate::server::Server;
+use crate::server::{MANIFEST, Server};
 use sbd_gateway::openapi::problems;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering::SeqCst;
@@ -173,6 +173,19 @@ async fn components_are_asked_once_and_again_on_demand() {
     assert_eq!(server.fake.offers.load(SeqCst), 6);
     assert_eq!(merged(&server).await["paths"].as_object().unwrap().len(), 1);
     assert_eq!(server.fake.offers.load(SeqCst), 6);
+}
+
+#[tokio::test]
+async fn a_component_that_describes_nothing_is_not_asked() {
+    let manifest = format!("{MANIFEST}\n[component.other.tool.sbd]\nopenapi = false\n");
+    let server = Server::of(&manifest).await;
+    for name in ["echo", "other"] {
+        let offered = document(&format!("/{name}/{{id}}"), &json!({}));
+        server.fake.offer(name, offered);
+    }
+    let merged = merged(&server).await;
+    assert_eq!(merged["paths"].as_object().unwrap().len(), 1);
+    assert_eq!(server.fake.offers.load(SeqCst), 2, "auth and echo");
 }
 
 type Spoil = fn(&mut Value);

@@ -6,6 +6,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics::{Counter, Gauge, Histogram};
 use sbd_runtime::Body;
 use sbd_runtime::body::BodyError;
+use sbd_telemetry::access::Access;
 use sbd_telemetry::metrics::{HTTP_REQUEST_DURATION, HTTP_REQUESTS, HTTP_REQUESTS_IN_PROGRESS};
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -168,18 +169,16 @@ impl Drop for Record {
         let handles = self.series.handles(&self.labels);
         handles.requests.increment(1);
         handles.duration.record(self.to_head.unwrap_or(elapsed));
-        // Without the query: it may carry secrets.
-        tracing::info!(
-            target: "sbd::access",
-            request_id = &*self.request_id,
-            method = self.labels.method,
-            path = self.uri.path(),
-            status = self.labels.status,
-            duration_ms = elapsed.as_secs_f64() * 1000.0,
-            tenant = &*self.labels.tenant,
-            component = &*self.labels.component,
-            "request"
-        );
+        let access = Access {
+            request_id: &self.request_id,
+            method: self.labels.method,
+            path: self.uri.path(),
+            status: self.labels.status,
+            duration_ms: elapsed.as_secs_f64() * 1000.0,
+            tenant: &self.labels.tenant,
+            component: &self.labels.component,
+        };
+        access.log();
     }
 }
 

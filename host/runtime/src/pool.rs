@@ -247,7 +247,7 @@ impl HandlerState for Blueprint {
                 tenant: Arc::clone(&self.tenant),
                 component: Arc::clone(&self.component),
                 requests: about(self.limits.reuse_requests),
-                concurrent: about(self.limits.reuse_concurrent),
+                concurrent: self.limits.reuse_concurrent,
                 patience,
                 _alive: alive,
             },

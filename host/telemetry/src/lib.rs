@@ -4,6 +4,7 @@
 //! collects everything that the `metrics` macros record and renders it for Prometheus. Both are
 //! of the process: whoever calls second gets what the first one set up.
 
+pub mod access;
 mod error;
 mod lines;
 pub mod logs;

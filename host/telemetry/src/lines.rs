@@ -5,7 +5,7 @@
 //! everything before them along at once. A killed process loses the last [`PAUSE`] of lines.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 use tracing::{Level, Metadata};
@@ -21,7 +21,7 @@ pub(crate) struct Lines {
     waiting: Mutex<Vec<u8>>,
     /// Held while bytes are written, so that batches stay in order.
     out: Mutex<Box<dyn Write + Send>>,
-    thread: Mutex<Option<Thread>>,
+    thread: OnceLock<Thread>,
 }
 
 /// Takes one line.
@@ -37,7 +37,7 @@ impl Lines {
         Self {
             waiting: Mutex::default(),
             out: Mutex::new(Box::new(out)),
-            thread: Mutex::default(),
+            thread: OnceLock::new(),
         }
     }
 
@@ -51,8 +51,29 @@ impl Lines {
                 self.flush();
             }
         })?;
-        *locked(&self.thread) = Some(thread.thread().clone());
+        let _ = self.thread.set(thread.thread().clone());
         Ok(())
+    }
+
+    /// Takes a line that is not urgent.
+    pub(crate) fn take(&self, line: &[u8]) {
+        self.add(line, false);
+    }
+
+    fn add(&self, line: &[u8], is_urgent: bool) {
+        let mut waiting = locked(&self.waiting);
+        let is_first = waiting.is_empty();
+        waiting.extend_from_slice(line);
+        let is_too_much = waiting.len() > MOST;
+        drop(waiting);
+        match self.thread.get() {
+            Some(thread) if !is_urgent && !is_too_much => {
+                if is_first {
+                    thread.unpark();
+                }
+            }
+            _ => self.flush(),
+        }
     }
 
     /// Writes out what waits. Standard error that cannot be written to is nobody's to tell.
@@ -85,23 +106,7 @@ impl<'a> MakeWriter<'a> for &'static Lines {
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut waiting = locked(&self.lines.waiting);
-        let is_first = waiting.is_empty();
-        waiting.extend_from_slice(bytes);
-        let is_too_much = waiting.len() > MOST;
-        drop(waiting);
-        let thread = locked(&self.lines.thread);
-        match &*thread {
-            Some(thread) if !self.is_urgent && !is_too_much => {
-                if is_first {
-                    thread.unpark();
-                }
-            }
-            _ => {
-                drop(thread);
-                self.lines.flush();
-            }
-        }
+        self.lines.add(bytes, self.is_urgent);
         Ok(bytes.len())
     }
 

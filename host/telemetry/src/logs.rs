@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::lines::Lines;
+use std::cell::RefCell;
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 use std::sync::{LazyLock, OnceLock};
@@ -37,6 +38,9 @@ pub struct LogSettings {
     pub filter: String,
 }
 
+/// What the lines are, once it is settled.
+static IS_JSON: OnceLock<bool> = OnceLock::new();
+
 static STANDARD_ERROR: LazyLock<Lines> = LazyLock::new(|| Lines::new(std::io::stderr()));
 
 /// Sends log events to standard error from now on, those below a warning within 50 ms. Once that
@@ -50,6 +54,7 @@ pub fn init(settings: &LogSettings) -> Result<(), Error> {
     let terminal = std::io::stderr().is_terminal();
     let subscriber = subscriber(settings, terminal, &*STANDARD_ERROR)?;
     let installed = *INSTALLED.get_or_init(|| {
+        let _ = IS_JSON.set(settings.is_json(terminal));
         // Without its thread each line is written at once, which is slower and nothing else.
         let _ = STANDARD_ERROR.start();
         subscriber.try_init().is_ok()
@@ -58,6 +63,20 @@ pub fn init(settings: &LogSettings) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::Taken("logs"))
+    }
+}
+
+/// Writes one line of its own making, told whether lines are JSON; nothing before [`init`].
+pub(crate) fn write_line(write: impl FnOnce(&mut Vec<u8>, bool)) {
+    thread_local! {
+        static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    if let Some(json) = IS_JSON.get() {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            write(line, *json);
+            STANDARD_ERROR.take(line);
+        });
     }
 }
 
@@ -79,13 +98,8 @@ where
         filter: settings.filter.clone(),
         reason: error.to_string(),
     })?;
-    let json = match settings.format {
-        LogFormat::Auto => !terminal,
-        LogFormat::Compact => false,
-        LogFormat::Json => true,
-    };
     let lines = fmt::layer().with_writer(writer);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = if json {
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = if settings.is_json(terminal) {
         lines
             .json()
             .flatten_event(true)
@@ -122,6 +136,16 @@ impl FromStr for LogFormat {
 }
 
 // === impl LogSettings ===
+
+impl LogSettings {
+    fn is_json(&self, terminal: bool) -> bool {
+        match self.format {
+            LogFormat::Auto => !terminal,
+            LogFormat::Compact => false,
+            LogFormat::Json => true,
+        }
+    }
+}
 
 impl Default for LogSettings {
     fn default() -> Self {

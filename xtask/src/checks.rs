@@ -68,6 +68,7 @@ pub(crate) fn read_only(
     // Clippy is tied to the toolchain's own rustc: a target that lives beside it is out of its reach.
     if target.is_in_toolchain() {
         guests::clippy(target, &workspace.components())?;
+        guests::clippy(target, &workspace.portable())?;
         if !workspace.test_guests().is_empty() {
             guests::clippy(target, &workspace.test_guests())?;
         }

@@ -6,6 +6,9 @@ use tinyjson::JsonValue;
 
 use crate::process;
 
+/// Host crates that a component may bring along: the query language runs over Spin's SQLite as well.
+const PORTABLE: [&str; 1] = ["sbd-documents-query"];
+
 /// The workspace: where it is, where its build results go, who its members are.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -100,6 +103,12 @@ impl Workspace {
     /// The guests that only tests load.
     pub(crate) fn test_guests(&self) -> Vec<&Member> {
         self.with_role(&[Role::TestGuest])
+    }
+
+    /// The host crates that promise to build for the sandbox too.
+    pub(crate) fn portable(&self) -> Vec<&Member> {
+        let is_portable = |member: &&Member| PORTABLE.contains(&member.name.as_str());
+        self.members.iter().filter(is_portable).collect()
     }
 
     /// Everything that is compiled natively in the release profile: the host, the tests, and the components, whose

@@ -47,6 +47,7 @@ impl Components for Runtime {
             "compile_cache": {
                 "hits": stats.compile_cache.hits,
                 "misses": stats.compile_cache.misses,
+                "rejected": stats.compile_cache.rejected,
             },
         })
     }

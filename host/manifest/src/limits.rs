@@ -24,9 +24,10 @@ pub struct Limits {
     pub concurrency: usize,
     /// Instances at once, over all tenants. Default 64.
     pub instances: usize,
-    /// Requests that an instance answers before it is thrown away, about. Default 128.
+    /// Requests that an instance answers before it is thrown away; each draws a number between three
+    /// quarters of it and all of it. Default 128.
     pub reuse_requests: usize,
-    /// Requests that an instance answers at once, about. Default 16.
+    /// Requests that an instance answers at once. Default 16.
     pub reuse_concurrent: usize,
 }
 

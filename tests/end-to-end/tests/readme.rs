@@ -1,6 +1,6 @@
-//! The README's first session does what it says.
+//! What the README shows is true.
 //!
-//! It is the fenced block behind the comment `<!-- first session -->`. A line that begins with `$ `
+//! The first session is the fenced block behind the comment `<!-- first session -->`. A line that begins with `$ `
 //! is a command for the shell; the lines below it are what it answers. JSON is compared field by
 //! field as far as it is shown, and `…` stands for anything.
 
@@ -11,12 +11,11 @@
     reason = "a test fails by panicking"
 )]
 
-use sbd_tests::Server;
+use sbd_tests::{Application, Server, run};
 use serde_json::Value;
 use std::process::Command;
 
 const README: &str = include_str!("../../../README.md");
-const MARK: &str = "<!-- first session -->";
 const BETWEEN: &str = "--- next command ---";
 
 /// A command and the answer below it.
@@ -25,17 +24,21 @@ struct Step {
     answer: String,
 }
 
-fn session() -> Vec<Step> {
+/// The fenced block behind `<!-- MARK -->`.
+fn block(mark: &str, language: &str) -> &'static str {
     let (_, block) = README
-        .split_once(MARK)
-        .expect("README.md has no `<!-- first session -->`");
+        .split_once(&format!("<!-- {mark} -->"))
+        .unwrap_or_else(|| panic!("README.md has no `<!-- {mark} -->`"));
     let block = block
         .trim_start()
-        .strip_prefix("```sh\n")
-        .expect("no ```sh block follows the mark");
-    let (block, _) = block.split_once("\n```").expect("the block has no end");
+        .strip_prefix(&format!("```{language}\n"))
+        .unwrap_or_else(|| panic!("no ```{language} block follows `{mark}`"));
+    block.split_once("\n```").expect("the block has no end").0
+}
+
+fn session() -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for line in block.lines() {
+    for line in block("first session", "sh").lines() {
         match (line.strip_prefix("$ "), steps.last_mut()) {
             (Some(command), _) => steps.push(Step {
                 command: command.to_owned(),
@@ -102,6 +105,34 @@ fn contains(answer: &Value, shown: &Value, at: &str) -> Result<(), String> {
         _ if shown == answer => Ok(()),
         _ => Err(format!("{at} is {answer}, not {shown}")),
     }
+}
+
+#[test]
+fn the_settings_are_settings() {
+    let served = r#"
+        [[trigger.http]]
+        route = "/api/v1/auth/..."
+        component = "auth"
+        [component.auth]
+        source = "{guest:auth}"
+        tool.sbd.grants = ["documents", "passwords", "keys", "cache"]
+        [[trigger.http]]
+        route = "/api/v1/notes/..."
+        component = "notes"
+        [component.notes]
+        source = "{guest:notes}"
+    "#;
+    let app = Application::new(&format!("{served}\n{}\n", block("settings", "toml")));
+    let manifest = app.manifest().display().to_string();
+    let output = run(&["check", "--app", &manifest], &[], "");
+    assert!(output.success, "{}", output.stderr);
+    // The limits that are shown are the defaults: `auth` has no others.
+    let lines = output.stdout.lines();
+    let limits: Vec<&str> = lines
+        .filter_map(|line| Some(line.split_once("; memory")?.1))
+        .collect();
+    assert_eq!(limits.len(), 2, "{}", output.stdout);
+    assert_eq!(limits[0], limits[1], "{}", output.stdout);
 }
 
 #[test]

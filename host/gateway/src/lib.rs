@@ -5,6 +5,7 @@
 //! is are the components' affair.
 
 mod admin;
+mod arriving;
 mod authenticate;
 mod builtin;
 mod components;

@@ -1,6 +1,7 @@
 //! The request path: one stack, read from top to bottom. A layer stands where it does because of
 //! what must have happened above it; the comments say what.
 
+use crate::arriving::Arriving;
 use crate::builtin::Builtin;
 use crate::components::Components;
 use crate::cors;
@@ -82,6 +83,7 @@ async fn inside<C: Components>(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let (mut parts, incoming) = request.into_parts();
+    let incoming = Arriving::new(&parts, incoming);
 
     // Reserved headers from outside go before anybody could read them.
     headers::drop_reserved(&mut parts.headers);
@@ -149,7 +151,7 @@ async fn routed<C: Components>(
     edge: &Edge<C>,
     exchange: &mut Exchange<'_>,
     mut parts: Parts,
-    incoming: Incoming,
+    incoming: Arriving,
 ) -> Result<Response<Body>, Refusal> {
     // Version by `Accept`. Before routing, which knows versions by path only.
     if let Some(uri) = version::select(&parts) {

@@ -1,9 +1,9 @@
 //! The body of a request: not longer than allowed, and known to be whole or broken.
 
+use crate::arriving::Arriving;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use sbd_runtime::body::BodyError;
 use sbd_runtime::{Body, body};
 use std::pin::Pin;
@@ -27,14 +27,14 @@ pub(crate) enum Fate {
 pub(crate) struct Watch(Option<Arc<AtomicU8>>);
 
 struct Metered {
-    incoming: Incoming,
+    incoming: Arriving,
     left: u64,
     limit: u64,
     fate: Arc<AtomicU8>,
 }
 
 /// The body as a guest gets it, and the watch over it.
-pub(crate) fn metered(incoming: Incoming, limit: u64) -> (Body, Watch) {
+pub(crate) fn metered(incoming: Arriving, limit: u64) -> (Body, Watch) {
     if incoming.is_end_stream() {
         return (body::empty(), Watch(None));
     }

@@ -211,9 +211,24 @@ async fn bodies_on_the_wire() {
         "{head}transfer-encoding: chunked\r\n\r\n{}0\r\n\r\n",
         chunk.repeat(40)
     );
-    // The answer may be lost when the server closes while it is still being sent to.
-    if let Some(reply) = server.raw(chunked).await {
-        refused(&reply, 413, "BODY_TOO_LARGE");
+    refused(&server.raw(chunked).await.unwrap(), 413, "BODY_TOO_LARGE");
+    // Nor is a refusal lost that is there long before the client has said it all.
+    for path in [FAMILIES, "/api/v1/nothing"] {
+        for framing in ["content-length: 8000000", "transfer-encoding: chunked"] {
+            let head = head.replacen(FAMILIES, path, 1);
+            let mut request = format!("{head}{framing}\r\n\r\n");
+            if framing.contains("chunked") {
+                request += &format!("{:x}\r\n", 8_000_000);
+            }
+            request += &"x".repeat(8_000_000);
+            if framing.contains("chunked") {
+                request += "\r\n0\r\n\r\n";
+            }
+            match path {
+                FAMILIES => refused(&server.raw(request).await.unwrap(), 413, "BODY_TOO_LARGE"),
+                _ => refused(&server.raw(request).await.unwrap(), 404, "NOT_FOUND"),
+            }
+        }
     }
     for broken in [
         "zz\r\n{}\r\n",

@@ -132,10 +132,12 @@ impl Authenticator {
                 };
                 // Of many requests with one new token the first asks, the others wait for it. A
                 // failure to ask is shared by those who wait and then forgotten.
-                self.answers
-                    .try_get_with(key, self.ask(components, call, token))
-                    .await
-                    .map_err(|refusal| (*refusal).clone())?
+                Box::pin(
+                    self.answers
+                        .try_get_with(key, self.ask(components, call, token)),
+                )
+                .await
+                .map_err(|refusal| (*refusal).clone())?
             }
         };
         // Looked at after the answer is in, from the cache or from the component alike: a logout

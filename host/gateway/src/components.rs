@@ -9,7 +9,7 @@ pub type RevocationListener = Box<dyn Fn(&str, &[String]) + Send + Sync>;
 
 /// The components behind the gateway.
 pub trait Components: Send + Sync + 'static {
-    /// Sends a request to one component of one tenant.
+    /// Sends a request to one component of one tenant. Ends within the component's time limits.
     ///
     /// # Errors
     /// When no response came back; see [`InvokeError`].

@@ -10,9 +10,9 @@ use std::time::Duration;
 pub struct GatewayConfig {
     /// Connections open at once. Further clients wait in the listener's backlog.
     pub max_connections: usize,
-    /// How long a client may take to send a request's head, and how long an idle HTTP/1.1
-    /// connection is kept.
-    pub header_read_timeout: Duration,
+    /// How long a connection is kept without a request under way; so also how long a client may
+    /// take to send a request's head.
+    pub idle_timeout: Duration,
     /// Largest head of a request in bytes; more is answered 431. At least 8192 (hyper's floor).
     pub max_header_bytes: usize,
     /// Longest path with query in bytes; more is answered 414.
@@ -30,7 +30,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             max_connections: 4096,
-            header_read_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(15),
             max_header_bytes: 64 * 1024,
             max_uri_bytes: 8 * 1024,
             shutdown_grace: Duration::from_secs(30),

@@ -97,7 +97,7 @@ impl<C: Components> Gateway<C> {
         };
         let limits = ServerLimits {
             connections: config.max_connections,
-            header_read_timeout: config.header_read_timeout,
+            idle_timeout: config.idle_timeout,
             header_bytes: config.max_header_bytes,
             grace: config.shutdown_grace,
         };

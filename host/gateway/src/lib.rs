@@ -4,6 +4,7 @@
 //! top to bottom. The gateway knows no domain: whoever calls, what they may do and what the answer
 //! is are the components' affair.
 
+mod activity;
 mod admin;
 mod arriving;
 mod authenticate;

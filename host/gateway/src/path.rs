@@ -21,7 +21,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use sbd_runtime::{Body, Call, InvokeError, body};
+use sbd_runtime::{Body, Call, body};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -37,6 +37,9 @@ struct Exchange<'a> {
 }
 
 /// Answers one request from outside.
+///
+/// What few requests take is boxed on this path: a future is copied whole on its way to the
+/// connection, and its size is that of everything it might wait for.
 pub(crate) async fn answer<C: Components>(
     edge: Arc<Edge<C>>,
     peer: Arc<Peer>,
@@ -53,8 +56,8 @@ pub(crate) async fn answer<C: Components>(
 
     // Panics. Below the record, so that they are counted; above the rest, so that none ends the
     // connection and the requests that share it.
-    let below = inside(&edge, &peer, &id.text, &mut record, request);
-    let mut response = match AssertUnwindSafe(below).catch_unwind().await {
+    let below = AssertUnwindSafe(inside(&edge, &peer, &id.text, &mut record, request));
+    let mut response = match below.catch_unwind().await {
         Ok(response) => response,
         Err(_) => {
             tracing::error!(
@@ -112,7 +115,7 @@ async fn inside<C: Components>(
     // components are not.
     if let Some(builtin) = Builtin::at(parts.uri.path(), &edge.yields) {
         exchange.record.route(&Arc::from(builtin.label()));
-        let answer = own_page(edge, &exchange, builtin, &parts).await;
+        let answer = Box::pin(own_page(edge, &exchange, builtin, &parts)).await;
         return answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
     }
 
@@ -125,7 +128,7 @@ async fn inside<C: Components>(
     // refusals from below need these headers too, or a page could not read them.
     let mut extra = None;
     if let Some(cors) = &edge.cors {
-        let headers = cors.headers(&parts).await;
+        let headers = Box::pin(cors.headers(&parts)).await;
         if cors::is_preflight(&parts) {
             let mut response = Response::new(body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
@@ -216,7 +219,7 @@ async fn routed<C: Components>(
         headers::add_spin(&mut parts.headers, &uri, &matched, &exchange.peer.header);
     }
 
-    // Time limit. Around the component alone; how long its answer then streams is its affair.
+    // The component. How long it may take is the runtime's to watch over, as every limit on guests.
     let call = Call {
         tenant: Arc::clone(&exchange.tenant),
         component: Arc::clone(component),
@@ -225,10 +228,8 @@ async fn routed<C: Components>(
     };
     let answer = edge
         .components
-        .invoke(call, Request::from_parts(parts, body));
-    let answer = tokio::time::timeout(limits.time, answer)
-        .await
-        .unwrap_or(Err(InvokeError::Timeout(limits.time)));
+        .invoke(call, Request::from_parts(parts, body))
+        .await;
 
     // A guest cannot know what a body that failed under it means to the client; we do.
     match watch.fate() {

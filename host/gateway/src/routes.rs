@@ -172,8 +172,7 @@ fn prefix(pattern: &str) -> &str {
 // === impl Limits ===
 
 impl Limits {
-    /// The limits of a component. The time is what the runtime's own two take together: it knows
-    /// which one was reached and says so; this one only stands behind it.
+    /// The limits of a component. The time is what the runtime's own two take together.
     pub(crate) fn of(app: &App, component: &str) -> Self {
         let declared = app
             .components

@@ -1,5 +1,6 @@
 //! Sockets: HTTP/1.1 and HTTP/2 (by prior knowledge) on one listener, bounded, and ended in order.
 
+use crate::activity::{Activity, Answering};
 use crate::headers;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -12,16 +13,18 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Requests of one HTTP/2 connection at once.
 const STREAMS: u32 = 256;
 /// A silent HTTP/2 peer is asked for a sign of life this often, and has as long to give it.
 const PING: Duration = Duration::from_secs(20);
+/// A connection that has been idle too long is asked to close, and cut when it has not after this.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Pause after `accept` failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -29,7 +32,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerLimits {
     pub(crate) connections: usize,
-    pub(crate) header_read_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
     pub(crate) header_bytes: usize,
     pub(crate) grace: Duration,
 }
@@ -52,7 +55,7 @@ pub(crate) async fn run<H, F, B>(
 ) where
     H: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: HttpBody<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+    B: HttpBody<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static,
 {
     let builder = Arc::new(builder(limits));
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -82,7 +85,7 @@ pub(crate) async fn run<H, F, B>(
             Arc::clone(&builder),
             stream,
             address,
-            limits.header_read_timeout,
+            limits.idle_timeout,
             closed.clone(),
             handler.clone(),
         );
@@ -108,11 +111,7 @@ fn builder(limits: ServerLimits) -> Builder<TokioExecutor> {
     // Below 8192 hyper panics.
     let header_bytes = limits.header_bytes.max(8192);
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
-        .max_buf_size(header_bytes);
+    builder.http1().max_buf_size(header_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -133,7 +132,7 @@ async fn connection<H, F, B>(
 ) where
     H: Fn(Arc<Peer>, Request<Incoming>) -> F,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: HttpBody<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+    B: HttpBody<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static,
 {
     // Small answers must not wait for the acknowledgement of earlier ones.
     if let Err(error) = stream.set_nodelay(true) {
@@ -143,17 +142,16 @@ async fn connection<H, F, B>(
         address,
         header: headers::address(address),
     });
-    let spoken = AtomicBool::new(false);
+    let activity = Arc::new(Activity::new());
     let service = service_fn(|request| {
-        spoken.store(true, Ordering::Relaxed);
+        let busy = activity.begin();
         let response = handler(Arc::clone(&peer), request);
-        async move { Ok::<_, Infallible>(response.await) }
+        async move { Ok::<_, Infallible>(response.await.map(|body| Answering::new(body, busy))) }
     });
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    // hyper's own timer starts once it knows the protocol; a client that never says enough for
-    // that is ended by this one.
-    let mut first_words = pin!(tokio::time::sleep(patience));
-    let mut waiting = true;
+    // Covers a head that does not come, or not to its end, and an HTTP/2 connection nobody uses.
+    let mut watch = pin!(tokio::time::sleep(patience));
+    let mut farewell = false;
     let mut open = true;
     loop {
         tokio::select! {
@@ -163,12 +161,17 @@ async fn connection<H, F, B>(
                 }
                 return;
             }
-            () = first_words.as_mut(), if waiting => {
-                waiting = false;
-                if !spoken.load(Ordering::Relaxed) {
-                    return;
+            () = watch.as_mut() => match activity.idle_at(patience) {
+                Some(deadline) => {
+                    watch.as_mut().reset(deadline);
                 }
-            }
+                None if farewell => return,
+                None => {
+                    farewell = true;
+                    serving.as_mut().graceful_shutdown();
+                    watch.as_mut().reset(Instant::now() + FAREWELL);
+                }
+            },
             _ = closing.changed(), if open => {
                 open = false;
                 serving.as_mut().graceful_shutdown();

@@ -173,12 +173,8 @@ impl Runtime {
     /// # Errors
     /// When its database cannot be opened or does not fit the declared indexes.
     pub async fn open_tenant(&self, name: &Arc<str>) -> Result<(), Error> {
-        self.inner
-            .tenant(name)
-            .await?
-            .get_or_try_init(|| Tenant::open(&self.inner, name))
-            .await
-            .map(drop)
+        let place = self.inner.place(name)?;
+        self.inner.open(&place, name).await
     }
 
     /// Sends a request to a component. Headers that begin with `sbd-` are replaced by the host's.
@@ -288,13 +284,24 @@ impl Inner {
     }
 
     /// The tenant's place, open or not.
-    async fn tenant(&self, name: &Arc<str>) -> Result<Arc<OnceCell<Tenant>>, Error> {
+    fn place(&self, name: &Arc<str>) -> Result<Arc<OnceCell<Tenant>>, Error> {
         let poisoned = || Error::capability("storage", &"a thread panicked while opening a tenant");
-        if let Some(tenant) = self.tenants.read().map_err(|_| poisoned())?.get(name) {
-            return Ok(Arc::clone(tenant));
+        if let Some(place) = self.tenants.read().map_err(|_| poisoned())?.get(name) {
+            return Ok(Arc::clone(place));
         }
         let mut tenants = self.tenants.write().map_err(|_| poisoned())?;
         Ok(Arc::clone(tenants.entry(Arc::clone(name)).or_default()))
+    }
+
+    async fn open(
+        self: &Arc<Self>,
+        place: &OnceCell<Tenant>,
+        name: &Arc<str>,
+    ) -> Result<(), Error> {
+        place
+            .get_or_try_init(|| Tenant::open(self, name))
+            .await
+            .map(drop)
     }
 
     /// The way of every request to every component, from outside or from another component.
@@ -303,17 +310,16 @@ impl Inner {
         call: Chained,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
-        let place = self
-            .tenant(&call.tenant)
-            .await
-            .map_err(|error| InvokeError::CannotStart(error.to_string()))?;
-        let tenant = place
-            .get_or_try_init(|| Tenant::open(self, &call.tenant))
-            .await
-            .map_err(|error| InvokeError::CannotStart(error.to_string()))?;
-        let pool = tenant
-            .pools
-            .get(&call.component)
+        let unopened = |error: Error| InvokeError::CannotStart(error.to_string());
+        let place = self.place(&call.tenant).map_err(unopened)?;
+        if !place.initialized() {
+            // Boxed: it happens once, and would make the future of every request larger.
+            let opening = Box::pin(self.open(&place, &call.tenant));
+            opening.await.map_err(unopened)?;
+        }
+        let pool = place
+            .get()
+            .and_then(|tenant| tenant.pools.get(&call.component))
             .ok_or_else(|| InvokeError::UnknownComponent(call.component.to_string()))?;
         describe(&mut request, &call)?;
         let mut response = pool.handle(call.origin, request).await?;

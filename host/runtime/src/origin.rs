@@ -4,6 +4,7 @@ use http::HeaderValue;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
 use wasmtime::AsContextMut;
 use wasmtime::component::GuestTaskId;
 
@@ -18,6 +19,8 @@ pub(crate) struct Origin {
     pub(crate) depth: u8,
     /// Whether the instance was stopped for computing too long, which wasmtime tells as a trap.
     pub(crate) over_time: AtomicBool,
+    /// Nobody waits for the answer any more, because it took too long.
+    given_up: Notify,
 }
 
 /// The origin on whose behalf an instance runs right now. Shared with the log streams of the
@@ -46,7 +49,18 @@ impl Origin {
             caller,
             depth,
             over_time: AtomicBool::new(false),
+            given_up: Notify::new(),
         }
+    }
+
+    /// Ends the wait for an answer.
+    pub(crate) fn give_up(&self) {
+        self.given_up.notify_one();
+    }
+
+    /// Resolves once nobody waits for the answer any more.
+    pub(crate) async fn given_up(self: Arc<Self>) {
+        self.given_up.notified().await;
     }
 }
 

@@ -1,27 +1,49 @@
 //! Log lines on their way to standard error.
 //!
-//! A line a request is the common case, and a system call and a lock a line would cost more than
-//! many requests do. So lines gather for a moment and leave together; warnings and errors take
-//! everything before them along at once. A killed process loses the last [`PAUSE`] of lines.
+//! A line a request is the common case, and a system call a line would cost more than many requests
+//! do. So lines gather for a moment and leave together, and those of the access log are not even
+//! put into words before; warnings and errors take everything before them along at once. A killed
+//! process loses the last [`PAUSE`] of lines.
 
+use crate::access::{Access, Entry};
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How long lines gather.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes that may gather before whoever logs has to write them out itself.
-const MOST: usize = 256 << 10;
+const MOST: usize = 512 << 10;
 
 /// Gathers lines. One for the process, because there is one standard error.
 pub(crate) struct Lines {
-    waiting: Mutex<Vec<u8>>,
+    waiting: Mutex<Batch>,
     /// Held while bytes are written, so that batches stay in order.
-    out: Mutex<Box<dyn Write + Send>>,
+    out: Mutex<Out>,
     thread: OnceLock<Thread>,
+    is_json: OnceLock<bool>,
+}
+
+#[derive(Default)]
+struct Batch {
+    waiting: Vec<Waiting>,
+    /// The texts of what waits, one behind the other.
+    texts: String,
+}
+
+enum Waiting {
+    Line(usize),
+    Access(Entry),
+}
+
+/// The writer, and room that is used again for each batch.
+struct Out {
+    writer: Box<dyn Write + Send>,
+    batch: Batch,
+    lines: Vec<u8>,
 }
 
 /// Takes one line.
@@ -36,13 +58,20 @@ impl Lines {
     pub(crate) fn new(out: impl Write + Send + 'static) -> Self {
         Self {
             waiting: Mutex::default(),
-            out: Mutex::new(Box::new(out)),
+            out: Mutex::new(Out {
+                writer: Box::new(out),
+                batch: Batch::default(),
+                lines: Vec::new(),
+            }),
             thread: OnceLock::new(),
+            is_json: OnceLock::new(),
         }
     }
 
-    /// Starts the thread that writes lines out. Without it every line is urgent.
-    pub(crate) fn start(&'static self) -> io::Result<()> {
+    /// Says what the lines are, and starts the thread that writes them out. Without it every line
+    /// is urgent.
+    pub(crate) fn start(&'static self, is_json: bool) -> io::Result<()> {
+        let _ = self.is_json.set(is_json);
         let thread = std::thread::Builder::new().name("sbd-log".to_owned());
         let thread = thread.spawn(|| {
             loop {
@@ -55,17 +84,21 @@ impl Lines {
         Ok(())
     }
 
-    /// Takes a line that is not urgent.
-    pub(crate) fn take(&self, line: &[u8]) {
-        self.add(line, false);
+    /// Takes an entry of the access log; nothing before the start.
+    pub(crate) fn take(&self, access: &Access<'_>, time: SystemTime) {
+        if self.is_json.get().is_some() {
+            let entry = |texts: &mut String| Waiting::Access(Entry::new(access, time, texts));
+            self.add(entry, false);
+        }
     }
 
-    fn add(&self, line: &[u8], is_urgent: bool) {
-        let mut waiting = locked(&self.waiting);
-        let is_first = waiting.is_empty();
-        waiting.extend_from_slice(line);
-        let is_too_much = waiting.len() > MOST;
-        drop(waiting);
+    fn add(&self, waiting: impl FnOnce(&mut String) -> Waiting, is_urgent: bool) {
+        let mut batch = locked(&self.waiting);
+        let is_first = batch.waiting.is_empty();
+        let waiting = waiting(&mut batch.texts);
+        batch.waiting.push(waiting);
+        let is_too_much = batch.texts.len() > MOST;
+        drop(batch);
         match self.thread.get() {
             Some(thread) if !is_urgent && !is_too_much => {
                 if is_first {
@@ -79,8 +112,28 @@ impl Lines {
     /// Writes out what waits. Standard error that cannot be written to is nobody's to tell.
     pub(crate) fn flush(&self) {
         let mut out = locked(&self.out);
-        let waiting = std::mem::take(&mut *locked(&self.waiting));
-        let _ = out.write_all(&waiting).and_then(|()| out.flush());
+        let Out {
+            writer,
+            batch,
+            lines,
+        } = &mut *out;
+        std::mem::swap(batch, &mut locked(&self.waiting));
+        let is_json = self.is_json.get().is_none_or(|json| *json);
+        let mut texts = batch.texts.as_str();
+        for waiting in batch.waiting.drain(..) {
+            match waiting {
+                Waiting::Line(length) => {
+                    let (line, rest) = texts.split_at_checked(length).unwrap_or_default();
+                    lines.extend_from_slice(line.as_bytes());
+                    texts = rest;
+                }
+                Waiting::Access(entry) => entry.write(&mut texts, lines, is_json),
+            }
+        }
+        batch.texts.clear();
+        let _ = writer.write_all(lines).and_then(|()| writer.flush());
+        lines.clear();
+        lines.shrink_to(MOST);
     }
 }
 
@@ -106,7 +159,12 @@ impl<'a> MakeWriter<'a> for &'static Lines {
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.lines.add(bytes, self.is_urgent);
+        let text = String::from_utf8_lossy(bytes);
+        let line = |texts: &mut String| {
+            texts.push_str(&text);
+            Waiting::Line(text.len())
+        };
+        self.lines.add(line, self.is_urgent);
         Ok(bytes.len())
     }
 
@@ -152,7 +210,7 @@ mod tests {
     #[test]
     fn lines_gather_and_leave_together() {
         let (lines, written) = lines();
-        lines.start().unwrap();
+        lines.start(true).unwrap();
         line(lines, false).write_all(b"one\n").unwrap();
         line(lines, false).write_all(b"two\n").unwrap();
         assert_eq!(written.recv().unwrap(), "one\ntwo\n");
@@ -163,7 +221,7 @@ mod tests {
     #[test]
     fn a_warning_takes_along_what_waits() {
         let (lines, written) = lines();
-        lines.start().unwrap();
+        lines.start(true).unwrap();
         line(lines, false).write_all(b"before\n").unwrap();
         line(lines, true).write_all(b"warning\n").unwrap();
         let now: String = written.try_iter().collect();
@@ -173,23 +231,23 @@ mod tests {
     #[test]
     fn a_flood_is_written_by_those_who_log() {
         let (lines, written) = lines();
-        lines.start().unwrap();
+        lines.start(true).unwrap();
         let line_of_one_kib = [b'x'; 1024];
-        for _ in 0..1000 {
+        for _ in 0..4000 {
             line(lines, false).write_all(&line_of_one_kib).unwrap();
-            assert!(locked(&lines.waiting).len() <= MOST + 1024);
+            assert!(locked(&lines.waiting).texts.len() <= MOST + 1024);
         }
         lines.flush();
         assert_eq!(
             written.try_iter().map(|batch| batch.len()).sum::<usize>(),
-            1000 << 10
+            4000 << 10
         );
     }
 
     #[test]
     fn nothing_is_lost_and_lines_stay_whole() {
         let (lines, written) = lines();
-        lines.start().unwrap();
+        lines.start(true).unwrap();
         let barrier = Arc::new(std::sync::Barrier::new(8));
         let threads: Vec<_> = (0..8)
             .map(|thread| {

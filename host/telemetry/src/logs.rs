@@ -2,7 +2,6 @@
 
 use crate::Error;
 use crate::lines::Lines;
-use std::cell::RefCell;
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 use std::sync::{LazyLock, OnceLock};
@@ -38,10 +37,7 @@ pub struct LogSettings {
     pub filter: String,
 }
 
-/// What the lines are, once it is settled.
-static IS_JSON: OnceLock<bool> = OnceLock::new();
-
-static STANDARD_ERROR: LazyLock<Lines> = LazyLock::new(|| Lines::new(std::io::stderr()));
+pub(crate) static STANDARD_ERROR: LazyLock<Lines> = LazyLock::new(|| Lines::new(std::io::stderr()));
 
 /// Sends log events to standard error from now on, those below a warning within 50 ms. Once that
 /// is done, later calls change nothing and answer `Ok`.
@@ -54,29 +50,14 @@ pub fn init(settings: &LogSettings) -> Result<(), Error> {
     let terminal = std::io::stderr().is_terminal();
     let subscriber = subscriber(settings, terminal, &*STANDARD_ERROR)?;
     let installed = *INSTALLED.get_or_init(|| {
-        let _ = IS_JSON.set(settings.is_json(terminal));
         // Without its thread each line is written at once, which is slower and nothing else.
-        let _ = STANDARD_ERROR.start();
+        let _ = STANDARD_ERROR.start(settings.is_json(terminal));
         subscriber.try_init().is_ok()
     });
     if installed {
         Ok(())
     } else {
         Err(Error::Taken("logs"))
-    }
-}
-
-/// Writes one line of its own making, told whether lines are JSON; nothing before [`init`].
-pub(crate) fn write_line(write: impl FnOnce(&mut Vec<u8>, bool)) {
-    thread_local! {
-        static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    if let Some(json) = IS_JSON.get() {
-        LINE.with_borrow_mut(|line| {
-            line.clear();
-            write(line, *json);
-            STANDARD_ERROR.take(line);
-        });
     }
 }
 

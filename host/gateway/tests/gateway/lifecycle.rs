@@ -132,9 +132,9 @@ async fn a_client_that_leaves_ends_its_request() {
 
 #[tokio::test]
 async fn clients_that_say_nothing_or_too_little_are_let_go() {
-    let header_read_timeout = Duration::from_millis(100);
+    let idle_timeout = Duration::from_millis(100);
     let server = Server::with(GatewayConfig {
-        header_read_timeout,
+        idle_timeout,
         ..GatewayConfig::default()
     })
     .await;

@@ -172,7 +172,6 @@ impl Fake {
         self.reached.fetch_add(1, Ordering::SeqCst);
         match path {
             "/echo/panic" => panic!("on purpose"),
-            "/echo/hang" => std::future::pending().await,
             "/echo/wait" => {
                 let mut guard = DropGuard(Some(Arc::clone(&self.dropped)));
                 self.arrived.notify_one();

@@ -148,6 +148,43 @@ async fn clients_that_say_nothing_or_too_little_are_let_go() {
 }
 
 #[tokio::test]
+async fn a_connection_is_kept_while_it_works_and_closed_when_idle() {
+    let server = Server::with(GatewayConfig {
+        idle_timeout: Duration::from_millis(100),
+        ..GatewayConfig::default()
+    })
+    .await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /echo/wait HTTP/1.1\r\nhost: h\r\n\r\n")
+        .await
+        .unwrap();
+    server.fake.arrived.notified().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.fake.release.notify_one();
+    // Nobody asked for it to be closed, so that it ends is the time-out's doing.
+    let (status, head, _) = parts(&read_to_end(&mut stream).await);
+    assert_eq!(status, 200);
+    assert!(!head.contains("connection: close"), "{head}");
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"POST /nothing HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 4000000\r\n\r\n")
+        .await
+        .unwrap();
+    // The refusal is on its way before the body; none of these writes may fail for that.
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        stream.write_all(&[b'x'; 100_000]).await.unwrap();
+    }
+    assert_eq!(parts(&read_to_end(&mut stream).await).0, 404);
+}
+
+#[tokio::test]
 async fn connections_past_the_limit_wait_for_a_place() {
     let server = Server::with(GatewayConfig {
         max_connections: 1,

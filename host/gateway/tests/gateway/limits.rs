@@ -152,15 +152,6 @@ async fn a_streamed_body_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
-async fn a_component_that_does_not_answer_is_given_up() {
-    let server = Server::of(&limited(
-        "request_timeout = \"100ms\"\nqueue_wait = \"1ms\"",
-    ))
-    .await;
-    assert_eq!(error(server.get("/echo/hang").await, 504).await, "TIMEOUT");
-}
-
-#[tokio::test]
 async fn a_long_address_is_refused() {
     let server = Server::start().await;
     let refused = server.get(&format!("/echo/{}", "a".repeat(8 * 1024))).await;

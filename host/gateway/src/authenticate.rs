@@ -3,7 +3,6 @@
 use crate::components::Components;
 use crate::error::Refusal;
 use crate::revoked::Revocations;
-use crate::routes::Limits;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use moka::Expiry;
@@ -30,7 +29,6 @@ pub(crate) struct Authenticator {
     component: Option<Arc<str>>,
     answers: Cache<Fingerprint, Answer>,
     revoked: Arc<Revocations>,
-    time_limit: Duration,
 }
 
 /// SHA-256 of tenant and token: the cache holds no token.
@@ -88,7 +86,6 @@ impl Authenticator {
     pub(crate) fn new(app: &App, revoked: Arc<Revocations>) -> Self {
         let component = app.settings.auth.as_deref();
         Self {
-            time_limit: Limits::of(app, component.unwrap_or_default()).time,
             component: component.map(Arc::from),
             answers: Cache::builder()
                 .max_capacity(ANSWERS)
@@ -169,18 +166,15 @@ impl Authenticator {
             Refusal::internal()
         };
         let request = question(&component, token).map_err(|error| unusable(&error))?;
-        let exchange = async {
-            let answer = components.invoke(call, request).await;
-            let (head, body) = answer
-                .map_err(|error| Refusal::from_component(&error, &component, &request_id))?
-                .into_parts();
-            let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| unusable(&error))?.to_bytes();
-            Ok((head.status, body))
-        };
-        let (status, body) = tokio::time::timeout(self.time_limit, exchange)
-            .await
-            .map_err(|_| Refusal::timeout(self.time_limit))??;
+        let answer = components.invoke(call, request).await;
+        let (head, body) = answer
+            .map_err(|error| Refusal::from_component(&error, &component, &request_id))?
+            .into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+        let (status, body) = (
+            head.status,
+            body.map_err(|error| unusable(&error))?.to_bytes(),
+        );
         match status {
             StatusCode::OK => {
                 let caller = caller(tenant, &body).map_err(|error| unusable(&error))?;

@@ -1,7 +1,7 @@
 //! Refusals: the one place where whatever went wrong becomes a status and the standard body.
 
 use http::{HeaderValue, Response, StatusCode, header};
-use sbd_runtime::{Body, InvokeError, body};
+use sbd_runtime::{Body, InvokeError, Limit, OverLimit, body};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -38,6 +38,7 @@ pub(crate) struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
+    limit: Option<(&'static str, String)>,
     hint: Hint,
 }
 
@@ -59,7 +60,15 @@ struct Envelope<'a> {
 struct Inside<'a> {
     code: &'a str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<[Detail<'a>; 1]>,
     request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    field: String,
+    message: &'a str,
 }
 
 // === impl Refusal ===
@@ -70,6 +79,7 @@ impl Refusal {
             status,
             code,
             message: message.into(),
+            limit: None,
             hint: Hint::Nothing,
         }
     }
@@ -130,11 +140,13 @@ impl Refusal {
     }
 
     pub(crate) fn body_too_large(limit: u64) -> Self {
-        Self::new(
+        let mut refusal = Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "BODY_TOO_LARGE",
             format!("The request body is larger than the {limit} bytes allowed here; send less."),
-        )
+        );
+        refusal.limit = Some(("request_body", format!("{limit} bytes")));
+        refusal
     }
 
     pub(crate) fn uri_too_long(limit: usize) -> Self {
@@ -157,15 +169,54 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn timeout(limit: Duration) -> Self {
+    fn timeout(after: Duration, limit: Limit) -> Self {
+        let seconds = after.as_secs_f32();
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,
             "TIMEOUT",
-            format!(
-                "No answer within {} s; try again, or ask for less at once.",
-                limit.as_secs_f32()
-            ),
+            format!("No answer within {seconds} s; try again, or ask for less at once."),
         )
+        .naming(limit, format!("{after:?}"))
+    }
+
+    /// A component that wanted more than it may have. There is nothing the client could change, but
+    /// the operator it may tell can.
+    fn over_limit(over: &OverLimit) -> Self {
+        let status = match over.limit {
+            Limit::Memory
+            | Limit::Handles
+            | Limit::Stack
+            | Limit::StoredBytes
+            | Limit::StoredDocuments => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::TOO_MANY_REQUESTS,
+        };
+        let OverLimit {
+            limit,
+            allowed,
+            component,
+            ..
+        } = over;
+        let message = format!(
+            "The component `{component}` ran into its limit `{limit}` ({allowed}); ask for less at once, or ask the operator to raise it."
+        );
+        Self::new(status, "LIMIT_EXCEEDED", message).naming(*limit, allowed.clone())
+    }
+
+    fn naming(mut self, limit: Limit, allowed: String) -> Self {
+        self.limit = Some((limit.name(), allowed));
+        self
+    }
+
+    pub(crate) fn headers_too_large(limit: u64) -> Self {
+        let mut refusal = Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "HEADERS_TOO_LARGE",
+            format!(
+                "The request's headers are larger than the {limit} bytes allowed here; send less."
+            ),
+        );
+        refusal.limit = Some(("request_headers", format!("{limit} bytes")));
+        refusal
     }
 
     pub(crate) fn internal() -> Self {
@@ -176,7 +227,7 @@ impl Refusal {
         )
     }
 
-    fn overloaded(wait: Duration) -> Self {
+    fn busy(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
         Self {
             hint: Hint::RetryAfter(seconds),
@@ -191,7 +242,7 @@ impl Refusal {
     pub(crate) fn not_ready() -> Self {
         Self {
             message: Cow::Borrowed("The server is starting or stopping; try again shortly."),
-            ..Self::overloaded(Duration::from_secs(1))
+            ..Self::busy(Duration::from_secs(1))
         }
     }
 
@@ -207,8 +258,12 @@ impl Refusal {
     /// about it, the reason stays in the log.
     pub(crate) fn from_component(error: &InvokeError, component: &str, request_id: &str) -> Self {
         match error {
-            InvokeError::Overloaded { retry_after, .. } => Self::overloaded(*retry_after),
-            InvokeError::Timeout(limit) => Self::timeout(*limit),
+            InvokeError::Overloaded { retry_after, limit } => {
+                let allowed = format!("busy for {} s", whole_seconds(*retry_after));
+                Self::busy(*retry_after).naming(*limit, allowed)
+            }
+            InvokeError::Timeout { after, limit } => Self::timeout(*after, *limit),
+            InvokeError::OverLimit(over) => Self::over_limit(over),
             InvokeError::StorageFull => Self::storage_full(),
             InvokeError::BodyBroken => Self::broken_body(),
             InvokeError::BodyTooLarge => Self::new(
@@ -230,6 +285,12 @@ impl Refusal {
             error: Inside {
                 code: self.code,
                 message: &self.message,
+                details: self.limit.as_ref().map(|(name, allowed)| {
+                    [Detail {
+                        field: format!("limits.{name}"),
+                        message: allowed,
+                    }]
+                }),
                 request_id,
             },
         };

@@ -22,6 +22,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use sbd_runtime::{Body, Call, body};
+use sbd_telemetry::metrics::LIMIT_EXCEEDED;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -178,6 +179,12 @@ async fn routed<C: Components>(
     };
     exchange.record.component(component);
 
+    // Head limit. Before the head is looked at any closer.
+    if head_bytes(&parts) > limits.headers {
+        exceeded(exchange, component, "request_headers");
+        return Err(Refusal::headers_too_large(limits.headers));
+    }
+
     // Authenticate. Before the rate limit, which is the user's. A token that is not known is
     // charged to the address, or guessing tokens would be free.
     let address = Payer::address(exchange.client);
@@ -212,6 +219,7 @@ async fn routed<C: Components>(
 
     // Body limit. At once if the length is announced, else while it streams.
     if incoming.size_hint().lower() > limits.body {
+        exceeded(exchange, component, "request_body");
         return Err(Refusal::body_too_large(limits.body));
     }
     let (body, watch) = metered(incoming, limits.body);
@@ -236,9 +244,45 @@ async fn routed<C: Components>(
         Fate::Intact => {
             answer.map_err(|error| Refusal::from_component(&error, component, exchange.request_id))
         }
-        Fate::TooLarge => Err(Refusal::body_too_large(limits.body)),
+        Fate::TooLarge => {
+            exceeded(exchange, component, "request_body");
+            Err(Refusal::body_too_large(limits.body))
+        }
         Fate::Broken => Err(Refusal::broken_body()),
     }
+}
+
+/// About what a request's head takes on the wire.
+fn head_bytes(parts: &Parts) -> u64 {
+    let path = parts
+        .uri
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
+    let headers = parts.headers.iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum();
+    (path + headers) as u64
+}
+
+/// Tells operators of a limit that is kept here, as the runtime tells of its own.
+fn exceeded(exchange: &Exchange<'_>, component: &str, limit: &'static str) {
+    let tenant = &*exchange.tenant;
+    metrics::counter!(
+        LIMIT_EXCEEDED,
+        "tenant" => tenant.to_owned(),
+        "component" => component.to_owned(),
+        "limit" => limit,
+    )
+    .increment(1);
+    let request_id = &**exchange.request_id;
+    tracing::info!(
+        tenant,
+        component,
+        limit,
+        request_id,
+        "a request is larger than its component allows"
+    );
 }
 
 /// Requests that are HTTP but for which no path exists at all.

@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sbd_manifest::{App, ComponentSettings, Target as Declared};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Which route a path belongs to.
 pub(crate) struct Routes {
@@ -38,10 +37,10 @@ pub(crate) enum Target {
 /// What a request to a component may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    /// Bytes of the request's head: its address and headers.
+    pub(crate) headers: u64,
     /// Bytes of the request's body.
     pub(crate) body: u64,
-    /// Until the answer begins.
-    pub(crate) time: Duration,
 }
 
 /// An answer that the manifest holds.
@@ -172,7 +171,7 @@ fn prefix(pattern: &str) -> &str {
 // === impl Limits ===
 
 impl Limits {
-    /// The limits of a component. The time is what the runtime's own two take together.
+    /// The limits of a component that are kept before it is reached.
     pub(crate) fn of(app: &App, component: &str) -> Self {
         let declared = app
             .components
@@ -180,8 +179,8 @@ impl Limits {
             .map(|component| component.settings.limits.clone())
             .unwrap_or_default();
         Self {
+            headers: declared.request_headers.bytes(),
             body: declared.request_body.bytes(),
-            time: declared.request_timeout + declared.queue_wait,
         }
     }
 }

@@ -137,6 +137,21 @@ impl AllowedHosts {
             .any(|allowed| allowed.matches(scheme, &host, port))
     }
 
+    /// Whether an address is granted as such, by an entry that names it or a network with it in. A
+    /// name or a wildcard is no such grant.
+    pub fn allows_address(&self, scheme: &str, address: IpAddr, port: u16) -> bool {
+        let host = match address {
+            IpAddr::V4(address) => Address::Ipv4(address),
+            IpAddr::V6(address) => Address::Ipv6(address),
+        };
+        self.hosts().any(|allowed| {
+            matches!(
+                allowed.name,
+                Name::Within(_) | Name::Exactly(Address::Ipv4(_) | Address::Ipv6(_))
+            ) && allowed.matches(scheme, &host, port)
+        })
+    }
+
     /// Whether another component may be called.
     pub fn allows_component(&self, id: &str) -> bool {
         self.allows("http", &format!("{id}{INTERNAL}"), 80)
@@ -464,5 +479,23 @@ mod tests {
             AllowedHosts::default().line_to_add("https", "a.com", Some(8443)),
             "allowed_outbound_hosts = [\"https://a.com:8443\"]"
         );
+    }
+
+    #[test]
+    fn only_literal_addresses_and_networks_grant_an_address() {
+        let granted = hosts(&[
+            "http://10.0.0.0/8:81",
+            "https://[::1]",
+            "http://127.0.0.1:*",
+        ]);
+        let address = |text: &str| text.parse().unwrap();
+        assert!(granted.allows_address("http", address("10.1.2.3"), 81));
+        assert!(!granted.allows_address("http", address("10.1.2.3"), 82));
+        assert!(!granted.allows_address("https", address("10.1.2.3"), 81));
+        assert!(granted.allows_address("https", address("::1"), 443));
+        assert!(granted.allows_address("http", address("127.0.0.1"), 7));
+        assert!(!granted.allows_address("http", address("127.0.0.2"), 7));
+        let names = hosts(&["*://*:*", "http://localhost:*", "http://*.example.com:*"]);
+        assert!(!names.allows_address("http", address("127.0.0.1"), 80));
     }
 }

@@ -265,7 +265,7 @@ pub(crate) struct ComponentSettings {
     #[serde(default)]
     pub(crate) collections: BTreeMap<Spanned<String>, Collection>,
     #[serde(default)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: crate::limits::Raw,
     pub(crate) openapi: Option<bool>,
     pub(crate) spin_headers: Option<bool>,
 }
@@ -287,18 +287,4 @@ pub(crate) struct Index {
     #[serde(default)]
     pub(crate) sparse: bool,
     pub(crate) ttl_seconds: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Limits {
-    pub(crate) memory: Option<Spanned<String>>,
-    pub(crate) request_body: Option<Spanned<String>>,
-    pub(crate) cpu_time: Option<Spanned<String>>,
-    pub(crate) request_timeout: Option<Spanned<String>>,
-    pub(crate) queue_wait: Option<Spanned<String>>,
-    pub(crate) concurrency: Option<Spanned<u64>>,
-    pub(crate) instances: Option<Spanned<u64>>,
-    pub(crate) reuse_requests: Option<Spanned<u64>>,
-    pub(crate) reuse_concurrent: Option<Spanned<u64>>,
 }

@@ -1,8 +1,12 @@
 //! The wasmtime engine: one a process.
 
+use crate::instance::State;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result,
+    CallHook, Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Result, Store, UpdateDeadline,
 };
 
 /// How long a guest may compute before it must let others run. Every deadline that counts
@@ -16,23 +20,65 @@ pub(crate) const INSTANCES: u32 = 1000;
 /// pool reserves for each slot.
 pub(crate) const LARGEST_MEMORY: usize = 1 << 30;
 
+/// Counts the ticks since the engine was made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock(Arc<AtomicU64>);
+
 /// The engine with our settings, and the thread that advances its epoch.
 ///
 /// # Errors
 /// When the machine cannot reserve the address space of the pool.
-pub(crate) fn engine() -> Result<Engine> {
+pub(crate) fn engine() -> Result<(Engine, Clock)> {
     let engine = Engine::new(&config())?;
-    let ticking = engine.weak();
+    let clock = Clock::default();
+    let (ticking, counted) = (engine.weak(), clock.clone());
     std::thread::Builder::new()
         .name("sbd-epoch".to_owned())
         .spawn(move || {
             while let Some(engine) = ticking.upgrade() {
                 engine.increment_epoch();
+                counted.0.fetch_add(1, Ordering::Relaxed);
                 drop(engine);
                 std::thread::sleep(TICK);
             }
         })?;
-    Ok(engine)
+    Ok((engine, clock))
+}
+
+/// Lets guests compute for at most `budget` a request, which `spent` counts, and lets others run at
+/// every tick.
+///
+/// A guest that waited is past its deadline when it goes on. So its deadline begins anew whenever it
+/// comes back after a tick went by, and what is counted are the ticks that it computed through.
+pub(crate) fn bound_computing(
+    store: &mut Store<State>,
+    clock: &Clock,
+    budget: Duration,
+    over: impl Fn() -> wasmtime::Error + Send + Sync + 'static,
+) {
+    let clock = clock.clone();
+    store.call_hook(move |mut store, hook| {
+        let now = clock.0.load(Ordering::Relaxed);
+        match hook {
+            CallHook::CallingHost | CallHook::ReturningFromWasm => store.data_mut().left_at = now,
+            CallHook::CallingWasm | CallHook::ReturningFromHost => {
+                if store.data().left_at != now {
+                    store.set_epoch_deadline(1);
+                }
+            }
+        }
+        Ok(())
+    });
+    let budget = budget.as_millis() / TICK.as_millis();
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |mut store| {
+        let state = store.data_mut();
+        state.ticks += 1;
+        if u128::from(state.ticks) > budget {
+            return Err(over());
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
 }
 
 fn config() -> Config {

@@ -1,6 +1,6 @@
 //! Why the runtime could not start, load or answer.
 
-use crate::body::BodyError;
+use crate::limit::{Limit, OverLimit};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,12 +73,20 @@ pub enum InvokeError {
     Overloaded {
         /// When it may be better.
         retry_after: Duration,
-        /// The limit's name in the manifest.
-        limit: &'static str,
+        /// Which.
+        limit: Limit,
     },
     /// The component took too long.
-    #[error("no answer within {} s", .0.as_secs_f32())]
-    Timeout(Duration),
+    #[error("no answer within {} s (limit `{limit}`)", after.as_secs_f32())]
+    Timeout {
+        /// How long it was given.
+        after: Duration,
+        /// Which of its times was over.
+        limit: Limit,
+    },
+    /// The component wanted more than it may have, and failed without it.
+    #[error("{0}")]
+    OverLimit(OverLimit),
     /// The component failed while answering.
     #[error("the component failed")]
     Trapped,
@@ -120,22 +128,6 @@ impl Error {
         Self::NotRunnable {
             component: component.to_owned(),
             reason: reason.into(),
-        }
-    }
-}
-
-// === impl InvokeError ===
-
-impl From<InvokeError> for BodyError {
-    /// What a component learns of another one's failure.
-    fn from(error: InvokeError) -> Self {
-        match error {
-            InvokeError::UnknownComponent(_) => Self::DestinationNotFound,
-            InvokeError::Overloaded { .. } => Self::ConnectionLimitReached,
-            InvokeError::Timeout(_) => Self::HttpResponseTimeout,
-            InvokeError::BodyTooLarge => Self::HttpRequestBodySize(None),
-            InvokeError::CannotStart(_) => Self::DestinationUnavailable,
-            _ => Self::ConnectionTerminated,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What one instance may use: the data of its store.
 
+use crate::limit::Allowance;
 use crate::logs::{LogStream, Stream};
 use crate::memory::MemoryLimiter;
 use crate::origin::{Origins, OriginsView};
@@ -17,6 +18,8 @@ pub(crate) struct State {
     pub(crate) limiter: MemoryLimiter,
     /// Epoch ticks that the guest has computed for the running requests.
     pub(crate) ticks: u32,
+    /// The tick at which the guest last went out to the host.
+    pub(crate) left_at: u64,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -46,17 +49,10 @@ impl State {
         outgoing: Outgoing,
         capabilities: Capabilities,
         environment: &[(String, String)],
-        memory: usize,
+        allowance: &Arc<Allowance>,
     ) -> Self {
         let origins = Origins::new(outgoing.current.clone());
-        let log = |stream| {
-            LogStream::new(
-                stream,
-                &outgoing.tenant,
-                &outgoing.component,
-                &outgoing.current,
-            )
-        };
+        let log = |stream| LogStream::new(stream, allowance, &outgoing.current);
         // No files, no sockets, no arguments; the environment is what the manifest says.
         let wasi = WasiCtx::builder()
             .stdout(log(Stream::Stdout))
@@ -64,12 +60,18 @@ impl State {
             .envs(environment)
             .max_random_size(LARGEST_RANDOM)
             .build();
+        let limits = &allowance.limits;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(limits.response_headers.bytes_usize());
         Self {
-            limiter: MemoryLimiter::new(memory),
+            limiter: MemoryLimiter::new(limits.memory.bytes_usize()),
             ticks: 0,
-            table: ResourceTable::new(),
+            left_at: 0,
+            table,
             wasi,
-            http: WasiHttpCtx::new(),
+            http,
             outgoing,
             origins,
             keyvalue: (capabilities.keyvalue)(),

@@ -3,33 +3,42 @@
 //! Whoever embeds it loads an application once ([`Runtime::start`]) and then sends it requests
 //! ([`Runtime::invoke`]). wasmtime and its `wasi` crates are an affair of this crate alone.
 
+mod answer;
 pub mod body;
 mod caller;
 mod compile_cache;
 mod declarations;
+mod egress;
 mod engine;
 mod error;
+mod failures;
 mod grants;
 mod http;
 mod instance;
+mod limit;
 mod logs;
 mod memory;
 mod origin;
 mod outgoing;
 mod pool;
 mod tenant;
+mod worker;
 
 pub use body::Body;
 pub use caller::{CALLER, Caller, CallerError, CallerSeal, Principal};
 pub use compile_cache::CompileCacheStats;
+pub use egress::Resolve;
 pub use error::{Error, InvokeError};
+pub use limit::{Limit, OverLimit};
 pub use sbd_storage::Options as StorageOptions;
 
 use ::http::uri::{Authority, PathAndQuery};
 use ::http::{HeaderValue, Request, Response, Uri, header};
 use compile_cache::CompileCache;
+use egress::{Reaches, SystemResolver};
+use engine::Clock;
 use instance::State;
-use origin::Origin;
+use origin::{Chain, Passage};
 use outgoing::{INTERNAL_SCHEME, drop_platform_headers};
 use sbd_keys::{FileKeyring, HostSecret};
 use sbd_manifest::{AllowedHosts, App, Component as Declared};
@@ -67,6 +76,8 @@ pub struct Settings {
     pub passwords: sbd_passwords::Settings,
     /// How tokens are signed.
     pub keys: sbd_keys::Settings,
+    /// What finds the addresses of names that guests call. `None`: the operating system.
+    pub resolver: Option<Arc<dyn Resolve>>,
 }
 
 /// A running application. Cheap to clone.
@@ -105,11 +116,12 @@ type Observer = Box<dyn Fn(&str, &[String]) + Send + Sync>;
 pub(crate) struct Inner {
     app: Arc<App>,
     engine: Engine,
+    clock: Clock,
     components: HashMap<Arc<str>, LoadedComponent>,
     tenants: RwLock<HashMap<Arc<str>, Arc<OnceCell<Tenant>>>>,
     compile_cache: CompileCache,
     seal: CallerSeal,
-    client: outgoing::HttpClient,
+    reaches: Reaches,
     passwords: Arc<Hasher>,
     keyring: Arc<FileKeyring>,
     storage: sbd_storage::Options,
@@ -123,7 +135,7 @@ pub(crate) struct LoadedComponent {
     allowed: Arc<AllowedHosts>,
     variables: Arc<BTreeMap<String, String>>,
     stores: Arc<BTreeSet<String>>,
-    environment: Vec<(String, String)>,
+    environment: Arc<[(String, String)]>,
     instances: Arc<AtomicUsize>,
 }
 
@@ -131,7 +143,7 @@ pub(crate) struct LoadedComponent {
 pub(crate) struct Chained {
     tenant: Arc<str>,
     component: Arc<str>,
-    origin: Origin,
+    passage: Passage,
 }
 
 // === impl Runtime ===
@@ -191,11 +203,22 @@ impl Runtime {
             .caller
             .as_ref()
             .and_then(|principal| principal.sealed(&self.inner.seal));
-        let origin = Origin::new(call.request_id, caller, 0);
+        let component = self
+            .inner
+            .components
+            .get(&call.component)
+            .ok_or_else(|| InvokeError::UnknownComponent(call.component.to_string()))?;
+        let limits = &component.declared.settings.limits;
+        let passage = Passage {
+            request_id: call.request_id,
+            caller,
+            depth: 0,
+            chain: Arc::new(Chain::new(limits.calls, limits.call_depth)),
+        };
         let chained = Chained {
             tenant: call.tenant,
             component: call.component,
-            origin,
+            passage,
         };
         self.inner.invoke(chained, request).await
     }
@@ -237,7 +260,8 @@ impl Inner {
             HostSecret::load_or_create(&secrets, name)
                 .map_err(|error| Error::capability("keys", &error))
         };
-        let engine = engine::engine().map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let (engine, clock) =
+            engine::engine().map_err(|error| Error::Engine(format!("{error:#}")))?;
         let compile_cache =
             CompileCache::open(data_dir.join("compiled"), secret("compile-cache")?.bytes())?;
         let mut components = HashMap::new();
@@ -264,10 +288,15 @@ impl Inner {
             seal: CallerSeal::new(secret("caller")?.bytes()),
             app,
             engine,
+            clock,
             components,
             tenants: RwLock::default(),
             compile_cache,
-            client: outgoing::client(),
+            reaches: Reaches::new(
+                settings
+                    .resolver
+                    .unwrap_or_else(|| Arc::new(SystemResolver)),
+            ),
             passwords: Arc::new(passwords),
             keyring: Arc::new(keyring),
             storage: settings.storage,
@@ -322,7 +351,7 @@ impl Inner {
             .and_then(|tenant| tenant.pools.get(&call.component))
             .ok_or_else(|| InvokeError::UnknownComponent(call.component.to_string()))?;
         describe(&mut request, &call)?;
-        let mut response = pool.handle(call.origin, request).await?;
+        let mut response = pool.handle(call.passage, request).await?;
         if response.headers().contains_key(REVOKED)
             && self.app.settings.auth.as_deref() == Some(&*call.component)
         {
@@ -355,9 +384,9 @@ fn describe(request: &mut Request<Body>, call: &Chained) -> Result<(), InvokeErr
         HeaderValue::from_str(text).map_err(|error| InvokeError::CannotStart(error.to_string()))
     };
     let headers = request.headers_mut();
-    headers.insert("sbd-request-id", text(&call.origin.request_id)?);
+    headers.insert("sbd-request-id", text(&call.passage.request_id)?);
     headers.insert("sbd-tenant", text(&call.tenant)?);
-    if let Some(caller) = &call.origin.caller {
+    if let Some(caller) = &call.passage.caller {
         headers.insert(CALLER, caller.clone());
     }
     if request.uri().authority().is_none() {

@@ -11,13 +11,18 @@ const ELEMENT: usize = std::mem::size_of::<usize>();
 pub(crate) struct MemoryLimiter {
     limit: usize,
     used: usize,
+    refused: bool,
 }
 
 // === impl MemoryLimiter ===
 
 impl MemoryLimiter {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, used: 0 }
+        Self {
+            limit,
+            used: 0,
+            refused: false,
+        }
     }
 
     fn grow(&mut self, bytes: usize) -> bool {
@@ -26,8 +31,16 @@ impl MemoryLimiter {
                 self.used = sum;
                 true
             }
-            _ => false,
+            _ => {
+                self.refused = true;
+                false
+            }
         }
+    }
+
+    /// Whether it has ever refused growth.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refused
     }
 }
 

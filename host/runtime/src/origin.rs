@@ -1,32 +1,75 @@
-//! What a running request came with, found again when its guest calls out.
+//! What a running request came with and has used so far, found again when its guest calls out.
 
+use crate::limit::{Allowance, Limit, OverLimit};
 use http::HeaderValue;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use wasmtime::AsContextMut;
 use wasmtime::component::GuestTaskId;
 
-/// The request that a guest is answering.
-#[derive(Debug)]
-pub(crate) struct Origin {
+/// The end of an instance is told to its requests right after they lost it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A request on its way to a component.
+#[derive(Clone, Debug)]
+pub(crate) struct Passage {
     /// `req_...`, the same all along a chain of components.
     pub(crate) request_id: Arc<str>,
     /// The sealed caller; `None` for an anonymous request.
     pub(crate) caller: Option<HeaderValue>,
     /// How many components called each other to get here.
-    pub(crate) depth: u8,
-    /// Whether the instance was stopped for computing too long, which wasmtime tells as a trap.
-    pub(crate) over_time: AtomicBool,
+    pub(crate) depth: usize,
+    pub(crate) chain: Arc<Chain>,
+}
+
+/// What one request from outside leads to, over all components that call each other for it.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    /// Calls of other components that are left.
+    calls: AtomicUsize,
+    /// The longest chain.
+    pub(crate) deepest: usize,
+    /// The first limit that refused something. Should a component fail afterwards, that is why.
+    refused: OnceLock<OverLimit>,
+}
+
+/// The request that a guest is answering.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) passage: Passage,
+    allowance: Arc<Allowance>,
+    outbound: AtomicUsize,
+    capability_calls: AtomicUsize,
+    capability_bytes: AtomicU64,
+    /// The instance, once one has taken the request.
+    flow: OnceLock<Arc<Flow>>,
     /// Nobody waits for the answer any more, because it took too long.
     given_up: Notify,
+    /// The instance has ended, with the limit that ended it, if one did.
+    ended: OnceLock<Option<Limit>>,
+    end: Notify,
+}
+
+/// What an instance's requests and the watch over it know of each other.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    started: Instant,
+    /// Answers whose bodies still flow.
+    open: AtomicUsize,
+    /// Milliseconds from `started` to when the last of them ended.
+    quiet_since: AtomicU64,
+    /// A request was given up: its guest may go on for ever, and cannot be stopped alone
+    /// (wasmtime#11833).
+    abandoned: AtomicBool,
 }
 
 /// The origin on whose behalf an instance runs right now. Shared with the log streams of the
 /// instance, which see bytes only.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Current(Arc<Mutex<Option<Arc<Origin>>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Current(Arc<Mutex<Arc<Origin>>>);
 
 /// The origins of one instance, by the task that answers each.
 #[derive(Debug)]
@@ -40,40 +83,190 @@ pub(crate) trait OriginsView: Send {
     fn origins(&mut self) -> &mut Origins;
 }
 
+// === impl Chain ===
+
+impl Chain {
+    pub(crate) fn new(calls: usize, deepest: usize) -> Self {
+        Self {
+            calls: AtomicUsize::new(calls),
+            deepest,
+            refused: OnceLock::new(),
+        }
+    }
+
+    /// Takes one of the calls that are left.
+    pub(crate) fn take_call(&self) -> bool {
+        let take = |left: usize| left.checked_sub(1);
+        self.calls
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+    }
+
+    pub(crate) fn refused(&self) -> Option<OverLimit> {
+        self.refused.get().cloned()
+    }
+}
+
 // === impl Origin ===
 
 impl Origin {
-    pub(crate) fn new(request_id: Arc<str>, caller: Option<HeaderValue>, depth: u8) -> Self {
+    pub(crate) fn new(passage: Passage, allowance: Arc<Allowance>) -> Self {
         Self {
-            request_id,
-            caller,
-            depth,
-            over_time: AtomicBool::new(false),
+            passage,
+            allowance,
+            outbound: AtomicUsize::new(0),
+            capability_calls: AtomicUsize::new(0),
+            capability_bytes: AtomicU64::new(0),
+            flow: OnceLock::new(),
             given_up: Notify::new(),
+            ended: OnceLock::new(),
+            end: Notify::new(),
         }
+    }
+
+    /// An instance that starts, on behalf of no request.
+    pub(crate) fn start(allowance: Arc<Allowance>) -> Self {
+        let passage = Passage {
+            request_id: Arc::from("-"),
+            caller: None,
+            depth: 0,
+            chain: Arc::new(Chain::new(0, 0)),
+        };
+        Self::new(passage, allowance)
+    }
+
+    /// Notes that a limit refused something. The guest is told by an error, and may go on with less;
+    /// the metric counts each request once.
+    pub(crate) fn refuse(&self, limit: Limit) {
+        let over = self.allowance.over(limit);
+        if self.passage.chain.refused.set(over).is_ok() {
+            self.allowance.exceeded(limit);
+        }
+    }
+
+    /// Counts a request to the outside.
+    pub(crate) fn count_outbound(&self) -> Result<(), Limit> {
+        let before = self.outbound.fetch_add(1, Ordering::Relaxed);
+        if before < self.allowance.limits.outbound_requests {
+            return Ok(());
+        }
+        self.refuse(Limit::OutboundRequests);
+        Err(Limit::OutboundRequests)
+    }
+
+    /// Counts calls of capabilities, and bytes given to them or got from them.
+    pub(crate) fn count_capability(&self, calls: u32, bytes: u64) -> Result<(), OverLimit> {
+        let limits = &self.allowance.limits;
+        let calls = usize::try_from(calls).unwrap_or(usize::MAX);
+        let calls = self.capability_calls.fetch_add(calls, Ordering::Relaxed) + calls;
+        let bytes = self.capability_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let limit = if calls > limits.capability_calls {
+            Limit::CapabilityCalls
+        } else if bytes > limits.capability_bytes.bytes() {
+            Limit::CapabilityBytes
+        } else {
+            return Ok(());
+        };
+        self.refuse(limit);
+        Err(self.allowance.over(limit))
+    }
+
+    /// An instance has taken the request.
+    pub(crate) fn taken_by(&self, flow: &Arc<Flow>) {
+        // A request that comes back unstarted is taken by another; the first never had it.
+        let _ = self.flow.set(Arc::clone(flow));
+    }
+
+    pub(crate) fn flow(&self) -> Option<&Arc<Flow>> {
+        self.flow.get()
     }
 
     /// Ends the wait for an answer.
     pub(crate) fn give_up(&self) {
         self.given_up.notify_one();
+        if let Some(flow) = self.flow() {
+            flow.abandon();
+        }
     }
 
     /// Resolves once nobody waits for the answer any more.
     pub(crate) async fn given_up(self: Arc<Self>) {
         self.given_up.notified().await;
     }
+
+    /// The instance is gone.
+    fn end(&self, limit: Option<Limit>) {
+        if self.ended.set(limit).is_ok() {
+            self.end.notify_one();
+        }
+    }
+
+    /// The limit that ended the instance, if one did. To be asked after an instance was lost.
+    pub(crate) async fn fate(&self) -> Option<Limit> {
+        let told = self.end.notified();
+        if self.ended.get().is_none() {
+            let _ = tokio::time::timeout(LAST_WORDS, told).await;
+        }
+        self.ended.get().copied().flatten()
+    }
+}
+
+// === impl Flow ===
+
+impl Flow {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            open: AtomicUsize::new(0),
+            quiet_since: AtomicU64::new(0),
+            abandoned: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closed(&self) {
+        let elapsed = self.started.elapsed().as_millis();
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        self.quiet_since.store(elapsed, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Since when no body flows; `None` while one does.
+    pub(crate) fn quiet_since(&self) -> Option<Instant> {
+        if self.open.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        Some(self.started + Duration::from_millis(self.quiet_since.load(Ordering::Relaxed)))
+    }
+
+    /// A guest goes on with what nobody wants any more.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
 }
 
 // === impl Current ===
 
 impl Current {
-    pub(crate) fn get(&self) -> Option<Arc<Origin>> {
-        self.0.lock().ok()?.clone()
+    pub(crate) fn new(origin: Arc<Origin>) -> Self {
+        Self(Arc::new(Mutex::new(origin)))
+    }
+
+    pub(crate) fn get(&self) -> Arc<Origin> {
+        let current = self.0.lock();
+        Arc::clone(&current.unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     fn set(&self, origin: Arc<Origin>) {
         if let Ok(mut current) = self.0.lock() {
-            *current = Some(origin);
+            *current = origin;
         }
     }
 }
@@ -88,10 +281,10 @@ impl Origins {
         }
     }
 
-    /// Notes why the instance, and with it every request that it is answering, is about to end.
-    pub(crate) fn over_time(&self) {
+    /// Tells every request that the instance is answering that it has ended.
+    pub(crate) fn end(&self, limit: Option<Limit>) {
         for origin in self.by_task.values() {
-            origin.over_time.store(true, Ordering::Relaxed);
+            origin.end(limit);
         }
     }
 

@@ -2,21 +2,22 @@
 
 use crate::body::{Body, BodyError};
 use crate::caller::CALLER;
-use crate::origin::{Current, Origin};
-use crate::{Chained, Inner};
+use crate::egress::{ConnectError, Egress, target};
+use crate::limit::Limit;
+use crate::origin::{Current, Origin, Passage};
+use crate::{Chained, Inner, InvokeError};
+use bytes::Bytes;
 use http::uri::Scheme;
 use http::{HeaderName, Request, Response};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
-use sbd_manifest::AllowedHosts;
+use std::error::Error as _;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi_http::{RequestOptions, WasiHttpHooks};
-
-/// Most components that may call each other in one chain.
-const DEEPEST_CHAIN: u8 = 16;
 
 /// Waiting longer than this for an outside answer is the guest's to ask for.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -24,39 +25,21 @@ const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The domain under which components reach each other, as in Spin.
 const INTERNAL: &str = ".spin.internal";
 
-pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Body>;
-
 /// The hooks of one instance.
 pub(crate) struct Outgoing {
     pub(crate) runtime: Weak<Inner>,
     pub(crate) tenant: Arc<str>,
     pub(crate) component: Arc<str>,
-    pub(crate) allowed: Arc<AllowedHosts>,
+    pub(crate) egress: Arc<Egress>,
     pub(crate) current: Current,
+    /// Largest body of an answer from outside.
+    pub(crate) largest: u64,
 }
 
 type Sent = (
     Response<Body>,
     Box<dyn Future<Output = Result<(), BodyError>> + Send>,
 );
-
-/// A pooled client for every guest of the process.
-pub(crate) fn client() -> HttpClient {
-    let provider = rustls::crypto::ring::default_provider();
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(provider)
-        .map(|builder| {
-            builder
-                .https_or_http()
-                .enable_http1()
-                .enable_http2()
-                .build()
-        });
-    match connector {
-        Ok(connector) => Client::builder(TokioExecutor::new()).build(connector),
-        Err(never) => unreachable!("ring supports TLS 1.2 and 1.3: {never}"),
-    }
-}
 
 // === impl Outgoing ===
 
@@ -80,7 +63,7 @@ impl WasiHttpHooks for Outgoing {
                     let component: Arc<str> = Arc::from(component);
                     Box::new(self.call_component(component, origin, request))
                 }
-                None => Box::new(self.call_host(request, options)),
+                None => Box::new(self.call_host(origin, request, options)),
             };
         Box::new(async move {
             let response = Box::into_pin(response).await?;
@@ -95,18 +78,16 @@ impl Outgoing {
     fn call_component(
         &self,
         component: Arc<str>,
-        origin: Option<Arc<Origin>>,
+        origin: Arc<Origin>,
         mut request: Request<Body>,
     ) -> impl Future<Output = Result<Response<Body>, BodyError>> + Send + 'static {
         let runtime = self.runtime.upgrade();
         let tenant = Arc::clone(&self.tenant);
-        let granted = self.allowed.allows_component(&component);
+        let allowed = &self.egress.allowed;
+        let granted = allowed.allows_component(&component);
         if !granted {
-            self.refused(&self.allowed.line_to_add(
-                "http",
-                &format!("{component}{INTERNAL}"),
-                None,
-            ));
+            let host = format!("{component}{INTERNAL}");
+            self.refused(&allowed.line_to_add("http", &host, None));
         }
         async move {
             if !granted {
@@ -116,6 +97,7 @@ impl Outgoing {
             if request.uri().path().starts_with("/-/") {
                 return Err(BodyError::HttpRequestDenied);
             }
+            let passage = &origin.passage;
             // What the guest passed on must be ours; without it the running request's caller goes along.
             let caller = match request.headers().get(CALLER) {
                 Some(header) => {
@@ -125,21 +107,28 @@ impl Outgoing {
                     })?;
                     Some(header.clone())
                 }
-                None => origin.as_ref().and_then(|origin| origin.caller.clone()),
+                None => passage.caller.clone(),
             };
             drop_platform_headers(request.headers_mut());
-            let depth = origin
-                .as_ref()
-                .map_or(1, |origin| origin.depth.saturating_add(1));
-            if depth > DEEPEST_CHAIN {
+            let depth = passage.depth + 1;
+            if depth > passage.chain.deepest {
+                origin.refuse(Limit::CallDepth);
                 return Err(BodyError::LoopDetected);
             }
-            let request_id =
-                origin.map_or_else(|| Arc::from("-"), |origin| Arc::clone(&origin.request_id));
+            if !passage.chain.take_call() {
+                origin.refuse(Limit::Calls);
+                return Err(BodyError::ConnectionLimitReached);
+            }
+            let passage = Passage {
+                request_id: Arc::clone(&passage.request_id),
+                caller,
+                depth,
+                chain: Arc::clone(&passage.chain),
+            };
             let chained = Chained {
                 tenant,
                 component,
-                origin: Origin::new(request_id, caller, depth),
+                passage,
             };
             runtime
                 .invoke(chained, request)
@@ -151,49 +140,181 @@ impl Outgoing {
     /// A host outside, if granted.
     fn call_host(
         &self,
-        request: Request<Body>,
+        origin: Arc<Origin>,
+        mut request: Request<Body>,
         options: Option<RequestOptions>,
     ) -> impl Future<Output = Result<Response<Body>, BodyError>> + Send + 'static {
-        let uri = request.uri();
-        let scheme = uri.scheme_str().unwrap_or("https");
-        let host = uri.host().unwrap_or_default();
-        let port = uri
-            .port_u16()
-            .unwrap_or(if scheme == "http" { 80 } else { 443 });
-        let granted = self.allowed.allows(scheme, host, port);
+        let (scheme, host, port) = target(request.uri());
+        let granted = self.egress.allowed.allows(scheme, host, port);
         if !granted {
-            self.refused(&self.allowed.line_to_add(scheme, host, uri.port_u16()));
+            let port = request.uri().port_u16();
+            self.refused(&self.egress.allowed.line_to_add(scheme, host, port));
         }
-        let client = self.runtime.upgrade().map(|runtime| runtime.client.clone());
+        let egress = Arc::clone(&self.egress);
+        let largest = self.largest;
+        let refusal = Refusal {
+            tenant: Arc::clone(&self.tenant),
+            component: Arc::clone(&self.component),
+        };
         async move {
             if !granted {
                 return Err(BodyError::HttpRequestDenied);
             }
-            let client = client.ok_or(BodyError::DestinationUnavailable)?;
+            origin
+                .count_outbound()
+                .map_err(|_| BodyError::ConnectionLimitReached)?;
+            let Ok(permit) = Arc::clone(&egress.in_flight).try_acquire_owned() else {
+                origin.refuse(Limit::OutboundInFlight);
+                return Err(BodyError::ConnectionLimitReached);
+            };
+            // Who asks, and for whom, is nobody's business outside.
+            drop_platform_headers(request.headers_mut());
             let patience = options
                 .and_then(|options| options.first_byte_timeout)
                 .unwrap_or(FIRST_BYTE_TIMEOUT);
-            let response = tokio::time::timeout(patience, client.request(request))
-                .await
+            let sent = tokio::time::timeout(patience, egress.client().request(request)).await;
+            let response = sent
                 .map_err(|_| BodyError::ConnectionReadTimeout)?
-                .map_err(|error| {
-                    if error.is_connect() {
-                        BodyError::ConnectionRefused
-                    } else {
-                        BodyError::HttpProtocolError
-                    }
-                })?;
-            Ok(response.map(|body| body.map_err(BodyError::Hyper).boxed_unsync()))
+                .map_err(|error| refusal.explain(&egress, &error))?;
+            if response.body().size_hint().lower() > largest {
+                origin.refuse(Limit::OutboundResponse);
+                return Err(BodyError::HttpResponseBodySize(Some(largest)));
+            }
+            let received = |body| Received {
+                body,
+                left: largest,
+                largest,
+                origin,
+                _permit: permit,
+            };
+            Ok(response.map(|body| received(body).boxed_unsync()))
         }
     }
 
     fn refused(&self, line: &str) {
+        let refusal = Refusal {
+            tenant: Arc::clone(&self.tenant),
+            component: Arc::clone(&self.component),
+        };
+        refusal.log(line);
+    }
+}
+
+/// Who is told that a request was refused.
+struct Refusal {
+    tenant: Arc<str>,
+    component: Arc<str>,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn log(&self, line: &str) {
         tracing::warn!(
             tenant = &*self.tenant,
             component = &*self.component,
             "outgoing request refused; to allow it, add to [component.{}]: {line}",
             self.component
         );
+    }
+
+    /// What the guest learns of a request that got no answer. The operator learns the line to add.
+    fn explain(&self, egress: &Egress, error: &hyper_util::client::legacy::Error) -> BodyError {
+        let mut source = error.source();
+        while let Some(cause) = source {
+            match cause.downcast_ref::<ConnectError>() {
+                Some(ConnectError::Private {
+                    address,
+                    scheme,
+                    port,
+                    host,
+                }) => {
+                    let literal = match address {
+                        std::net::IpAddr::V4(address) => address.to_string(),
+                        std::net::IpAddr::V6(address) => format!("[{address}]"),
+                    };
+                    tracing::warn!(
+                        component = &*self.component,
+                        "{host} is at {address}, inside this host's own network, which needs a grant by address"
+                    );
+                    self.log(&egress.allowed.line_to_add(scheme, &literal, Some(*port)));
+                    return BodyError::HttpRequestDenied;
+                }
+                Some(ConnectError::Name(..)) => return BodyError::DestinationNotFound,
+                Some(ConnectError::Timeout) => return BodyError::ConnectionTimeout,
+                Some(ConnectError::Io(_)) => return BodyError::ConnectionRefused,
+                None => source = cause.source(),
+            }
+        }
+        if error.is_connect() {
+            BodyError::ConnectionRefused
+        } else {
+            BodyError::HttpProtocolError
+        }
+    }
+}
+
+/// The body of an answer from outside: not larger than allowed. It keeps its place among the
+/// requests under way until it ends.
+struct Received {
+    body: hyper::body::Incoming,
+    left: u64,
+    largest: u64,
+    origin: Arc<Origin>,
+    _permit: OwnedSemaphorePermit,
+}
+
+// === impl Received ===
+
+impl http_body::Body for Received {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Poll::Ready(Some(Err(BodyError::Hyper(error)))),
+            None => return Poll::Ready(None),
+        };
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match self.left.checked_sub(length) {
+            Some(left) => {
+                self.left = left;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            None => {
+                self.origin.refuse(Limit::OutboundResponse);
+                let largest = Some(self.largest);
+                Poll::Ready(Some(Err(BodyError::HttpResponseBodySize(largest))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl From<InvokeError> for BodyError {
+    /// What a component learns of another one's failure.
+    fn from(error: InvokeError) -> Self {
+        match error {
+            InvokeError::UnknownComponent(_) => Self::DestinationNotFound,
+            InvokeError::Overloaded { .. } | InvokeError::OverLimit(_) => {
+                Self::ConnectionLimitReached
+            }
+            InvokeError::Timeout { .. } => Self::HttpResponseTimeout,
+            InvokeError::BodyTooLarge => Self::HttpRequestBodySize(None),
+            InvokeError::CannotStart(_) => Self::DestinationUnavailable,
+            _ => Self::ConnectionTerminated,
+        }
     }
 }
 

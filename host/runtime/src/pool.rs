@@ -4,39 +4,21 @@
 //! of times. It holds nothing back, so a semaphore stands before it. A pool never crosses tenants:
 //! an instance that keeps state between requests can show it to nobody else.
 
+use crate::InvokeError;
+use crate::answer::bounded;
 use crate::body::Body;
-use crate::instance::{Capabilities, State};
-use crate::origin::{Origin, OriginsView as _};
-use crate::outgoing::Outgoing;
-use crate::{Inner, InvokeError, engine};
+use crate::failures::Failures;
+use crate::limit::{Allowance, Limit};
+use crate::origin::{Origin, Passage};
+use crate::worker::{Blueprint, InstancesLimit, Stopped};
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt as _;
-use sbd_manifest::{AllowedHosts, Limits};
-use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, LIMIT_EXCEEDED};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
-use wasmtime::component::GuestTaskId;
-use wasmtime::{Engine, PoolConcurrencyLimitError, Result, Store, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi_http::handler::{
-    ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre,
-    ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
-};
-use wasmtime_wasi_http::{WasiHttpView as _, p3};
-
-/// An instance without work is kept this long at least and twice as long at most.
-const IDLE: Duration = Duration::from_secs(5);
-
-/// A guest that starts longer than this is stuck.
-const START: Duration = Duration::from_secs(10);
-
-/// A response may stream this long after its headers.
-const STREAM: Duration = Duration::from_secs(600);
+use wasmtime::PoolConcurrencyLimitError;
+use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, ProxyHandler};
+use wasmtime_wasi_http::p3;
 
 /// How often to look for a free instance when all that are allowed exist.
 const RETRY: Duration = Duration::from_millis(5);
@@ -44,115 +26,90 @@ const RETRY: Duration = Duration::from_millis(5);
 /// The instances of one component for one tenant.
 pub(crate) struct Pool {
     handler: ProxyHandler<Blueprint>,
+    allowance: Arc<Allowance>,
+    failures: Arc<Failures>,
+    retired: Arc<AtomicBool>,
     permits: Arc<Semaphore>,
-    limits: Limits,
+    waiting: AtomicUsize,
 }
 
-/// How to make an instance.
-pub(crate) struct Blueprint {
-    pub(crate) engine: Engine,
-    pub(crate) proxy: Arc<ProxyPre<State>>,
-    pub(crate) runtime: Weak<Inner>,
-    pub(crate) tenant: Arc<str>,
-    pub(crate) component: Arc<str>,
-    pub(crate) allowed: Arc<AllowedHosts>,
-    pub(crate) environment: Vec<(String, String)>,
-    pub(crate) capabilities: Capabilities,
-    pub(crate) limits: Limits,
-    /// Instances alive.
-    pub(crate) instances: Arc<AtomicUsize>,
-}
-
-/// One instance's worker: how often it may be reused, and who hears of its end.
-pub(crate) struct Worker {
-    runtime: Weak<Inner>,
-    tenant: Arc<str>,
-    component: Arc<str>,
-    requests: usize,
-    concurrent: usize,
-    _alive: Alive,
-}
-
-/// Counts an instance for as long as it lives.
-struct Alive {
-    count: Arc<AtomicUsize>,
-    gauge: metrics::Gauge,
-}
-
-/// Ends a worker that is idle or stuck. Polled outside the guest's event loop, which a looping
-/// guest can keep from running (wasmtime#11869).
-pub(crate) struct Expiration {
-    timer: Pin<Box<Sleep>>,
-    idle: Duration,
-    patience: Duration,
-}
-
-/// The manifest's limit on instances is reached.
-#[derive(Debug, thiserror::Error)]
-#[error("the limit `instances` is reached")]
-struct InstancesLimit;
+/// One of those who wait for their turn.
+struct Waiting<'a>(&'a AtomicUsize);
 
 // === impl Pool ===
 
 impl Pool {
     pub(crate) fn new(blueprint: Blueprint) -> Self {
-        let limits = blueprint.limits.clone();
+        let allowance = Arc::clone(&blueprint.allowance);
         Self {
-            permits: Arc::new(Semaphore::new(limits.concurrency)),
+            permits: Arc::new(Semaphore::new(allowance.limits.concurrency)),
+            waiting: AtomicUsize::new(0),
+            failures: Arc::clone(&blueprint.failures),
+            retired: Arc::clone(&blueprint.retired),
             handler: ProxyHandler::new(blueprint),
-            limits,
+            allowance,
         }
+    }
+
+    /// Lets running requests finish, and instances without any end.
+    #[expect(dead_code, reason = "swapping a version is the next step")]
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
     }
 
     /// Lets an instance answer the request.
     pub(crate) async fn handle(
         &self,
-        origin: Origin,
+        passage: Passage,
         request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
+        if let Some(pause) = self.failures.pause() {
+            return Err(self.overloaded(Limit::Failures, pause));
+        }
         let permit = self.admit().await?;
-        let give_up = Instant::now() + self.limits.queue_wait;
-        let mut next = (Arc::new(origin), request);
-        let timeout = self.limits.request_timeout;
+        let limits = &self.allowance.limits;
+        let give_up = Instant::now() + limits.queue_wait;
+        let timeout = limits.request_timeout;
+        let origin = Arc::new(Origin::new(passage, Arc::clone(&self.allowance)));
+        let mut next = request;
         loop {
-            let (origin, request) = next;
-            let handled =
-                tokio::time::timeout(timeout, self.handler.handle(Arc::clone(&origin), request))
-                    .await;
-            let error = match handled {
+            let handling = self.handler.handle(Arc::clone(&origin), next);
+            let error = match tokio::time::timeout(timeout, handling).await {
                 Err(_) => {
                     origin.give_up();
-                    self.exceeded("request_timeout");
-                    return Err(InvokeError::Timeout(timeout));
+                    return Err(self.timeout(timeout));
                 }
                 Ok(Ok(response)) => {
-                    return Ok(response.map(|body| {
-                        Held {
-                            body,
-                            _permit: permit,
-                        }
-                        .boxed_unsync()
-                    }));
+                    // A guest that failed for want of something says so worse than we can.
+                    if response.status().is_server_error()
+                        && let Some(over) = origin.passage.chain.refused()
+                    {
+                        return Err(InvokeError::OverLimit(over));
+                    }
+                    return Ok(bounded(response, &origin, &self.allowance, permit));
                 }
                 Ok(Err(error)) => error,
             };
             // A request that never reached an instance comes back whole and can wait for one.
             let unstarted = match error.downcast::<InstantiationError<Arc<Origin>>>() {
                 Ok(unstarted) => unstarted,
-                Err(error) => return Err(self.explain(&error, &origin)),
+                Err(error) => return Err(self.explain(&error, &origin).await),
             };
+            if let Some(Stopped(limit)) = unstarted.error.downcast_ref() {
+                self.allowance.exceeded(*limit);
+                return Err(self.stopped(*limit));
+            }
             if !is_crowded(&unstarted.error) {
                 return Err(InvokeError::CannotStart(format!("{:#}", unstarted.error)));
             }
             if Instant::now() >= give_up {
-                return Err(self.overloaded("instances"));
+                return Err(self.overloaded(Limit::Instances, Duration::from_secs(1)));
             }
             tokio::time::sleep(RETRY).await;
-            let request = unstarted
+            next = unstarted
                 .request
                 .into_inner()
                 .map_err(|_| InvokeError::Trapped)?;
-            next = (unstarted.request_data, request);
         }
     }
 
@@ -161,48 +118,48 @@ impl Pool {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let waiting = Arc::clone(&self.permits).acquire_owned();
-        match tokio::time::timeout(self.limits.queue_wait, waiting).await {
+        let limits = &self.allowance.limits;
+        let soon = Duration::from_secs(1);
+        let Some(_waiting) = Waiting::new(&self.waiting, limits.queue) else {
+            return Err(self.overloaded(Limit::Queue, soon));
+        };
+        let turn = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout(limits.queue_wait, turn).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(self.overloaded("concurrency")),
+            _ => Err(self.overloaded(Limit::Concurrency, soon)),
         }
     }
 
-    fn overloaded(&self, limit: &'static str) -> InvokeError {
-        self.exceeded(limit);
-        InvokeError::Overloaded {
-            retry_after: Duration::from_secs(1),
-            limit,
+    fn overloaded(&self, limit: Limit, retry_after: Duration) -> InvokeError {
+        self.allowance.exceeded(limit);
+        InvokeError::Overloaded { retry_after, limit }
+    }
+
+    fn timeout(&self, after: Duration) -> InvokeError {
+        self.allowance.exceeded(Limit::RequestTimeout);
+        InvokeError::Timeout {
+            after,
+            limit: Limit::RequestTimeout,
         }
     }
 
-    /// Tells operators which limit held a component back.
-    fn exceeded(&self, limit: &'static str) {
-        let blueprint = self.handler.state();
-        let (tenant, component) = (&blueprint.tenant, &blueprint.component);
-        tracing::warn!(
-            tenant = &**tenant,
-            component = &**component,
-            limit,
-            "limit reached"
-        );
-        metrics::counter!(
-            LIMIT_EXCEEDED,
-            "tenant" => tenant.to_string(),
-            "component" => component.to_string(),
-            "limit" => limit,
-        )
-        .increment(1);
+    /// The answer for a request whose instance a limit has stopped.
+    fn stopped(&self, limit: Limit) -> InvokeError {
+        let limits = &self.allowance.limits;
+        let after = match limit {
+            Limit::CpuTime => limits.cpu_time,
+            Limit::RequestTimeout => limits.request_timeout,
+            limit => return InvokeError::OverLimit(self.allowance.over(limit)),
+        };
+        InvokeError::Timeout { after, limit }
     }
 
-    fn explain(&self, error: &wasmtime::Error, origin: &Origin) -> InvokeError {
-        if origin.over_time.load(Ordering::Relaxed) {
-            self.exceeded("cpu_time");
-            return InvokeError::Timeout(self.limits.cpu_time);
-        }
+    async fn explain(&self, error: &wasmtime::Error, origin: &Origin) -> InvokeError {
         if error.is::<ExpirationError>() {
-            self.exceeded("request_timeout");
-            return InvokeError::Timeout(self.limits.request_timeout);
+            return self.timeout(self.allowance.limits.request_timeout);
+        }
+        if let Some(over) = origin.passage.chain.refused() {
+            return InvokeError::OverLimit(over);
         }
         if let Some(code) = error.downcast_ref::<p3::bindings::http::types::ErrorCode>() {
             return InvokeError::Guest(code.to_string());
@@ -210,7 +167,10 @@ impl Pool {
         if let Some(error) = error.downcast_ref::<wasmtime_wasi_http::Error>() {
             return InvokeError::Guest(error.to_string());
         }
-        InvokeError::Trapped
+        match origin.fate().await {
+            Some(limit) => self.stopped(limit),
+            None => InvokeError::Trapped,
+        }
     }
 }
 
@@ -218,214 +178,18 @@ fn is_crowded(error: &wasmtime::Error) -> bool {
     error.is::<InstancesLimit>() || error.is::<PoolConcurrencyLimitError>()
 }
 
-// === impl Blueprint ===
+// === impl Waiting ===
 
-impl HandlerState for Blueprint {
-    type StoreData = State;
-    type WorkerExpiration = Expiration;
-    type WorkerState = Worker;
-
-    async fn instantiate(&self) -> Result<Instance<State, Expiration, Worker>> {
-        let alive = Alive::new(&self.component, &self.instances, self.limits.instances)?;
-        let mut store = self.store();
-        let started = tokio::time::timeout(START, self.proxy.instantiate_async(&mut store));
-        let proxy = started.await.map_err(|_| {
-            wasmtime::format_err!("it did not start within {} s", START.as_secs())
-        })??;
-        Ok(Instance {
-            store,
-            proxy,
-            view: State::http,
-            expiration: Expiration {
-                timer: Box::pin(tokio::time::sleep(START)),
-                idle: IDLE + IDLE * u32::from(random_byte()) / u32::from(u8::MAX),
-                patience: self.limits.request_timeout,
-            },
-            state: Worker {
-                runtime: self.runtime.clone(),
-                tenant: Arc::clone(&self.tenant),
-                component: Arc::clone(&self.component),
-                requests: about(self.limits.reuse_requests),
-                concurrent: self.limits.reuse_concurrent,
-                _alive: alive,
-            },
-        })
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let one_more = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        let entered = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        entered.ok().map(|_| Self(waiting))
     }
 }
 
-impl Blueprint {
-    fn store(&self) -> Store<State> {
-        let outgoing = Outgoing {
-            runtime: self.runtime.clone(),
-            tenant: Arc::clone(&self.tenant),
-            component: Arc::clone(&self.component),
-            allowed: Arc::clone(&self.allowed),
-            current: Default::default(),
-        };
-        let state = State::new(
-            outgoing,
-            self.capabilities.clone(),
-            &self.environment,
-            self.limits.memory.bytes_usize(),
-        );
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.limiter);
-        let budget = self.limits.cpu_time.as_millis() / engine::TICK.as_millis();
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |mut store| {
-            let state = store.data_mut();
-            state.ticks += 1;
-            if u128::from(state.ticks) > budget {
-                state.origins().over_time();
-                wasmtime::bail!("the limit `cpu_time` is exceeded");
-            }
-            Ok(UpdateDeadline::Yield(1))
-        });
-        store
-    }
-}
-
-/// Between seven eighths of a number and the number. A guest that only works when it is reused
-/// exactly so often then fails in tests, not in production.
-fn about(most: usize) -> usize {
-    let least = most - most / 8;
-    least + (most - least) * usize::from(random_byte()) / usize::from(u8::MAX)
-}
-
-/// Without randomness every worker lives equally long, which is correct too.
-fn random_byte() -> u8 {
-    let mut byte = [u8::MAX];
-    let _ = getrandom::fill(&mut byte);
-    let [byte] = byte;
-    byte
-}
-
-// === impl Alive ===
-
-impl Alive {
-    fn new(component: &str, count: &Arc<AtomicUsize>, most: usize) -> Result<Self, InstancesLimit> {
-        count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |alive| {
-                (alive < most).then_some(alive + 1)
-            })
-            .map_err(|_| InstancesLimit)?;
-        let gauge = metrics::gauge!(INSTANCES, "component" => component.to_owned());
-        gauge.increment(1);
-        Ok(Self {
-            count: Arc::clone(count),
-            gauge,
-        })
-    }
-}
-
-impl Drop for Alive {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        self.gauge.decrement(1);
-    }
-}
-
-// === impl Worker ===
-
-impl WorkerState for Worker {
-    type StoreData = State;
-    type RequestData = Arc<Origin>;
-
-    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= self.requests {
-            ShouldAccept::Never
-        } else if concurrent >= self.concurrent {
-            ShouldAccept::No
-        } else {
-            ShouldAccept::Yes
-        }
-    }
-
-    fn on_request_start(
-        &self,
-        mut store: StoreContextMut<'_, State>,
-        origin: Arc<Origin>,
-        task: GuestTaskId,
-    ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
-        let state = store.data_mut();
-        state.ticks = 0;
-        state.origins().begin(task, Arc::clone(&origin));
-        // The pool keeps the time, and the worker takes no further requests once it has given up.
-        Box::pin(origin.given_up())
-    }
-
-    fn drop(&self, store: Store<State>, result: Result<()>) {
-        drop(store);
-        // When the process ends its workers are cut off, which is no failure of theirs.
-        let ending = self.runtime.strong_count() == 0;
-        if let Err(error) = result
-            && !ending
-        {
-            metrics::counter!(COMPONENT_TRAPS, "tenant" => self.tenant.to_string(), "component" => self.component.to_string())
-                .increment(1);
-            tracing::error!(
-                tenant = &*self.tenant,
-                component = &*self.component,
-                error = format!("{error:?}"),
-                "component failed; its other requests in the same instance fail with it"
-            );
-        }
-    }
-}
-
-// === impl Expiration ===
-
-impl WorkerExpiration for Expiration {
-    fn poll(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        status: WorkerStatus,
-        since: Instant,
-    ) -> Poll<()> {
-        let allowed = match status {
-            WorkerStatus::Idle => self.idle,
-            // One second past the request's own timeout, which ends it more gently.
-            WorkerStatus::Requests => self.patience + Duration::from_secs(1),
-            WorkerStatus::PostReturn => STREAM,
-        };
-        let deadline = tokio::time::Instant::from_std(since + allowed);
-        // Most often the deadline has moved on since the timer was set, with each request. Setting
-        // it anew only when it rings costs nothing a request.
-        if deadline < self.timer.deadline() {
-            self.timer.as_mut().reset(deadline);
-        }
-        while self.timer.as_mut().poll(cx).is_ready() {
-            if self.timer.deadline() >= deadline {
-                return Poll::Ready(());
-            }
-            self.timer.as_mut().reset(deadline);
-        }
-        Poll::Pending
-    }
-}
-
-/// A response body that keeps its request's place until it ends.
-struct Held {
-    body: Body,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl http_body::Body for Held {
-    type Data = bytes::Bytes;
-    type Error = crate::body::BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,7 +1,11 @@
 //! One tenant at run time: its database, and its instances of every component.
 
+use crate::egress::Egress;
+use crate::failures::Failures;
 use crate::instance::Capabilities;
-use crate::pool::{Blueprint, Pool};
+use crate::limit::Allowance;
+use crate::pool::Pool;
+use crate::worker::Blueprint;
 use crate::{Error, Inner, LoadedComponent};
 use sbd_cache::{CacheCtx, MemoryBackend};
 use sbd_config::ConfigCtx;
@@ -53,17 +57,26 @@ impl Tenant {
                 passwords: PasswordsCtx::new(runtime.passwords.clone()),
                 keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(name)),
             };
+            let limits = component.declared.settings.limits.clone();
+            let egress = Egress::new(
+                Arc::clone(&component.allowed),
+                runtime.reaches.clone(),
+                limits.outbound_in_flight,
+            );
+            let failures = Failures::new(limits.failures);
+            let allowance = Allowance::new(Arc::clone(name), Arc::clone(id), limits);
             let pool = Pool::new(Blueprint {
                 engine: runtime.engine.clone(),
+                clock: runtime.clock.clone(),
                 proxy: Arc::clone(&component.proxy),
                 runtime: Arc::downgrade(runtime),
-                tenant: Arc::clone(name),
-                component: Arc::clone(id),
-                allowed: Arc::clone(&component.allowed),
-                environment: component.environment.clone(),
+                allowance: Arc::new(allowance),
+                egress: Arc::new(egress),
+                environment: Arc::clone(&component.environment),
                 capabilities,
-                limits: component.declared.settings.limits.clone(),
                 instances: Arc::clone(&component.instances),
+                failures: Arc::new(failures),
+                retired: Arc::default(),
             });
             pools.insert(Arc::clone(id), pool);
         }

@@ -80,6 +80,7 @@ impl Application {
             keys: sbd_keys::Settings {
                 algorithm: settings.parse("token_algorithm")?,
             },
+            resolver: None,
         };
         Ok(Runtime::start(self.app, runtime).await?)
     }

@@ -31,10 +31,14 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
         } else {
             grants.join(", ")
         };
-        println!(
-            "component    {id}: granted {grants}; {}",
-            component.settings.limits
-        );
+        println!("component    {id}: granted {grants}");
+        let limits = component.settings.limits.entries();
+        for three in limits.chunks(3) {
+            let cells = three
+                .iter()
+                .map(|(name, value)| format!("{name:<18} {value:<10}"));
+            println!("             {}", cells.collect::<String>().trim_end());
+        }
     }
     println!("configuration and manifest are right.");
     Ok(())

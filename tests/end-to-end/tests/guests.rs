@@ -263,7 +263,9 @@ async fn probe() {
 #[tokio::test]
 async fn memory_has_a_limit() {
     let server = guests().await;
-    assert_error(server.get("/probe/hoard").await, 500, "INTERNAL").await;
+    let refused = assert_error(server.get("/probe/hoard").await, 507, "LIMIT_EXCEEDED").await;
+    let named = json!([{"field": "limits.memory", "message": "64MiB"}]);
+    assert_eq!(refused["error"]["details"], named);
     assert_eq!(text(&server, "/probe/variable").await, "good morning");
 }
 
@@ -271,8 +273,9 @@ async fn memory_has_a_limit() {
 async fn a_chain_without_end_is_cut() {
     let server = guests().await;
     let path = "/probe/chain?to=probe2&path=/probe/endless%3Fto%3Dprobe2";
-    assert_error(server.get(path).await, 500, "INTERNAL").await;
-    server.wait_for_log("LoopDetected").await;
+    let refused = assert_error(server.get(path).await, 429, "LIMIT_EXCEEDED").await;
+    let named = json!([{"field": "limits.call_depth", "message": "16"}]);
+    assert_eq!(refused["error"]["details"], named);
     assert_eq!(text(&server, "/probe/variable").await, "good morning");
 }
 

@@ -127,12 +127,22 @@ fn the_settings_are_settings() {
     let output = run(&["check", "--app", &manifest], &[], "");
     assert!(output.success, "{}", output.stderr);
     // The limits that are shown are the defaults: `auth` has no others.
-    let lines = output.stdout.lines();
-    let limits: Vec<&str> = lines
-        .filter_map(|line| Some(line.split_once("; memory")?.1))
-        .collect();
+    let limits = output
+        .stdout
+        .split("component    ")
+        .skip(1)
+        .map(|component| {
+            let lines = component.lines().skip(1);
+            lines.take_while(|line| line.starts_with(' ')).collect()
+        });
+    let limits: Vec<Vec<&str>> = limits.collect();
     assert_eq!(limits.len(), 2, "{}", output.stdout);
     assert_eq!(limits[0], limits[1], "{}", output.stdout);
+    assert!(
+        limits[0].concat().contains("memory             64MiB"),
+        "{}",
+        output.stdout
+    );
 }
 
 #[test]

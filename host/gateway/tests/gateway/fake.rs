@@ -3,7 +3,7 @@
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use sbd_gateway::{Components, RevocationListener};
-use sbd_runtime::{Body, Call, InvokeError, body};
+use sbd_runtime::{Body, Call, InvokeError, Limit, body};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -134,7 +134,7 @@ impl Fake {
             "overloaded" => {
                 return Err(InvokeError::Overloaded {
                     retry_after: Duration::from_secs(2),
-                    limit: "concurrency",
+                    limit: Limit::Concurrency,
                 });
             }
             _ => {}
@@ -182,12 +182,17 @@ impl Fake {
             "/echo/full" => return Err(InvokeError::StorageFull),
             "/echo/cannot-start" => return Err(InvokeError::CannotStart("secret path".to_owned())),
             "/echo/guest-error" => return Err(InvokeError::Guest("secret".to_owned())),
-            "/echo/timeout" => return Err(InvokeError::Timeout(Duration::from_secs(3))),
+            "/echo/timeout" => {
+                return Err(InvokeError::Timeout {
+                    after: Duration::from_secs(3),
+                    limit: Limit::CpuTime,
+                });
+            }
             "/echo/overloaded" => {
                 let retry_after = Duration::from_millis(1500);
                 return Err(InvokeError::Overloaded {
                     retry_after,
-                    limit: "concurrency",
+                    limit: Limit::Concurrency,
                 });
             }
             "/echo/own-500" => {

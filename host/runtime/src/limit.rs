@@ -1,0 +1,173 @@
+//! The limits a component can run into, and how operators hear of it.
+
+use crate::logs::LogBudget;
+use sbd_manifest::Limits;
+use sbd_telemetry::metrics::LIMIT_EXCEEDED;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A component that runs into the same limit over and over is logged this often.
+const LOG_EVERY: Duration = Duration::from_secs(1);
+
+/// A limit on what a component may cost; [`Limits`] has their meanings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[expect(
+    missing_docs,
+    reason = "each is a key of the manifest, explained there"
+)]
+pub enum Limit {
+    Memory,
+    Handles,
+    /// The depth of a guest's own calls: the engine's 512 KiB of stack, the same for all.
+    Stack,
+    CpuTime,
+    RequestTimeout,
+    ResponseStall,
+    Concurrency,
+    Instances,
+    Queue,
+    Failures,
+    ResponseBody,
+    LogRate,
+    OutboundInFlight,
+    OutboundRequests,
+    OutboundResponse,
+    CallDepth,
+    Calls,
+    CapabilityCalls,
+    CapabilityBytes,
+    StoredBytes,
+    StoredDocuments,
+}
+
+/// A limit that was reached, by whom, and how much it allows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the limit `{limit}` ({allowed}) of component `{component}` is reached")]
+#[non_exhaustive]
+pub struct OverLimit {
+    /// The limit.
+    pub limit: Limit,
+    /// Its value, as the manifest writes it.
+    pub allowed: String,
+    /// The component that ran into it.
+    pub component: Arc<str>,
+}
+
+/// What one component may cost for one tenant, and what is told when it wants more.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    pub(crate) tenant: Arc<str>,
+    pub(crate) component: Arc<str>,
+    pub(crate) limits: Limits,
+    pub(crate) log: LogBudget,
+    logged: Mutex<HashMap<Limit, Logged>>,
+}
+
+#[derive(Debug)]
+struct Logged {
+    at: Instant,
+    since: u64,
+}
+
+// === impl Limit ===
+
+impl Limit {
+    /// Its key in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Handles => "handles",
+            Self::Stack => "stack",
+            Self::CpuTime => "cpu_time",
+            Self::RequestTimeout => "request_timeout",
+            Self::ResponseStall => "response_stall",
+            Self::Concurrency => "concurrency",
+            Self::Instances => "instances",
+            Self::Queue => "queue",
+            Self::Failures => "failures",
+            Self::ResponseBody => "response_body",
+            Self::LogRate => "log_rate",
+            Self::OutboundInFlight => "outbound_in_flight",
+            Self::OutboundRequests => "outbound_requests",
+            Self::OutboundResponse => "outbound_response",
+            Self::CallDepth => "call_depth",
+            Self::Calls => "calls",
+            Self::CapabilityCalls => "capability_calls",
+            Self::CapabilityBytes => "capability_bytes",
+            Self::StoredBytes => "stored_bytes",
+            Self::StoredDocuments => "stored_documents",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+// === impl Allowance ===
+
+impl Allowance {
+    pub(crate) fn new(tenant: Arc<str>, component: Arc<str>, limits: Limits) -> Self {
+        Self {
+            tenant,
+            component,
+            log: LogBudget::new(limits.log_rate.bytes()),
+            limits,
+            logged: Mutex::default(),
+        }
+    }
+
+    /// What a refusal says.
+    pub(crate) fn over(&self, limit: Limit) -> OverLimit {
+        let mut entries = self.limits.entries().into_iter();
+        let allowed = entries.find(|(name, _)| *name == limit.name());
+        OverLimit {
+            limit,
+            allowed: allowed.map_or_else(|| "512KiB".to_owned(), |(_, value)| value),
+            component: Arc::clone(&self.component),
+        }
+    }
+
+    /// Counts that a limit was reached, and tells the log, though not for each of a thousand.
+    pub(crate) fn exceeded(&self, limit: Limit) {
+        metrics::counter!(
+            LIMIT_EXCEEDED,
+            "tenant" => self.tenant.to_string(),
+            "component" => self.component.to_string(),
+            "limit" => limit.name(),
+        )
+        .increment(1);
+        let Some(times) = self.due(limit) else { return };
+        tracing::warn!(
+            tenant = &*self.tenant,
+            component = &*self.component,
+            limit = limit.name(),
+            times,
+            "{}; raise it under [component.{}.tool.sbd.limits] if the component is right to ask for more",
+            self.over(limit),
+            self.component,
+        );
+    }
+
+    /// How often the limit was reached since the last line about it, if a line is due.
+    fn due(&self, limit: Limit) -> Option<u64> {
+        let mut logged = self.logged.lock().ok()?;
+        let now = Instant::now();
+        match logged.get_mut(&limit) {
+            Some(last) if now.duration_since(last.at) < LOG_EVERY => {
+                last.since += 1;
+                None
+            }
+            last => {
+                let times = last.map_or(1, |last| last.since + 1);
+                logged.insert(limit, Logged { at: now, since: 0 });
+                Some(times)
+            }
+        }
+    }
+}

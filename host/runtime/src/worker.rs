@@ -1,0 +1,333 @@
+//! One instance at work: how it starts, how long it lives, and what becomes of it.
+
+use crate::engine::{self, Clock};
+use crate::failures::Failures;
+use crate::instance::{Capabilities, State};
+use crate::limit::{Allowance, Limit};
+use crate::origin::{Current, Flow, Origin, OriginsView as _};
+use crate::outgoing::Outgoing;
+use crate::{Inner, egress::Egress};
+use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::time::Sleep;
+use wasmtime::component::{GuestTaskId, ResourceTableError};
+use wasmtime::{Engine, Result, Store, StoreContextMut, Trap};
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::handler::{
+    HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+};
+
+/// An instance without work is kept this long at least and twice as long at most.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A guest that starts longer than this is stuck.
+const START: Duration = Duration::from_secs(10);
+
+/// A response may stream this long after its headers.
+const STREAM: Duration = Duration::from_secs(600);
+
+/// An instance that was given up, or is of an old version, ends within so long.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How to make an instance.
+pub(crate) struct Blueprint {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Clock,
+    pub(crate) proxy: Arc<ProxyPre<State>>,
+    pub(crate) runtime: Weak<Inner>,
+    pub(crate) allowance: Arc<Allowance>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) environment: Arc<[(String, String)]>,
+    pub(crate) capabilities: Capabilities,
+    /// Instances alive, over all tenants.
+    pub(crate) instances: Arc<AtomicUsize>,
+    pub(crate) failures: Arc<Failures>,
+    /// No new requests come, and instances without any end.
+    pub(crate) retired: Arc<AtomicBool>,
+}
+
+/// One instance's worker: how often it may be reused, and who hears of its end.
+pub(crate) struct Worker {
+    runtime: Weak<Inner>,
+    allowance: Arc<Allowance>,
+    failures: Arc<Failures>,
+    retired: Arc<AtomicBool>,
+    flow: Arc<Flow>,
+    requests: usize,
+    _alive: Alive,
+}
+
+/// Counts an instance for as long as it lives.
+struct Alive {
+    count: Arc<AtomicUsize>,
+    gauge: metrics::Gauge,
+}
+
+/// Ends a worker that is idle or stuck. Polled outside the guest's event loop, which a looping
+/// guest can keep from running (wasmtime#11869).
+pub(crate) struct Expiration {
+    timer: Pin<Box<Sleep>>,
+    flow: Arc<Flow>,
+    retired: Arc<AtomicBool>,
+    idle: Duration,
+    patience: Duration,
+}
+
+/// The manifest's limit on instances is reached.
+#[derive(Debug, thiserror::Error)]
+#[error("the limit `instances` is reached")]
+pub(crate) struct InstancesLimit;
+
+/// A limit that stops an instance at once.
+#[derive(Debug, thiserror::Error)]
+#[error("the limit `{0}` is exceeded")]
+pub(crate) struct Stopped(pub(crate) Limit);
+
+// === impl Blueprint ===
+
+impl HandlerState for Blueprint {
+    type StoreData = State;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Worker;
+
+    async fn instantiate(&self) -> Result<Instance<State, Expiration, Worker>> {
+        let limits = &self.allowance.limits;
+        let alive = Alive::new(&self.allowance.component, &self.instances, limits.instances)?;
+        let mut store = self.store();
+        let starting = self.proxy.instantiate_async(&mut store);
+        let started = tokio::time::timeout(START.min(limits.request_timeout), starting).await;
+        let started = started.unwrap_or_else(|_| Err(Stopped(Limit::RequestTimeout).into()));
+        let proxy = match started {
+            Ok(proxy) => proxy,
+            Err(error) => {
+                self.failures.note();
+                return Err(match limit_of(&error, &store) {
+                    Some(limit) => Stopped(limit).into(),
+                    None => error,
+                });
+            }
+        };
+        let flow = Arc::new(Flow::new());
+        Ok(Instance {
+            store,
+            proxy,
+            view: State::http,
+            expiration: Expiration {
+                timer: Box::pin(tokio::time::sleep(LOOK)),
+                flow: Arc::clone(&flow),
+                retired: Arc::clone(&self.retired),
+                idle: IDLE + IDLE * u32::from(random_byte()) / u32::from(u8::MAX),
+                patience: limits.request_timeout,
+            },
+            state: Worker {
+                runtime: self.runtime.clone(),
+                allowance: Arc::clone(&self.allowance),
+                failures: Arc::clone(&self.failures),
+                retired: Arc::clone(&self.retired),
+                flow,
+                requests: about(limits.reuse_requests),
+                _alive: alive,
+            },
+        })
+    }
+}
+
+impl Blueprint {
+    fn store(&self) -> Store<State> {
+        let allowance = &self.allowance;
+        let limits = &allowance.limits;
+        let outgoing = Outgoing {
+            runtime: self.runtime.clone(),
+            tenant: Arc::clone(&allowance.tenant),
+            component: Arc::clone(&allowance.component),
+            egress: Arc::clone(&self.egress),
+            current: Current::new(Arc::new(Origin::start(Arc::clone(allowance)))),
+            largest: limits.outbound_response.bytes(),
+        };
+        let state = State::new(
+            outgoing,
+            self.capabilities.clone(),
+            &self.environment,
+            allowance,
+        );
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_max_component_handles(limits.handles);
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(limits.handles);
+        }
+        engine::bound_computing(&mut store, &self.clock, limits.cpu_time, || {
+            Stopped(Limit::CpuTime).into()
+        });
+        store
+    }
+}
+
+/// The limit behind the end of an instance, if one is.
+fn limit_of(error: &wasmtime::Error, store: &Store<State>) -> Option<Limit> {
+    if let Some(Stopped(limit)) = error.downcast_ref() {
+        return Some(*limit);
+    }
+    if matches!(error.downcast_ref(), Some(Trap::StackOverflow)) {
+        return Some(Limit::Stack);
+    }
+    // A guest that gets no more memory mostly gives up by a trap of its own.
+    if store.data().limiter.has_refused() {
+        return Some(Limit::Memory);
+    }
+    let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+    // wasmtime has no type for this one.
+    let handles = full || format!("{error:#}").contains("handle limit exceeded");
+    handles.then_some(Limit::Handles)
+}
+
+/// Between seven eighths of a number and the number. A guest that only works when it is reused
+/// exactly so often then fails in tests, not in production.
+fn about(most: usize) -> usize {
+    let least = most - most / 8;
+    least + (most - least) * usize::from(random_byte()) / usize::from(u8::MAX)
+}
+
+/// Without randomness every worker lives equally long, which is correct too.
+fn random_byte() -> u8 {
+    let mut byte = [u8::MAX];
+    let _ = getrandom::fill(&mut byte);
+    let [byte] = byte;
+    byte
+}
+
+// === impl Alive ===
+
+impl Alive {
+    fn new(component: &str, count: &Arc<AtomicUsize>, most: usize) -> Result<Self, InstancesLimit> {
+        count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |alive| {
+                (alive < most).then_some(alive + 1)
+            })
+            .map_err(|_| InstancesLimit)?;
+        let gauge = metrics::gauge!(INSTANCES, "component" => component.to_owned());
+        gauge.increment(1);
+        Ok(Self {
+            count: Arc::clone(count),
+            gauge,
+        })
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.decrement(1);
+    }
+}
+
+// === impl Worker ===
+
+impl WorkerState for Worker {
+    type StoreData = State;
+    type RequestData = Arc<Origin>;
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        // A first request is this worker's reason to be.
+        let ending = self.retired.load(Ordering::Relaxed) || self.flow.is_abandoned();
+        if ending && total > 0 || total >= self.requests {
+            ShouldAccept::Never
+        } else if concurrent >= self.allowance.limits.reuse_concurrent {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        mut store: StoreContextMut<'_, State>,
+        origin: Arc<Origin>,
+        task: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
+        origin.taken_by(&self.flow);
+        let state = store.data_mut();
+        state.ticks = 0;
+        state.origins().begin(task, Arc::clone(&origin));
+        // The pool keeps the time, and the worker takes no further requests once it has given up.
+        Box::pin(origin.given_up())
+    }
+
+    fn drop(&self, mut store: Store<State>, result: Result<()>) {
+        let limit = match &result {
+            Ok(()) => None,
+            Err(error) => limit_of(error, &store),
+        };
+        store.data_mut().origins().end(limit);
+        drop(store);
+        // When the process ends its workers are cut off, which is no failure of theirs; and one that
+        // was given up has been told of already.
+        let ending = self.runtime.strong_count() == 0 || self.flow.is_abandoned();
+        let Err(error) = result else { return };
+        if ending {
+            return;
+        }
+        self.failures.note();
+        let Allowance {
+            tenant, component, ..
+        } = &*self.allowance;
+        if let Some(limit) = limit {
+            self.allowance.exceeded(limit);
+            return;
+        }
+        metrics::counter!(COMPONENT_TRAPS, "tenant" => tenant.to_string(), "component" => component.to_string())
+            .increment(1);
+        tracing::error!(
+            tenant = &**tenant,
+            component = &**component,
+            error = format!("{error:?}"),
+            "component failed; its other requests in the same instance fail with it"
+        );
+    }
+}
+
+// === impl Expiration ===
+
+impl Expiration {
+    /// When the worker has to end, if nothing changes until then.
+    fn deadline(&self, status: WorkerStatus, since: Instant) -> Instant {
+        match status {
+            WorkerStatus::Idle if self.retired.load(Ordering::Relaxed) => since,
+            WorkerStatus::Idle => since + self.idle,
+            // One second past the request's own timeout, which ends it more gently.
+            WorkerStatus::Requests => since + self.patience + LOOK,
+            WorkerStatus::PostReturn => match self.flow.quiet_since() {
+                None => since + STREAM,
+                Some(quiet) if self.flow.is_abandoned() => since.max(quiet),
+                // What a guest does after its answer has as long as the answer had.
+                Some(quiet) => since.max(quiet) + self.patience,
+            },
+        }
+    }
+}
+
+impl WorkerExpiration for Expiration {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        status: WorkerStatus,
+        since: Instant,
+    ) -> Poll<()> {
+        let deadline = self.deadline(status, since);
+        // The timer rings every so often, whatever the deadline: setting it anew with each request
+        // would cost more than looking, and what moves a deadline forward wakes nobody.
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if now >= deadline {
+                return Poll::Ready(());
+            }
+            let next = deadline.min(now + LOOK);
+            self.timer.as_mut().reset(next.into());
+        }
+        Poll::Pending
+    }
+}

@@ -55,6 +55,18 @@ pub async fn call(component: &str, mut request: Request) -> crate::Result<http::
         .map(Body::new))
 }
 
+/// Sends a request to a host outside and returns its answer, whatever its status. Redirects are not
+/// followed. In the manifest, `allowed_outbound_hosts` of this component names the host.
+///
+/// # Errors
+/// Why there is no answer: `HttpRequestDenied` when the host is not granted (the host's log has the
+/// line to add), or what went wrong on the way.
+pub async fn send(request: Request) -> Result<http::Response<Body>, ErrorCode> {
+    let request = http_into_wasi_request(request)?;
+    let response = wasip3::http::client::send(request).await?;
+    Ok(http_from_wasi_response(response)?.map(Body::new))
+}
+
 /// Reads the JSON body of a successful answer of another component.
 ///
 /// # Errors

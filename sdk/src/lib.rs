@@ -70,7 +70,7 @@ pub mod time;
 
 pub use answer::Answer;
 pub use app::App;
-pub use call::{call, read_json};
+pub use call::{call, read_json, send};
 pub use caller::{Caller, RequestId, Tenant};
 pub use documents::DocumentsError;
 pub use error::{Detail, Error, ErrorBody, ErrorContent, Result};

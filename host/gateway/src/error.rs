@@ -186,6 +186,7 @@ impl Refusal {
             Limit::Memory
             | Limit::Handles
             | Limit::Stack
+            | Limit::ResponseBody
             | Limit::StoredBytes
             | Limit::StoredDocuments => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::TOO_MANY_REQUESTS,

@@ -24,7 +24,6 @@ mod rate;
 mod record;
 mod request_body;
 mod request_id;
-mod reserved;
 mod revoked;
 mod routes;
 mod server;

@@ -76,17 +76,16 @@ impl CompileCache {
         let name = file_name(engine, wasm);
         let path = self.folder.join(&name);
         match std::fs::read(&path) {
-            Ok(file) => {
-                if let Some(component) = self.trusted(engine, &name, &file) {
+            Ok(file) => match self.trusted(engine, &name, &file) {
+                Ok(component) => {
                     count(&self.hits, "hit");
                     return Ok(component);
                 }
-                count(&self.rejected, "rejected");
-                tracing::warn!(
-                    file = %path.display(),
-                    "compiled component was changed or comes from elsewhere; compiling it anew"
-                );
-            }
+                Err(error) => {
+                    count(&self.rejected, "rejected");
+                    tracing::warn!(file = %path.display(), %error, "compiling a component anew");
+                }
+            },
             Err(_) => count(&self.misses, "miss"),
         }
         let compiled = engine.precompile_component(wasm)?;
@@ -95,7 +94,6 @@ impl CompileCache {
             tracing::warn!(file = %path.display(), %error, "cannot keep a compiled component; the next start will compile it again");
         }
         self.trusted(engine, &name, &file)
-            .ok_or_else(|| wasmtime::format_err!("a freshly compiled component does not load"))
     }
 
     fn sealed(&self, name: &str, compiled: &[u8]) -> Vec<u8> {
@@ -106,20 +104,21 @@ impl CompileCache {
     }
 
     /// The component in a file's bytes, if this host sealed them under this name.
-    fn trusted(&self, engine: &Engine, name: &str, file: &[u8]) -> Option<Component> {
-        let (tag, compiled) = file.split_at_checked(TAG)?;
-        let ours: bool = self.tag(name, compiled).as_ref().ct_eq(tag).into();
-        if !ours {
-            return None;
-        }
+    fn trusted(&self, engine: &Engine, name: &str, file: &[u8]) -> wasmtime::Result<Component> {
+        let sealed = file.split_at_checked(TAG).filter(|(tag, compiled)| {
+            let ours = self.tag(name, compiled);
+            bool::from(ours.as_ref().ct_eq(tag))
+        });
+        let Some((_, compiled)) = sealed else {
+            wasmtime::bail!("compiled component was changed or comes from elsewhere");
+        };
         // SAFETY: `deserialize` trusts its input to be wasmtime's own output. The tag, made with a
         // secret only this host has, proves that these bytes, already in memory, are what
         // `precompile_component` returned for this content and engine.
         #[expect(unsafe_code, reason = "wasmtime's API for precompiled code is unsafe")]
-        let component = unsafe { Component::deserialize(engine, compiled) };
-        component
-            .inspect_err(|error| tracing::warn!(%error, "compiled component does not load"))
-            .ok()
+        unsafe {
+            Component::deserialize(engine, compiled)
+        }
     }
 
     fn tag(&self, name: &str, compiled: &[u8]) -> hmac::Tag {

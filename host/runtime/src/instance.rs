@@ -3,10 +3,12 @@
 use crate::limit::Allowance;
 use crate::logs::{LogStream, Stream};
 use crate::memory::MemoryLimiter;
-use crate::origin::{Origins, OriginsView};
+use crate::origin::{Origins, OriginsView, find_current};
 use crate::outgoing::Outgoing;
+use sbd_metering::{Meter, Metered};
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
+use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -90,6 +92,13 @@ impl OriginsView for State {
     }
 }
 
+impl Metered for State {
+    fn meter(mut store: StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+        find_current(store.as_context_mut());
+        store.data_mut().origins.current()
+    }
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
@@ -120,6 +129,7 @@ impl sbd_keyvalue::KeyvalueView for State {
         sbd_keyvalue::KeyvalueCtxView {
             ctx: &mut self.keyvalue,
             table: &mut self.table,
+            meter: self.origins.current(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod memory;
 mod origin;
 mod outgoing;
 mod pool;
+mod reserved;
 mod tenant;
 mod worker;
 
@@ -30,6 +31,7 @@ pub use compile_cache::CompileCacheStats;
 pub use egress::Resolve;
 pub use error::{Error, InvokeError};
 pub use limit::{Limit, OverLimit};
+pub use reserved::is_reserved;
 pub use sbd_storage::Options as StorageOptions;
 
 use ::http::uri::{Authority, PathAndQuery};

@@ -2,6 +2,7 @@
 
 use crate::limit::{Allowance, Limit, OverLimit};
 use http::HeaderValue;
+use sbd_metering::Meter;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -43,7 +44,7 @@ pub(crate) struct Origin {
     allowance: Arc<Allowance>,
     outbound: AtomicUsize,
     capability_calls: AtomicUsize,
-    capability_bytes: AtomicU64,
+    capability_bytes: AtomicUsize,
     /// The instance, once one has taken the request.
     flow: OnceLock<Arc<Flow>>,
     /// Nobody waits for the answer any more, because it took too long.
@@ -116,7 +117,7 @@ impl Origin {
             allowance,
             outbound: AtomicUsize::new(0),
             capability_calls: AtomicUsize::new(0),
-            capability_bytes: AtomicU64::new(0),
+            capability_bytes: AtomicUsize::new(0),
             flow: OnceLock::new(),
             given_up: Notify::new(),
             ended: OnceLock::new(),
@@ -152,23 +153,6 @@ impl Origin {
         }
         self.refuse(Limit::OutboundRequests);
         Err(Limit::OutboundRequests)
-    }
-
-    /// Counts calls of capabilities, and bytes given to them or got from them.
-    pub(crate) fn count_capability(&self, calls: u32, bytes: u64) -> Result<(), OverLimit> {
-        let limits = &self.allowance.limits;
-        let calls = usize::try_from(calls).unwrap_or(usize::MAX);
-        let calls = self.capability_calls.fetch_add(calls, Ordering::Relaxed) + calls;
-        let bytes = self.capability_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let limit = if calls > limits.capability_calls {
-            Limit::CapabilityCalls
-        } else if bytes > limits.capability_bytes.bytes() {
-            Limit::CapabilityBytes
-        } else {
-            return Ok(());
-        };
-        self.refuse(limit);
-        Err(self.allowance.over(limit))
     }
 
     /// An instance has taken the request.
@@ -208,6 +192,27 @@ impl Origin {
             let _ = tokio::time::timeout(LAST_WORDS, told).await;
         }
         self.ended.get().copied().flatten()
+    }
+}
+
+impl Meter for Origin {
+    fn charge(&self, calls: u32, bytes: usize) -> Result<(), sbd_metering::OverLimit> {
+        let limits = &self.allowance.limits;
+        let calls = usize::try_from(calls).unwrap_or(usize::MAX);
+        let calls = self.capability_calls.fetch_add(calls, Ordering::Relaxed) + calls;
+        let bytes = self.capability_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let limit = if calls > limits.capability_calls {
+            Limit::CapabilityCalls
+        } else if bytes > limits.capability_bytes.bytes_usize() {
+            Limit::CapabilityBytes
+        } else {
+            return Ok(());
+        };
+        self.refuse(limit);
+        Err(sbd_metering::OverLimit {
+            limit: limit.name(),
+            allowed: self.allowance.over(limit).allowed,
+        })
     }
 }
 
@@ -279,6 +284,11 @@ impl Origins {
             by_task: HashMap::new(),
             current,
         }
+    }
+
+    /// The request on whose behalf the instance ran last.
+    pub(crate) fn current(&self) -> Arc<Origin> {
+        self.current.get()
     }
 
     /// Tells every request that the instance is answering that it has ended.

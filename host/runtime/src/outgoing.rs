@@ -5,6 +5,7 @@ use crate::caller::CALLER;
 use crate::egress::{ConnectError, Egress, target};
 use crate::limit::Limit;
 use crate::origin::{Current, Origin, Passage};
+use crate::reserved::is_reserved;
 use crate::{Chained, Inner, InvokeError};
 use bytes::Bytes;
 use http::uri::Scheme;
@@ -94,7 +95,7 @@ impl Outgoing {
                 return Err(BodyError::HttpRequestDenied);
             }
             let runtime = runtime.ok_or(BodyError::DestinationUnavailable)?;
-            if request.uri().path().starts_with("/-/") {
+            if is_reserved(request.uri().path()) {
                 return Err(BodyError::HttpRequestDenied);
             }
             let passage = &origin.passage;

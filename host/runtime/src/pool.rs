@@ -11,7 +11,7 @@ use crate::failures::Failures;
 use crate::limit::{Allowance, Limit};
 use crate::origin::{Origin, Passage};
 use crate::worker::{Blueprint, InstancesLimit, Stopped};
-use http::{Request, Response};
+use http::{Request, Response, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -80,11 +80,19 @@ impl Pool {
                     return Err(self.timeout(timeout));
                 }
                 Ok(Ok(response)) => {
+                    // These are no answers, and a switch of protocols would hand over the socket.
+                    if response.status().is_informational() {
+                        return Err(InvokeError::Guest(format!("status {}", response.status())));
+                    }
                     // A guest that failed for want of something says so worse than we can.
                     if response.status().is_server_error()
                         && let Some(over) = origin.passage.chain.refused()
                     {
                         return Err(InvokeError::OverLimit(over));
+                    }
+                    if announced(&response) > limits.response_body.bytes() {
+                        self.allowance.exceeded(Limit::ResponseBody);
+                        return Err(self.stopped(Limit::ResponseBody));
                     }
                     return Ok(bounded(response, &origin, &self.allowance, permit));
                 }
@@ -172,6 +180,13 @@ impl Pool {
             None => InvokeError::Trapped,
         }
     }
+}
+
+/// How long a guest says that its answer is.
+fn announced(response: &Response<Body>) -> u64 {
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    length.unwrap_or_default()
 }
 
 fn is_crowded(error: &wasmtime::Error) -> bool {

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use sbd_config::{ConfigCtx, ConfigView};
 use sbd_documents::{CollectionDeclaration, DocumentsCtx, DocumentsView, SqliteDocuments};
+use sbd_metering::{Meter, Metered, Unmetered};
 use sbd_storage::Database;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -257,6 +258,12 @@ impl WasiHttpView for State {
             table: &mut self.table,
             ctx: &mut self.http,
         }
+    }
+}
+
+impl Metered for State {
+    fn meter(_: StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+        Arc::new(Unmetered)
     }
 }
 

@@ -9,8 +9,13 @@ pub struct Application {
     folder: TempDir,
 }
 
-/// The built component of a guest crate.
+/// The built component of a guest crate, or of a folder of hostile guests that holds one as text.
 pub fn guest(name: &str) -> PathBuf {
+    let text =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../hostile/{name}/component.wat"));
+    if text.exists() {
+        return encoded(name, &text);
+    }
     let file = format!("wasm32-wasip2/guest/{}.wasm", name.replace('-', "_"));
     let path = crate::launch::target().join(file);
     assert!(
@@ -18,6 +23,17 @@ pub fn guest(name: &str) -> PathBuf {
         "{} is missing; run `cargo xtask test`, which builds it",
         path.display()
     );
+    path
+}
+
+fn encoded(name: &str, text: &Path) -> PathBuf {
+    let folder = crate::launch::target().join("tmp/sbd-tests/encoded");
+    std::fs::create_dir_all(&folder).unwrap();
+    let partial = tempfile::NamedTempFile::new_in(&folder).unwrap();
+    std::fs::write(partial.path(), wat::parse_file(text).unwrap()).unwrap();
+    let path = folder.join(format!("{name}.wasm"));
+    // Other tests may be reading it.
+    partial.persist(&path).unwrap();
     path
 }
 

@@ -16,6 +16,7 @@ mod application;
 mod launch;
 mod raw;
 mod server;
+mod siege;
 mod warm;
 
 pub use account::{Account, PASSWORD};
@@ -24,3 +25,4 @@ pub use application::{Application, guest};
 pub use launch::{Launch, Output, run};
 pub use raw::Reply;
 pub use server::Server;
+pub use siege::Siege;

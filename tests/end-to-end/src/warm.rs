@@ -14,7 +14,7 @@ const SECRETS: &str = "keyring/host";
 const COMPILED: &str = "compiled";
 
 /// Compiled components kept before all are thrown away: each build of a guest leaves one behind.
-const MOST: usize = 100;
+const MOST: usize = 400;
 
 /// Gives a data directory the common secret and the common cache, unless it has its own.
 pub(crate) fn prepare(data_dir: &Path) {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-include!(concat!(env!("OUT_DIR"), "/every_guest.rs"));
+include!(concat!(env!("OUT_DIR"), "/foreach_guest.rs"));
 
 /// A guest without a test of its name does not compile.
 macro_rules! assert_test_exists {

@@ -2,15 +2,18 @@
 
 use crate::bindings::cache;
 use crate::{Cache, CacheCtx, Error};
-use sbd_telemetry::metrics::capability_called;
+use sbd_metering::{Charge, Metered, OverLimit};
+use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
 
 impl cache::Host for CacheCtx {}
 
-impl<T> cache::HostWithStore<T> for Cache {
+impl<T: Metered> cache::HostWithStore<T> for Cache {
     async fn get(store: &Accessor<T, Self>, key: String) -> Result<Option<Vec<u8>>, cache::Error> {
-        let ctx = called(store, "get");
-        Ok(ctx.get(&key).await?)
+        let (ctx, charge) = called(store, "get", key.len())?;
+        let value = ctx.get(&key).await?;
+        charge.answer(value.as_ref().map_or(0, Vec::len))?;
+        Ok(value)
     }
 
     async fn set(
@@ -19,12 +22,12 @@ impl<T> cache::HostWithStore<T> for Cache {
         value: Vec<u8>,
         ttl_ms: u64,
     ) -> Result<(), cache::Error> {
-        let ctx = called(store, "set");
+        let (ctx, _) = called(store, "set", key.len() + value.len())?;
         Ok(ctx.set(&key, value, ttl_ms).await?)
     }
 
     async fn delete(store: &Accessor<T, Self>, key: String) -> Result<bool, cache::Error> {
-        let ctx = called(store, "delete");
+        let (ctx, _) = called(store, "delete", key.len())?;
         Ok(ctx.delete(&key).await?)
     }
 
@@ -34,7 +37,7 @@ impl<T> cache::HostWithStore<T> for Cache {
         delta: i64,
         ttl_ms: u64,
     ) -> Result<i64, cache::Error> {
-        let ctx = called(store, "increment");
+        let (ctx, _) = called(store, "increment", key.len())?;
         Ok(ctx.increment(&key, delta, ttl_ms).await?)
     }
 
@@ -45,15 +48,28 @@ impl<T> cache::HostWithStore<T> for Cache {
         value: Vec<u8>,
         ttl_ms: u64,
     ) -> Result<bool, cache::Error> {
-        let ctx = called(store, "compare-and-set");
+        let bytes = key.len() + value.len() + expected.as_ref().map_or(0, Vec::len);
+        let (ctx, _) = called(store, "compare-and-set", bytes)?;
         Ok(ctx.compare_and_set(&key, expected, value, ttl_ms).await?)
     }
 }
 
-/// Counts the call and takes the context out of the store, so that the store is free meanwhile.
-fn called<T>(store: &Accessor<T, Cache>, operation: &'static str) -> CacheCtx {
-    capability_called("cache", operation);
-    store.with(|mut access| access.get().clone())
+/// Charges the call and takes the context out of the store, so that the store is free meanwhile.
+fn called<T: Metered>(
+    store: &Accessor<T, Cache>,
+    operation: &'static str,
+    bytes: usize,
+) -> Result<(CacheCtx, Charge), OverLimit> {
+    store.with(|mut access| {
+        let charge = sbd_metering::begin(access.as_context_mut(), "cache", operation, bytes)?;
+        Ok((access.get().clone(), charge))
+    })
+}
+
+impl From<OverLimit> for cache::Error {
+    fn from(over: OverLimit) -> Self {
+        Self::Unavailable(over.to_string())
+    }
 }
 
 impl From<Error> for cache::Error {
@@ -73,11 +89,18 @@ mod tests {
     use crate::bindings::cache::{self, HostWithStore as _};
     use crate::limits::{MAX_KEY_BYTES, MAX_TTL, MAX_VALUE_BYTES};
     use crate::{Cache, CacheCtx, CacheView, MemoryBackend, add_to_linker};
+    use sbd_metering::{Meter, Metered, Unmetered};
     use std::sync::Arc;
     use wasmtime::component::{Accessor, Linker};
     use wasmtime::{Config, Engine, Store};
 
     struct Instance(CacheCtx);
+
+    impl Metered for Instance {
+        fn meter(_: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+            Arc::new(Unmetered)
+        }
+    }
 
     impl CacheView for Instance {
         fn cache(&mut self) -> &mut CacheCtx {

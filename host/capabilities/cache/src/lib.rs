@@ -18,6 +18,7 @@ pub use backend::Backend;
 pub use error::Error;
 pub use memory::MemoryBackend;
 
+use sbd_metering::Metered;
 use std::sync::Arc;
 use wasmtime::component::{HasData, Linker};
 
@@ -44,7 +45,7 @@ impl HasData for Cache {
 ///
 /// # Errors
 /// When the interface is already linked.
-pub fn add_to_linker<T: CacheView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: CacheView + Metered>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::cache::add_to_linker::<T, Cache>(linker, T::cache)
 }
 

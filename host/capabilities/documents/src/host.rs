@@ -3,22 +3,23 @@
 use crate::backend::{FindAndUpdate, Operation, Outcome, Query, UpdateOptions, Updated};
 use crate::bindings::documents as wit;
 use crate::{Documents, DocumentsCtx, Error};
-use sbd_telemetry::metrics::capability_called;
+use sbd_metering::{Charge, Metered, OverLimit};
+use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
 
 impl wit::Host for DocumentsCtx {}
 
-impl<T> wit::HostWithStore<T> for Documents {
+impl<T: Metered> wit::HostWithStore<T> for Documents {
     async fn insert(
         store: &Accessor<T, Self>,
         collection: String,
         documents: Vec<String>,
     ) -> Result<Vec<String>, wit::Error> {
-        let ctx = called(store, "insert");
-        Ok(ctx
-            .backend
-            .insert(&ctx.component, collection, documents)
-            .await?)
+        let (ctx, charge) = called(store, "insert", texts(&documents))?;
+        let insert = ctx.backend.insert(&ctx.component, collection, documents);
+        let ids = insert.await?;
+        charge.answer(texts(&ids))?;
+        Ok(ids)
     }
 
     async fn get(
@@ -26,8 +27,10 @@ impl<T> wit::HostWithStore<T> for Documents {
         collection: String,
         id: String,
     ) -> Result<Option<String>, wit::Error> {
-        let ctx = called(store, "get");
-        Ok(ctx.backend.get(&ctx.component, collection, id).await?)
+        let (ctx, charge) = called(store, "get", id.len())?;
+        let found = ctx.backend.get(&ctx.component, collection, id).await?;
+        charge.answer(found.as_ref().map_or(0, String::len))?;
+        Ok(found)
     }
 
     async fn find(
@@ -35,7 +38,7 @@ impl<T> wit::HostWithStore<T> for Documents {
         collection: String,
         query: wit::Query,
     ) -> Result<wit::Page, wit::Error> {
-        let ctx = called(store, "find");
+        let (ctx, charge) = called(store, "find", query.filter.len())?;
         let wit::Query {
             filter,
             sort,
@@ -53,6 +56,7 @@ impl<T> wit::HostWithStore<T> for Documents {
             cursor,
         };
         let page = ctx.backend.find(&ctx.component, collection, query).await?;
+        charge.answer(texts(&page.documents))?;
         Ok(wit::Page {
             documents: page.documents,
             next: page.next,
@@ -64,7 +68,7 @@ impl<T> wit::HostWithStore<T> for Documents {
         collection: String,
         filter: String,
     ) -> Result<u64, wit::Error> {
-        let ctx = called(store, "count");
+        let (ctx, _) = called(store, "count", filter.len())?;
         Ok(ctx
             .backend
             .count(&ctx.component, collection, filter)
@@ -77,11 +81,13 @@ impl<T> wit::HostWithStore<T> for Documents {
         field: String,
         filter: String,
     ) -> Result<Vec<String>, wit::Error> {
-        let ctx = called(store, "distinct");
-        Ok(ctx
+        let (ctx, charge) = called(store, "distinct", field.len() + filter.len())?;
+        let distinct = ctx
             .backend
-            .distinct(&ctx.component, collection, field, filter)
-            .await?)
+            .distinct(&ctx.component, collection, field, filter);
+        let values = distinct.await?;
+        charge.answer(texts(&values))?;
+        Ok(values)
     }
 
     async fn aggregate(
@@ -89,11 +95,11 @@ impl<T> wit::HostWithStore<T> for Documents {
         collection: String,
         pipeline: String,
     ) -> Result<Vec<String>, wit::Error> {
-        let ctx = called(store, "aggregate");
-        Ok(ctx
-            .backend
-            .aggregate(&ctx.component, collection, pipeline)
-            .await?)
+        let (ctx, charge) = called(store, "aggregate", pipeline.len())?;
+        let aggregate = ctx.backend.aggregate(&ctx.component, collection, pipeline);
+        let documents = aggregate.await?;
+        charge.answer(texts(&documents))?;
+        Ok(documents)
     }
 
     async fn update(
@@ -103,7 +109,7 @@ impl<T> wit::HostWithStore<T> for Documents {
         update: String,
         options: wit::UpdateOptions,
     ) -> Result<wit::UpdateResult, wit::Error> {
-        let ctx = called(store, "update");
+        let (ctx, _) = called(store, "update", filter.len() + update.len())?;
         let step = Operation::Update {
             collection,
             filter,
@@ -123,7 +129,7 @@ impl<T> wit::HostWithStore<T> for Documents {
         filter: String,
         many: bool,
     ) -> Result<u64, wit::Error> {
-        let ctx = called(store, "delete");
+        let (ctx, _) = called(store, "delete", filter.len())?;
         match alone(
             &ctx,
             Operation::Delete {
@@ -147,7 +153,7 @@ impl<T> wit::HostWithStore<T> for Documents {
         update: String,
         options: wit::FindAndUpdateOptions,
     ) -> Result<Option<String>, wit::Error> {
-        let ctx = called(store, "find-one-and-update");
+        let (ctx, charge) = called(store, "find-one-and-update", filter.len() + update.len())?;
         let wit::FindAndUpdateOptions {
             sort,
             upsert,
@@ -158,27 +164,48 @@ impl<T> wit::HostWithStore<T> for Documents {
             upsert,
             return_new,
         };
-        Ok(ctx
-            .backend
-            .find_one_and_update(&ctx.component, collection, filter, update, options)
-            .await?)
+        let change =
+            ctx.backend
+                .find_one_and_update(&ctx.component, collection, filter, update, options);
+        let found = change.await?;
+        charge.answer(found.as_ref().map_or(0, String::len))?;
+        Ok(found)
     }
 
     async fn transact(
         store: &Accessor<T, Self>,
         operations: Vec<wit::Operation>,
     ) -> Result<Vec<wit::Outcome>, wit::Error> {
-        let ctx = called(store, "transact");
+        let (ctx, _) = called(store, "transact", operations.iter().map(bytes_of).sum())?;
         let operations = operations.into_iter().map(Into::into).collect();
         let outcomes = ctx.backend.transact(&ctx.component, operations).await?;
         Ok(outcomes.into_iter().map(Into::into).collect())
     }
 }
 
-/// Counts the call and takes the context out of the store, so that the store is free meanwhile.
-fn called<T>(store: &Accessor<T, Documents>, operation: &'static str) -> DocumentsCtx {
-    capability_called("documents", operation);
-    store.with(|mut access| access.get().clone())
+/// Charges the call and takes the context out of the store, so that the store is free meanwhile.
+fn called<T: Metered>(
+    store: &Accessor<T, Documents>,
+    operation: &'static str,
+    bytes: usize,
+) -> Result<(DocumentsCtx, Charge), OverLimit> {
+    store.with(|mut access| {
+        let charge = sbd_metering::begin(access.as_context_mut(), "documents", operation, bytes)?;
+        Ok((access.get().clone(), charge))
+    })
+}
+
+fn bytes_of(operation: &wit::Operation) -> usize {
+    match operation {
+        wit::Operation::Insert(insert) => insert.document.len(),
+        wit::Operation::Update(update) => update.filter.len() + update.update.len(),
+        wit::Operation::Delete(delete) => delete.filter.len(),
+        wit::Operation::Check(check) => check.filter.len(),
+    }
+}
+
+fn texts(texts: &[String]) -> usize {
+    texts.iter().map(String::len).sum()
 }
 
 /// A single write is a transaction of one step.
@@ -192,6 +219,12 @@ fn unexpected(outcome: &Outcome) -> wit::Error {
     wit::Error::Unavailable(format!(
         "the storage answered another operation: {outcome:?}"
     ))
+}
+
+impl From<OverLimit> for wit::Error {
+    fn from(over: OverLimit) -> Self {
+        Self::Limit(over.to_string())
+    }
 }
 
 impl From<Error> for wit::Error {

@@ -20,6 +20,7 @@ pub use limits::Limits;
 pub use sbd_documents_query::Direction;
 pub use sqlite::SqliteDocuments;
 
+use sbd_metering::Metered;
 use std::sync::Arc;
 use wasmtime::component::{HasData, Linker};
 
@@ -55,6 +56,6 @@ impl DocumentsCtx {
 ///
 /// # Errors
 /// When the linker has it already.
-pub fn add_to_linker<T: DocumentsView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: DocumentsView + Metered>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::documents::add_to_linker::<T, Documents>(linker, T::documents)
 }

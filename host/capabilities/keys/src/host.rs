@@ -2,19 +2,20 @@
 
 use crate::bindings::keys;
 use crate::{Error, Keys, KeysCtx, Verdict};
-use sbd_telemetry::metrics::capability_called;
+use sbd_metering::{Metered, OverLimit};
+use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
 
 impl keys::Host for KeysCtx {}
 
-impl<T> keys::HostWithStore<T> for Keys {
+impl<T: Metered> keys::HostWithStore<T> for Keys {
     async fn sign(
         store: &Accessor<T, Self>,
         purpose: String,
         claims: String,
         ttl_seconds: u32,
     ) -> Result<String, keys::Error> {
-        let ctx = called(store, "sign");
+        let ctx = called(store, "sign", purpose.len() + claims.len())?;
         Ok(ctx.sign(&purpose, &claims, ttl_seconds).await?)
     }
 
@@ -23,20 +24,33 @@ impl<T> keys::HostWithStore<T> for Keys {
         purpose: String,
         token: String,
     ) -> Result<keys::Verdict, keys::Error> {
-        let ctx = called(store, "verify");
+        let ctx = called(store, "verify", purpose.len() + token.len())?;
         Ok(ctx.verify(&purpose, &token).await?.into())
     }
 
     async fn jwks(store: &Accessor<T, Self>) -> Result<String, keys::Error> {
-        let ctx = called(store, "jwks");
+        let ctx = called(store, "jwks", 0)?;
         Ok(ctx.jwks().await?)
     }
 }
 
-/// Counts the call and takes the context out of the store, so that the store is free meanwhile.
-fn called<T>(store: &Accessor<T, Keys>, operation: &'static str) -> KeysCtx {
-    capability_called("keys", operation);
-    store.with(|mut access| access.get().clone())
+/// Charges the call and takes the context out of the store, so that the store is free meanwhile.
+/// Answers are as long as questions here, and are not counted.
+fn called<T: Metered>(
+    store: &Accessor<T, Keys>,
+    operation: &'static str,
+    bytes: usize,
+) -> Result<KeysCtx, OverLimit> {
+    store.with(|mut access| {
+        sbd_metering::begin(access.as_context_mut(), "keys", operation, bytes)?;
+        Ok(access.get().clone())
+    })
+}
+
+impl From<OverLimit> for keys::Error {
+    fn from(over: OverLimit) -> Self {
+        Self::Unavailable(over.to_string())
+    }
 }
 
 impl From<Verdict> for keys::Verdict {
@@ -70,11 +84,18 @@ mod tests {
 
     use crate::bindings::keys::{self, HostWithStore as _};
     use crate::{FileKeyring, Keys, KeysCtx, KeysView, Settings, add_to_linker};
+    use sbd_metering::{Meter, Metered, Unmetered};
     use std::sync::Arc;
     use wasmtime::component::{Accessor, Linker};
     use wasmtime::{Config, Engine, Store};
 
     struct Instance(KeysCtx);
+
+    impl Metered for Instance {
+        fn meter(_: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+            Arc::new(Unmetered)
+        }
+    }
 
     impl KeysView for Instance {
         fn keys(&mut self) -> &mut KeysCtx {

@@ -20,6 +20,7 @@ pub use secret::HostSecret;
 pub use settings::{Algorithm, Settings};
 pub use token::{MAX_CLAIMS_BYTES, MAX_TOKEN_BYTES, MAX_TTL, Verdict};
 
+use sbd_metering::Metered;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::component::{HasData, Linker};
@@ -47,7 +48,7 @@ impl HasData for Keys {
 ///
 /// # Errors
 /// When the interface is already linked.
-pub fn add_to_linker<T: KeysView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: KeysView + Metered>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::keys::add_to_linker::<T, Keys>(linker, T::keys)
 }
 

@@ -35,6 +35,9 @@ pub enum Error {
     /// The instance holds too many handles.
     #[error("at most {0} handles of this kind may be open at once; drop those no longer needed")]
     TooManyHandles(usize),
+    /// The running request may not have more.
+    #[error(transparent)]
+    OverLimit(#[from] sbd_metering::OverLimit),
     /// Storage refused.
     #[error(transparent)]
     Storage(#[from] sbd_storage::Error),

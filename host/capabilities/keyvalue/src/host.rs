@@ -6,7 +6,7 @@ use crate::limits::{
     check_value,
 };
 use crate::{Error, Found, KeyvalueCtxView};
-use sbd_telemetry::metrics::capability_called;
+use sbd_metering::Charge;
 use std::sync::Arc;
 use wasmtime::component::Resource;
 
@@ -73,6 +73,13 @@ impl KeyvalueCtxView<'_> {
         Ok(swap)
     }
 
+    /// Charges a call. The store does not say which of several requests at once it is for: this
+    /// interface's guests (WASI 0.2) answer one at a time.
+    fn begin(&self, operation: &'static str, bytes: usize) -> Result<Charge, Error> {
+        let meter = Arc::clone(&self.meter);
+        Ok(Charge::new(meter, "keyvalue", operation, bytes)?)
+    }
+
     fn label(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<str>> {
         Ok(self.table.get(bucket)?.label.clone())
     }
@@ -80,26 +87,33 @@ impl KeyvalueCtxView<'_> {
 
 impl store::Host for KeyvalueCtxView<'_> {
     async fn open(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
-        capability_called("keyvalue", "open");
+        let charge = self.begin("open", 0);
+        if let Err(error) = charge {
+            return Ok(Err(error.into()));
+        }
         Ok(self.open_bucket(identifier)?.map_err(Into::into))
     }
 }
 
 impl store::HostBucket for KeyvalueCtxView<'_> {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
-        capability_called("keyvalue", "get");
+        let charge = self.begin("get", key.len());
         let bucket = self.label(&bucket)?;
         let work = async {
+            let charge = charge?;
             check_key(&key)?;
-            self.ctx.backend.get(&bucket, &key).await
+            let value = self.ctx.backend.get(&bucket, &key).await?;
+            charge.answer(value.as_ref().map_or(0, Vec::len))?;
+            Ok::<_, Error>(value)
         };
         Ok(work.await.map_err(Into::into))
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
-        capability_called("keyvalue", "set");
+        let charge = self.begin("set", key.len() + value.len());
         let bucket = self.label(&bucket)?;
         let work = async {
+            charge?;
             check_key(&key)?;
             check_value(&value)?;
             self.ctx.backend.set(&bucket, &key, value).await
@@ -108,9 +122,10 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
-        capability_called("keyvalue", "delete");
+        let charge = self.begin("delete", key.len());
         let bucket = self.label(&bucket)?;
         let work = async {
+            charge?;
             check_key(&key)?;
             self.ctx.backend.delete(&bucket, &key).await
         };
@@ -118,9 +133,10 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
-        capability_called("keyvalue", "exists");
+        let charge = self.begin("exists", key.len());
         let bucket = self.label(&bucket)?;
         let work = async {
+            charge?;
             check_key(&key)?;
             self.ctx.backend.exists(&bucket, &key).await
         };
@@ -132,9 +148,10 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
         bucket: Resource<Bucket>,
         cursor: Option<String>,
     ) -> Answer<store::KeyResponse> {
-        capability_called("keyvalue", "list-keys");
+        let charge = self.begin("list-keys", 0);
         let bucket = self.label(&bucket)?;
         let work = async {
+            let charge = charge?;
             if cursor
                 .as_ref()
                 .is_some_and(|cursor| cursor.len() > MAX_KEY_BYTES)
@@ -147,6 +164,7 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
                 .backend
                 .list_keys(&bucket, cursor.as_deref())
                 .await?;
+            charge.answer(page.keys.iter().map(String::len).sum())?;
             Ok(store::KeyResponse {
                 keys: page.keys,
                 cursor: page.next,
@@ -169,9 +187,10 @@ impl atomics::Host for KeyvalueCtxView<'_> {
         key: String,
         delta: i64,
     ) -> Answer<i64> {
-        capability_called("keyvalue", "increment");
+        let charge = self.begin("increment", key.len());
         let bucket = self.label(&bucket)?;
         let work = async {
+            charge?;
             check_key(&key)?;
             self.ctx.backend.increment(&bucket, &key, delta).await
         };
@@ -183,9 +202,10 @@ impl atomics::Host for KeyvalueCtxView<'_> {
         swap: Resource<Swap>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), atomics::CasError>> {
-        capability_called("keyvalue", "swap");
+        let charge = self.begin("swap", value.len());
         let Swap { bucket, key, read } = self.close_swap(swap)?;
         let work = async {
+            charge?;
             check_value(&value)?;
             let backend = &self.ctx.backend;
             backend.compare_and_set(&bucket, &key, read, value).await
@@ -203,9 +223,9 @@ impl atomics::Host for KeyvalueCtxView<'_> {
 
 impl atomics::HostCas for KeyvalueCtxView<'_> {
     async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Resource<Swap>> {
-        capability_called("keyvalue", "cas");
+        let charge = self.begin("cas", key.len());
         let bucket = self.label(&bucket)?;
-        if let Err(error) = check_key(&key) {
+        if let Err(error) = charge.and_then(|_| check_key(&key)) {
             return Ok(Err(error.into()));
         }
         Ok(self.read_swap(bucket, key).await?.map_err(Into::into))
@@ -222,11 +242,15 @@ impl atomics::HostCas for KeyvalueCtxView<'_> {
 
 impl batch::Host for KeyvalueCtxView<'_> {
     async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<Found> {
-        capability_called("keyvalue", "get-many");
+        let charge = self.begin("get-many", keys.iter().map(String::len).sum());
         let bucket = self.label(&bucket)?;
         let work = async {
+            let charge = charge?;
             check_keys(keys.iter().map(String::as_str))?;
-            self.ctx.backend.get_many(&bucket, keys).await
+            let pairs = self.ctx.backend.get_many(&bucket, keys).await?;
+            let values = pairs.iter().filter_map(|(_, value)| value.as_ref());
+            charge.answer(values.map(Vec::len).sum())?;
+            Ok::<_, Error>(pairs)
         };
         Ok(work.await.map_err(Into::into))
     }
@@ -236,9 +260,16 @@ impl batch::Host for KeyvalueCtxView<'_> {
         bucket: Resource<Bucket>,
         pairs: Vec<(String, Vec<u8>)>,
     ) -> Answer<()> {
-        capability_called("keyvalue", "set-many");
+        let charge = self.begin(
+            "set-many",
+            pairs
+                .iter()
+                .map(|(key, value)| key.len() + value.len())
+                .sum(),
+        );
         let bucket = self.label(&bucket)?;
         let work = async {
+            charge?;
             check_pairs(&pairs)?;
             self.ctx.backend.set_many(&bucket, pairs).await
         };
@@ -246,9 +277,10 @@ impl batch::Host for KeyvalueCtxView<'_> {
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<()> {
-        capability_called("keyvalue", "delete-many");
+        let charge = self.begin("delete-many", keys.iter().map(String::len).sum());
         let bucket = self.label(&bucket)?;
         let work = async {
+            charge?;
             check_keys(keys.iter().map(String::as_str))?;
             self.ctx.backend.delete_many(&bucket, keys).await
         };

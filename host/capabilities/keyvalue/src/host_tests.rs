@@ -12,6 +12,7 @@ use crate::limits::{
     MAX_BATCH_KEYS, MAX_KEY_BYTES, MAX_OPEN_BUCKETS, MAX_OPEN_SWAPS, MAX_VALUE_BYTES,
 };
 use crate::{Bucket, KeyvalueCtx, KeyvalueCtxView, KeyvalueView, SqliteBackend, add_to_linker};
+use sbd_metering::Unmetered;
 use sbd_storage::{Database, Options};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ impl KeyvalueView for Instance {
         KeyvalueCtxView {
             ctx: &mut self.ctx,
             table: &mut self.table,
+            meter: Arc::new(Unmetered),
         }
     }
 }

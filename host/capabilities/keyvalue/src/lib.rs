@@ -20,6 +20,7 @@ pub use error::Error;
 pub use host::{Bucket, Swap};
 pub use sqlite::SqliteBackend;
 
+use sbd_metering::Meter;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -39,6 +40,8 @@ pub struct KeyvalueCtxView<'a> {
     pub ctx: &'a mut KeyvalueCtx,
     /// The instance's resources.
     pub table: &'a mut ResourceTable,
+    /// The meter of the running request.
+    pub meter: Arc<dyn Meter>,
 }
 
 /// Implemented by the data of a store whose components use buckets.

@@ -2,14 +2,15 @@
 
 use crate::bindings::passwords;
 use crate::{Error, Passwords, PasswordsCtx, Verdict};
-use sbd_telemetry::metrics::capability_called;
+use sbd_metering::{Metered, OverLimit};
+use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
 
 impl passwords::Host for PasswordsCtx {}
 
-impl<T> passwords::HostWithStore<T> for Passwords {
+impl<T: Metered> passwords::HostWithStore<T> for Passwords {
     async fn hash(store: &Accessor<T, Self>, password: String) -> Result<String, passwords::Error> {
-        let ctx = called(store, "hash");
+        let ctx = called(store, "hash", password.len())?;
         Ok(ctx.hash(password).await?)
     }
 
@@ -18,16 +19,28 @@ impl<T> passwords::HostWithStore<T> for Passwords {
         password: String,
         hash: Option<String>,
     ) -> Result<passwords::Verdict, passwords::Error> {
-        let ctx = called(store, "verify");
+        let ctx = called(store, "verify", password.len())?;
         let Verdict { valid, rehashed } = ctx.verify(password, hash).await?;
         Ok(passwords::Verdict { valid, rehashed })
     }
 }
 
-/// Counts the call and takes the context out of the store, so that the store is free meanwhile.
-fn called<T>(store: &Accessor<T, Passwords>, operation: &'static str) -> PasswordsCtx {
-    capability_called("passwords", operation);
-    store.with(|mut access| access.get().clone())
+/// Charges the call and takes the context out of the store, so that the store is free meanwhile.
+fn called<T: Metered>(
+    store: &Accessor<T, Passwords>,
+    operation: &'static str,
+    bytes: usize,
+) -> Result<PasswordsCtx, OverLimit> {
+    store.with(|mut access| {
+        sbd_metering::begin(access.as_context_mut(), "passwords", operation, bytes)?;
+        Ok(access.get().clone())
+    })
+}
+
+impl From<OverLimit> for passwords::Error {
+    fn from(over: OverLimit) -> Self {
+        Self::Unavailable(over.to_string())
+    }
 }
 
 impl From<Error> for passwords::Error {
@@ -48,11 +61,18 @@ mod tests {
     use crate::{
         Algorithm, Hasher, Passwords, PasswordsCtx, PasswordsView, Settings, add_to_linker,
     };
+    use sbd_metering::{Meter, Metered, Unmetered};
     use std::sync::Arc;
     use wasmtime::component::{Accessor, Linker};
     use wasmtime::{Config, Engine, Store};
 
     struct Instance(PasswordsCtx);
+
+    impl Metered for Instance {
+        fn meter(_: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+            Arc::new(Unmetered)
+        }
+    }
 
     impl PasswordsView for Instance {
         fn passwords(&mut self) -> &mut PasswordsCtx {

@@ -14,6 +14,7 @@ pub use error::{Error, UnknownAlgorithm};
 pub use hasher::{Hasher, MAX_PASSWORD_BYTES, Verdict};
 pub use settings::{Algorithm, Settings};
 
+use sbd_metering::Metered;
 use std::sync::Arc;
 use wasmtime::component::{HasData, Linker};
 
@@ -39,7 +40,7 @@ impl HasData for Passwords {
 ///
 /// # Errors
 /// When the interface is already linked.
-pub fn add_to_linker<T: PasswordsView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: PasswordsView + Metered>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::passwords::add_to_linker::<T, Passwords>(linker, T::passwords)
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 const DEEPEST: u32 = 8;
 
 /// Does this path, as any server behind us might read it, lie under `/-/`?
-pub(crate) fn is_reserved(path: &str) -> bool {
+pub fn is_reserved(path: &str) -> bool {
     let mut bytes = path.bytes();
     // The common path: an ordinary first letter, and nothing in it that could be read otherwise.
     let plain = bytes.next() == Some(b'/')

@@ -1,0 +1,19 @@
+//! Answers at once and never reads what it was sent.
+//!
+//! Stopped by nothing: it must simply cost nothing.
+
+use utoipa_axum::router::OpenApiRouter;
+
+async fn run() -> &'static str {
+    "not interested"
+}
+
+/// Every address of the component.
+pub fn router() -> OpenApiRouter {
+    use axum::routing::get;
+    OpenApiRouter::new()
+        .route("/ignores-body/ok", get(async || "ok"))
+        .route("/ignores-body/run", axum::routing::post(run))
+}
+
+sbd_sdk::component!(router);

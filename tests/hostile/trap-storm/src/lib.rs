@@ -1,0 +1,28 @@
+//! Fails at every request, by a panic or by a trap.
+//!
+//! Stopped by `failures`.
+
+use utoipa_axum::router::OpenApiRouter;
+
+#[expect(clippy::panic, reason = "what the host does about it is tested")]
+async fn panics() -> &'static str {
+    panic!("on purpose");
+}
+
+async fn traps() -> &'static str {
+    #[cfg(target_family = "wasm")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_family = "wasm"))]
+    std::process::abort();
+}
+
+/// Every address of the component.
+pub fn router() -> OpenApiRouter {
+    use axum::routing::get;
+    OpenApiRouter::new()
+        .route("/trap-storm/ok", get(async || "ok"))
+        .route("/trap-storm/panic", get(panics))
+        .route("/trap-storm/trap", get(traps))
+}
+
+sbd_sdk::component!(router);

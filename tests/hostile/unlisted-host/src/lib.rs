@@ -1,0 +1,35 @@
+//! Sends requests wherever it is told to.
+//!
+//! Stopped by `allowed_outbound_hosts`.
+
+use axum::body::Body;
+use axum::extract::Request;
+use sbd_sdk::{Error, Json, Query, Result, send};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+
+#[derive(Deserialize)]
+struct Goal {
+    to: String,
+}
+
+async fn run(Query(goal): Query<Goal>) -> Result<Json<Value>> {
+    let request = Request::get(goal.to)
+        .body(Body::empty())
+        .map_err(Error::internal)?;
+    Ok(Json(match send(request).await {
+        Ok(response) => json!({"status": response.status().as_u16()}),
+        Err(code) => json!({"refused": format!("{code:?}")}),
+    }))
+}
+
+/// Every address of the component.
+pub fn router() -> OpenApiRouter {
+    use axum::routing::get;
+    OpenApiRouter::new()
+        .route("/unlisted-host/ok", get(async || "ok"))
+        .route("/unlisted-host/run", get(run))
+}
+
+sbd_sdk::component!(router);

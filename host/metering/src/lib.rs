@@ -21,6 +21,9 @@ pub trait Meter: Send + Sync {
     /// # Errors
     /// When that is more than the request may have.
     fn charge(&self, calls: u32, bytes: usize) -> Result<(), OverLimit>;
+
+    /// Notes that a limit on what may be kept refused a write.
+    fn refused(&self, limit: &'static str);
 }
 
 /// A limit that refused.
@@ -81,10 +84,17 @@ impl Charge {
     pub fn answer(&self, bytes: usize) -> Result<(), OverLimit> {
         self.meter.charge(0, bytes)
     }
+
+    /// Notes that a limit on what may be kept refused a write.
+    pub fn refused(&self, limit: &'static str) {
+        self.meter.refused(limit);
+    }
 }
 
 impl Meter for Unmetered {
     fn charge(&self, _: u32, _: usize) -> Result<(), OverLimit> {
         Ok(())
     }
+
+    fn refused(&self, _: &'static str) {}
 }

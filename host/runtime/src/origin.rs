@@ -214,6 +214,14 @@ impl Meter for Origin {
             allowed: self.allowance.over(limit).allowed,
         })
     }
+
+    fn refused(&self, limit: &'static str) {
+        for stored in [Limit::StoredBytes, Limit::StoredDocuments] {
+            if stored.name() == limit {
+                self.refuse(stored);
+            }
+        }
+    }
 }
 
 // === impl Flow ===

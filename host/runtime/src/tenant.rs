@@ -13,8 +13,8 @@ use sbd_documents::{CollectionDeclaration, DocumentsCtx, SqliteDocuments};
 use sbd_keys::KeysCtx;
 use sbd_keyvalue::{KeyvalueCtx, SqliteBackend};
 use sbd_passwords::PasswordsCtx;
-use sbd_storage::Database;
-use std::collections::{BTreeSet, HashMap};
+use sbd_storage::{Database, Quota};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A tenant that has been opened.
@@ -38,17 +38,30 @@ impl Tenant {
         let keyvalue = SqliteBackend::open(database)
             .await
             .map_err(|error| Error::capability("keyvalue", &error))?;
+        for (bucket, bytes) in buckets(runtime) {
+            keyvalue
+                .allow(bucket, bytes)
+                .await
+                .map_err(|error| Error::capability("keyvalue", &error))?;
+        }
         let (documents, keyvalue) = (Arc::new(documents), Arc::new(keyvalue));
         let cache = Arc::new(MemoryBackend::default());
         let mut pools = HashMap::new();
         for (id, component) in &runtime.components {
             let declarations = collections(component);
+            let refused = |error: sbd_documents::Error| {
+                Error::capability("documents", &format!("component `{id}`: {error}"))
+            };
             documents
                 .configure(id, &declarations)
                 .await
-                .map_err(|error| {
-                    Error::capability("documents", &format!("component `{id}`: {error}"))
-                })?;
+                .map_err(refused)?;
+            let limits = &component.declared.settings.limits;
+            let quota = Quota {
+                documents: limits.stored_documents as u64,
+                bytes: limits.stored_bytes.bytes(),
+            };
+            documents.allow(id, quota).await.map_err(refused)?;
             let capabilities = Capabilities {
                 documents: DocumentsCtx::new(documents.clone(), Arc::clone(id)),
                 keyvalue: opens_keyvalue(&keyvalue, id, &component.stores),
@@ -93,6 +106,20 @@ impl Tenant {
             }
         }
     }
+}
+
+/// Every bucket that some component may open, with the bytes it may hold: as many as the most
+/// generous of them may keep.
+fn buckets(runtime: &Inner) -> BTreeMap<&str, u64> {
+    let mut buckets = BTreeMap::new();
+    for component in runtime.components.values() {
+        let bytes = component.declared.settings.limits.stored_bytes.bytes();
+        for label in component.stores.iter() {
+            let most = buckets.entry(label.as_str()).or_default();
+            *most = bytes.max(*most);
+        }
+    }
+    buckets
 }
 
 fn opens_keyvalue(

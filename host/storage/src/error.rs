@@ -1,5 +1,6 @@
 //! Why storage refused.
 
+use crate::Quota;
 use rusqlite::ErrorCode;
 use std::sync::Arc;
 
@@ -10,6 +11,11 @@ pub enum Error {
     /// The disk is full, or the database has reached the size allowed to it.
     #[error("no room left for this tenant's data; delete something or raise its storage limit")]
     Full,
+    /// The owner of a table may not keep more; the limit's name.
+    #[error(
+        "the limit `{0}` of this component is reached; delete something or raise it in the manifest"
+    )]
+    Quota(&'static str),
     /// The database has been closed.
     #[error("the database is closed; the server is stopping")]
     Closed,
@@ -34,6 +40,11 @@ pub enum Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
+        if let rusqlite::Error::SqliteFailure(_, Some(message)) = &error
+            && let Some(limit) = Quota::named_in(message)
+        {
+            return Self::Quota(limit);
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ConstraintViolation) => Self::Constraint(Arc::new(error)),

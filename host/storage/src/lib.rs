@@ -7,11 +7,13 @@
 
 mod deadline;
 mod error;
+pub mod quota;
 mod reader;
 mod writer;
 
 pub use deadline::Deadline;
 pub use error::Error;
+pub use quota::Quota;
 pub use rusqlite;
 
 use rusqlite::{Connection, OpenFlags};

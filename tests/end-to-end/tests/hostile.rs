@@ -451,6 +451,24 @@ async fn huge_document() {
     siege.lift().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn hoarder() {
+    let siege = Siege::of(&["hoarder"]).await;
+    siege
+        .refused("large", 507, "LIMIT_EXCEEDED", "stored_bytes")
+        .await;
+    assert_eq!(siege.get("clear").await.text().await.unwrap(), "10");
+    siege
+        .refused("many", 507, "LIMIT_EXCEEDED", "stored_documents")
+        .await;
+    siege
+        .refused("values", 507, "LIMIT_EXCEEDED", "stored_bytes")
+        .await;
+    assert_eq!(siege.get("clear").await.text().await.unwrap(), "5000");
+    siege.serves().await;
+    siege.lift().await;
+}
+
 // === Answers ===
 
 #[tokio::test(flavor = "multi_thread")]

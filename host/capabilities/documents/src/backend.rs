@@ -2,6 +2,7 @@
 
 use crate::{CollectionDeclaration, Error};
 use jiff::Timestamp;
+use sbd_storage::quota::{Quota, Stored};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -137,6 +138,13 @@ pub trait Backend: Send + Sync + 'static {
         component: &'a str,
         declared: &'a [CollectionDeclaration],
     ) -> Boxed<'a, ()>;
+
+    /// Bounds what a component may keep, from now on. A write that would grow it further is
+    /// [`Error::Quota`]; what is there stays, and can always be made less.
+    fn allow<'a>(&'a self, component: &'a str, quota: Quota) -> Boxed<'a, ()>;
+
+    /// What a component keeps: documents, and the bytes of their JSON.
+    fn stored<'a>(&'a self, component: &'a str) -> Boxed<'a, Stored>;
 
     /// Inserts documents, all or none; answers their ids.
     fn insert(

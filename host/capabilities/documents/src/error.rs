@@ -32,6 +32,9 @@ pub enum Error {
     /// may hold in memory.
     #[error("the limit `{0}` is exceeded; {advice}", advice = advice(.0))]
     Limit(&'static str),
+    /// The component may not keep more; the limit's name.
+    #[error("the limit `{0}` is reached; delete something or raise it in the manifest")]
+    Quota(&'static str),
     /// There is no room left.
     #[error("no room left for this tenant's data; delete something or raise its storage limit")]
     Full,
@@ -62,6 +65,7 @@ impl From<sbd_storage::Error> for Error {
     fn from(error: sbd_storage::Error) -> Self {
         match error {
             sbd_storage::Error::Full => Self::Full,
+            sbd_storage::Error::Quota(limit) => Self::Quota(limit),
             sbd_storage::Error::Interrupted => Self::Limit("query_time"),
             other => Self::Unavailable(other.to_string()),
         }

@@ -1,9 +1,10 @@
 //! The host side of `sbd:platform/documents`. The store is free while a call waits.
 
-use crate::backend::{FindAndUpdate, Operation, Outcome, Query, UpdateOptions, Updated};
+use crate::backend::{Backend, FindAndUpdate, Operation, Outcome, Query, UpdateOptions, Updated};
 use crate::bindings::documents as wit;
 use crate::{Documents, DocumentsCtx, Error};
 use sbd_metering::{Charge, Metered, OverLimit};
+use std::sync::Arc;
 use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
 
@@ -15,10 +16,10 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         documents: Vec<String>,
     ) -> Result<Vec<String>, wit::Error> {
-        let (ctx, charge) = called(store, "insert", texts(&documents))?;
-        let insert = ctx.backend.insert(&ctx.component, collection, documents);
-        let ids = insert.await?;
-        charge.answer(texts(&ids))?;
+        let call = called(store, "insert", texts(&documents))?;
+        let insert = call.backend.insert(&call.component, collection, documents);
+        let ids = call.told(insert.await)?;
+        call.charge.answer(texts(&ids))?;
         Ok(ids)
     }
 
@@ -27,9 +28,9 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         id: String,
     ) -> Result<Option<String>, wit::Error> {
-        let (ctx, charge) = called(store, "get", id.len())?;
-        let found = ctx.backend.get(&ctx.component, collection, id).await?;
-        charge.answer(found.as_ref().map_or(0, String::len))?;
+        let call = called(store, "get", id.len())?;
+        let found = call.backend.get(&call.component, collection, id).await?;
+        call.charge.answer(found.as_ref().map_or(0, String::len))?;
         Ok(found)
     }
 
@@ -38,7 +39,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         query: wit::Query,
     ) -> Result<wit::Page, wit::Error> {
-        let (ctx, charge) = called(store, "find", query.filter.len())?;
+        let call = called(store, "find", query.filter.len())?;
         let wit::Query {
             filter,
             sort,
@@ -55,8 +56,11 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
             limit,
             cursor,
         };
-        let page = ctx.backend.find(&ctx.component, collection, query).await?;
-        charge.answer(texts(&page.documents))?;
+        let page = call
+            .backend
+            .find(&call.component, collection, query)
+            .await?;
+        call.charge.answer(texts(&page.documents))?;
         Ok(wit::Page {
             documents: page.documents,
             next: page.next,
@@ -68,10 +72,10 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         filter: String,
     ) -> Result<u64, wit::Error> {
-        let (ctx, _) = called(store, "count", filter.len())?;
-        Ok(ctx
+        let call = called(store, "count", filter.len())?;
+        Ok(call
             .backend
-            .count(&ctx.component, collection, filter)
+            .count(&call.component, collection, filter)
             .await?)
     }
 
@@ -81,12 +85,12 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         field: String,
         filter: String,
     ) -> Result<Vec<String>, wit::Error> {
-        let (ctx, charge) = called(store, "distinct", field.len() + filter.len())?;
-        let distinct = ctx
+        let call = called(store, "distinct", field.len() + filter.len())?;
+        let distinct = call
             .backend
-            .distinct(&ctx.component, collection, field, filter);
+            .distinct(&call.component, collection, field, filter);
         let values = distinct.await?;
-        charge.answer(texts(&values))?;
+        call.charge.answer(texts(&values))?;
         Ok(values)
     }
 
@@ -95,10 +99,12 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         pipeline: String,
     ) -> Result<Vec<String>, wit::Error> {
-        let (ctx, charge) = called(store, "aggregate", pipeline.len())?;
-        let aggregate = ctx.backend.aggregate(&ctx.component, collection, pipeline);
+        let call = called(store, "aggregate", pipeline.len())?;
+        let aggregate = call
+            .backend
+            .aggregate(&call.component, collection, pipeline);
         let documents = aggregate.await?;
-        charge.answer(texts(&documents))?;
+        call.charge.answer(texts(&documents))?;
         Ok(documents)
     }
 
@@ -109,7 +115,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         update: String,
         options: wit::UpdateOptions,
     ) -> Result<wit::UpdateResult, wit::Error> {
-        let (ctx, _) = called(store, "update", filter.len() + update.len())?;
+        let call = called(store, "update", filter.len() + update.len())?;
         let step = Operation::Update {
             collection,
             filter,
@@ -117,7 +123,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
             options: options.into(),
             expect: None,
         };
-        match alone(&ctx, step).await? {
+        match alone(&call, step).await? {
             Outcome::Updated(updated) => Ok(updated.into()),
             other => Err(unexpected(&other)),
         }
@@ -129,9 +135,9 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         filter: String,
         many: bool,
     ) -> Result<u64, wit::Error> {
-        let (ctx, _) = called(store, "delete", filter.len())?;
+        let call = called(store, "delete", filter.len())?;
         match alone(
-            &ctx,
+            &call,
             Operation::Delete {
                 collection,
                 filter,
@@ -153,7 +159,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         update: String,
         options: wit::FindAndUpdateOptions,
     ) -> Result<Option<String>, wit::Error> {
-        let (ctx, charge) = called(store, "find-one-and-update", filter.len() + update.len())?;
+        let call = called(store, "find-one-and-update", filter.len() + update.len())?;
         let wit::FindAndUpdateOptions {
             sort,
             upsert,
@@ -165,10 +171,10 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
             return_new,
         };
         let change =
-            ctx.backend
-                .find_one_and_update(&ctx.component, collection, filter, update, options);
-        let found = change.await?;
-        charge.answer(found.as_ref().map_or(0, String::len))?;
+            call.backend
+                .find_one_and_update(&call.component, collection, filter, update, options);
+        let found = call.told(change.await)?;
+        call.charge.answer(found.as_ref().map_or(0, String::len))?;
         Ok(found)
     }
 
@@ -176,23 +182,48 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         store: &Accessor<T, Self>,
         operations: Vec<wit::Operation>,
     ) -> Result<Vec<wit::Outcome>, wit::Error> {
-        let (ctx, _) = called(store, "transact", operations.iter().map(bytes_of).sum())?;
+        let call = called(store, "transact", operations.iter().map(bytes_of).sum())?;
         let operations = operations.into_iter().map(Into::into).collect();
-        let outcomes = ctx.backend.transact(&ctx.component, operations).await?;
+        let transact = call.backend.transact(&call.component, operations);
+        let outcomes = call.told(transact.await)?;
         Ok(outcomes.into_iter().map(Into::into).collect())
     }
 }
 
-/// Charges the call and takes the context out of the store, so that the store is free meanwhile.
+/// A call that has been charged, with what it needs taken out of the store, so that the store is free
+/// meanwhile.
+struct Called {
+    backend: Arc<dyn Backend>,
+    component: Arc<str>,
+    charge: Charge,
+}
+
 fn called<T: Metered>(
     store: &Accessor<T, Documents>,
     operation: &'static str,
     bytes: usize,
-) -> Result<(DocumentsCtx, Charge), OverLimit> {
+) -> Result<Called, OverLimit> {
     store.with(|mut access| {
         let charge = sbd_metering::begin(access.as_context_mut(), "documents", operation, bytes)?;
-        Ok((access.get().clone(), charge))
+        let ctx = access.get();
+        Ok(Called {
+            backend: Arc::clone(&ctx.backend),
+            component: Arc::clone(&ctx.component),
+            charge,
+        })
     })
+}
+
+// === impl Called ===
+
+impl Called {
+    /// Tells the host which quota refused a write; the guest learns that there is no room.
+    fn told<R>(&self, result: Result<R, Error>) -> Result<R, wit::Error> {
+        if let Err(Error::Quota(limit)) = &result {
+            self.charge.refused(limit);
+        }
+        Ok(result?)
+    }
 }
 
 fn bytes_of(operation: &wit::Operation) -> usize {
@@ -209,9 +240,9 @@ fn texts(texts: &[String]) -> usize {
 }
 
 /// A single write is a transaction of one step.
-async fn alone(ctx: &DocumentsCtx, step: Operation) -> Result<Outcome, wit::Error> {
-    let outcomes = ctx.backend.transact(&ctx.component, vec![step]).await?;
-    let outcome = outcomes.into_iter().next();
+async fn alone(call: &Called, step: Operation) -> Result<Outcome, wit::Error> {
+    let transact = call.backend.transact(&call.component, vec![step]);
+    let outcome = call.told(transact.await)?.into_iter().next();
     outcome.ok_or_else(|| wit::Error::Unavailable("the storage answered nothing".to_owned()))
 }
 
@@ -235,7 +266,7 @@ impl From<Error> for wit::Error {
             Error::Duplicate(index) => Self::Duplicate(index),
             Error::PreconditionFailed(place) => Self::PreconditionFailed(place),
             Error::Limit(_) => Self::Limit(error.to_string()),
-            Error::Full => Self::Full,
+            Error::Full | Error::Quota(_) => Self::Full,
             Error::Unavailable(message) => Self::Unavailable(message),
         }
     }

@@ -73,11 +73,19 @@ impl KeyvalueCtxView<'_> {
         Ok(swap)
     }
 
-    /// Charges a call. The store does not say which of several requests at once it is for: this
-    /// interface's guests (WASI 0.2) answer one at a time.
+    /// Charges a call. These functions hold the store, which does not say for which of several requests
+    /// at once a guest calls; then it is charged to the last that was heard of.
     fn begin(&self, operation: &'static str, bytes: usize) -> Result<Charge, Error> {
         let meter = Arc::clone(&self.meter);
         Ok(Charge::new(meter, "keyvalue", operation, bytes)?)
+    }
+
+    /// Tells the host which quota refused a write; the guest learns that there is no room.
+    fn told<T>(&self, done: Result<T, Error>) -> Answer<T> {
+        if let Err(Error::Storage(sbd_storage::Error::Quota(limit))) = &done {
+            self.meter.refused(limit);
+        }
+        Ok(done.map_err(Into::into))
     }
 
     fn label(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<str>> {
@@ -106,7 +114,8 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
             charge.answer(value.as_ref().map_or(0, Vec::len))?;
             Ok::<_, Error>(value)
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
@@ -118,7 +127,8 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
             check_value(&value)?;
             self.ctx.backend.set(&bucket, &key, value).await
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
@@ -129,7 +139,8 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
             check_key(&key)?;
             self.ctx.backend.delete(&bucket, &key).await
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
@@ -140,7 +151,8 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
             check_key(&key)?;
             self.ctx.backend.exists(&bucket, &key).await
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 
     async fn list_keys(
@@ -170,7 +182,8 @@ impl store::HostBucket for KeyvalueCtxView<'_> {
                 cursor: page.next,
             })
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 
     async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
@@ -194,7 +207,8 @@ impl atomics::Host for KeyvalueCtxView<'_> {
             check_key(&key)?;
             self.ctx.backend.increment(&bucket, &key, delta).await
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 
     async fn swap(
@@ -210,7 +224,11 @@ impl atomics::Host for KeyvalueCtxView<'_> {
             let backend = &self.ctx.backend;
             backend.compare_and_set(&bucket, &key, read, value).await
         };
-        match work.await {
+        let done = work.await;
+        if let Err(Error::Storage(sbd_storage::Error::Quota(limit))) = &done {
+            self.meter.refused(limit);
+        }
+        match done {
             Ok(true) => Ok(Ok(())),
             Ok(false) => Ok(Err(match self.read_swap(bucket, key).await? {
                 Ok(now) => atomics::CasError::CasFailed(now),
@@ -252,7 +270,8 @@ impl batch::Host for KeyvalueCtxView<'_> {
             charge.answer(values.map(Vec::len).sum())?;
             Ok::<_, Error>(pairs)
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 
     async fn set_many(
@@ -273,7 +292,8 @@ impl batch::Host for KeyvalueCtxView<'_> {
             check_pairs(&pairs)?;
             self.ctx.backend.set_many(&bucket, pairs).await
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<()> {
@@ -284,7 +304,8 @@ impl batch::Host for KeyvalueCtxView<'_> {
             check_keys(keys.iter().map(String::as_str))?;
             self.ctx.backend.delete_many(&bucket, keys).await
         };
-        Ok(work.await.map_err(Into::into))
+        let done = work.await;
+        self.told(done)
     }
 }
 

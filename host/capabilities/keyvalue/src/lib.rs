@@ -5,6 +5,9 @@
 //! opens no label that its manifest does not name, and no bucket of another tenant, because a
 //! [`Backend`] serves one tenant only.
 //!
+//! The bytes of a bucket, keys and values, count for the bucket itself, whoever writes them; it may
+//! hold as much as the largest `stored_bytes` among the components that may open it.
+//!
 //! A number that `increment` counts is 8 bytes, a little-endian two's complement `i64`, as in
 //! Spin's embedded store, so that a component finds the same bytes on either host.
 

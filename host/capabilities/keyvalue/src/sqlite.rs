@@ -5,6 +5,7 @@ use crate::{Backend, Error, Found, Page};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sbd_storage::Database;
+use sbd_storage::quota::{self, Counted, Quota};
 use sbd_storage::rusqlite::{Connection, OptionalExtension as _, params};
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS keyvalue (
@@ -42,6 +43,30 @@ impl SqliteBackend {
             .write(|connection| Ok::<_, Error>(connection.execute_batch(CREATE)?))
             .await?;
         Ok(Self { database })
+    }
+
+    /// Bounds the bytes of keys and values that a bucket may hold, from now on.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the file cannot be written.
+    pub async fn allow(&self, bucket: &str, bytes: u64) -> Result<(), Error> {
+        let owner = format!("bucket:{bucket}");
+        let condition = format!("{{row}}.bucket = '{}'", bucket.replace('\'', "''"));
+        let job = move |connection: &Connection| {
+            let quota = Quota {
+                bytes,
+                ..Quota::UNLIMITED
+            };
+            quota::allow(connection, &owner, quota)?;
+            let counted = Counted {
+                table: "keyvalue",
+                condition: &condition,
+                bytes: "octet_length({row}.key) + octet_length({row}.value)",
+                documents: 0,
+            };
+            Ok(quota::count(connection, &owner, counted)?)
+        };
+        self.database.write(job).await
     }
 }
 

@@ -36,7 +36,8 @@ async fn run() -> Json<Value> {
     let unwound = json!([
         {"$unwind": "$list"}, {"$unwind": "$other"}, {"$group": {"_id": "$list", "all": {"$push": "$other"}}},
     ]);
-    let grouped = json!([{"$unwind": "$list"}, {"$group": {"_id": null, "all": {"$push": "$other"}}}]);
+    let grouped =
+        json!([{"$unwind": "$list"}, {"$group": {"_id": null, "all": {"$push": "$other"}}}]);
     Json(json!({
         "nested": outcome(BOMBS.find(nested(500)).fetch().await),
         "in": outcome(BOMBS.find(json!({"n": {"$in": many}})).fetch().await),

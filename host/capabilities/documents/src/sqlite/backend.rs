@@ -7,6 +7,7 @@ use crate::CollectionDeclaration;
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
 use jiff::Timestamp;
 use sbd_documents_query::{Path, Pipeline};
+use sbd_storage::quota::{Quota, Stored};
 use std::sync::Arc;
 
 impl Backend for SqliteDocuments {
@@ -16,6 +17,14 @@ impl Backend for SqliteDocuments {
         declared: &'a [CollectionDeclaration],
     ) -> Boxed<'a, ()> {
         Box::pin(self.configure(component, declared))
+    }
+
+    fn allow<'a>(&'a self, component: &'a str, quota: Quota) -> Boxed<'a, ()> {
+        Box::pin(self.allow(component, quota))
+    }
+
+    fn stored<'a>(&'a self, component: &'a str) -> Boxed<'a, Stored> {
+        Box::pin(self.stored(component))
     }
 
     fn insert(

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use request::{Find, Step, check_bytes, check_count, known};
 use sbd_documents_query::sqlite::Collection;
 use sbd_storage::Database;
+use sbd_storage::quota::{self, Quota, Stored};
 use sbd_storage::rusqlite::Connection;
 use schema::Collections;
 use session::Session;
@@ -86,9 +87,18 @@ impl SqliteDocuments {
         let change = async move {
             let _alone = this.gate.write().await;
             let (collections, limits) = (Arc::clone(&made), *this.limits);
+            let owner = component.clone();
             let job = move |connection: &Connection| {
+                quota::begin(connection, &owner)?;
                 let mut all = collections.values();
-                all.try_for_each(|collection| schema::configure(connection, collection, &limits))
+                all.try_for_each(|collection| {
+                    schema::configure(connection, collection, &limits)?;
+                    Ok::<_, Error>(quota::count(
+                        connection,
+                        &owner,
+                        schema::counted(collection),
+                    )?)
+                })
             };
             this.database.write(job).await?;
             this.components
@@ -98,6 +108,30 @@ impl SqliteDocuments {
             Ok(())
         };
         to_the_end(change).await
+    }
+
+    /// See [`crate::Backend::allow`].
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn allow(&self, component: &str, quota: Quota) -> Result<(), Error> {
+        let owner = component.to_owned();
+        let job = move |connection: &Connection| Ok(quota::allow(connection, &owner, quota)?);
+        self.database.write(job).await
+    }
+
+    /// See [`crate::Backend::stored`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn stored(&self, component: &str) -> Result<Stored, Error> {
+        let owner = component.to_owned();
+        let job = move |connection: &Connection| {
+            let all = quota::stored(connection)?;
+            let own = all.into_iter().find(|(name, _)| *name == owner);
+            Ok(own.map(|(_, stored)| stored).unwrap_or_default())
+        };
+        self.database.read(job).await
     }
 
     /// See [`crate::Backend::sweep`].

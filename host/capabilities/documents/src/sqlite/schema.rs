@@ -7,8 +7,9 @@ use super::session::{parsed, text_of};
 use crate::{CollectionDeclaration, Error, IndexDeclaration, Limits};
 use sbd_documents_query::sqlite::{Collection, Index};
 use sbd_documents_query::{Direction, Distinct, Filter, Path, Sort};
+use sbd_storage::quota::Counted;
 use sbd_storage::rusqlite::types::Value as Sql;
-use sbd_storage::rusqlite::{self, Connection, ErrorCode, params_from_iter};
+use sbd_storage::rusqlite::{self, Connection, ffi, params_from_iter};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -113,6 +114,16 @@ pub(super) fn configure(
     new.try_for_each(|index| fill(connection, collection, index, limits))
 }
 
+/// What of a collection counts for its component's quota.
+pub(super) fn counted(collection: &Collection) -> Counted<'_> {
+    Counted {
+        table: &collection.table,
+        condition: "1",
+        bytes: "octet_length({row}.doc)",
+        documents: 1,
+    }
+}
+
 /// The tables of the indexes that are there.
 fn index_tables(connection: &Connection, collection: &Collection) -> Result<Vec<String>, Error> {
     let prefix = format!("{}:", collection.table.replacen("doc:", "idx:", 1));
@@ -162,7 +173,15 @@ pub(super) fn entry_params(keys: Vec<Vec<u8>>, id: &str) -> impl rusqlite::Param
 
 /// Whether a row was refused because the table holds such a row already.
 pub(super) fn is_taken(inserted: &rusqlite::Result<usize>) -> bool {
-    matches!(inserted, Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation))
+    // Not any constraint: a quota is kept by one, too.
+    matches!(
+        inserted
+            .as_ref()
+            .map_err(|error| error.sqlite_error().map(|error| error.extended_code)),
+        Err(Some(
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        ))
+    )
 }
 
 fn not_unique(index: &Index, id: &str, document: &Value) -> Error {

@@ -376,5 +376,5 @@ async fn a_collection_is_one_table() {
         .unwrap()
         .map(Result::unwrap)
         .collect();
-    assert_eq!(tables, ["doc:family:things"]);
+    assert_eq!(tables, ["doc:family:things", "stored"]);
 }

@@ -16,6 +16,36 @@ async fn sqlite() -> (SqliteBackend, tempfile::TempDir) {
 
 conformance!(sqlite);
 
+/// Of the embedded backend alone, which is told of buckets when a tenant is opened.
+#[tokio::test]
+async fn a_bucket_holds_no_more_than_it_may() {
+    use sbd_keyvalue::{Backend as _, Error};
+    use sbd_storage::Error::Quota;
+
+    let (backend, _guard) = sqlite().await;
+    backend.set("default", "old", vec![0; 50]).await.unwrap();
+    backend.allow("default", 100).await.unwrap();
+    backend.allow("o'ther", 10).await.unwrap();
+    backend.set("default", "new", vec![0; 44]).await.unwrap();
+    let refused = backend.set("default", "n", vec![]).await;
+    assert!(
+        matches!(refused, Err(Error::Storage(Quota("stored_bytes")))),
+        "{refused:?}"
+    );
+    let pairs = vec![("old".to_owned(), vec![]), ("new".to_owned(), vec![0; 95])];
+    assert!(backend.set_many("default", pairs).await.is_err());
+    let kept = backend.get("default", "old").await.unwrap();
+    assert_eq!(
+        kept.map(|value| value.len()),
+        Some(50),
+        "half of a batch was kept"
+    );
+    backend.set("o'ther", "k", vec![0; 9]).await.unwrap();
+    assert!(backend.increment("o'ther", "n", 1).await.is_err());
+    backend.delete("default", "old").await.unwrap();
+    backend.set("default", "n", vec![0; 50]).await.unwrap();
+}
+
 /// Of the embedded backend alone: what was answered outlives the process.
 #[tokio::test]
 async fn values_outlive_the_database_handle() {

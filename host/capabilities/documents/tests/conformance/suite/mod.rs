@@ -3,12 +3,14 @@
 mod concurrency;
 mod indexes;
 mod queries;
+mod quotas;
 mod refusals;
 mod writes;
 
 pub(crate) use concurrency::*;
 pub(crate) use indexes::*;
 pub(crate) use queries::*;
+pub(crate) use quotas::*;
 pub(crate) use refusals::*;
 pub(crate) use writes::*;
 
@@ -34,7 +36,8 @@ macro_rules! conformance {
                 a_failed_expectation_undoes_all, pages_are_consistent, cursors_fit_one_query,
                 malformed_texts_change_nothing, limits_are_named, indexes_change_under_load, a_silent_caller_holds_up_nobody,
                 components_are_apart, undeclared_is_refused,
-                wrong_declarations_are_refused, too_large_is_refused, parallel_writers_lose_nothing
+                wrong_declarations_are_refused, too_large_is_refused, what_is_kept_is_counted, quotas_are_kept,
+                parallel_writers_lose_nothing
             );
         }
     };

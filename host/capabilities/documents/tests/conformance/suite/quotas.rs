@@ -1,0 +1,144 @@
+//! What a component may keep.
+
+use super::{Things, deletion, index, insertion, updating};
+use sbd_documents::{Backend, Error};
+use sbd_storage::Quota;
+use sbd_storage::quota::Stored;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What is kept, counted by reading all of it.
+async fn recount(things: &Things) -> Stored {
+    let page = things.page(&json!({}), &json!({}), None, 0, 1000).await;
+    Stored {
+        documents: page.documents.len() as u64,
+        bytes: page.documents.iter().map(|text| text.len() as u64).sum(),
+    }
+}
+
+async fn counted(things: &Things) -> Stored {
+    things.backend.stored(&things.component).await.unwrap()
+}
+
+/// A number that looks arbitrary and is the same each time.
+fn arbitrary(n: u64) -> u64 {
+    n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) >> 40
+}
+
+pub(crate) async fn what_is_kept_is_counted(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![index("n", &[("n", 1)])]).await;
+    assert_eq!(counted(&things).await, Stored::default());
+    for round in 0..300_u64 {
+        let (n, text) = (
+            arbitrary(round) % 20,
+            "é".repeat((arbitrary(round * 7) % 50) as usize),
+        );
+        let of = json!({"n": n});
+        // Some of these are refused, which must count for nothing.
+        match arbitrary(round * 3) % 7 {
+            0 | 1 => drop(
+                things
+                    .insert(&[json!({"n": n, "text": text}), json!({"n": n})])
+                    .await,
+            ),
+            2 => drop(things.insert(&[json!({"n": n}), json!({"_id": 7})]).await),
+            3 => drop(
+                things
+                    .update(&of, &json!({"$set": {"text": text}}), true, true)
+                    .await,
+            ),
+            4 => drop(things.transact(vec![deletion(&of, true, None)]).await),
+            5 => {
+                let steps = vec![
+                    insertion(json!({"n": n, "text": text})),
+                    updating(&of, &json!({"$set": {"text": text}}), true, None),
+                    deletion(&json!({"n": n + 1}), true, (round % 2 == 0).then_some(99)),
+                ];
+                drop(things.transact(steps).await);
+            }
+            _ => drop(
+                things
+                    .find_and_update(&of, &json!({}), &json!({"$inc": {"n": 1}}), false, true)
+                    .await,
+            ),
+        }
+        if round % 30 == 0 {
+            assert_eq!(
+                counted(&things).await,
+                recount(&things).await,
+                "round {round}"
+            );
+        }
+    }
+    assert_eq!(counted(&things).await, recount(&things).await);
+    // An index changes nothing, and another component has its own count.
+    things.configure(vec![]).await.unwrap();
+    assert_eq!(counted(&things).await, recount(&things).await);
+    assert_eq!(
+        things.backend.stored("other").await.unwrap(),
+        Stored::default()
+    );
+}
+
+pub(crate) async fn quotas_are_kept(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![]).await;
+    let id = |n: usize| format!("{n:03}");
+    let note = |n: usize| json!({"_id": id(n), "text": "x".repeat(77)});
+    assert_eq!(note(0).to_string().len(), 100);
+    let allow = |documents, bytes| {
+        let quota = Quota { documents, bytes };
+        things.backend.allow(&things.component, quota)
+    };
+    allow(10, 100_000).await.unwrap();
+    let ten: Vec<Value> = (0..10).map(note).collect();
+    things.insert(&ten).await.unwrap();
+    assert_eq!(
+        things.insert(&[note(10)]).await,
+        Err(Error::Quota("stored_documents"))
+    );
+    // Half of it would fit; none of it goes in.
+    things
+        .transact(vec![deletion(&json!({"_id": "000"}), false, None)])
+        .await
+        .unwrap();
+    let two = things.insert(&[note(0), note(10)]).await;
+    assert_eq!(two, Err(Error::Quota("stored_documents")));
+    assert_eq!(
+        counted(&things).await,
+        Stored {
+            documents: 9,
+            bytes: 900
+        }
+    );
+
+    allow(1000, 1000).await.unwrap();
+    things.insert(&[note(0)]).await.unwrap();
+    assert_eq!(
+        things.insert(&[note(10)]).await,
+        Err(Error::Quota("stored_bytes"))
+    );
+    let longer = json!({"$set": {"more": 1}});
+    let grown = things
+        .update(&json!({"_id": "000"}), &longer, false, false)
+        .await;
+    assert_eq!(grown.map(drop), Err(Error::Quota("stored_bytes")));
+    assert_eq!(things.get("000").await, Some(note(0)));
+
+    // Who has more than a new quota keeps it, and may make it less.
+    allow(5, 500).await.unwrap();
+    assert_eq!(things.count(&json!({})).await, 10);
+    let shorter = json!({"$set": {"text": ""}});
+    things
+        .update(&json!({"_id": "000"}), &shorter, false, false)
+        .await
+        .unwrap();
+    things
+        .transact(vec![deletion(&json!({"_id": "001"}), false, None)])
+        .await
+        .unwrap();
+    assert!(matches!(
+        things.insert(&[note(1)]).await,
+        Err(Error::Quota(_))
+    ));
+    assert_eq!(counted(&things).await, recount(&things).await);
+}

@@ -1,0 +1,301 @@
+//! How much each owner of tables may keep in a database.
+//!
+//! Triggers count documents and bytes in the transaction of every write, whatever wrote it, and
+//! refuse growth past the quota; the job is then rolled back. Making less of something is always
+//! allowed. Index entries are not counted: they follow from what is.
+
+use crate::Error;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+/// What an owner may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Documents.
+    pub documents: u64,
+    /// Bytes of all that is counted.
+    pub bytes: u64,
+}
+
+/// What an owner keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Documents.
+    pub documents: u64,
+    /// Bytes of all that is counted.
+    pub bytes: u64,
+}
+
+/// A table whose rows count.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a> {
+    /// Its name.
+    pub table: &'a str,
+    /// An SQL condition on a row (`{row}` stands for it) that must hold for it to count.
+    pub condition: &'a str,
+    /// An SQL expression for the bytes of a row.
+    pub bytes: &'a str,
+    /// Documents that a row counts for: 1 or 0.
+    pub documents: u8,
+}
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS stored (
+    owner TEXT PRIMARY KEY,
+    documents INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    most_documents INTEGER NOT NULL,
+    most_bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS stored_documents BEFORE UPDATE OF documents ON stored
+WHEN NEW.documents > OLD.documents AND NEW.documents > NEW.most_documents
+BEGIN SELECT RAISE(ABORT, 'quota: stored_documents'); END;
+CREATE TRIGGER IF NOT EXISTS stored_bytes BEFORE UPDATE OF bytes ON stored
+WHEN NEW.bytes > OLD.bytes AND NEW.bytes > NEW.most_bytes
+BEGIN SELECT RAISE(ABORT, 'quota: stored_bytes'); END;";
+
+// === impl Quota ===
+
+impl Quota {
+    /// As much as a database holds.
+    pub const UNLIMITED: Self = Self {
+        documents: u64::MAX,
+        bytes: u64::MAX,
+    };
+
+    /// The limit that a message of SQLite names, if it comes from one of our triggers.
+    pub(crate) fn named_in(message: &str) -> Option<&'static str> {
+        match message.strip_prefix("quota: ")? {
+            "stored_documents" => Some("stored_documents"),
+            "stored_bytes" => Some("stored_bytes"),
+            _ => None,
+        }
+    }
+}
+
+/// Makes somebody an owner, who may keep everything until [`allow`] says otherwise. For use in a job
+/// of the writer.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn begin(connection: &Connection, owner: &str) -> Result<(), Error> {
+    connection.execute_batch(SCHEMA)?;
+    connection
+        .prepare_cached("INSERT INTO stored VALUES (?1, 0, 0, ?2, ?2) ON CONFLICT DO NOTHING")?
+        .execute(params![owner, i64::MAX])?;
+    Ok(())
+}
+
+/// Sets what an owner may keep. For use in a job of the writer.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn allow(connection: &Connection, owner: &str, quota: Quota) -> Result<(), Error> {
+    connection.execute_batch(SCHEMA)?;
+    let most = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "INSERT INTO stored VALUES (?1, 0, 0, ?2, ?3) ON CONFLICT (owner) DO UPDATE
+             SET most_documents = excluded.most_documents, most_bytes = excluded.most_bytes",
+        )?
+        .execute(params![owner, most(quota.documents), most(quota.bytes)])?;
+    Ok(())
+}
+
+/// Counts a table's rows for an owner from now on; the rows that
+/// are there already are counted once. For use in a job of the writer.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn count(connection: &Connection, owner: &str, counted: Counted<'_>) -> Result<(), Error> {
+    let Counted {
+        table,
+        condition,
+        bytes,
+        documents,
+    } = counted;
+    let trigger = format!("use:{owner}:{table}");
+    let known = connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = ?1")?
+        .query_row([format!("{trigger}:insert")], |_| Ok(()))
+        .optional()?;
+    if known.is_some() {
+        return Ok(());
+    }
+    let identifier = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let text = format!("'{}'", owner.replace('\'', "''"));
+    let table = identifier(table);
+    let of = |template: &str, row: &str| template.replace("{row}", row);
+    let change = |documents: &str, bytes: &str| {
+        format!(
+            "UPDATE stored SET documents = documents + {documents}, bytes = bytes + {bytes} WHERE owner = {text};"
+        )
+    };
+    let events = [
+        (
+            "insert",
+            "INSERT",
+            "NEW",
+            change(&documents.to_string(), &of(bytes, "NEW")),
+        ),
+        (
+            "delete",
+            "DELETE",
+            "OLD",
+            change(
+                &format!("-{documents}"),
+                &format!("-({})", of(bytes, "OLD")),
+            ),
+        ),
+        (
+            "update",
+            "UPDATE",
+            "NEW",
+            change(
+                "0",
+                &format!("({}) - ({})", of(bytes, "NEW"), of(bytes, "OLD")),
+            ),
+        ),
+    ];
+    for (name, event, row, statement) in events {
+        let name = identifier(&format!("{trigger}:{name}"));
+        let condition = of(condition, row);
+        connection.execute_batch(&format!(
+            "CREATE TRIGGER {name} AFTER {event} ON {table} WHEN {condition} BEGIN {statement} END"
+        ))?;
+    }
+    // Directly, as whoever is above the quota already keeps what they have.
+    let (condition, bytes) = (of(condition, &table), of(bytes, &table));
+    let (rows, sum): (i64, i64) = connection.query_row(
+        &format!("SELECT count(*), coalesce(sum({bytes}), 0) FROM {table} WHERE {condition}"),
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if rows > 0 {
+        let before = quota_of(connection, owner)?;
+        allow(connection, owner, Quota::UNLIMITED)?;
+        connection.execute(
+            "UPDATE stored SET documents = documents + ?2, bytes = bytes + ?3 WHERE owner = ?1",
+            params![owner, rows * i64::from(documents), sum],
+        )?;
+        allow(connection, owner, before)?;
+    }
+    Ok(())
+}
+
+fn quota_of(connection: &Connection, owner: &str) -> Result<Quota, Error> {
+    let number = |number: i64| u64::try_from(number).unwrap_or_default();
+    Ok(connection.query_row(
+        "SELECT most_documents, most_bytes FROM stored WHERE owner = ?1",
+        [owner],
+        |row| {
+            Ok(Quota {
+                documents: number(row.get(0)?),
+                bytes: number(row.get(1)?),
+            })
+        },
+    )?)
+}
+
+/// What every owner keeps.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn stored(connection: &Connection) -> Result<Vec<(String, Stored)>, Error> {
+    let exists = connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'stored'")?
+        .exists([])?;
+    if !exists {
+        return Ok(Vec::new());
+    }
+    let number = |number: i64| u64::try_from(number).unwrap_or_default();
+    let mut rows =
+        connection.prepare_cached("SELECT owner, documents, bytes FROM stored ORDER BY owner")?;
+    let rows = rows.query_map([], |row| {
+        let stored = Stored {
+            documents: number(row.get(1)?),
+            bytes: number(row.get(2)?),
+        };
+        Ok((row.get(0)?, stored))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    const NOTES: Counted<'_> = Counted {
+        table: "notes",
+        condition: "1",
+        bytes: "octet_length({row}.text)",
+        documents: 1,
+    };
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+            .unwrap();
+        connection
+    }
+
+    fn insert(connection: &Connection, text: &str) -> Result<usize, Error> {
+        Ok(connection.execute("INSERT INTO notes (text) VALUES (?1)", [text])?)
+    }
+
+    fn kept(connection: &Connection) -> (u64, u64) {
+        let (_, stored) = stored(connection).unwrap().remove(0);
+        (stored.documents, stored.bytes)
+    }
+
+    #[test]
+    fn what_is_there_counts_once_and_every_change_after_it() {
+        let connection = database();
+        insert(&connection, "héllo").unwrap();
+        for _ in 0..2 {
+            allow(&connection, "a", Quota::UNLIMITED).unwrap();
+            count(&connection, "a", NOTES).unwrap();
+        }
+        assert_eq!(kept(&connection), (1, 6));
+        insert(&connection, "xyz").unwrap();
+        assert_eq!(kept(&connection), (2, 9));
+        connection
+            .execute("UPDATE notes SET text = 'x'", [])
+            .unwrap();
+        assert_eq!(kept(&connection), (2, 2));
+        connection
+            .execute("DELETE FROM notes WHERE id = 1", [])
+            .unwrap();
+        assert_eq!(kept(&connection), (1, 1));
+    }
+
+    #[test]
+    fn growth_past_the_quota_is_refused_and_shrinking_never() {
+        let connection = database();
+        let quota = Quota {
+            documents: 2,
+            bytes: 10,
+        };
+        insert(&connection, "far more than is allowed").unwrap();
+        allow(&connection, "a", quota).unwrap();
+        count(&connection, "a", NOTES).unwrap();
+        assert!(matches!(
+            insert(&connection, "x"),
+            Err(Error::Quota("stored_bytes"))
+        ));
+        connection
+            .execute("UPDATE notes SET text = 'still more than allowed'", [])
+            .unwrap();
+        connection
+            .execute("UPDATE notes SET text = '12345'", [])
+            .unwrap();
+        insert(&connection, "6789").unwrap();
+        assert!(matches!(
+            insert(&connection, ""),
+            Err(Error::Quota("stored_documents"))
+        ));
+        assert_eq!(kept(&connection), (2, 9));
+    }
+}

@@ -1,34 +1,97 @@
 //! The admin listener: what operators and their monitoring read, on an address of its own that
 //! need not be reachable from outside.
 
+use crate::components::Components;
 use crate::error::Refusal;
+use crate::gateway::Edge;
 use crate::headers;
-use crate::health::{Health, plain};
+use crate::health::plain;
+use crate::rate::Payer;
 use crate::request_id::RequestId;
-use http::{HeaderValue, Method, Request, Response, header};
-use sbd_runtime::{Body, body};
+use crate::server::Peer;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use hyper::body::Incoming;
+use sbd_runtime::{Body, Principal, body};
+use std::sync::Arc;
 
 /// Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Where the admin API begins.
+const API: &str = "/admin/";
+
+/// What the admin listener serves beside the gateway's own pages.
+pub trait AdminPages: Clone + Send + Sync + 'static {
+    /// The metrics, as text.
+    fn metrics(&self) -> String;
+
+    /// The admin API's answer to an administrator.
+    fn api(
+        &self,
+        administrator: Arc<Principal>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Body>> + Send;
+}
+
 /// Answers one request on the admin listener.
-pub(crate) fn answer<B>(
-    health: &Health,
-    render: &impl Fn() -> String,
-    request: &Request<B>,
+pub(crate) async fn answer<C: Components>(
+    edge: Arc<Edge<C>>,
+    pages: impl AdminPages,
+    peer: Arc<Peer>,
+    request: Request<Incoming>,
 ) -> Response<Body> {
     let id = RequestId::new();
     let path = request.uri().path();
+    if path.starts_with(API) {
+        let admitted = administrator(&edge, &peer, &id.text, request.headers()).await;
+        return match admitted {
+            Ok(administrator) => pages.api(administrator, request).await,
+            Err(refusal) => finished(refusal.into_response(&id.text), id),
+        };
+    }
     let known = ["/metrics", "/healthz", "/readyz"].contains(&path);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let answer = match path {
         _ if known && !reads => Err(Refusal::method_not_allowed("GET, HEAD")),
-        "/metrics" => Ok(metrics(render())),
+        "/metrics" => Ok(metrics(pages.metrics())),
         "/healthz" => Ok(plain("ok\n")),
-        "/readyz" => health.ready().map(|()| plain("ready\n")),
+        "/readyz" => edge.health.ready().map(|()| plain("ready\n")),
         _ => Err(Refusal::not_found()),
     };
-    let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(&id.text));
+    let response = answer.unwrap_or_else(|refusal| refusal.into_response(&id.text));
+    finished(response, id)
+}
+
+/// Lets administrators of the default tenant pass: it is the operator's own.
+async fn administrator<C: Components>(
+    edge: &Edge<C>,
+    peer: &Peer,
+    request_id: &Arc<str>,
+    headers: &HeaderMap,
+) -> Result<Arc<Principal>, Refusal> {
+    let tenant = edge.tenants.default_tenant();
+    let address = Payer::address(&tenant, peer.address.ip());
+    let admit = || match &edge.limiter {
+        Some(limiter) => limiter.take(&address).1,
+        None => Ok(()),
+    };
+    let caller = edge
+        .authenticator
+        .authenticate(&edge.components, &tenant, request_id, headers, admit)
+        .await?
+        .ok_or_else(|| {
+            Refusal::unauthenticated(
+                "This is for administrators; send an administrator's access token as bearer token.",
+            )
+        })?;
+    if caller.roles.iter().any(|role| role == "admin") {
+        Ok(caller)
+    } else {
+        Err(Refusal::forbidden("This is for administrators."))
+    }
+}
+
+fn finished(mut response: Response<Body>, id: RequestId) -> Response<Body> {
     headers::finish(response.headers_mut(), id.header);
     response
 }

@@ -2,6 +2,7 @@
 //! rate limit, limits of components) stands in its manifest.
 
 use sbd_manifest::RateLimit;
+use sbd_registry::Tenants;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct GatewayConfig {
     /// Requests allowed per user, or per client address for the anonymous, if the manifest does
     /// not say. `None`: no limit.
     pub rate_limit: Option<RateLimit>,
+    /// The tenants there are. `None`: only `default`.
+    pub tenants: Option<Tenants>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
 }
@@ -39,6 +42,7 @@ impl Default for GatewayConfig {
                 per_second: 200,
                 burst: 2000,
             }),
+            tenants: None,
             trusted_proxies: Vec::new(),
         }
     }

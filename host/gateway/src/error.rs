@@ -128,6 +128,22 @@ impl Refusal {
         )
     }
 
+    pub(crate) fn unknown_tenant() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "UNKNOWN_TENANT",
+            "There is no such tenant here; check the header x-sbd-tenant, or leave it out.",
+        )
+    }
+
+    pub(crate) fn tenant_suspended() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "TENANT_SUSPENDED",
+            "This tenant is suspended, nothing of it is lost; ask the operator to resume it.",
+        )
+    }
+
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         Self {
             hint: Hint::Allow(allow),

@@ -1,6 +1,6 @@
 //! The gateway put together.
 
-use crate::admin;
+use crate::admin::{self, AdminPages};
 use crate::authenticate::Authenticator;
 use crate::builtin::Yields;
 use crate::components::Components;
@@ -106,7 +106,7 @@ impl<C: Components> Gateway<C> {
             yields: Yields::to(&routes),
             home: Home::new(&app.name, &app.version, description, &routes),
             routes,
-            tenants: TenantResolver::new(),
+            tenants: TenantResolver::new(config.tenants),
             authenticator: Authenticator::new(app, revoked),
             limiter: app
                 .settings
@@ -144,23 +144,21 @@ impl<C: Components> Gateway<C> {
         server::run(listener, self.limits, stopping, handler).await;
     }
 
-    /// Serves `/metrics` (the text that `render` makes), `/healthz` and `/readyz` until `shutdown`
+    /// Serves `/metrics`, `/healthz`, `/readyz` and, to administrators, the admin API until `shutdown`
     /// resolves. For an address that the public cannot reach.
     pub async fn serve_admin(
         &self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
-        render: impl Fn() -> String + Clone + Send + Sync + 'static,
+        pages: impl AdminPages,
     ) {
         let edge = Arc::clone(&self.edge);
         let limits = ServerLimits {
             connections: ADMIN_CONNECTIONS,
             ..self.limits
         };
-        let handler = move |_, request| {
-            let answer = admin::answer(&edge.health, &render, &request);
-            async move { answer }
-        };
+        let handler =
+            move |peer, request| admin::answer(Arc::clone(&edge), pages.clone(), peer, request);
         server::run(listener, limits, shutdown, handler).await;
     }
 

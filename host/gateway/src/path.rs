@@ -21,7 +21,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use sbd_runtime::{Body, Call, body, is_reserved};
-use sbd_telemetry::metrics::LIMIT_EXCEEDED;
+use sbd_telemetry::metrics::{LIMIT_EXCEEDED, tenant_label};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -186,7 +186,7 @@ async fn routed<C: Components>(
 
     // Authenticate. Before the rate limit, which is the user's. A token that is not known is
     // charged to the address, or guessing tokens would be free.
-    let address = Payer::address(exchange.client);
+    let address = Payer::address(&exchange.tenant, exchange.client);
     let admit = || match &edge.limiter {
         Some(limiter) => limiter.take(&address).1,
         None => Ok(()),
@@ -208,9 +208,9 @@ async fn routed<C: Components>(
 
     // Rate limit. Before anything that costs: no body is read and no instance taken.
     if let Some(limiter) = &edge.limiter {
-        let payer = caller
-            .as_ref()
-            .map_or(address, |caller| Payer::User(Arc::clone(&caller.user)));
+        let payer = caller.as_ref().map_or(address, |caller| {
+            Payer::user(&exchange.tenant, &caller.user)
+        });
         let (allowance, admitted) = limiter.take(&payer);
         exchange.allowance = Some(allowance);
         admitted?;
@@ -269,7 +269,7 @@ fn exceeded(exchange: &Exchange<'_>, component: &str, limit: &'static str) {
     let tenant = &*exchange.tenant;
     metrics::counter!(
         LIMIT_EXCEEDED,
-        "tenant" => tenant.to_owned(),
+        "tenant" => tenant_label(&exchange.tenant).to_string(),
         "component" => component.to_owned(),
         "limit" => limit,
     )
@@ -336,7 +336,11 @@ async fn administrator<C: Components>(
     parts: &Parts,
 ) -> Result<(), Refusal> {
     let admit = || match &edge.limiter {
-        Some(limiter) => limiter.take(&Payer::address(exchange.client)).1,
+        Some(limiter) => {
+            limiter
+                .take(&Payer::address(&exchange.tenant, exchange.client))
+                .1
+        }
         None => Ok(()),
     };
     let caller = edge

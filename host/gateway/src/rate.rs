@@ -20,9 +20,15 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 /// clients that are active, not of all that ever were.
 const SWEEP_EVERY: u32 = 16 * 1024;
 
-/// Whose bucket a request is taken from.
+/// Whose bucket a request is taken from: of a tenant, as an address may belong to users of several.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Payer {
+pub(crate) struct Payer {
+    tenant: Arc<str>,
+    who: Who,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Who {
     /// A signed-in user, wherever they come from.
     User(Arc<str>),
     /// An address; for IPv6 its /64, which is what one subscriber owns.
@@ -101,15 +107,28 @@ impl Allowance {
 // === impl Payer ===
 
 impl Payer {
-    pub(crate) fn address(address: IpAddr) -> Self {
-        let mut key = match address.to_canonical() {
-            IpAddr::V4(v4) => return Self::Address(v4.to_ipv6_mapped().octets()),
-            IpAddr::V6(v6) => v6.octets(),
-        };
-        if let Some(interface) = key.get_mut(8..) {
-            interface.fill(0);
+    pub(crate) fn user(tenant: &Arc<str>, user: &Arc<str>) -> Self {
+        Self {
+            tenant: Arc::clone(tenant),
+            who: Who::User(Arc::clone(user)),
         }
-        Self::Address(key)
+    }
+
+    pub(crate) fn address(tenant: &Arc<str>, address: IpAddr) -> Self {
+        let key = match address.to_canonical() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => {
+                let mut key = v6.octets();
+                if let Some(interface) = key.get_mut(8..) {
+                    interface.fill(0);
+                }
+                key
+            }
+        };
+        Self {
+            tenant: Arc::clone(tenant),
+            who: Who::Address(key),
+        }
     }
 }
 
@@ -148,7 +167,7 @@ mod tests {
             per_second: 1,
             burst: 3,
         });
-        let ada = Payer::User("usr_ada".into());
+        let ada = Payer::user(&"t".into(), &"usr_ada".into());
         assert_eq!(limiter.take(&ada).0.remaining, 2);
         // However slow the machine: eleven in less than eight seconds are too many.
         let (allowance, refusal) = (0..10)
@@ -164,12 +183,17 @@ mod tests {
         let refused = refusal.into_response("req_1");
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.headers().get("retry-after").unwrap(), "1");
-        assert!(limiter.take(&Payer::User("usr_bob".into())).1.is_ok());
+        assert!(
+            limiter
+                .take(&Payer::user(&"t".into(), &"usr_bob".into()))
+                .1
+                .is_ok()
+        );
     }
 
     #[test]
     fn ipv6_neighbours_share_a_bucket_and_mapped_addresses_are_ipv4() {
-        let of = |text: &str| Payer::address(text.parse().unwrap());
+        let of = |text: &str| Payer::address(&"t".into(), text.parse().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8::2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));

@@ -7,7 +7,9 @@ use metrics::{Counter, Gauge, Histogram};
 use sbd_runtime::Body;
 use sbd_runtime::body::BodyError;
 use sbd_telemetry::access::Access;
-use sbd_telemetry::metrics::{HTTP_REQUEST_DURATION, HTTP_REQUESTS, HTTP_REQUESTS_IN_PROGRESS};
+use sbd_telemetry::metrics::{
+    HTTP_REQUEST_DURATION, HTTP_REQUESTS, HTTP_REQUESTS_IN_PROGRESS, tenant_label,
+};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -144,7 +146,7 @@ fn bounded(method: &Method) -> &'static str {
 
 impl Record {
     pub(crate) fn tenant(&mut self, tenant: &Arc<str>) {
-        self.labels.tenant = Arc::clone(tenant);
+        self.labels.tenant = tenant_label(tenant);
     }
 
     pub(crate) fn route(&mut self, pattern: &Arc<str>) {

@@ -24,6 +24,20 @@ pub(crate) const LARGEST_MEMORY: usize = 1 << 30;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock(Arc<AtomicU64>);
 
+// === impl Clock ===
+
+impl Clock {
+    pub(crate) fn ticks(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// About how long ago a tick was.
+    pub(crate) fn since(&self, tick: u64) -> Duration {
+        let ticks = self.ticks().saturating_sub(tick);
+        TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
+    }
+}
+
 /// The engine with our settings, and the thread that advances its epoch.
 ///
 /// # Errors
@@ -58,7 +72,7 @@ pub(crate) fn bound_computing(
 ) {
     let clock = clock.clone();
     store.call_hook(move |mut store, hook| {
-        let now = clock.0.load(Ordering::Relaxed);
+        let now = clock.ticks();
         match hook {
             CallHook::CallingHost | CallHook::ReturningFromWasm => store.data_mut().left_at = now,
             CallHook::CallingWasm | CallHook::ReturningFromHost => {

@@ -50,13 +50,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use tenant::Tenant;
-use tokio::sync::OnceCell;
+use tenant::{Place, Tenant};
+use tokio::time::Instant;
 use wasmtime::Engine;
 use wasmtime_wasi_http::handler::ProxyPre;
 
 /// How often expired documents are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// A tenant's last requests may take this long when it is closed.
+const CLOSING: Duration = Duration::from_secs(60);
 
 /// The header by which the auth component says which sessions have ended.
 const REVOKED: &str = "sbd-revoked";
@@ -78,6 +81,8 @@ pub struct Settings {
     pub passwords: sbd_passwords::Settings,
     /// How tokens are signed.
     pub keys: sbd_keys::Settings,
+    /// How long a tenant stays open without a request.
+    pub tenant_idle: Duration,
     /// What finds the addresses of names that guests call. `None`: the operating system.
     pub resolver: Option<Arc<dyn Resolve>>,
 }
@@ -120,7 +125,8 @@ pub(crate) struct Inner {
     engine: Engine,
     clock: Clock,
     components: HashMap<Arc<str>, LoadedComponent>,
-    tenants: RwLock<HashMap<Arc<str>, Arc<OnceCell<Tenant>>>>,
+    tenants: RwLock<HashMap<Arc<str>, Arc<Place>>>,
+    tenant_idle: Duration,
     compile_cache: CompileCache,
     seal: CallerSeal,
     reaches: Reaches,
@@ -167,11 +173,22 @@ impl Runtime {
             loop {
                 tokio::time::sleep(SWEEP).await;
                 let Some(inner) = swept.upgrade() else { return };
-                for tenant in inner.open_tenants() {
-                    if let Some(tenant) = tenant.get() {
+                for place in inner.places() {
+                    if let Some(tenant) = place.tenant.get() {
                         tenant.sweep().await;
                     }
                 }
+            }
+        });
+        let closed = Arc::downgrade(&inner);
+        let often = (inner.tenant_idle / 4).clamp(Duration::from_millis(50), SWEEP);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(often).await;
+                let Some(inner) = closed.upgrade() else {
+                    return;
+                };
+                inner.close_idle().await;
             }
         });
         Ok(Self { inner })
@@ -189,6 +206,55 @@ impl Runtime {
     pub async fn open_tenant(&self, name: &Arc<str>) -> Result<(), Error> {
         let place = self.inner.place(name)?;
         self.inner.open(&place, name).await
+    }
+
+    /// Lets a tenant's requests finish and closes it. Who closes it has seen to it that no new ones
+    /// come.
+    ///
+    /// # Errors
+    /// When a request still runs after a minute.
+    pub async fn close_tenant(&self, name: &str) -> Result<(), Error> {
+        let until = Instant::now() + CLOSING;
+        while let Some(place) = self.inner.known_place(name) {
+            if let Some(tenant) = place.tenant.get() {
+                tenant.retire();
+            }
+            drop(place);
+            if self
+                .inner
+                .close(|known, _| known == name, Duration::ZERO)
+                .await
+                > 0
+            {
+                break;
+            }
+            if Instant::now() > until {
+                let reason = format!(
+                    "the tenant `{name}` still answers a request after {} s; try again",
+                    CLOSING.as_secs()
+                );
+                return Err(Error::capability("storage", &reason));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Removes everything that a closed tenant has on disk; answers the files, with their sizes.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub async fn remove_tenant(&self, name: &str) -> Result<Vec<(PathBuf, u64)>, Error> {
+        let (data_dir, tenant) = (self.inner.data_dir.clone(), name.to_owned());
+        let removing = move || {
+            tenant::remove_files(&data_dir, &tenant)
+                .map_err(|error| Error::data_directory(&data_dir.join("tenants"), &error))
+        };
+        let removed = tokio::task::spawn_blocking(removing).await;
+        let mut removed = removed.map_err(|error| Error::capability("storage", &error))??;
+        let keys = self.inner.keyring.remove(name).await;
+        removed.extend(keys.map_err(|error| Error::capability("keys", &error))?);
+        Ok(removed)
     }
 
     /// Sends a request to a component. Headers that begin with `sbd-` are replaced by the host's.
@@ -244,9 +310,9 @@ impl Runtime {
             compile_cache: self.inner.compile_cache.stats(),
             tenants: self
                 .inner
-                .open_tenants()
+                .places()
                 .iter()
-                .filter(|tenant| tenant.initialized())
+                .filter(|place| place.tenant.initialized())
                 .count(),
         }
     }
@@ -293,6 +359,7 @@ impl Inner {
             clock,
             components,
             tenants: RwLock::default(),
+            tenant_idle: settings.tenant_idle,
             compile_cache,
             reaches: Reaches::new(
                 settings
@@ -307,32 +374,78 @@ impl Inner {
         })
     }
 
-    fn open_tenants(&self) -> Vec<Arc<OnceCell<Tenant>>> {
+    fn places(&self) -> Vec<Arc<Place>> {
         self.tenants
             .read()
             .map(|tenants| tenants.values().cloned().collect())
             .unwrap_or_default()
     }
 
+    fn known_place(&self, name: &str) -> Option<Arc<Place>> {
+        self.tenants.read().ok()?.get(name).cloned()
+    }
+
     /// The tenant's place, open or not.
-    fn place(&self, name: &Arc<str>) -> Result<Arc<OnceCell<Tenant>>, Error> {
-        let poisoned = || Error::capability("storage", &"a thread panicked while opening a tenant");
-        if let Some(place) = self.tenants.read().map_err(|_| poisoned())?.get(name) {
-            return Ok(Arc::clone(place));
+    fn place(&self, name: &Arc<str>) -> Result<Arc<Place>, Error> {
+        if let Some(place) = self.known_place(name) {
+            return Ok(place);
         }
-        let mut tenants = self.tenants.write().map_err(|_| poisoned())?;
+        let poisoned =
+            |_| Error::capability("storage", &"a thread panicked while opening a tenant");
+        let mut tenants = self.tenants.write().map_err(poisoned)?;
         Ok(Arc::clone(tenants.entry(Arc::clone(name)).or_default()))
     }
 
-    async fn open(
-        self: &Arc<Self>,
-        place: &OnceCell<Tenant>,
-        name: &Arc<str>,
-    ) -> Result<(), Error> {
+    async fn open(self: &Arc<Self>, place: &Place, name: &Arc<str>) -> Result<(), Error> {
+        place.touch(&self.clock);
         place
+            .tenant
             .get_or_try_init(|| Tenant::open(self, name))
             .await
             .map(drop)
+    }
+
+    /// Closes tenants that nobody has asked for anything for a while.
+    async fn close_idle(&self) {
+        let closed = self.close(|_, _| true, self.tenant_idle).await;
+        if closed > 0 {
+            tracing::debug!(closed, "idle tenants closed");
+        }
+    }
+
+    /// Closes those of the tenants that are idle for so long and that nobody has in hand; answers how
+    /// many.
+    async fn close(&self, chosen: impl Fn(&str, &Place) -> bool, idle: Duration) -> usize {
+        let mut closed = Vec::new();
+        if let Ok(mut tenants) = self.tenants.write() {
+            // Under this lock nobody can take one in hand who has not got it.
+            tenants.retain(|name, place| {
+                let goes = chosen(name, place)
+                    && Arc::strong_count(place) == 1
+                    && place.is_idle(&self.clock, idle);
+                if goes {
+                    closed.push((Arc::clone(name), Arc::clone(place)));
+                }
+                !goes
+            });
+        }
+        let count = closed.len();
+        for (name, _) in &closed {
+            self.keyring.forget(name);
+        }
+        // A database that closes writes its log back and waits for its thread.
+        let _ = tokio::task::spawn_blocking(move || drop(closed)).await;
+        count
+    }
+
+    /// How much a bucket may hold: as much as the most generous of the components that may open it.
+    fn bucket_bytes(&self, bucket: &str) -> u64 {
+        let opens = |component: &&LoadedComponent| component.stores.contains(bucket);
+        let limits = self.components.values().filter(opens);
+        limits
+            .map(|component| component.declared.settings.limits.stored_bytes.bytes())
+            .max()
+            .unwrap_or_default()
     }
 
     /// The way of every request to every component, from outside or from another component.
@@ -341,17 +454,27 @@ impl Inner {
         call: Chained,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
+        // Boxed is what happens once: it would make the future of every request larger.
         let unopened = |error: Error| InvokeError::CannotStart(error.to_string());
         let place = self.place(&call.tenant).map_err(unopened)?;
-        if !place.initialized() {
-            // Boxed: it happens once, and would make the future of every request larger.
+        place.touch(&self.clock);
+        if !place.tenant.initialized() {
             let opening = Box::pin(self.open(&place, &call.tenant));
             opening.await.map_err(unopened)?;
         }
-        let pool = place
-            .get()
-            .and_then(|tenant| tenant.pools.get(&call.component))
-            .ok_or_else(|| InvokeError::UnknownComponent(call.component.to_string()))?;
+        let unknown = || InvokeError::UnknownComponent(call.component.to_string());
+        let tenant = place.tenant.get().ok_or_else(unknown)?;
+        let pool = match tenant.pool(&call.component) {
+            Some(pool) => pool,
+            None => {
+                let (id, component) = self
+                    .components
+                    .get_key_value(&call.component)
+                    .ok_or_else(unknown)?;
+                let opening = Box::pin(tenant.open_pool(self, id, component));
+                opening.await.map_err(unopened)?
+            }
+        };
         describe(&mut request, &call)?;
         let mut response = pool.handle(call.passage, request).await?;
         if response.headers().contains_key(REVOKED)

@@ -2,7 +2,7 @@
 
 use crate::logs::LogBudget;
 use sbd_manifest::Limits;
-use sbd_telemetry::metrics::LIMIT_EXCEEDED;
+use sbd_telemetry::metrics::{LIMIT_EXCEEDED, tenant_label};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -137,7 +137,7 @@ impl Allowance {
     pub(crate) fn exceeded(&self, limit: Limit) {
         metrics::counter!(
             LIMIT_EXCEEDED,
-            "tenant" => self.tenant.to_string(),
+            "tenant" => tenant_label(&self.tenant).to_string(),
             "component" => self.component.to_string(),
             "limit" => limit.name(),
         )

@@ -29,6 +29,7 @@ pub(crate) struct Pool {
     allowance: Arc<Allowance>,
     failures: Arc<Failures>,
     retired: Arc<AtomicBool>,
+    instances: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
@@ -46,15 +47,20 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             failures: Arc::clone(&blueprint.failures),
             retired: Arc::clone(&blueprint.retired),
+            instances: Arc::clone(&blueprint.own_instances),
             handler: ProxyHandler::new(blueprint),
             allowance,
         }
     }
 
     /// Lets running requests finish, and instances without any end.
-    #[expect(dead_code, reason = "swapping a version is the next step")]
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// How many instances are alive.
+    pub(crate) fn instances(&self) -> usize {
+        self.instances.load(Ordering::Relaxed)
     }
 
     /// Lets an instance answer the request.

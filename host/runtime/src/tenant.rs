@@ -1,34 +1,67 @@
-//! One tenant at run time: its database, and its instances of every component.
+//! One tenant at run time: its database, and its instances of the components that it uses.
 
 use crate::egress::Egress;
+use crate::engine::Clock;
 use crate::failures::Failures;
 use crate::instance::Capabilities;
 use crate::limit::Allowance;
 use crate::pool::Pool;
 use crate::worker::Blueprint;
 use crate::{Error, Inner, LoadedComponent};
+use arc_swap::ArcSwap;
 use sbd_cache::{CacheCtx, MemoryBackend};
 use sbd_config::ConfigCtx;
-use sbd_documents::{CollectionDeclaration, DocumentsCtx, SqliteDocuments};
+use sbd_documents::{DocumentsCtx, SqliteDocuments};
 use sbd_keys::KeysCtx;
 use sbd_keyvalue::{KeyvalueCtx, SqliteBackend};
 use sbd_passwords::PasswordsCtx;
 use sbd_storage::{Database, Quota};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, OnceCell};
+
+/// A tenant's place, open or not. Whoever has it in hand keeps the tenant open.
+#[derive(Default)]
+pub(crate) struct Place {
+    pub(crate) tenant: OnceCell<Tenant>,
+    /// The tick of its last use.
+    used: AtomicU64,
+}
 
 /// A tenant that has been opened.
 pub(crate) struct Tenant {
-    pub(crate) pools: HashMap<Arc<str>, Pool>,
+    name: Arc<str>,
+    /// Made as they are first used: most tenants use few components.
+    pools: ArcSwap<HashMap<Arc<str>, Arc<Pool>>>,
+    opening: Mutex<()>,
     documents: Arc<SqliteDocuments>,
+    keyvalue: Arc<SqliteBackend>,
+    cache: Arc<MemoryBackend>,
+}
+
+// === impl Place ===
+
+impl Place {
+    pub(crate) fn touch(&self, clock: &Clock) {
+        self.used.store(clock.ticks(), Ordering::Relaxed);
+    }
+
+    /// Whether nothing has happened here for so long, and nothing goes on.
+    pub(crate) fn is_idle(&self, clock: &Clock, since: Duration) -> bool {
+        let unused = clock.since(self.used.load(Ordering::Relaxed));
+        unused >= since && self.tenant.get().is_none_or(Tenant::is_quiet)
+    }
 }
 
 // === impl Tenant ===
 
 impl Tenant {
-    /// Opens the tenant's file and prepares every component for it.
+    /// Opens the tenant's file.
     pub(crate) async fn open(runtime: &Arc<Inner>, name: &Arc<str>) -> Result<Self, Error> {
-        let path = runtime.data_dir.join("tenants").join(format!("{name}.db"));
+        let path = database_path(&runtime.data_dir, name);
         let options = runtime.storage.clone();
         let database = tokio::task::spawn_blocking(move || Database::open(&path, &options))
             .await
@@ -38,88 +71,153 @@ impl Tenant {
         let keyvalue = SqliteBackend::open(database)
             .await
             .map_err(|error| Error::capability("keyvalue", &error))?;
-        for (bucket, bytes) in buckets(runtime) {
-            keyvalue
-                .allow(bucket, bytes)
+        Ok(Self {
+            name: Arc::clone(name),
+            pools: ArcSwap::default(),
+            opening: Mutex::default(),
+            documents: Arc::new(documents),
+            keyvalue: Arc::new(keyvalue),
+            cache: Arc::default(),
+        })
+    }
+
+    /// The instances of a component, if it has been used before.
+    pub(crate) fn pool(&self, component: &str) -> Option<Arc<Pool>> {
+        self.pools.load().get(component).cloned()
+    }
+
+    /// Prepares a component for this tenant: its collections, what it may keep, its pool.
+    pub(crate) async fn open_pool(
+        &self,
+        runtime: &Arc<Inner>,
+        id: &Arc<str>,
+        component: &LoadedComponent,
+    ) -> Result<Arc<Pool>, Error> {
+        let _alone = self.opening.lock().await;
+        if let Some(pool) = self.pool(id) {
+            return Ok(pool);
+        }
+        self.configure(runtime, id, component).await?;
+        let pool = Arc::new(self.make_pool(runtime, id, component));
+        let mut pools = HashMap::clone(&self.pools.load());
+        pools.insert(Arc::clone(id), Arc::clone(&pool));
+        self.pools.store(Arc::new(pools));
+        Ok(pool)
+    }
+
+    /// Brings what the tenant keeps for a component in line with the manifest.
+    async fn configure(
+        &self,
+        runtime: &Inner,
+        id: &str,
+        component: &LoadedComponent,
+    ) -> Result<(), Error> {
+        let refused = |error: sbd_documents::Error| {
+            Error::capability("documents", &format!("component `{id}`: {error}"))
+        };
+        let declarations = crate::declarations::collections(&component.declared.settings);
+        let configured = self.documents.configure(id, &declarations);
+        configured.await.map_err(refused)?;
+        let limits = &component.declared.settings.limits;
+        let quota = Quota {
+            documents: limits.stored_documents as u64,
+            bytes: limits.stored_bytes.bytes(),
+        };
+        self.documents.allow(id, quota).await.map_err(refused)?;
+        for bucket in component.stores.iter() {
+            let allowed = self.keyvalue.allow(bucket, runtime.bucket_bytes(bucket));
+            allowed
                 .await
                 .map_err(|error| Error::capability("keyvalue", &error))?;
         }
-        let (documents, keyvalue) = (Arc::new(documents), Arc::new(keyvalue));
-        let cache = Arc::new(MemoryBackend::default());
-        let mut pools = HashMap::new();
-        for (id, component) in &runtime.components {
-            let declarations = collections(component);
-            let refused = |error: sbd_documents::Error| {
-                Error::capability("documents", &format!("component `{id}`: {error}"))
-            };
-            documents
-                .configure(id, &declarations)
-                .await
-                .map_err(refused)?;
-            let limits = &component.declared.settings.limits;
-            let quota = Quota {
-                documents: limits.stored_documents as u64,
-                bytes: limits.stored_bytes.bytes(),
-            };
-            documents.allow(id, quota).await.map_err(refused)?;
-            let capabilities = Capabilities {
-                documents: DocumentsCtx::new(documents.clone(), Arc::clone(id)),
-                keyvalue: opens_keyvalue(&keyvalue, id, &component.stores),
-                cache: CacheCtx::new(cache.clone(), Arc::clone(id)),
-                config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),
-                passwords: PasswordsCtx::new(runtime.passwords.clone()),
-                keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(name)),
-            };
-            let limits = component.declared.settings.limits.clone();
-            let egress = Egress::new(
-                Arc::clone(&component.allowed),
-                runtime.reaches.clone(),
-                limits.outbound_in_flight,
-            );
-            let failures = Failures::new(limits.failures);
-            let allowance = Allowance::new(Arc::clone(name), Arc::clone(id), limits);
-            let pool = Pool::new(Blueprint {
-                engine: runtime.engine.clone(),
-                clock: runtime.clock.clone(),
-                proxy: Arc::clone(&component.proxy),
-                runtime: Arc::downgrade(runtime),
-                allowance: Arc::new(allowance),
-                egress: Arc::new(egress),
-                environment: Arc::clone(&component.environment),
-                capabilities,
-                instances: Arc::clone(&component.instances),
-                failures: Arc::new(failures),
-                retired: Arc::default(),
-            });
-            pools.insert(Arc::clone(id), pool);
+        Ok(())
+    }
+
+    fn make_pool(&self, runtime: &Arc<Inner>, id: &Arc<str>, component: &LoadedComponent) -> Pool {
+        let capabilities = Capabilities {
+            documents: DocumentsCtx::new(self.documents.clone(), Arc::clone(id)),
+            keyvalue: opens_keyvalue(&self.keyvalue, id, &component.stores),
+            cache: CacheCtx::new(self.cache.clone(), Arc::clone(id)),
+            config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),
+            passwords: PasswordsCtx::new(runtime.passwords.clone()),
+            keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(&self.name)),
+        };
+        let limits = component.declared.settings.limits.clone();
+        let egress = Egress::new(
+            Arc::clone(&component.allowed),
+            runtime.reaches.clone(),
+            limits.outbound_in_flight,
+        );
+        let failures = Failures::new(limits.failures);
+        let allowance = Allowance::new(Arc::clone(&self.name), Arc::clone(id), limits);
+        Pool::new(Blueprint {
+            engine: runtime.engine.clone(),
+            clock: runtime.clock.clone(),
+            proxy: Arc::clone(&component.proxy),
+            runtime: Arc::downgrade(runtime),
+            allowance: Arc::new(allowance),
+            egress: Arc::new(egress),
+            environment: Arc::clone(&component.environment),
+            capabilities,
+            instances: Arc::clone(&component.instances),
+            own_instances: Arc::default(),
+            failures: Arc::new(failures),
+            retired: Arc::default(),
+        })
+    }
+
+    /// Lets instances without work end.
+    pub(crate) fn retire(&self) {
+        for pool in self.pools.load().values() {
+            pool.retire();
         }
-        Ok(Self { pools, documents })
+    }
+
+    /// Whether no instance is left that could still be at work.
+    fn is_quiet(&self) -> bool {
+        self.pools.load().values().all(|pool| pool.instances() == 0)
     }
 
     /// Deletes the documents whose time is over.
     pub(crate) async fn sweep(&self) {
         match self.documents.sweep().await {
             Ok(0) => {}
-            Ok(deleted) => tracing::debug!(deleted, "expired documents deleted"),
+            Ok(deleted) => {
+                tracing::debug!(tenant = &*self.name, deleted, "expired documents deleted");
+            }
             Err(error) => {
-                tracing::warn!(%error, "expired documents could not be deleted; the next pass tries again")
+                tracing::warn!(tenant = &*self.name, %error, "expired documents could not be deleted; the next pass tries again");
             }
         }
     }
 }
 
-/// Every bucket that some component may open, with the bytes it may hold: as many as the most
-/// generous of them may keep.
-fn buckets(runtime: &Inner) -> BTreeMap<&str, u64> {
-    let mut buckets = BTreeMap::new();
-    for component in runtime.components.values() {
-        let bytes = component.declared.settings.limits.stored_bytes.bytes();
-        for label in component.stores.iter() {
-            let most = buckets.entry(label.as_str()).or_default();
-            *most = bytes.max(*most);
+/// The file of a tenant.
+fn database_path(data_dir: &Path, name: &str) -> PathBuf {
+    data_dir.join("tenants").join(format!("{name}.db"))
+}
+
+/// Removes the files of a tenant that is closed; answers which there were, with their sizes.
+///
+/// # Errors
+/// When one that is there cannot be removed.
+pub(crate) fn remove_files(data_dir: &Path, name: &str) -> std::io::Result<Vec<(PathBuf, u64)>> {
+    let mut removed = Vec::new();
+    // The database last: as long as it is there, the deletion can be run again.
+    for suffix in ["-wal", "-shm", ""] {
+        let mut path = database_path(data_dir, name).into_os_string();
+        path.push(suffix);
+        let path = PathBuf::from(path);
+        match std::fs::metadata(&path) {
+            Ok(file) => {
+                std::fs::remove_file(&path)?;
+                removed.push((path, file.len()));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
-    buckets
+    Ok(removed)
 }
 
 fn opens_keyvalue(
@@ -133,8 +231,4 @@ fn opens_keyvalue(
         Arc::clone(stores),
     );
     Arc::new(move || KeyvalueCtx::new(backend.clone(), Arc::clone(&component), Arc::clone(&stores)))
-}
-
-fn collections(component: &LoadedComponent) -> Vec<CollectionDeclaration> {
-    crate::declarations::collections(&component.declared.settings)
 }

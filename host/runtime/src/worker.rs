@@ -7,7 +7,7 @@ use crate::limit::{Allowance, Limit};
 use crate::origin::{Current, Flow, Origin, OriginsView as _};
 use crate::outgoing::Outgoing;
 use crate::{Inner, egress::Egress};
-use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES};
+use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, tenant_label};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -45,6 +45,8 @@ pub(crate) struct Blueprint {
     pub(crate) capabilities: Capabilities,
     /// Instances alive, over all tenants.
     pub(crate) instances: Arc<AtomicUsize>,
+    /// Those of this tenant.
+    pub(crate) own_instances: Arc<AtomicUsize>,
     pub(crate) failures: Arc<Failures>,
     /// No new requests come, and instances without any end.
     pub(crate) retired: Arc<AtomicBool>,
@@ -64,6 +66,7 @@ pub(crate) struct Worker {
 /// Counts an instance for as long as it lives.
 struct Alive {
     count: Arc<AtomicUsize>,
+    own: Arc<AtomicUsize>,
     gauge: metrics::Gauge,
 }
 
@@ -96,7 +99,7 @@ impl HandlerState for Blueprint {
 
     async fn instantiate(&self) -> Result<Instance<State, Expiration, Worker>> {
         let limits = &self.allowance.limits;
-        let alive = Alive::new(&self.allowance.component, &self.instances, limits.instances)?;
+        let alive = Alive::new(self)?;
         let mut store = self.store();
         let starting = self.proxy.instantiate_async(&mut store);
         let started = tokio::time::timeout(START.min(limits.request_timeout), starting).await;
@@ -203,16 +206,20 @@ fn random_byte() -> u8 {
 // === impl Alive ===
 
 impl Alive {
-    fn new(component: &str, count: &Arc<AtomicUsize>, most: usize) -> Result<Self, InstancesLimit> {
-        count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |alive| {
-                (alive < most).then_some(alive + 1)
-            })
+    fn new(blueprint: &Blueprint) -> Result<Self, InstancesLimit> {
+        let allowance = &blueprint.allowance;
+        let most = allowance.limits.instances;
+        let one_more = |alive: usize| (alive < most).then_some(alive + 1);
+        blueprint
+            .instances
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .map_err(|_| InstancesLimit)?;
-        let gauge = metrics::gauge!(INSTANCES, "component" => component.to_owned());
+        blueprint.own_instances.fetch_add(1, Ordering::Relaxed);
+        let gauge = metrics::gauge!(INSTANCES, "component" => allowance.component.to_string());
         gauge.increment(1);
         Ok(Self {
-            count: Arc::clone(count),
+            count: Arc::clone(&blueprint.instances),
+            own: Arc::clone(&blueprint.own_instances),
             gauge,
         })
     }
@@ -221,6 +228,7 @@ impl Alive {
 impl Drop for Alive {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
+        self.own.fetch_sub(1, Ordering::Relaxed);
         self.gauge.decrement(1);
     }
 }
@@ -279,7 +287,7 @@ impl WorkerState for Worker {
             self.allowance.exceeded(limit);
             return;
         }
-        metrics::counter!(COMPONENT_TRAPS, "tenant" => tenant.to_string(), "component" => component.to_string())
+        metrics::counter!(COMPONENT_TRAPS, "tenant" => tenant_label(tenant).to_string(), "component" => component.to_string())
             .increment(1);
         tracing::error!(
             tenant = &**tenant,

@@ -80,6 +80,7 @@ impl Application {
             keys: sbd_keys::Settings {
                 algorithm: settings.parse("token_algorithm")?,
             },
+            tenant_idle: settings.duration("tenant_idle")?,
             resolver: None,
         };
         Ok(Runtime::start(self.app, runtime).await?)

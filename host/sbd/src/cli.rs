@@ -22,6 +22,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Tenants: families, companies, whoever shares nothing with the others.
+    Tenant {
+        #[command(subcommand)]
+        command: TenantCommand,
+    },
+    /// Read the account of changes to this server.
+    Audit(AuditArgs),
     /// Administrators of this server.
     Admin {
         #[command(subcommand)]
@@ -41,10 +48,93 @@ pub(crate) enum AdminCommand {
     Create(AdminCreate),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Make a tenant.
+    Create(TenantCreate),
+    /// List the tenants.
+    List(Flags),
+    /// Show a tenant.
+    Show(TenantName),
+    /// Change a tenant's title or host names.
+    Change(TenantChange),
+    /// Serve a tenant no more, until it is resumed.
+    Suspend(TenantName),
+    /// Serve a suspended tenant again.
+    Resume(TenantName),
+    /// Delete a tenant and all that is its, for good.
+    Delete(TenantDelete),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantCreate {
+    /// Its name, for good: 1 to 63 of a-z, 0-9 and -.
+    pub(crate) name: String,
+    /// What people call it.
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// A host name that leads to it; may be given several times.
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantName {
+    /// The tenant.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantChange {
+    /// The tenant.
+    pub(crate) name: String,
+    /// What people call it.
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// A host name that leads to it, in place of those it has; may be given several times.
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// No host name leads to it any more.
+    #[arg(long, conflicts_with = "hosts")]
+    pub(crate) no_hosts: bool,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TenantDelete {
+    /// The tenant.
+    pub(crate) name: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// How many of the newest entries.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) most: u32,
+    /// Say whether anything in the account was altered, instead.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct AdminCreate {
     /// The administrator's e-mail address.
     pub(crate) email: String,
+    /// The tenant.
+    #[arg(long, value_name = "TENANT", default_value = sbd_registry::DEFAULT_TENANT)]
+    pub(crate) tenant: String,
     /// The user name; made from the address when left out.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: Option<String>,
@@ -68,6 +158,10 @@ pub(crate) struct Flags {
     /// The address for metrics and operators.
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin_listen: Option<String>,
+    /// The admin listener of a server elsewhere, with a token in `SBD_ADMIN_TOKEN[_FILE]`; for
+    /// commands.
+    #[arg(long, value_name = "URL")]
+    pub(crate) admin: Option<String>,
     /// The folder that holds everything.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
@@ -80,6 +174,20 @@ pub(crate) struct Flags {
     /// How to log: `auto`, `compact` or `json`.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+}
+
+// === impl TenantCommand ===
+
+impl TenantCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::Create(args) => &args.flags,
+            Self::List(flags) => flags,
+            Self::Show(args) | Self::Suspend(args) | Self::Resume(args) => &args.flags,
+            Self::Change(args) => &args.flags,
+            Self::Delete(args) => &args.flags,
+        }
+    }
 }
 
 // === impl Flags ===

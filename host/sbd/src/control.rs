@@ -1,15 +1,15 @@
 //! How commands reach a running server: a socket in its data directory that only its owner may
-//! open, with HTTP on it. Whoever can open it may do what the owner of the files could do anyway.
+//! open, with the admin API on it. Whoever can open it may do what the owner of the files could do
+//! anyway.
 
-use crate::administrator::{self, NewAdministrator};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use sbd_runtime::Runtime;
+use sbd_admin::{Actor, Api};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -18,9 +18,6 @@ use tokio::net::{UnixListener, UnixStream};
 
 const SOCKET: &str = "sbd.sock";
 const LOCK: &str = "sbd.lock";
-
-/// Largest command body.
-const LARGEST: usize = 64 * 1024;
 
 /// Proof that no other process serves or changes this data directory.
 pub(crate) struct Lock {
@@ -83,7 +80,7 @@ impl SocketPath {
 pub(crate) fn listen(
     data_dir: &Path,
     _lock: &Lock,
-    runtime: Runtime,
+    api: Api,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let socket = SocketPath::new(data_dir).context("cannot open the data directory")?;
     if let Err(error) = std::fs::remove_file(&socket.path)
@@ -101,7 +98,7 @@ pub(crate) fn listen(
         let _socket = socket;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(serve(stream, runtime.clone()))),
+                Ok((stream, _)) => drop(tokio::spawn(serve(stream, api.clone()))),
                 Err(error) => {
                     tracing::warn!(%error, "command socket");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -111,10 +108,13 @@ pub(crate) fn listen(
     })
 }
 
-async fn serve(stream: UnixStream, runtime: Runtime) {
-    let service = service_fn(|request| {
-        let runtime = runtime.clone();
-        async move { Ok::<_, std::convert::Infallible>(answer(&runtime, request).await) }
+async fn serve(stream: UnixStream, api: Api) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let api = api.clone();
+        async move {
+            let request = request.map(axum::body::Body::new);
+            Ok::<_, std::convert::Infallible>(api.respond(Actor::Owner, request).await)
+        }
     });
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -123,41 +123,14 @@ async fn serve(stream: UnixStream, runtime: Runtime) {
     }
 }
 
-async fn answer(runtime: &Runtime, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (status, text) = match (request.method(), request.uri().path()) {
-        (&Method::POST, "/administrators") => match create(runtime, request).await {
-            Ok(message) => (StatusCode::OK, message),
-            Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}")),
-        },
-        _ => (
-            StatusCode::NOT_FOUND,
-            "this server does not know the command; use the sbd of the same version".to_owned(),
-        ),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = status;
-    response
-}
-
-async fn create(runtime: &Runtime, request: Request<Incoming>) -> anyhow::Result<String> {
-    let body = Limited::new(request.into_body(), LARGEST).collect().await;
-    let body = body
-        .map_err(|error| anyhow::anyhow!("the command could not be read: {error}"))?
-        .to_bytes();
-    let new: NewAdministrator =
-        serde_json::from_slice(&body).context("the command could not be read")?;
-    administrator::create(runtime, &new).await
-}
-
-/// Sends a command to the server of a data directory. `None`: none runs.
+/// Sends a request to the server of a data directory. `None`: none runs.
 ///
 /// # Errors
-/// What the server answers, in words.
+/// When there is one that cannot be reached.
 pub(crate) async fn send(
     data_dir: &Path,
-    path: &str,
-    body: Vec<u8>,
-) -> anyhow::Result<Option<String>> {
+    request: Request<Full<Bytes>>,
+) -> anyhow::Result<Option<Response<Incoming>>> {
     let Ok(socket) = SocketPath::new(data_dir) else {
         return Ok(None);
     };
@@ -179,18 +152,6 @@ pub(crate) async fn send(
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::post(path)
-        .header("host", "sbd")
-        .body(Full::new(Bytes::from(body)))?;
-    let response = sender
-        .send_request(request)
-        .await
-        .context("the server closed the connection")?;
-    let status = response.status();
-    let text = response.into_body().collect().await?.to_bytes();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    if !status.is_success() {
-        bail!(text);
-    }
-    Ok(Some(text))
+    let response = sender.send_request(request).await;
+    Ok(Some(response.context("the server closed the connection")?))
 }

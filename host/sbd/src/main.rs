@@ -2,15 +2,19 @@
 
 mod administrator;
 mod application;
+mod audit;
 mod bundle;
 mod check;
 mod cli;
+mod client;
 mod control;
 mod settings;
+mod tenant;
 mod up;
 
 use clap::Parser as _;
 use cli::{AdminCommand, Cli, Command, ConfigCommand, Flags};
+use client::Client;
 use sbd_telemetry::logs;
 use settings::{Environment, Settings};
 use std::process::ExitCode;
@@ -58,7 +62,18 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             command: AdminCommand::Create(create),
         } => {
             let settings = resolve(&create.flags)?;
-            block_on(administrator::command(create, &settings, &environment))
+            let client = Client::new(&create.flags, &settings, &environment)?;
+            block_on(administrator::command(create, &settings, &client))
+        }
+        Command::Tenant { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(tenant::command(command, &client))
+        }
+        Command::Audit(args) => {
+            let settings = resolve(&args.flags)?;
+            let client = Client::new(&args.flags, &settings, &environment)?;
+            block_on(audit::command(&args, &client))
         }
     }
 }

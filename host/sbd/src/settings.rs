@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// One setting.
 #[derive(Debug)]
@@ -73,6 +74,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "largest database of one tenant, for example `10GiB`; empty: as large as the disk",
     ),
     setting(
+        "tenant_idle",
+        "5m",
+        "how long a tenant stays open without a request; a closed one costs no memory",
+    ),
+    setting(
         "shutdown_grace",
         "10s",
         "how long running requests may take to finish when the server stops",
@@ -92,6 +98,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         default: "",
         secret: true,
         about: "password of that administrator",
+    },
+    Setting {
+        name: "admin_token",
+        default: "",
+        secret: true,
+        about: "access token of an administrator, for commands with --admin",
     },
 ];
 
@@ -152,6 +164,15 @@ impl Settings {
             values,
             variables: file.variables,
         })
+    }
+
+    /// The value of a setting that is a time.
+    ///
+    /// # Errors
+    /// When it is none; names the setting.
+    pub(crate) fn duration(&self, name: &str) -> anyhow::Result<Duration> {
+        sbd_manifest::parse_duration(self.text(name))
+            .map_err(|error| anyhow::anyhow!("setting `{name}`: {error}"))
     }
 
     /// A setting's text; empty if it has none.

@@ -1,12 +1,17 @@
 //! `sbd up`: from settings to a server that answers, and back to silence.
 
-use crate::administrator::{self, DEFAULT_TENANT};
+use crate::administrator;
 use crate::application::{Application, make_data_dir};
 use crate::control::{self, Lock};
 use crate::settings::{Environment, Settings};
 use anyhow::Context as _;
-use sbd_gateway::{Gateway, GatewayConfig};
-use sbd_manifest::parse_duration;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use sbd_admin::{Actor, Admin, Api};
+use sbd_gateway::{AdminPages, Gateway, GatewayConfig};
+use sbd_registry::{DEFAULT_TENANT, Registry};
+use sbd_runtime::{Body, Principal, body};
 use sbd_telemetry::Metrics;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -32,11 +37,16 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
         .start(settings, &data_dir)
         .await?;
     runtime.open_tenant(&DEFAULT_TENANT.into()).await?;
-    administrator::from_settings(settings, &runtime).await?;
-    let commands = control::listen(&data_dir, &lock, runtime.clone())?;
+    let registry = Registry::open(&data_dir).await?;
+    let tenants = registry.tenants.clone();
+    let admin = Admin::new(registry, runtime.clone());
+    admin.finish_deletions().await?;
+    administrator::from_settings(settings, &admin).await?;
+    let api = Api::new(admin);
+    let commands = control::listen(&data_dir, &lock, api.clone())?;
     let config = GatewayConfig {
-        shutdown_grace: parse_duration(settings.text("shutdown_grace"))
-            .map_err(|error| anyhow::anyhow!("setting `shutdown_grace`: {error}"))?,
+        shutdown_grace: settings.duration("shutdown_grace")?,
+        tenants: Some(tenants),
         ..GatewayConfig::default()
     };
     let app = Arc::clone(runtime.app());
@@ -49,9 +59,11 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
     let public = tokio::spawn(async move { public.serve(listener, stopped.cancelled()).await });
     let admin = tokio::spawn(async move {
         admin
-            .serve_admin(admin_listener, admin_stopped.cancelled(), move || {
-                metrics.render()
-            })
+            .serve_admin(
+                admin_listener,
+                admin_stopped.cancelled(),
+                Pages { metrics, api },
+            )
             .await;
     });
     greet(address, admin_address, &data_dir);
@@ -65,6 +77,32 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
     admin.context("the admin server failed")?;
     tracing::info!("stopped; every answered request is on disk");
     Ok(())
+}
+
+/// What the admin listener shows.
+#[derive(Clone)]
+struct Pages {
+    metrics: Metrics,
+    api: Api,
+}
+
+impl AdminPages for Pages {
+    fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    async fn api(
+        &self,
+        administrator: Arc<Principal>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let actor = Actor::User(administrator.user.to_string());
+        let request = request.map(axum::body::Body::new);
+        let response = self.api.respond(actor, request).await;
+        // The API's bodies are in memory; they cannot break off.
+        let broken = |error: axum::Error| body::BodyError::InternalError(Some(error.to_string()));
+        response.map(|body| body.map_err(broken).boxed_unsync())
+    }
 }
 
 async fn bind(settings: &Settings, name: &str) -> anyhow::Result<TcpListener> {

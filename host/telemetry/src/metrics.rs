@@ -9,8 +9,9 @@ use crate::{Error, process};
 use metrics::Counter;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 /// Counter: requests answered. Labels `method`, `route`, `status`, `component`, `tenant`.
@@ -42,6 +43,9 @@ pub const DURATION_BUCKETS: [f64; 16] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
     60.0,
 ];
+
+/// Tenants that metrics tell apart.
+const NAMED_TENANTS: usize = 100;
 
 /// Samples of a histogram pile up until they are sorted into buckets; this often that is done
 /// even if nobody reads the metrics.
@@ -80,6 +84,29 @@ pub fn capability_called(capability: &'static str, operation: &'static str) {
             known.push((capability, operation, counter));
         }
     });
+}
+
+/// The value of the label `tenant`: the name of the first hundred tenants that are counted, `other`
+/// for the rest, as every value makes time series of its own.
+pub fn tenant_label(tenant: &Arc<str>) -> Arc<str> {
+    static NAMED: LazyLock<RwLock<HashSet<Arc<str>>>> = LazyLock::new(RwLock::default);
+    static OTHER: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("other"));
+
+    if &**tenant == "default" {
+        return Arc::clone(tenant);
+    }
+    let named = NAMED.read().unwrap_or_else(PoisonError::into_inner);
+    if named.contains(tenant) {
+        return Arc::clone(tenant);
+    }
+    let full = named.len() >= NAMED_TENANTS;
+    drop(named);
+    if full {
+        return Arc::clone(&OTHER);
+    }
+    let mut named = NAMED.write().unwrap_or_else(PoisonError::into_inner);
+    named.insert(Arc::clone(tenant));
+    Arc::clone(tenant)
 }
 
 // === impl Metrics ===

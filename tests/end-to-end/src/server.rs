@@ -1,6 +1,7 @@
 //! A running `sbd`.
 
 use crate::Launch;
+use crate::launch::{Output, run};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
@@ -219,6 +220,38 @@ impl Server {
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Runs a command against this server, through the socket in its data directory.
+    pub fn command(&self, args: &[&str]) -> Output {
+        let data_dir = self.data_dir.path().display().to_string();
+        let mut all = args.to_vec();
+        all.extend(["--data-dir", &data_dir]);
+        run(&all, &[], "")
+    }
+
+    /// The same for one that must succeed; its output.
+    pub fn done(&self, args: &[&str]) -> String {
+        let output = self.command(args);
+        assert!(output.success, "{args:?}: {}", output.stderr);
+        output.stdout
+    }
+
+    /// The same for one that must be refused; what it says.
+    pub fn refused(&self, args: &[&str]) -> String {
+        let output = self.command(args);
+        assert!(!output.success, "{args:?}: {}", output.stdout);
+        output.stderr
+    }
+
+    /// A client whose requests are for a tenant.
+    pub fn as_tenant(&self, tenant: &str) -> reqwest::Client {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert("x-sbd-tenant", tenant.parse().unwrap());
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .default_headers(headers);
+        client.build().unwrap()
     }
 
     /// The data directory.

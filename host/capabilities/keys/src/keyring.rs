@@ -76,6 +76,32 @@ impl FileKeyring {
         self.load(tenant, |_, _| true).await.map(drop)
     }
 
+    /// Holds a tenant's keys no longer in memory; the next use reads them again.
+    pub fn forget(&self, tenant: &str) {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        opened.remove(tenant);
+    }
+
+    /// Removes a tenant's keys for good, and with them every token's validity; answers the file and
+    /// its size, if there was one.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::File`].
+    pub async fn remove(&self, tenant: &str) -> Result<Option<(PathBuf, u64)>, Error> {
+        let _held = self.files.lock().await;
+        self.forget(tenant);
+        let path = file::path(&self.folder, tenant, ".json")?;
+        let removed = std::fs::metadata(&path).and_then(|file| {
+            std::fs::remove_file(&path)?;
+            Ok(file.len())
+        });
+        match removed {
+            Ok(bytes) => Ok(Some((path, bytes))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(&path)(error)),
+        }
+    }
+
     async fn keys(&self, tenant: &str) -> Result<Arc<TenantKeys>, Error> {
         if let Some(keys) = self.opened(tenant) {
             return Ok(keys);

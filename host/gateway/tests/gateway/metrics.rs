@@ -1,7 +1,30 @@
 use crate::server::{PATIENCE, Server, error};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use sbd_gateway::AdminPages;
+use sbd_runtime::{Body, Principal, body};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+#[derive(Clone)]
+struct Pages(sbd_telemetry::Metrics);
+
+impl AdminPages for Pages {
+    fn metrics(&self) -> String {
+        self.0.render()
+    }
+
+    async fn api(
+        &self,
+        administrator: Arc<Principal>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let text = format!("{} asks {}", administrator.username, request.uri().path());
+        Response::new(body::full(text))
+    }
+}
 
 #[tokio::test]
 async fn the_admin_listener_shows_what_the_public_one_hides() {
@@ -16,7 +39,7 @@ async fn the_admin_listener_shows_what_the_public_one_hides() {
             let _ = stopped.await;
         };
         gateway
-            .serve_admin(listener, shutdown, move || metrics.render())
+            .serve_admin(listener, shutdown, Pages(metrics))
             .await;
     });
 

@@ -1,0 +1,31 @@
+//! Changes, accounted for.
+
+use crate::{Admin, Error};
+use sbd_registry::{Actor, Outcome};
+use serde_json::Value;
+
+impl Admin {
+    /// Makes a change between two entries of the account. What cannot be accounted for is not done.
+    pub(crate) async fn act<T>(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        target: &str,
+        details: Value,
+        change: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let audit = &self.registry.audit;
+        audit.begin(actor, action, target, details).await?;
+        let changed = change.await;
+        let outcome = match &changed {
+            Ok(_) => Outcome::Done,
+            Err(error) => Outcome::Refused(error.to_string()),
+        };
+        tracing::info!(%actor, action, target, ?outcome, "administration");
+        if let Err(error) = audit.end(actor, action, target, &outcome).await {
+            // The change stands, and its beginning is accounted for.
+            tracing::error!(%error, action, target, "the end of a change is not accounted for");
+        }
+        changed
+    }
+}

@@ -1,0 +1,73 @@
+//! `/audit`
+
+use super::answers::{Failure, Fields};
+use crate::{Admin, Error};
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Which {
+    /// Only changes to this target.
+    target: Option<String>,
+    /// How many newer ones to leave out.
+    #[serde(default)]
+    skip: u32,
+    /// How many, up to 1000; 100 when left out.
+    most: Option<u32>,
+}
+
+/// A line of the account.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Line {
+    id: String,
+    at: String,
+    actor: String,
+    action: String,
+    target: String,
+    details: serde_json::Value,
+    outcome: String,
+}
+
+/// Whether the account is whole.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Verdict {
+    whole: bool,
+    /// The first entry that does not follow from those before it.
+    broken_at: Option<String>,
+}
+
+/// The account of changes, newest first.
+#[utoipa::path(get, path = "/audit", params(Which), responses((status = 200, body = Vec<Line>)))]
+pub(crate) async fn list(
+    State(admin): State<Admin>,
+    Fields(which): Fields<Which>,
+) -> Result<Json<Vec<Line>>, Failure> {
+    let most = which.most.unwrap_or(100);
+    if !(1..=1000).contains(&most) {
+        return Err(Error::invalid("`most` is 1 to 1000").into());
+    }
+    let entries = admin.account(which.target, which.skip, most).await?;
+    let lines = entries.into_iter().map(|entry| Line {
+        id: entry.id,
+        at: entry.at,
+        actor: entry.actor,
+        action: entry.action,
+        target: entry.target,
+        details: entry.details,
+        outcome: entry.outcome,
+    });
+    Ok(Json(lines.collect()))
+}
+
+/// Walks the whole account and says whether anything was altered.
+#[utoipa::path(get, path = "/audit/verify", responses((status = 200, body = Verdict)))]
+pub(crate) async fn verify(State(admin): State<Admin>) -> Result<Json<Verdict>, Failure> {
+    let broken_at = admin.verify_account().await?;
+    Ok(Json(Verdict {
+        whole: broken_at.is_none(),
+        broken_at,
+    }))
+}

@@ -1,0 +1,75 @@
+//! The admin API: `/admin/api/v1`, described by OpenAPI at `/admin/api/v1/openapi.json`.
+//!
+//! Who may come here was settled before: by a token on the admin listener, by the owner's right on the
+//! socket in the data directory. So a request carries its [`Actor`].
+
+mod administrators;
+mod answers;
+mod audit;
+mod tenants;
+
+use crate::Admin;
+use answers::{Failure, with_request_id};
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use sbd_registry::Actor;
+use std::sync::Arc;
+use tower_service::Service as _;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Where the API begins.
+pub(crate) const ROOT: &str = "/admin/api/v1";
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Second Brain: administration",
+    description = "What an operator does to a host. Every change is accounted for."
+))]
+struct Description;
+
+/// The API of a host. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    router: Router,
+}
+
+// === impl Api ===
+
+impl Api {
+    /// The API over this administration.
+    pub fn new(admin: Admin) -> Self {
+        let api = OpenApiRouter::new()
+            .routes(routes!(tenants::list, tenants::create))
+            .routes(routes!(tenants::show, tenants::change, tenants::delete))
+            .routes(routes!(tenants::suspend))
+            .routes(routes!(tenants::resume))
+            .routes(routes!(administrators::create))
+            .routes(routes!(audit::list))
+            .routes(routes!(audit::verify))
+            .with_state(admin);
+        let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+            .nest(ROOT, api)
+            .split_for_parts();
+        let description = Arc::new(description);
+        let describe = move || {
+            let description = Arc::clone(&description);
+            async move { Json((*description).clone()) }
+        };
+        let router = router
+            .route(&format!("{ROOT}/openapi.json"), get(describe))
+            .fallback(async || Failure::not_found())
+            .method_not_allowed_fallback(async || Failure::method_not_allowed());
+        Self { router }
+    }
+
+    /// Answers a request of somebody who may ask.
+    pub async fn respond(&self, actor: Actor, mut request: Request) -> Response {
+        request.extensions_mut().insert(actor);
+        let Ok(response) = self.router.clone().call(request).await;
+        with_request_id(response)
+    }
+}

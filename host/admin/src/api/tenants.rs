@@ -1,0 +1,145 @@
+//! `/tenants`
+
+use super::answers::{Body, By, Failure, Fields, Page, Paging};
+use crate::{Admin, DeletedTenant};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use http::{StatusCode, header};
+use sbd_registry::{NewTenant, Tenant, TenantState};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A tenant.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TenantBody {
+    name: String,
+    title: String,
+    /// The host names that lead to it.
+    hosts: Vec<String>,
+    /// `active`, `suspended` or `deleting`.
+    #[schema(value_type = String)]
+    state: TenantState,
+    created_at: String,
+}
+
+/// A new tenant.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTenantBody {
+    /// 1 to 63 of a-z, 0-9 and -; for good.
+    name: String,
+    /// What people call it.
+    #[serde(default)]
+    title: Option<String>,
+    /// The host names that lead to it, without port.
+    #[serde(default)]
+    hosts: Vec<String>,
+}
+
+/// What changes of a tenant; the rest stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Change {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    hosts: Option<Vec<String>>,
+}
+
+impl From<&Tenant> for TenantBody {
+    fn from(tenant: &Tenant) -> Self {
+        Self {
+            name: tenant.name.to_string(),
+            title: tenant.title.clone(),
+            hosts: tenant.hosts.clone(),
+            state: tenant.state,
+            created_at: tenant.created_at.clone(),
+        }
+    }
+}
+
+/// Lists the tenants in the order of their names.
+#[utoipa::path(get, path = "/tenants", params(Paging), responses((status = 200, body = Page<TenantBody>)))]
+pub(crate) async fn list(
+    State(admin): State<Admin>,
+    Fields(paging): Fields<Paging>,
+) -> Result<Json<Page<TenantBody>>, Failure> {
+    let (page, per_page) = paging.checked()?;
+    let skip = (page as usize - 1) * per_page as usize;
+    let (tenants, total) = admin.tenants(skip, per_page as usize);
+    Ok(Json(Page {
+        items: tenants.iter().map(|tenant| (&**tenant).into()).collect(),
+        page,
+        per_page,
+        total,
+    }))
+}
+
+/// Makes a tenant.
+#[utoipa::path(post, path = "/tenants", request_body = NewTenantBody, responses((status = 201, body = TenantBody)))]
+pub(crate) async fn create(
+    State(admin): State<Admin>,
+    By(actor): By,
+    Body(new): Body<NewTenantBody>,
+) -> Result<impl IntoResponse, Failure> {
+    let NewTenantBody { name, title, hosts } = new;
+    let new = NewTenant { name, title, hosts };
+    let tenant = admin.create_tenant(&actor, new).await?;
+    let location = format!("{}/tenants/{}", super::ROOT, tenant.name);
+    let body = Json(TenantBody::from(&*tenant));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], body))
+}
+
+/// Reads a tenant.
+#[utoipa::path(get, path = "/tenants/{name}", responses((status = 200, body = TenantBody)))]
+pub(crate) async fn show(
+    State(admin): State<Admin>,
+    Path(name): Path<String>,
+) -> Result<Json<TenantBody>, Failure> {
+    Ok(Json((&*admin.tenant(&name)?).into()))
+}
+
+/// Changes title or host names.
+#[utoipa::path(patch, path = "/tenants/{name}", request_body = Change, responses((status = 200, body = TenantBody)))]
+pub(crate) async fn change(
+    State(admin): State<Admin>,
+    By(actor): By,
+    Path(name): Path<String>,
+    Body(change): Body<Change>,
+) -> Result<Json<TenantBody>, Failure> {
+    let changed = admin.describe_tenant(&actor, &name, change.title, change.hosts);
+    Ok(Json((&*changed.await?).into()))
+}
+
+/// Serves a tenant no more, until it is resumed. Nothing of it is lost.
+#[utoipa::path(post, path = "/tenants/{name}/suspend", responses((status = 200, body = TenantBody)))]
+pub(crate) async fn suspend(
+    State(admin): State<Admin>,
+    By(actor): By,
+    Path(name): Path<String>,
+) -> Result<Json<TenantBody>, Failure> {
+    let tenant = admin.set_tenant_active(&actor, &name, false).await?;
+    Ok(Json((&*tenant).into()))
+}
+
+/// Serves a suspended tenant again.
+#[utoipa::path(post, path = "/tenants/{name}/resume", responses((status = 200, body = TenantBody)))]
+pub(crate) async fn resume(
+    State(admin): State<Admin>,
+    By(actor): By,
+    Path(name): Path<String>,
+) -> Result<Json<TenantBody>, Failure> {
+    let tenant = admin.set_tenant_active(&actor, &name, true).await?;
+    Ok(Json((&*tenant).into()))
+}
+
+/// Deletes a tenant and all that is its, for good.
+#[utoipa::path(delete, path = "/tenants/{name}", responses((status = 200, body = DeletedTenant)))]
+pub(crate) async fn delete(
+    State(admin): State<Admin>,
+    By(actor): By,
+    Path(name): Path<String>,
+) -> Result<Json<DeletedTenant>, Failure> {
+    Ok(Json(admin.delete_tenant(&actor, &name).await?))
+}

@@ -1,0 +1,66 @@
+//! Why an act was refused.
+
+use http::StatusCode;
+use sbd_registry::Error as Registry;
+
+/// Why an act was refused, as the API says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+// === impl Error ===
+
+impl Error {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "VALIDATION_ERROR",
+            message,
+        )
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Registry> for Error {
+    fn from(error: Registry) -> Self {
+        let message = error.to_string();
+        let (status, code) = match error {
+            Registry::Name(_) | Registry::Host(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
+            }
+            Registry::Unknown { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_TENANT"),
+            Registry::Taken(_) | Registry::HostTaken { .. } => (StatusCode::CONFLICT, "TAKEN"),
+            Registry::Default | Registry::Deleting(_) => (StatusCode::CONFLICT, "CONFLICT"),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+        };
+        Self::new(status, code, message)
+    }
+}
+
+impl From<sbd_runtime::Error> for Error {
+    fn from(error: sbd_runtime::Error) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}

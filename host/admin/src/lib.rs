@@ -1,0 +1,44 @@
+//! What an operator does to a host: tenants, administrators, the account of changes. Each act is a
+//! function of [`Admin`]; the API is a thin layer over them, and command line and console are its
+//! clients.
+//!
+//! Every change is accounted for before it begins and when it has ended.
+
+mod act;
+mod administrators;
+mod api;
+mod error;
+mod tenants;
+
+pub use administrators::NewAdministrator;
+pub use api::Api;
+pub use error::Error;
+pub use sbd_registry::Actor;
+pub use tenants::{DeletedTenant, RemovedFile};
+
+use sbd_registry::Registry;
+use sbd_runtime::Runtime;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// A host under administration. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin {
+    registry: Registry,
+    runtime: Runtime,
+    /// Two deletions of one tenant would get in each other's way.
+    deleting: Arc<Mutex<()>>,
+}
+
+// === impl Admin ===
+
+impl Admin {
+    /// The administration of this runtime, whose data directory the registry belongs to.
+    pub fn new(registry: Registry, runtime: Runtime) -> Self {
+        Self {
+            registry,
+            runtime,
+            deleting: Arc::default(),
+        }
+    }
+}

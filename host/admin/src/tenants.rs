@@ -1,0 +1,156 @@
+//! Tenants come and go.
+
+use crate::{Admin, Error};
+use sbd_registry::{Actor, Entry, NewTenant, Tenant, TenantState};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// What was left of a tenant, and is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DeletedTenant {
+    /// Its files, which are removed.
+    pub removed: Vec<RemovedFile>,
+    /// Their sizes together, in bytes.
+    pub bytes: u64,
+}
+
+/// A file that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RemovedFile {
+    /// Where it was.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Admin {
+    /// The tenants in the order of their names: so many, after so many others; and how many there are.
+    pub fn tenants(&self, skip: usize, most: usize) -> (Vec<Arc<Tenant>>, usize) {
+        let tenants = &self.registry.tenants;
+        (tenants.list(skip, most), tenants.count())
+    }
+
+    /// A tenant.
+    ///
+    /// # Errors
+    /// When there is none of this name; names the nearest.
+    pub fn tenant(&self, name: &str) -> Result<Arc<Tenant>, Error> {
+        Ok(self.registry.tenants.find(name)?)
+    }
+
+    /// Makes a tenant. Nothing of it is on disk before its first request.
+    ///
+    /// # Errors
+    /// When its name or a host name is none, or taken.
+    pub async fn create_tenant(&self, actor: &Actor, new: NewTenant) -> Result<Arc<Tenant>, Error> {
+        let name = new.name.clone();
+        let details = json!({"title": new.title, "hosts": new.hosts});
+        let create = async { Ok(self.registry.tenants.create(new).await?) };
+        self.act(actor, "tenant.create", &name, details, create)
+            .await
+    }
+
+    /// Changes a tenant's title and host names.
+    ///
+    /// # Errors
+    /// When there is none, or a host name is none, or taken.
+    pub async fn describe_tenant(
+        &self,
+        actor: &Actor,
+        name: &str,
+        title: Option<String>,
+        hosts: Option<Vec<String>>,
+    ) -> Result<Arc<Tenant>, Error> {
+        let details = json!({"title": title, "hosts": hosts});
+        let describe = async { Ok(self.registry.tenants.describe(name, title, hosts).await?) };
+        self.act(actor, "tenant.change", name, details, describe)
+            .await
+    }
+
+    /// Suspends a tenant, or serves it again. Requests that run may finish.
+    ///
+    /// # Errors
+    /// When there is none, or it is the default one.
+    pub async fn set_tenant_active(
+        &self,
+        actor: &Actor,
+        name: &str,
+        active: bool,
+    ) -> Result<Arc<Tenant>, Error> {
+        let action = if active {
+            "tenant.resume"
+        } else {
+            "tenant.suspend"
+        };
+        let set = async { Ok(self.registry.tenants.set_active(name, active).await?) };
+        self.act(actor, action, name, Value::Null, set).await
+    }
+
+    /// Deletes a tenant and all that is its: from now on nobody is served, running requests finish,
+    /// then its files go. Cut short, it is finished at the next start.
+    ///
+    /// # Errors
+    /// When there is none, it is the default one, a request does not finish, or a file stays.
+    pub async fn delete_tenant(&self, actor: &Actor, name: &str) -> Result<DeletedTenant, Error> {
+        let delete = async {
+            let _alone = self.deleting.lock().await;
+            let tenant = self.registry.tenants.begin_deletion(name).await?;
+            self.finish_deletion(&tenant).await
+        };
+        self.act(actor, "tenant.delete", name, Value::Null, delete)
+            .await
+    }
+
+    async fn finish_deletion(&self, tenant: &Tenant) -> Result<DeletedTenant, Error> {
+        self.runtime.close_tenant(&tenant.name).await?;
+        let removed = self.runtime.remove_tenant(&tenant.name).await?;
+        self.registry.tenants.forget(&tenant.name).await?;
+        let files = removed.iter().map(|(path, bytes)| RemovedFile {
+            path: path.display().to_string(),
+            bytes: *bytes,
+        });
+        Ok(DeletedTenant {
+            removed: files.collect(),
+            bytes: removed.iter().map(|(_, bytes)| bytes).sum(),
+        })
+    }
+
+    /// Finishes the deletions that an earlier run of the host did not. To be called at start.
+    ///
+    /// # Errors
+    /// When a file stays.
+    pub async fn finish_deletions(&self) -> Result<(), Error> {
+        let tenants = &self.registry.tenants;
+        for tenant in tenants.list(0, usize::MAX) {
+            if tenant.state == TenantState::Deleting {
+                self.finish_deletion(&tenant).await?;
+                tracing::info!(tenant = &*tenant.name, "a deletion was finished");
+            }
+        }
+        Ok(())
+    }
+
+    /// The account of changes, newest first: all, or those of one target.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn account(
+        &self,
+        target: Option<String>,
+        skip: u32,
+        most: u32,
+    ) -> Result<Vec<Entry>, Error> {
+        Ok(self.registry.audit.list(target, skip, most).await?)
+    }
+
+    /// The first entry of the account that does not follow from those before it, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn verify_account(&self) -> Result<Option<String>, Error> {
+        let broken = self.registry.audit.verify().await?;
+        Ok(broken.map(|broken| broken.id))
+    }
+}

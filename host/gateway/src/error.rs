@@ -202,6 +202,7 @@ impl Refusal {
             Limit::Memory
             | Limit::Handles
             | Limit::Stack
+            | Limit::ResponseHeaders
             | Limit::ResponseBody
             | Limit::StoredBytes
             | Limit::StoredDocuments => StatusCode::INSUFFICIENT_STORAGE,

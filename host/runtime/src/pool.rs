@@ -96,6 +96,10 @@ impl Pool {
                     {
                         return Err(InvokeError::OverLimit(over));
                     }
+                    if header_bytes(&response) > limits.response_headers.bytes_usize() {
+                        self.allowance.exceeded(Limit::ResponseHeaders);
+                        return Err(self.stopped(Limit::ResponseHeaders));
+                    }
                     if announced(&response) > limits.response_body.bytes() {
                         self.allowance.exceeded(Limit::ResponseBody);
                         return Err(self.stopped(Limit::ResponseBody));
@@ -186,6 +190,13 @@ impl Pool {
             None => InvokeError::Trapped,
         }
     }
+}
+
+fn header_bytes(response: &Response<Body>) -> usize {
+    let headers = response.headers().iter();
+    headers
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum()
 }
 
 /// How long a guest says that its answer is.

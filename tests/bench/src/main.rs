@@ -15,6 +15,7 @@ mod report;
 mod rounds;
 mod sbd;
 mod start;
+mod tenants;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
@@ -81,7 +82,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 5] = [
+const MEASUREMENTS: [Measurement; 6] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -106,6 +107,11 @@ const MEASUREMENTS: [Measurement; 5] = [
         name: "idle-memory",
         about: "resident memory of an idle server",
         run: idle_memory::run,
+    },
+    Measurement {
+        name: "tenants",
+        about: "what an idle tenant, a warm one and the first request to one cost",
+        run: tenants::run,
     },
 ];
 

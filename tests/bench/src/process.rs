@@ -143,7 +143,7 @@ impl Drop for Process {
 }
 
 /// One request on a connection of its own; the status of the answer.
-fn ask(address: SocketAddr, path: &str, headers: &str) -> anyhow::Result<u16> {
+pub(crate) fn ask(address: SocketAddr, path: &str, headers: &str) -> anyhow::Result<u16> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(

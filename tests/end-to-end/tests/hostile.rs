@@ -271,6 +271,86 @@ async fn private_address() {
     siege.lift().await;
 }
 
+/// An answer with a body of so many bytes.
+fn page(bytes: usize) -> String {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\nconnection: close\r\n\r\n");
+    head + &"x".repeat(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outbound_flood() {
+    let siege = Siege::of(&["outbound-flood"]).await;
+    let (port, visits) = inside(page(1000)).await;
+    let ask = |how: &str, n: usize| format!("{how}?n={n}&to=http://127.0.0.1:{port}/");
+    assert_eq!(
+        siege.get(&ask("in-turn", 10)).await.text().await.unwrap(),
+        "10000"
+    );
+    siege
+        .refused(
+            &ask("in-turn", 30),
+            429,
+            "LIMIT_EXCEEDED",
+            "outbound_requests",
+        )
+        .await;
+    assert_eq!(visits.load(Ordering::SeqCst), 20, "ten a request");
+    siege
+        .refused(
+            &ask("at-once", 9),
+            429,
+            "LIMIT_EXCEEDED",
+            "outbound_in_flight",
+        )
+        .await;
+    let announced = inside(page(70_000)).await.0;
+    // One that does not say how long it will be.
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_owned();
+    let unannounced = inside(head + &"x".repeat(70_000)).await.0;
+    for port in [announced, unannounced] {
+        let path = format!("in-turn?n=1&to=http://127.0.0.1:{port}/");
+        siege
+            .refused(&path, 429, "LIMIT_EXCEEDED", "outbound_response")
+            .await;
+    }
+    siege.serves().await;
+
+    // The head of a request, and the queue before the component, are bounded as well.
+    let path = siege.server.at("/outbound-flood/ok");
+    let request = siege
+        .server
+        .client
+        .get(path)
+        .header("x-long", "x".repeat(5000));
+    let refused = assert_error(request.send().await.unwrap(), 431, "HEADERS_TOO_LARGE").await;
+    assert_eq!(
+        refused["error"]["details"][0]["field"],
+        "limits.request_headers"
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = listener.local_addr().unwrap().port();
+    let path = format!("/outbound-flood/in-turn?n=1&to=http://127.0.0.1:{silent}/");
+    let taken: Vec<_> = (0..3).map(|_| siege.server.begin(&path)).collect();
+    // Two are at work and one waits; who comes now is one too many.
+    let mut held = vec![
+        listener.accept().await.unwrap(),
+        listener.accept().await.unwrap(),
+    ];
+    let mut refused = siege.get("ok").await;
+    while refused.status() == 200 {
+        refused = siege.get("ok").await;
+    }
+    let refused = assert_error(refused, 503, "OVERLOADED").await;
+    assert_eq!(refused["error"]["details"][0]["field"], "limits.queue");
+    held.drain(..).for_each(drop);
+    drop(listener);
+    for request in taken {
+        assert_eq!(request.await.unwrap().unwrap().status(), 500);
+    }
+    siege.serves().await;
+    siege.lift().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn redirected() {
     let siege = Siege::of(&["redirected"]).await;
@@ -415,6 +495,9 @@ async fn parallel_calls() {
     siege
         .refused("run?n=10000", 429, "LIMIT_EXCEEDED", "capability_calls")
         .await;
+    siege
+        .refused("bytes", 429, "LIMIT_EXCEEDED", "capability_bytes")
+        .await;
     siege.serves().await;
     siege.lift().await;
 }
@@ -489,6 +572,11 @@ async fn header_injection() {
         "{names:?}"
     );
     assert_ne!(response.headers()["x-request-id"], "req_mine");
+
+    assert_eq!(siege.get("huge?code=1000").await.status(), 200);
+    siege
+        .refused("huge?code=60000", 507, "LIMIT_EXCEEDED", "response_headers")
+        .await;
 
     for code in [0, 99, 100, 101, 150, 204, 304, 600, 999] {
         let response = siege.get(&format!("status?code={code}")).await;

@@ -107,6 +107,18 @@ fn contains(answer: &Value, shown: &Value, at: &str) -> Result<(), String> {
     }
 }
 
+#[tokio::test]
+async fn tenants_by_command() {
+    let server = Server::start().await;
+    let data_dir = server.data().display().to_string();
+    for line in block("tenants", "sh").lines() {
+        let mut args: Vec<&str> = line.split_whitespace().skip(1).collect();
+        args.extend(["--data-dir", &data_dir]);
+        let output = run(&args, &[], "Correct-horse-7\n");
+        assert!(output.success, "{line}: {}", output.stderr);
+    }
+}
+
 #[test]
 fn the_settings_are_settings() {
     let served = r#"

@@ -54,6 +54,11 @@ async fn run() -> Response {
     (ours, "hello").into_response()
 }
 
+/// A header of so many bytes.
+async fn huge(Query(code): Query<Code>) -> Response {
+    ([("x-huge", "x".repeat(usize::from(code.code)))], "hello").into_response()
+}
+
 async fn status(Query(code): Query<Code>) -> Response {
     match StatusCode::from_u16(code.code) {
         Ok(status) => (status, "with a body").into_response(),
@@ -68,6 +73,7 @@ pub fn router() -> OpenApiRouter {
         .route("/header-injection/ok", get(async || "ok"))
         .route("/header-injection/fields", get(fields))
         .route("/header-injection/run", get(run))
+        .route("/header-injection/huge", get(huge))
         .route("/header-injection/status", get(status))
 }
 

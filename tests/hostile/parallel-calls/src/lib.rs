@@ -3,9 +3,10 @@
 //! Stopped by `capability_calls`.
 
 use futures::future::join_all;
-use sbd_sdk::{Json, Query, cache};
+use sbd_sdk::{Json, Query, Result, cache};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
@@ -26,12 +27,22 @@ async fn run(Query(number): Query<Number>) -> (http::StatusCode, Json<Value>) {
     (status, Json(json!({"answered": answered})))
 }
 
+/// Keeps giving the cache as much as it takes.
+async fn bytes() -> Result<&'static str> {
+    let value = "x".repeat(60_000);
+    for n in 0..1000 {
+        cache::set(&format!("k{}", n % 4), &value, Duration::from_secs(60)).await?;
+    }
+    Ok("all of it")
+}
+
 /// Every address of the component.
 pub fn router() -> OpenApiRouter {
     use axum::routing::get;
     OpenApiRouter::new()
         .route("/parallel-calls/ok", get(async || "ok"))
         .route("/parallel-calls/run", get(run))
+        .route("/parallel-calls/bytes", get(bytes))
 }
 
 sbd_sdk::component!(router);

@@ -261,8 +261,9 @@ fn test(filter: Option<&str>) -> Result<ExitCode, String> {
 
 fn bench(arguments: &[String]) -> Result<ExitCode, String> {
     let workspace = Workspace::read()?;
-    let mut steps = Steps::of(guests::STEPS + 2);
-    guests::components(&workspace, &mut steps)?;
+    let mut steps = Steps::of(guests::STEPS + 3);
+    let target = guests::components(&workspace, &mut steps)?;
+    guests::test_guests(&workspace, &target, &mut steps)?;
     let bench = host::build(&workspace, &[host::BENCH, host::SERVER], &mut steps)?;
     steps.next("measuring");
     host::become_program(Command::new(bench).args(arguments))

@@ -1,9 +1,10 @@
 //! The wasmtime engine: one a process.
 
 use crate::instance::State;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use wasmtime::{
     CallHook, Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     Result, Store, UpdateDeadline,
@@ -20,9 +21,17 @@ pub(crate) const INSTANCES: u32 = 1000;
 /// pool reserves for each slot.
 pub(crate) const LARGEST_MEMORY: usize = 1 << 30;
 
+/// A guest that has computed through so many ticks for a request computes for long.
+const LONG: u32 = 2;
+
 /// Counts the ticks since the engine was made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock(Arc<AtomicU64>);
+
+/// Turns for guests that compute for long: one fewer than there are threads, so that whoever wants
+/// little never waits for all who want much.
+#[derive(Clone, Debug)]
+pub(crate) struct Turns(Arc<Semaphore>);
 
 // === impl Clock ===
 
@@ -35,6 +44,15 @@ impl Clock {
     pub(crate) fn since(&self, tick: u64) -> Duration {
         let ticks = self.ticks().saturating_sub(tick);
         TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
+    }
+}
+
+// === impl Turns ===
+
+impl Turns {
+    /// Turns for so many threads.
+    pub(crate) fn new(threads: usize) -> Self {
+        Self(Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))))
     }
 }
 
@@ -62,22 +80,35 @@ pub(crate) fn engine() -> Result<(Engine, Clock)> {
 /// Lets guests compute for at most `budget` a request, which `spent` counts, and lets others run at
 /// every tick.
 ///
-/// A guest that waited is past its deadline when it goes on. So its deadline begins anew whenever it
-/// comes back after a tick went by, and what is counted are the ticks that it computed through.
+/// A guest that waited is past its deadline when it goes on, which must cost it nothing. So what is
+/// counted are the ticks that it computed through, and not those that ended while it was out.
 pub(crate) fn bound_computing(
     store: &mut Store<State>,
     clock: &Clock,
+    turns: &Turns,
     budget: Duration,
     over: impl Fn() -> wasmtime::Error + Send + Sync + 'static,
 ) {
-    let clock = clock.clone();
+    let (clock, turns) = (clock.clone(), turns.clone());
+    let turn = Arc::new(Mutex::new(None));
+    let ending = Arc::clone(&turn);
     store.call_hook(move |mut store, hook| {
         let now = clock.ticks();
         match hook {
-            CallHook::CallingHost | CallHook::ReturningFromWasm => store.data_mut().left_at = now,
+            CallHook::CallingHost | CallHook::ReturningFromWasm => {
+                let state = store.data_mut();
+                state.left_at = now;
+                if state.ticks >= LONG
+                    && let Ok(mut turn) = ending.lock()
+                {
+                    *turn = None;
+                }
+            }
             CallHook::CallingWasm | CallHook::ReturningFromHost => {
-                if store.data().left_at != now {
-                    store.set_epoch_deadline(1);
+                let state = store.data_mut();
+                // A guest that let others run did not leave by itself.
+                if !std::mem::take(&mut state.was_stopped) {
+                    state.was_away |= state.left_at != now;
                 }
             }
         }
@@ -87,11 +118,28 @@ pub(crate) fn bound_computing(
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |mut store| {
         let state = store.data_mut();
+        state.was_stopped = true;
+        // The tick went by while the guest waited, or the host worked for it: others run now, and
+        // nothing is charged.
+        if std::mem::take(&mut state.was_away) {
+            return Ok(UpdateDeadline::Yield(1));
+        }
         state.ticks += 1;
         if u128::from(state.ticks) > budget {
             return Err(over());
         }
-        Ok(UpdateDeadline::Yield(1))
+        if state.ticks < LONG {
+            return Ok(UpdateDeadline::Yield(1));
+        }
+        // Its turn ended as it came here; it queues for the next.
+        let (turns, turn) = (Arc::clone(&turns.0), Arc::clone(&turn));
+        let next = async move {
+            tokio::task::yield_now().await;
+            if let (Ok(next), Ok(mut turn)) = (turns.acquire_owned().await, turn.lock()) {
+                *turn = Some(next);
+            }
+        };
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(next)))
     });
 }
 

@@ -22,6 +22,10 @@ pub(crate) struct State {
     pub(crate) ticks: u32,
     /// The tick at which the guest last went out to the host.
     pub(crate) left_at: u64,
+    /// Whether it is out because its tick has ended.
+    pub(crate) was_stopped: bool,
+    /// Whether a tick ended while it was out.
+    pub(crate) was_away: bool,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -72,6 +76,8 @@ impl State {
             limiter: MemoryLimiter::new(limits.memory.bytes_usize()),
             ticks: 0,
             left_at: 0,
+            was_stopped: false,
+            was_away: false,
             table,
             wasi,
             http,

@@ -38,7 +38,7 @@ use ::http::uri::{Authority, PathAndQuery};
 use ::http::{HeaderValue, Request, Response, Uri, header};
 use compile_cache::CompileCache;
 use egress::{Reaches, SystemResolver};
-use engine::Clock;
+use engine::{Clock, Turns};
 use instance::State;
 use origin::{Chain, Passage};
 use outgoing::{INTERNAL_SCHEME, drop_platform_headers};
@@ -124,6 +124,7 @@ pub(crate) struct Inner {
     app: Arc<App>,
     engine: Engine,
     clock: Clock,
+    turns: Turns,
     components: HashMap<Arc<str>, LoadedComponent>,
     tenants: RwLock<HashMap<Arc<str>, Arc<Place>>>,
     tenant_idle: Duration,
@@ -357,6 +358,7 @@ impl Inner {
             app,
             engine,
             clock,
+            turns: Turns::new(tokio::runtime::Handle::current().metrics().num_workers()),
             components,
             tenants: RwLock::default(),
             tenant_idle: settings.tenant_idle,

@@ -153,6 +153,7 @@ impl Tenant {
         Pool::new(Blueprint {
             engine: runtime.engine.clone(),
             clock: runtime.clock.clone(),
+            turns: runtime.turns.clone(),
             proxy: Arc::clone(&component.proxy),
             runtime: Arc::downgrade(runtime),
             allowance: Arc::new(allowance),

@@ -1,6 +1,6 @@
 //! One instance at work: how it starts, how long it lives, and what becomes of it.
 
-use crate::engine::{self, Clock};
+use crate::engine::{self, Clock, Turns};
 use crate::failures::Failures;
 use crate::instance::{Capabilities, State};
 use crate::limit::{Allowance, Limit};
@@ -37,6 +37,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Blueprint {
     pub(crate) engine: Engine,
     pub(crate) clock: Clock,
+    pub(crate) turns: Turns,
     pub(crate) proxy: Arc<ProxyPre<State>>,
     pub(crate) runtime: Weak<Inner>,
     pub(crate) allowance: Arc<Allowance>,
@@ -163,9 +164,13 @@ impl Blueprint {
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(limits.handles);
         }
-        engine::bound_computing(&mut store, &self.clock, limits.cpu_time, || {
-            Stopped(Limit::CpuTime).into()
-        });
+        engine::bound_computing(
+            &mut store,
+            &self.clock,
+            &self.turns,
+            limits.cpu_time,
+            || Stopped(Limit::CpuTime).into(),
+        );
         store
     }
 }

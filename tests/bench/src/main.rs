@@ -10,6 +10,7 @@ mod idle_memory;
 mod listen;
 mod load;
 mod native;
+mod neighbours;
 mod process;
 mod report;
 mod rounds;
@@ -82,7 +83,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -112,6 +113,11 @@ const MEASUREMENTS: [Measurement; 6] = [
         name: "tenants",
         about: "what an idle tenant, a warm one and the first request to one cost",
         run: tenants::run,
+    },
+    Measurement {
+        name: "neighbours",
+        about: "a tenant's p99 beside each hostile guest of another against alone",
+        run: neighbours::run,
     },
 ];
 

@@ -28,6 +28,8 @@ pub(crate) struct Side {
 pub(crate) enum Goal {
     /// The ratio, or more.
     RatioAtLeast(f64),
+    /// The ratio, or less.
+    RatioAtMost(f64),
     /// The candidate's own value, or less.
     CandidateAtMost(f64),
 }
@@ -114,6 +116,7 @@ impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RatioAtLeast(ratio) => write!(f, "ratio ≥ {ratio}"),
+            Self::RatioAtMost(ratio) => write!(f, "ratio ≤ {ratio}"),
             Self::CandidateAtMost(value) => write!(f, "≤ {value}"),
         }
     }
@@ -167,6 +170,7 @@ impl Figure {
     fn met(&self) -> Option<bool> {
         Some(match self.goal? {
             Goal::RatioAtLeast(ratio) => self.ratio.median >= ratio,
+            Goal::RatioAtMost(ratio) => self.ratio.median <= ratio,
             Goal::CandidateAtMost(value) => self.candidate.value.median <= value,
         })
     }

@@ -58,6 +58,14 @@ impl Sbd {
         Self::start_with(data_dir, &["--app", path])
     }
 
+    /// Serves another application.
+    pub(crate) fn start_app(data_dir: &Path, manifest: &Path) -> anyhow::Result<Self> {
+        let manifest = manifest
+            .to_str()
+            .context("the folder's name is not UTF-8")?;
+        Self::start_with(data_dir, &["--app", manifest])
+    }
+
     fn start_with(data_dir: &Path, flags: &[&str]) -> anyhow::Result<Self> {
         let (address, admin) = (process::free_address()?, process::free_address()?);
         let mut command = Command::new(process::build_folder()?.join("sbd"));

@@ -4,6 +4,8 @@
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use sbd_sdk::{Error, Json, Query, Result, send};
 use serde::Deserialize;
@@ -50,20 +52,29 @@ async fn shown(headers: HeaderMap) -> String {
     received(&headers).to_owned()
 }
 
-/// Changes one character of what it says, and keeps the seal.
-async fn edited(headers: HeaderMap) -> Result<Json<Value>> {
-    let (claims, seal) = received(&headers).split_once('.').unwrap_or_default();
-    let mut claims = claims.to_owned();
-    let last = claims.pop();
-    claims.push(if last == Some('A') { 'B' } else { 'A' });
-    ask(Some(&format!("{claims}.{seal}"))).await
+/// What is sealed, and the seal.
+fn opened(headers: &HeaderMap) -> Result<(Value, String)> {
+    let (claims, seal) = received(headers).split_once('.').unwrap_or_default();
+    let claims = URL_SAFE_NO_PAD.decode(claims).map_err(Error::internal)?;
+    let claims = serde_json::from_slice(&claims).map_err(Error::internal)?;
+    Ok((claims, seal.to_owned()))
 }
 
-async fn made_up() -> Result<Json<Value>> {
-    ask(Some(
-        "eyJ1c2VyIjoidXNyX3Jvb3QiLCJyb2xlcyI6WyJhZG1pbiJdfQ.AAAA",
-    ))
-    .await
+fn sealed(claims: &Value, seal: &str) -> String {
+    format!("{}.{seal}", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+/// Takes the role of an administrator, and keeps the seal.
+async fn edited(headers: HeaderMap) -> Result<Json<Value>> {
+    let (mut claims, seal) = opened(&headers)?;
+    claims["roles"] = json!(["admin"]);
+    ask(Some(&sealed(&claims, &seal))).await
+}
+
+/// The same caller word for word, with a seal of its own making.
+async fn made_up(headers: HeaderMap) -> Result<Json<Value>> {
+    let (claims, _) = opened(&headers)?;
+    ask(Some(&sealed(&claims, &URL_SAFE_NO_PAD.encode([7; 32])))).await
 }
 
 async fn replayed(Query(replay): Query<Replay>) -> Result<Json<Value>> {

@@ -15,14 +15,15 @@ impl Admin {
         change: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let audit = &self.registry.audit;
-        audit.begin(actor, action, target, details).await?;
+        let begun = audit.begin(actor, action, target, details).await?;
         let changed = change.await;
         let outcome = match &changed {
             Ok(_) => Outcome::Done,
+            Err(error) if error.status.is_server_error() => Outcome::Failed(error.to_string()),
             Err(error) => Outcome::Refused(error.to_string()),
         };
         tracing::info!(%actor, action, target, ?outcome, "administration");
-        if let Err(error) = audit.end(actor, action, target, &outcome).await {
+        if let Err(error) = audit.finish(begun, &outcome).await {
             // The change stands, and its beginning is accounted for.
             tracing::error!(%error, action, target, "the end of a change is not accounted for");
         }

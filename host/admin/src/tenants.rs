@@ -1,7 +1,7 @@
 //! Tenants come and go.
 
 use crate::{Admin, Error};
-use sbd_registry::{Actor, Entry, NewTenant, Tenant, TenantState};
+use sbd_registry::{Actor, Entry, Filter, NewTenant, Tenant, TenantState};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -132,17 +132,12 @@ impl Admin {
         Ok(())
     }
 
-    /// The account of changes, newest first: all, or those of one target.
+    /// The account of changes, newest first: all, or those of one action or target.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn account(
-        &self,
-        target: Option<String>,
-        skip: u32,
-        most: u32,
-    ) -> Result<Vec<Entry>, Error> {
-        Ok(self.registry.audit.list(target, skip, most).await?)
+    pub async fn account(&self, filter: Filter, skip: u32, most: u32) -> Result<Vec<Entry>, Error> {
+        Ok(self.registry.audit.list(filter, skip, most).await?)
     }
 
     /// The first entry of the account that does not follow from those before it, if there is one.

@@ -2,10 +2,12 @@
 //!
 //! Every host function of a capability begins with [`begin`], which counts the call and the bytes it
 //! brings, and ends with [`Charge::answer`] for the bytes it takes back. Either may refuse; the guest
-//! then gets an error of the capability, and the host remembers why.
+//! then gets an error of the capability, and the host remembers why. What has been written cannot be
+//! refused any more: the answer to a write is counted by [`Charge::written`].
 
 use sbd_telemetry::metrics::capability_called;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use wasmtime::StoreContextMut;
 
 /// Implemented by the data of a store whose guests use capabilities.
@@ -46,6 +48,15 @@ pub struct Charge {
 /// A meter that never refuses, for tests of capabilities.
 pub struct Unmetered;
 
+/// A meter of so many calls and bytes, for tests of capabilities.
+#[derive(Debug)]
+pub struct Budget {
+    most: (u32, usize),
+    calls: AtomicU32,
+    bytes: AtomicUsize,
+    refused: OnceLock<&'static str>,
+}
+
 /// Counts a call of a capability, for example `("cache", "get")`, and the bytes of its arguments.
 ///
 /// # Errors
@@ -56,27 +67,15 @@ pub fn begin<T: Metered>(
     operation: &'static str,
     bytes: usize,
 ) -> Result<Charge, OverLimit> {
-    Charge::new(T::meter(store), capability, operation, bytes)
+    capability_called(capability, operation);
+    let meter = T::meter(store);
+    meter.charge(1, bytes)?;
+    Ok(Charge { meter })
 }
 
 // === impl Charge ===
 
 impl Charge {
-    /// The same, where the meter is at hand.
-    ///
-    /// # Errors
-    /// When the running request may not have it.
-    pub fn new(
-        meter: Arc<dyn Meter>,
-        capability: &'static str,
-        operation: &'static str,
-        bytes: usize,
-    ) -> Result<Self, OverLimit> {
-        capability_called(capability, operation);
-        meter.charge(1, bytes)?;
-        Ok(Self { meter })
-    }
-
     /// Counts the bytes of the answer.
     ///
     /// # Errors
@@ -85,11 +84,19 @@ impl Charge {
         self.meter.charge(0, bytes)
     }
 
+    /// Counts the bytes of the answer to a write. It is too late to refuse them, as a guest that gets
+    /// an error may rely on nothing being written; the next call pays.
+    pub fn written(&self, bytes: usize) {
+        let _ = self.meter.charge(0, bytes);
+    }
+
     /// Notes that a limit on what may be kept refused a write.
     pub fn refused(&self, limit: &'static str) {
         self.meter.refused(limit);
     }
 }
+
+// === impl Unmetered ===
 
 impl Meter for Unmetered {
     fn charge(&self, _: u32, _: usize) -> Result<(), OverLimit> {
@@ -97,4 +104,50 @@ impl Meter for Unmetered {
     }
 
     fn refused(&self, _: &'static str) {}
+}
+
+// === impl Budget ===
+
+impl Budget {
+    /// Refuses what is more than so many calls or bytes.
+    pub fn new(calls: u32, bytes: usize) -> Self {
+        Self {
+            most: (calls, bytes),
+            calls: AtomicU32::new(0),
+            bytes: AtomicUsize::new(0),
+            refused: OnceLock::new(),
+        }
+    }
+
+    /// The calls and bytes that were asked for, those refused among them.
+    pub fn used(&self) -> (u32, usize) {
+        (
+            self.calls.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        )
+    }
+
+    /// The first limit on what may be kept that refused a write.
+    pub fn refused(&self) -> Option<&'static str> {
+        self.refused.get().copied()
+    }
+}
+
+impl Meter for Budget {
+    fn charge(&self, calls: u32, bytes: usize) -> Result<(), OverLimit> {
+        let calls = self.calls.fetch_add(calls, Ordering::Relaxed) + calls;
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let over = |limit, allowed: String| Err(OverLimit { limit, allowed });
+        if calls > self.most.0 {
+            return over("capability_calls", self.most.0.to_string());
+        }
+        if bytes > self.most.1 {
+            return over("capability_bytes", self.most.1.to_string());
+        }
+        Ok(())
+    }
+
+    fn refused(&self, limit: &'static str) {
+        let _ = self.refused.set(limit);
+    }
 }

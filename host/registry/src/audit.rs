@@ -1,5 +1,7 @@
 //! An account of every change to the host. Each entry carries the hash of the one before it, so that
-//! none can be altered, left out or put in without breaking the chain.
+//! none can be altered, left out or put in without breaking the chain. What became of a change is an
+//! entry of its own, which names the one that began it. (That the newest entries are missing, a chain
+//! cannot tell: whoever must know keeps the last hash, or a copy, elsewhere.)
 
 use crate::Error;
 use jiff::Timestamp;
@@ -7,7 +9,7 @@ use ring::digest::{SHA256, digest};
 use sbd_storage::Database;
 use sbd_storage::rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt;
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS audit (
@@ -29,6 +31,8 @@ const COLUMNS: &str = "id, at, actor, action, target, details, outcome, hash";
 pub enum Actor {
     /// Whoever may open the socket in the data directory, or the directory itself.
     Owner,
+    /// Whoever holds an operator's token, by the token's name.
+    Operator(String),
     /// An administrator, by user id.
     User(String),
 }
@@ -38,8 +42,29 @@ pub enum Actor {
 pub enum Outcome {
     /// It was made.
     Done,
-    /// It was not; why.
+    /// It was not, because it must not be; why.
     Refused(String),
+    /// It was not, because something is broken; why.
+    Failed(String),
+}
+
+/// A change that has begun, to be handed to [`Audit::finish`] when it has ended.
+#[derive(Debug)]
+#[must_use = "what became of a change belongs into the account"]
+pub struct Begun {
+    id: String,
+    actor: String,
+    action: String,
+    target: String,
+}
+
+/// Which entries to list; without either, all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only of this action.
+    pub action: Option<String>,
+    /// Only about this target.
+    pub target: Option<String>,
 }
 
 /// One line of the account.
@@ -49,16 +74,16 @@ pub struct Entry {
     pub id: String,
     /// RFC 3339.
     pub at: String,
-    /// `owner`, or `user:usr_...`.
+    /// `owner`, `operator:NAME`, or `user:usr_...`.
     pub actor: String,
     /// For example `tenant.create`.
     pub action: String,
     /// What it was done to.
     pub target: String,
-    /// What else there is to know.
+    /// What else there is to know; of an end, `{"begun": "aud_..."}`.
     pub details: Value,
-    /// `begun`, `done`, or `refused: ` and why. A change that can be cut short is accounted for twice:
-    /// as it begins, and as it ends.
+    /// `begun`, `done`, `refused: ` and why, or `failed: ` and why. A change that was cut short has
+    /// begun and never ended.
     pub outcome: String,
 }
 
@@ -95,68 +120,64 @@ impl Audit {
         action: &str,
         target: &str,
         details: Value,
-    ) -> Result<(), Error> {
-        self.add(actor, action, target, details, "begun".to_owned())
-            .await
-    }
-
-    /// Accounts for what became of a change.
-    ///
-    /// # Errors
-    /// [`Error::Storage`].
-    pub async fn end(
-        &self,
-        actor: &Actor,
-        action: &str,
-        target: &str,
-        outcome: &Outcome,
-    ) -> Result<(), Error> {
-        let outcome = match outcome {
-            Outcome::Done => "done".to_owned(),
-            Outcome::Refused(why) => format!("refused: {why}"),
-        };
-        self.add(actor, action, target, Value::Null, outcome).await
-    }
-
-    async fn add(
-        &self,
-        actor: &Actor,
-        action: &str,
-        target: &str,
-        details: Value,
-        outcome: String,
-    ) -> Result<(), Error> {
+    ) -> Result<Begun, Error> {
         let entry = Entry {
-            id: format!("aud_{}", uuid::Uuid::now_v7().simple()),
+            id: new_id(),
             at: format!("{:.3}", Timestamp::now()),
             actor: actor.to_string(),
             action: action.to_owned(),
             target: target.to_owned(),
             details,
-            outcome,
+            outcome: "begun".to_owned(),
         };
+        let begun = Begun {
+            id: entry.id.clone(),
+            actor: entry.actor.clone(),
+            action: entry.action.clone(),
+            target: entry.target.clone(),
+        };
+        self.add(entry).await?;
+        Ok(begun)
+    }
+
+    /// Accounts for what became of a change.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; the change stands all the same, and its beginning is accounted for.
+    pub async fn finish(&self, begun: Begun, outcome: &Outcome) -> Result<(), Error> {
+        self.add(Entry {
+            id: new_id(),
+            at: format!("{:.3}", Timestamp::now()),
+            actor: begun.actor,
+            action: begun.action,
+            target: begun.target,
+            details: json!({"begun": begun.id}),
+            outcome: outcome.to_string(),
+        })
+        .await
+    }
+
+    async fn add(&self, entry: Entry) -> Result<(), Error> {
         self.database
             .write(move |connection| append(connection, &entry))
             .await
     }
 
-    /// The newest entries, after so many others; all of them, or those about one target.
+    /// So many entries, the newest first, after so many others.
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub async fn list(
-        &self,
-        target: Option<String>,
-        skip: u32,
-        most: u32,
-    ) -> Result<Vec<Entry>, Error> {
+    pub async fn list(&self, filter: Filter, skip: u32, most: u32) -> Result<Vec<Entry>, Error> {
         let select = format!(
-            "SELECT {COLUMNS} FROM audit WHERE ?1 IS NULL OR target = ?1 ORDER BY place DESC LIMIT ?2 OFFSET ?3"
+            "SELECT {COLUMNS} FROM audit
+            WHERE (?1 IS NULL OR action = ?1) AND (?2 IS NULL OR target = ?2)
+            ORDER BY place DESC LIMIT ?3 OFFSET ?4"
         );
         self.database
             .read(move |connection| {
                 let mut select = connection.prepare_cached(&select)?;
-                let rows = select.query_map(params![target, most, skip], read)?;
+                let rows =
+                    select.query_map(params![filter.action, filter.target, most, skip], read)?;
                 let entries = rows.map(|row| Ok(row?.0));
                 entries.collect::<Result<_, Error>>()
             })
@@ -185,6 +206,10 @@ impl Audit {
             })
             .await
     }
+}
+
+fn new_id() -> String {
+    format!("aud_{}", uuid::Uuid::now_v7().simple())
 }
 
 fn append(connection: &Connection, entry: &Entry) -> Result<(), Error> {
@@ -253,7 +278,25 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owner => f.write_str("owner"),
+            Self::Operator(name) => write!(f, "operator:{name}"),
             Self::User(id) => write!(f, "user:{id}"),
         }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Refused(why) => write!(f, "refused: {why}"),
+            Self::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
+}
+
+impl Begun {
+    /// `aud_...`, the id of the entry.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 }

@@ -1,15 +1,22 @@
 //! What a host knows about itself, in one file of its data directory, `host.db`: the tenants there
-//! are, and an account of every change, which cannot be altered without a trace.
+//! are, the versions of components that were deployed, who may operate it, and an account of every
+//! change, which cannot be altered without a trace.
 
 mod audit;
 mod error;
+mod files;
 mod name;
+mod operators;
 mod tenants;
+mod versions;
 
-pub use audit::{Actor, Audit, Broken, Entry, Outcome};
+pub use audit::{Actor, Audit, Begun, Broken, Entry, Filter, Outcome};
 pub use error::Error;
+pub use files::StoredWasm;
 pub use name::TenantName;
+pub use operators::{Operator, OperatorToken, Operators};
 pub use tenants::{NewTenant, Tenant, TenantState, Tenants};
+pub use versions::{KEPT, NewVersion, Version, VersionState, Versions};
 
 use sbd_storage::{Database, Options};
 use std::path::Path;
@@ -22,17 +29,24 @@ pub const DEFAULT_TENANT: &str = "default";
 pub struct Registry {
     /// The tenants.
     pub tenants: Tenants,
+    /// What was deployed.
+    pub versions: Versions,
+    /// Who may operate the host.
+    pub operators: Operators,
     /// Who changed what.
     pub audit: Audit,
+    database: Database,
 }
 
 // === impl Registry ===
 
 impl Registry {
-    /// Opens `host.db` in the data directory, making it if need be.
+    /// Opens `host.db` in the data directory, making it if need be, and mends what a crash left of
+    /// a deployment. Deployed versions that cannot be served are no error here: see
+    /// [`Versions::damaged`].
     ///
     /// # Errors
-    /// When the file cannot be made or read.
+    /// When the file cannot be made or read, or what a crash left cannot be removed.
     pub async fn open(data_dir: &Path) -> Result<Self, Error> {
         let path = data_dir.join("host.db");
         // One connection reads: everything that is asked often is held in memory.
@@ -46,7 +60,15 @@ impl Registry {
             .map_err(|_| sbd_storage::Error::Panicked)??;
         Ok(Self {
             tenants: Tenants::load(database.clone()).await?,
-            audit: Audit::open(database).await?,
+            versions: Versions::open(database.clone(), data_dir).await?,
+            operators: Operators::open(database.clone()).await?,
+            audit: Audit::open(database.clone()).await?,
+            database,
         })
+    }
+
+    /// `host.db`, for what other crates keep about this host.
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 }

@@ -13,6 +13,15 @@ use std::sync::Arc;
 #[serde(try_from = "String")]
 pub struct TenantName(Arc<str>);
 
+/// Whether a name is safe as file name, header value and label.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    (1..=63).contains(&text.len())
+        && text.bytes().all(plain)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
 // === impl TenantName ===
 
 impl TenantName {
@@ -26,12 +35,7 @@ impl FromStr for TenantName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        let good = (1..=63).contains(&text.len())
-            && text.bytes().all(plain)
-            && !text.starts_with('-')
-            && !text.ends_with('-');
-        if good {
+        if is_plain(text) {
             Ok(Self(Arc::from(text)))
         } else {
             Err(Error::Name(text.chars().take(100).collect()))

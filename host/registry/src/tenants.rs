@@ -1,5 +1,6 @@
 //! The tenants there are: on disk to last, in memory to be asked with every request.
 
+use crate::error::nearest;
 use crate::{DEFAULT_TENANT, Error, TenantName};
 use jiff::Timestamp;
 use sbd_storage::Database;
@@ -140,15 +141,9 @@ impl Tenants {
         if let Some(tenant) = known.by_name.get(name) {
             return Ok(Arc::clone(tenant));
         }
-        let near = known
-            .by_name
-            .keys()
-            .map(|other| (strsim::osa_distance(name, other), other))
-            .filter(|(distance, _)| *distance <= 2)
-            .min();
         Err(Error::Unknown {
             name: name.chars().take(100).collect(),
-            nearest: near.map(|(_, other)| other.to_string()),
+            nearest: nearest(name, known.by_name.keys().map(|known| &**known)),
         })
     }
 

@@ -136,7 +136,6 @@ impl sbd_keyvalue::KeyvalueView for State {
         sbd_keyvalue::KeyvalueCtxView {
             ctx: &mut self.keyvalue,
             table: &mut self.table,
-            meter: self.origins.current(),
         }
     }
 }

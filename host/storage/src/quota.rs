@@ -123,7 +123,7 @@ pub fn count(connection: &Connection, owner: &str, counted: Counted<'_>) -> Resu
         bytes,
         documents,
     } = counted;
-    let trigger = format!("use:{owner}:{table}");
+    let trigger = format!("use:{}:{table}", told_apart(owner));
     let known = connection
         .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = ?1")?
         .query_row([format!("{trigger}:insert")], |_| Ok(()))
@@ -192,6 +192,15 @@ pub fn count(connection: &Connection, owner: &str, counted: Counted<'_>) -> Resu
     Ok(())
 }
 
+/// An owner as a part of a trigger's name: SQLite takes `Notes` and `notes` for the same.
+fn told_apart(owner: &str) -> String {
+    let escaped = owner.chars().map(|c| match c {
+        'A'..='Z' | '%' => format!("%{:02x}", u32::from(c)),
+        other => other.to_string(),
+    });
+    escaped.collect()
+}
+
 fn quota_of(connection: &Connection, owner: &str) -> Result<Quota, Error> {
     let number = |number: i64| u64::try_from(number).unwrap_or_default();
     Ok(connection.query_row(
@@ -230,6 +239,16 @@ pub fn stored(connection: &Connection) -> Result<Vec<(String, Stored)>, Error> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// What one owner keeps.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn stored_by(connection: &Connection, owner: &str) -> Result<Stored, Error> {
+    let mut all = stored(connection)?.into_iter();
+    let own = all.find(|(name, _)| *name == owner);
+    Ok(own.map(|(_, stored)| stored).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -256,8 +275,27 @@ mod tests {
     }
 
     fn kept(connection: &Connection) -> (u64, u64) {
-        let (_, stored) = stored(connection).unwrap().remove(0);
+        let stored = stored_by(connection, "a").unwrap();
         (stored.documents, stored.bytes)
+    }
+
+    #[test]
+    fn owners_that_differ_in_case_count_apart() {
+        let connection = database();
+        for owner in ["a", "A"] {
+            allow(&connection, owner, Quota::UNLIMITED).unwrap();
+            let condition = format!("{{row}}.text GLOB '{owner}*'");
+            let counted = Counted {
+                condition: &condition,
+                ..NOTES
+            };
+            count(&connection, owner, counted).unwrap();
+        }
+        for text in ["a1", "A1", "A2"] {
+            insert(&connection, text).unwrap();
+        }
+        let of = |owner| stored_by(&connection, owner).unwrap().documents;
+        assert_eq!((of("a"), of("A")), (1, 2));
     }
 
     #[test]

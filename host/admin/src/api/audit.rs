@@ -4,12 +4,15 @@ use super::answers::{Failure, Fields};
 use crate::{Admin, Error};
 use axum::Json;
 use axum::extract::State;
+use sbd_registry::Filter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
+    /// Only changes of this kind, for example `tenant.create`.
+    action: Option<String>,
     /// Only changes to this target.
     target: Option<String>,
     /// How many newer ones to leave out.
@@ -49,7 +52,11 @@ pub(crate) async fn list(
     if !(1..=1000).contains(&most) {
         return Err(Error::invalid("`most` is 1 to 1000").into());
     }
-    let entries = admin.account(which.target, which.skip, most).await?;
+    let filter = Filter {
+        action: which.action,
+        target: which.target,
+    };
+    let entries = admin.account(filter, which.skip, most).await?;
     let lines = entries.into_iter().map(|entry| Line {
         id: entry.id,
         at: entry.at,

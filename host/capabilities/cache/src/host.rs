@@ -89,16 +89,16 @@ mod tests {
     use crate::bindings::cache::{self, HostWithStore as _};
     use crate::limits::{MAX_KEY_BYTES, MAX_TTL, MAX_VALUE_BYTES};
     use crate::{Cache, CacheCtx, CacheView, MemoryBackend, add_to_linker};
-    use sbd_metering::{Meter, Metered, Unmetered};
+    use sbd_metering::{Budget, Meter, Metered, Unmetered};
     use std::sync::Arc;
     use wasmtime::component::{Accessor, Linker};
     use wasmtime::{Config, Engine, Store};
 
-    struct Instance(CacheCtx);
+    struct Instance(CacheCtx, Arc<dyn Meter>);
 
     impl Metered for Instance {
-        fn meter(_: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
-            Arc::new(Unmetered)
+        fn meter(store: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+            Arc::clone(&store.data().1)
         }
     }
 
@@ -119,7 +119,15 @@ mod tests {
         ctx: CacheCtx,
         guest: impl AsyncFnOnce(&Accessor<Instance, Cache>) -> R + Send,
     ) -> R {
-        let mut store = Store::new(&engine(), Instance(ctx));
+        metered(ctx, Arc::new(Unmetered), guest).await
+    }
+
+    async fn metered<R: Send + 'static>(
+        ctx: CacheCtx,
+        meter: Arc<dyn Meter>,
+        guest: impl AsyncFnOnce(&Accessor<Instance, Cache>) -> R + Send,
+    ) -> R {
+        let mut store = Store::new(&engine(), Instance(ctx, meter));
         let call = async |accessor: &Accessor<Instance>| {
             guest(&accessor.with_getter::<Cache>(Instance::cache)).await
         };
@@ -157,6 +165,54 @@ mod tests {
             assert!(matches!(refused, Err(cache::Error::NotACounter(_))));
             assert!(Cache::delete(store, key()).await.unwrap());
             assert!(!Cache::delete(store, key()).await.unwrap());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn every_function_stops_where_the_request_may_not_call_any_more() {
+        let (ctx, meter) = (ctx(), Arc::new(Budget::new(1, usize::MAX)));
+        let answers = metered(ctx.clone(), meter.clone(), async |store| {
+            let set = Cache::set(store, key(), b"5".to_vec(), 60_000);
+            set.await.unwrap();
+            [
+                Cache::get(store, key()).await.map(drop),
+                Cache::set(store, key(), vec![], 60_000).await,
+                Cache::delete(store, key()).await.map(drop),
+                Cache::increment(store, key(), 1, 60_000).await.map(drop),
+                Cache::compare_and_set(store, key(), Some(b"5".to_vec()), vec![], 60_000)
+                    .await
+                    .map(drop),
+            ]
+        })
+        .await;
+        assert_eq!(meter.used().0, 1 + 5);
+        for answer in answers {
+            let Err(cache::Error::Unavailable(message)) = answer else {
+                unreachable!("not refused: {answer:?}");
+            };
+            assert!(message.contains("capability_calls"), "{message}");
+        }
+        assert_eq!(ctx.get("k").await.unwrap(), Some(b"5".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn bytes_are_charged_both_ways() {
+        let meter = Arc::new(Budget::new(u32::MAX, 40));
+        let its = meter.clone();
+        metered(ctx(), meter, async move |store| {
+            let set = Cache::set(store, key(), vec![0; 9], 60_000);
+            set.await.unwrap();
+            assert_eq!(its.used().1, 10);
+            Cache::get(store, key()).await.unwrap();
+            assert_eq!(its.used().1, 20);
+            let swap = Cache::compare_and_set(store, key(), Some(vec![0; 9]), vec![1; 9], 60_000);
+            swap.await.unwrap();
+            assert_eq!(its.used().1, 39);
+            // The question would do, the answer would not.
+            let refused = Cache::get(store, key()).await;
+            assert!(matches!(refused, Err(cache::Error::Unavailable(_))));
+            assert_eq!(its.used().1, 49);
         })
         .await;
     }

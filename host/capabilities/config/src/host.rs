@@ -1,4 +1,6 @@
-//! The host side of both interfaces.
+//! The host side of both interfaces. Calls are not charged to the running request as those of other
+//! capabilities are: they read a small map that is in memory, which is the manifest's and not larger
+//! than it.
 
 use crate::bindings::{store, variables};
 use crate::{Config, ConfigCtx, Error};

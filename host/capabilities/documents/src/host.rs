@@ -16,10 +16,10 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         documents: Vec<String>,
     ) -> Result<Vec<String>, wit::Error> {
-        let call = called(store, "insert", texts(&documents))?;
+        let call = called(store, "insert", collection.len() + texts(&documents))?;
         let insert = call.backend.insert(&call.component, collection, documents);
         let ids = call.told(insert.await)?;
-        call.charge.answer(texts(&ids))?;
+        call.charge.written(texts(&ids));
         Ok(ids)
     }
 
@@ -28,9 +28,9 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         id: String,
     ) -> Result<Option<String>, wit::Error> {
-        let call = called(store, "get", id.len())?;
+        let call = called(store, "get", collection.len() + id.len())?;
         let found = call.backend.get(&call.component, collection, id).await?;
-        call.charge.answer(found.as_ref().map_or(0, String::len))?;
+        call.charge.answer(length(found.as_ref()))?;
         Ok(found)
     }
 
@@ -39,7 +39,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         query: wit::Query,
     ) -> Result<wit::Page, wit::Error> {
-        let call = called(store, "find", query.filter.len())?;
+        let call = called(store, "find", collection.len() + bytes_of_query(&query))?;
         let wit::Query {
             filter,
             sort,
@@ -60,7 +60,8 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
             .backend
             .find(&call.component, collection, query)
             .await?;
-        call.charge.answer(texts(&page.documents))?;
+        call.charge
+            .answer(texts(&page.documents) + length(page.next.as_ref()))?;
         Ok(wit::Page {
             documents: page.documents,
             next: page.next,
@@ -72,7 +73,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         filter: String,
     ) -> Result<u64, wit::Error> {
-        let call = called(store, "count", filter.len())?;
+        let call = called(store, "count", collection.len() + filter.len())?;
         Ok(call
             .backend
             .count(&call.component, collection, filter)
@@ -85,7 +86,8 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         field: String,
         filter: String,
     ) -> Result<Vec<String>, wit::Error> {
-        let call = called(store, "distinct", field.len() + filter.len())?;
+        let bytes = collection.len() + field.len() + filter.len();
+        let call = called(store, "distinct", bytes)?;
         let distinct = call
             .backend
             .distinct(&call.component, collection, field, filter);
@@ -99,7 +101,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         collection: String,
         pipeline: String,
     ) -> Result<Vec<String>, wit::Error> {
-        let call = called(store, "aggregate", pipeline.len())?;
+        let call = called(store, "aggregate", collection.len() + pipeline.len())?;
         let aggregate = call
             .backend
             .aggregate(&call.component, collection, pipeline);
@@ -115,7 +117,8 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         update: String,
         options: wit::UpdateOptions,
     ) -> Result<wit::UpdateResult, wit::Error> {
-        let call = called(store, "update", filter.len() + update.len())?;
+        let bytes = collection.len() + filter.len() + update.len();
+        let call = called(store, "update", bytes)?;
         let step = Operation::Update {
             collection,
             filter,
@@ -135,7 +138,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         filter: String,
         many: bool,
     ) -> Result<u64, wit::Error> {
-        let call = called(store, "delete", filter.len())?;
+        let call = called(store, "delete", collection.len() + filter.len())?;
         match alone(
             &call,
             Operation::Delete {
@@ -159,7 +162,8 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         update: String,
         options: wit::FindAndUpdateOptions,
     ) -> Result<Option<String>, wit::Error> {
-        let call = called(store, "find-one-and-update", filter.len() + update.len())?;
+        let bytes = collection.len() + filter.len() + update.len() + length(options.sort.as_ref());
+        let call = called(store, "find-one-and-update", bytes)?;
         let wit::FindAndUpdateOptions {
             sort,
             upsert,
@@ -174,7 +178,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
             call.backend
                 .find_one_and_update(&call.component, collection, filter, update, options);
         let found = call.told(change.await)?;
-        call.charge.answer(found.as_ref().map_or(0, String::len))?;
+        call.charge.written(length(found.as_ref()));
         Ok(found)
     }
 
@@ -186,6 +190,8 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         let operations = operations.into_iter().map(Into::into).collect();
         let transact = call.backend.transact(&call.component, operations);
         let outcomes = call.told(transact.await)?;
+        call.charge
+            .written(outcomes.iter().map(bytes_of_outcome).sum());
         Ok(outcomes.into_iter().map(Into::into).collect())
     }
 }
@@ -226,13 +232,33 @@ impl Called {
     }
 }
 
+fn bytes_of_query(query: &wit::Query) -> usize {
+    let options = [&query.sort, &query.projection, &query.cursor];
+    let options = options.into_iter().map(|text| length(text.as_ref()));
+    query.filter.len() + options.sum::<usize>()
+}
+
 fn bytes_of(operation: &wit::Operation) -> usize {
     match operation {
-        wit::Operation::Insert(insert) => insert.document.len(),
-        wit::Operation::Update(update) => update.filter.len() + update.update.len(),
-        wit::Operation::Delete(delete) => delete.filter.len(),
-        wit::Operation::Check(check) => check.filter.len(),
+        wit::Operation::Insert(insert) => insert.collection.len() + insert.document.len(),
+        wit::Operation::Update(update) => {
+            update.collection.len() + update.filter.len() + update.update.len()
+        }
+        wit::Operation::Delete(delete) => delete.collection.len() + delete.filter.len(),
+        wit::Operation::Check(check) => check.collection.len() + check.filter.len(),
     }
+}
+
+fn bytes_of_outcome(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Inserted(id) => id.len(),
+        Outcome::Updated(updated) => length(updated.upserted.as_ref()),
+        Outcome::Deleted(_) | Outcome::Checked => 0,
+    }
+}
+
+fn length(text: Option<&String>) -> usize {
+    text.map_or(0, String::len)
 }
 
 fn texts(texts: &[String]) -> usize {
@@ -243,6 +269,8 @@ fn texts(texts: &[String]) -> usize {
 async fn alone(call: &Called, step: Operation) -> Result<Outcome, wit::Error> {
     let transact = call.backend.transact(&call.component, vec![step]);
     let outcome = call.told(transact.await)?.into_iter().next();
+    call.charge
+        .written(outcome.as_ref().map_or(0, bytes_of_outcome));
     outcome.ok_or_else(|| wit::Error::Unavailable("the storage answered nothing".to_owned()))
 }
 
@@ -353,3 +381,7 @@ impl From<Outcome> for wit::Outcome {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;

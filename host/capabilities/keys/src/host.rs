@@ -2,7 +2,7 @@
 
 use crate::bindings::keys;
 use crate::{Error, Keys, KeysCtx, Verdict};
-use sbd_metering::{Metered, OverLimit};
+use sbd_metering::{Charge, Metered, OverLimit};
 use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
 
@@ -15,8 +15,10 @@ impl<T: Metered> keys::HostWithStore<T> for Keys {
         claims: String,
         ttl_seconds: u32,
     ) -> Result<String, keys::Error> {
-        let ctx = called(store, "sign", purpose.len() + claims.len())?;
-        Ok(ctx.sign(&purpose, &claims, ttl_seconds).await?)
+        let (ctx, charge) = called(store, "sign", purpose.len() + claims.len())?;
+        let token = ctx.sign(&purpose, &claims, ttl_seconds).await?;
+        charge.answer(token.len())?;
+        Ok(token)
     }
 
     async fn verify(
@@ -24,26 +26,31 @@ impl<T: Metered> keys::HostWithStore<T> for Keys {
         purpose: String,
         token: String,
     ) -> Result<keys::Verdict, keys::Error> {
-        let ctx = called(store, "verify", purpose.len() + token.len())?;
-        Ok(ctx.verify(&purpose, &token).await?.into())
+        let (ctx, charge) = called(store, "verify", purpose.len() + token.len())?;
+        let verdict = ctx.verify(&purpose, &token).await?;
+        if let Verdict::Valid(claims) = &verdict {
+            charge.answer(claims.len())?;
+        }
+        Ok(verdict.into())
     }
 
     async fn jwks(store: &Accessor<T, Self>) -> Result<String, keys::Error> {
-        let ctx = called(store, "jwks", 0)?;
-        Ok(ctx.jwks().await?)
+        let (ctx, charge) = called(store, "jwks", 0)?;
+        let keys = ctx.jwks().await?;
+        charge.answer(keys.len())?;
+        Ok(keys)
     }
 }
 
 /// Charges the call and takes the context out of the store, so that the store is free meanwhile.
-/// Answers are as long as questions here, and are not counted.
 fn called<T: Metered>(
     store: &Accessor<T, Keys>,
     operation: &'static str,
     bytes: usize,
-) -> Result<KeysCtx, OverLimit> {
+) -> Result<(KeysCtx, Charge), OverLimit> {
     store.with(|mut access| {
-        sbd_metering::begin(access.as_context_mut(), "keys", operation, bytes)?;
-        Ok(access.get().clone())
+        let charge = sbd_metering::begin(access.as_context_mut(), "keys", operation, bytes)?;
+        Ok((access.get().clone(), charge))
     })
 }
 
@@ -84,16 +91,16 @@ mod tests {
 
     use crate::bindings::keys::{self, HostWithStore as _};
     use crate::{FileKeyring, Keys, KeysCtx, KeysView, Settings, add_to_linker};
-    use sbd_metering::{Meter, Metered, Unmetered};
+    use sbd_metering::{Budget, Meter, Metered, Unmetered};
     use std::sync::Arc;
     use wasmtime::component::{Accessor, Linker};
     use wasmtime::{Config, Engine, Store};
 
-    struct Instance(KeysCtx);
+    struct Instance(KeysCtx, Arc<dyn Meter>);
 
     impl Metered for Instance {
-        fn meter(_: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
-            Arc::new(Unmetered)
+        fn meter(store: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+            Arc::clone(&store.data().1)
         }
     }
 
@@ -121,7 +128,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keyring = FileKeyring::open(folder.path().to_owned(), Settings::default()).unwrap();
         let ctx = KeysCtx::new(Arc::new(keyring), "default".into());
-        let mut store = Store::new(&engine(), Instance(ctx));
+        let mut store = Store::new(&engine(), Instance(ctx, Arc::new(Unmetered)));
         let call = async |accessor: &Accessor<Instance>| {
             let store = &accessor.with_getter::<Keys>(Instance::keys);
             let purpose = || "access".to_owned();
@@ -136,6 +143,42 @@ mod tests {
             assert!(Keys::jwks(store).await.unwrap().contains("Ed25519"));
             let refused = Keys::sign(store, purpose(), "[]".to_owned(), 60).await;
             assert!(matches!(refused, Err(keys::Error::Invalid(_))));
+        };
+        store.run_concurrent(call).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_running_request_is_charged() {
+        let folder = tempfile::tempdir().unwrap();
+        let keyring = FileKeyring::open(folder.path().to_owned(), Settings::default()).unwrap();
+        let ctx = KeysCtx::new(Arc::new(keyring), "default".into());
+        let meter = Arc::new(Budget::new(3, usize::MAX));
+        let mut store = Store::new(&engine(), Instance(ctx, meter.clone()));
+        let call = async |accessor: &Accessor<Instance>| {
+            let store = &accessor.with_getter::<Keys>(Instance::keys);
+            let (purpose, claims) = (|| "access".to_owned(), || "{}".to_owned());
+            let token = Keys::sign(store, purpose(), claims(), 60).await.unwrap();
+            let mut bytes = 6 + 2 + token.len();
+            assert_eq!(meter.used(), (1, bytes));
+            let verdict = Keys::verify(store, purpose(), token.clone()).await;
+            let keys::Verdict::Valid(told) = verdict.unwrap() else {
+                unreachable!("it is good");
+            };
+            bytes += 6 + token.len() + told.len();
+            assert_eq!(meter.used(), (2, bytes));
+            bytes += Keys::jwks(store).await.unwrap().len();
+            assert_eq!(meter.used(), (3, bytes));
+            let answers = [
+                Keys::sign(store, purpose(), claims(), 60).await.map(drop),
+                Keys::verify(store, purpose(), token).await.map(drop),
+                Keys::jwks(store).await.map(drop),
+            ];
+            for answer in answers {
+                let Err(keys::Error::Unavailable(message)) = answer else {
+                    unreachable!("not refused: {answer:?}");
+                };
+                assert!(message.contains("capability_calls"), "{message}");
+            }
         };
         store.run_concurrent(call).await.unwrap();
     }

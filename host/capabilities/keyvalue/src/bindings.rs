@@ -5,7 +5,15 @@ mod generated {
     wasmtime::component::bindgen!({
         path: "../../../wit/deps/wasi-keyvalue",
         world: "wasi:keyvalue/imports",
-        imports: { default: async | trappable },
+        imports: {
+            "wasi:keyvalue/store.[drop]bucket": trappable,
+            "wasi:keyvalue/atomics.[drop]cas": trappable,
+            // With the store, which knows for which of several requests at once a guest calls.
+            default: async | store | trappable,
+        },
+        trappable_error_type: {
+            "wasi:keyvalue/store.error" => crate::host::Failure,
+        },
         with: {
             "wasi:keyvalue/store.bucket": crate::Bucket,
             "wasi:keyvalue/atomics.cas": crate::Swap,

@@ -1,14 +1,16 @@
-//! The host side of `wasi:keyvalue`: grants, limits and handles. Everything else is the backend's.
+//! The host side of `wasi:keyvalue`: charges, grants, limits and handles. Everything else is the
+//! backend's.
 
 use crate::bindings::{atomics, batch, store};
 use crate::limits::{
     MAX_KEY_BYTES, MAX_OPEN_BUCKETS, MAX_OPEN_SWAPS, check_key, check_keys, check_pairs,
     check_value,
 };
-use crate::{Error, Found, KeyvalueCtxView};
-use sbd_metering::Charge;
+use crate::{Backend, Error, Found, Keyvalue, KeyvalueCtxView};
+use sbd_metering::{Charge, Metered, OverLimit};
 use std::sync::Arc;
-use wasmtime::component::Resource;
+use wasmtime::AsContextMut as _;
+use wasmtime::component::{Access, Resource, ResourceTableError};
 
 /// A bucket that a component has opened.
 #[derive(Clone, Debug)]
@@ -24,288 +26,344 @@ pub struct Swap {
     read: Option<Vec<u8>>,
 }
 
-/// Outside: a handle that is not one, which traps. Inside: what the component is told.
-type Answer<T> = wasmtime::Result<Result<T, store::Error>>;
+/// Why a function does not answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The component is told.
+    Told(Error),
+    /// A handle is none, which traps.
+    Trap(wasmtime::Error),
+}
 
-// === impl KeyvalueCtxView ===
+/// A call that has been charged, with what it needs from the store.
+struct Call<'a> {
+    view: KeyvalueCtxView<'a>,
+    charge: Charge,
+}
 
-impl KeyvalueCtxView<'_> {
-    fn open_bucket(&mut self, label: String) -> wasmtime::Result<Result<Resource<Bucket>, Error>> {
-        if !self.ctx.granted.contains(&label) {
+fn begin<'a, T: Metered>(
+    store: &'a mut Access<'_, T, Keyvalue>,
+    operation: &'static str,
+    bytes: usize,
+) -> Result<Call<'a>, OverLimit> {
+    let charge = sbd_metering::begin(store.as_context_mut(), "keyvalue", operation, bytes)?;
+    let view = store.get();
+    Ok(Call { view, charge })
+}
+
+// === impl Call ===
+
+impl Call<'_> {
+    fn backend(&self) -> &dyn Backend {
+        &*self.view.ctx.backend
+    }
+
+    fn label(&self, bucket: &Resource<Bucket>) -> Result<Arc<str>, Failure> {
+        Ok(self.view.table.get(bucket)?.label.clone())
+    }
+
+    /// Tells the host which quota refused a write; the guest learns that there is no room.
+    fn told<R>(&self, written: Result<R, Error>) -> Result<R, Failure> {
+        if let Err(Error::Storage(sbd_storage::Error::Quota(limit))) = &written {
+            self.charge.refused(limit);
+        }
+        Ok(written?)
+    }
+
+    fn open(&mut self, label: String) -> Result<Resource<Bucket>, Failure> {
+        let KeyvalueCtxView { ctx, table } = &mut self.view;
+        if !ctx.granted.contains(&label) {
             let error = Error::AccessDenied {
-                component: self.ctx.component.to_string(),
+                component: ctx.component.to_string(),
                 bucket: label,
             };
             // The interface has no room for words here, so the operator gets them.
-            tracing::warn!(component = &*self.ctx.component, "{error}");
-            return Ok(Err(error));
+            tracing::warn!(component = &*ctx.component, "{error}");
+            return Err(error.into());
         }
-        if self.ctx.open_buckets == MAX_OPEN_BUCKETS {
-            return Ok(Err(Error::TooManyHandles(MAX_OPEN_BUCKETS)));
+        if ctx.open_buckets == MAX_OPEN_BUCKETS {
+            return Err(Error::TooManyHandles(MAX_OPEN_BUCKETS).into());
         }
-        let bucket = self.table.push(Bucket {
+        let bucket = table.push(Bucket {
             label: label.into(),
         })?;
-        self.ctx.open_buckets += 1;
-        Ok(Ok(bucket))
+        ctx.open_buckets += 1;
+        Ok(bucket)
     }
 
     async fn read_swap(
         &mut self,
         bucket: Arc<str>,
         key: String,
-    ) -> wasmtime::Result<Result<Resource<Swap>, Error>> {
-        if self.ctx.open_swaps == MAX_OPEN_SWAPS {
-            return Ok(Err(Error::TooManyHandles(MAX_OPEN_SWAPS)));
+    ) -> Result<Resource<Swap>, Failure> {
+        let KeyvalueCtxView { ctx, table } = &mut self.view;
+        if ctx.open_swaps == MAX_OPEN_SWAPS {
+            return Err(Error::TooManyHandles(MAX_OPEN_SWAPS).into());
         }
-        let read = match self.ctx.backend.get(&bucket, &key).await {
-            Ok(read) => read,
-            Err(error) => return Ok(Err(error)),
-        };
-        let swap = self.table.push(Swap { bucket, key, read })?;
-        self.ctx.open_swaps += 1;
-        Ok(Ok(swap))
+        let read = ctx.backend.get(&bucket, &key).await?;
+        let swap = table.push(Swap { bucket, key, read })?;
+        ctx.open_swaps += 1;
+        Ok(swap)
     }
 
-    fn close_swap(&mut self, swap: Resource<Swap>) -> wasmtime::Result<Swap> {
+    async fn swap(
+        &mut self,
+        swap: Swap,
+        value: Vec<u8>,
+    ) -> Result<Result<(), atomics::CasError>, Failure> {
+        check_value(&value)?;
+        let Swap { bucket, key, read } = swap;
+        let swapped = self.backend().compare_and_set(&bucket, &key, read, value);
+        let swapped = swapped.await;
+        if self.told(swapped)? {
+            return Ok(Ok(()));
+        }
+        let now = self.read_swap(bucket, key).await?;
+        Ok(Err(atomics::CasError::CasFailed(now)))
+    }
+}
+
+// === impl KeyvalueCtxView ===
+
+impl KeyvalueCtxView<'_> {
+    fn close_swap(&mut self, swap: Resource<Swap>) -> Result<Swap, ResourceTableError> {
         let swap = self.table.delete(swap)?;
         self.ctx.open_swaps = self.ctx.open_swaps.saturating_sub(1);
         Ok(swap)
     }
-
-    /// Charges a call. These functions hold the store, which does not say for which of several requests
-    /// at once a guest calls; then it is charged to the last that was heard of.
-    fn begin(&self, operation: &'static str, bytes: usize) -> Result<Charge, Error> {
-        let meter = Arc::clone(&self.meter);
-        Ok(Charge::new(meter, "keyvalue", operation, bytes)?)
-    }
-
-    /// Tells the host which quota refused a write; the guest learns that there is no room.
-    fn told<T>(&self, done: Result<T, Error>) -> Answer<T> {
-        if let Err(Error::Storage(sbd_storage::Error::Quota(limit))) = &done {
-            self.meter.refused(limit);
-        }
-        Ok(done.map_err(Into::into))
-    }
-
-    fn label(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Arc<str>> {
-        Ok(self.table.get(bucket)?.label.clone())
-    }
 }
 
 impl store::Host for KeyvalueCtxView<'_> {
-    async fn open(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
-        let charge = self.begin("open", 0);
-        if let Err(error) = charge {
-            return Ok(Err(error.into()));
+    fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<store::Error> {
+        match failure {
+            Failure::Told(error) => Ok(error.into()),
+            Failure::Trap(error) => Err(error),
         }
-        Ok(self.open_bucket(identifier)?.map_err(Into::into))
     }
 }
 
 impl store::HostBucket for KeyvalueCtxView<'_> {
-    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
-        let charge = self.begin("get", key.len());
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            let charge = charge?;
-            check_key(&key)?;
-            let value = self.ctx.backend.get(&bucket, &key).await?;
-            charge.answer(value.as_ref().map_or(0, Vec::len))?;
-            Ok::<_, Error>(value)
-        };
-        let done = work.await;
-        self.told(done)
-    }
-
-    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
-        let charge = self.begin("set", key.len() + value.len());
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            charge?;
-            check_key(&key)?;
-            check_value(&value)?;
-            self.ctx.backend.set(&bucket, &key, value).await
-        };
-        let done = work.await;
-        self.told(done)
-    }
-
-    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
-        let charge = self.begin("delete", key.len());
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            charge?;
-            check_key(&key)?;
-            self.ctx.backend.delete(&bucket, &key).await
-        };
-        let done = work.await;
-        self.told(done)
-    }
-
-    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
-        let charge = self.begin("exists", key.len());
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            charge?;
-            check_key(&key)?;
-            self.ctx.backend.exists(&bucket, &key).await
-        };
-        let done = work.await;
-        self.told(done)
-    }
-
-    async fn list_keys(
-        &mut self,
-        bucket: Resource<Bucket>,
-        cursor: Option<String>,
-    ) -> Answer<store::KeyResponse> {
-        let charge = self.begin("list-keys", 0);
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            let charge = charge?;
-            if cursor
-                .as_ref()
-                .is_some_and(|cursor| cursor.len() > MAX_KEY_BYTES)
-            {
-                let message = "this is no cursor; pass the one that the page before came with";
-                return Err(Error::Invalid(message.to_owned()));
-            }
-            let page = self
-                .ctx
-                .backend
-                .list_keys(&bucket, cursor.as_deref())
-                .await?;
-            charge.answer(page.keys.iter().map(String::len).sum())?;
-            Ok(store::KeyResponse {
-                keys: page.keys,
-                cursor: page.next,
-            })
-        };
-        let done = work.await;
-        self.told(done)
-    }
-
-    async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+    fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
         self.table.delete(bucket)?;
         self.ctx.open_buckets = self.ctx.open_buckets.saturating_sub(1);
         Ok(())
     }
 }
 
-impl atomics::Host for KeyvalueCtxView<'_> {
+impl atomics::Host for KeyvalueCtxView<'_> {}
+
+impl atomics::HostCas for KeyvalueCtxView<'_> {
+    fn drop(&mut self, swap: Resource<Swap>) -> wasmtime::Result<()> {
+        self.close_swap(swap)?;
+        Ok(())
+    }
+}
+
+impl batch::Host for KeyvalueCtxView<'_> {}
+
+// === impl Keyvalue ===
+
+impl<T: Metered + Send> store::HostWithStore<T> for Keyvalue {
+    async fn open(
+        mut store: Access<'_, T, Self>,
+        identifier: String,
+    ) -> Result<Resource<Bucket>, Failure> {
+        begin(&mut store, "open", identifier.len())?.open(identifier)
+    }
+}
+
+impl<T: Metered + Send> store::HostBucketWithStore<T> for Keyvalue {
+    async fn get(
+        mut store: Access<'_, T, Self>,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let call = begin(&mut store, "get", key.len())?;
+        let bucket = call.label(&bucket)?;
+        check_key(&key)?;
+        let value = call.backend().get(&bucket, &key).await?;
+        call.charge.answer(value.as_ref().map_or(0, Vec::len))?;
+        Ok(value)
+    }
+
+    async fn set(
+        mut store: Access<'_, T, Self>,
+        bucket: Resource<Bucket>,
+        key: String,
+        value: Vec<u8>,
+    ) -> Result<(), Failure> {
+        let call = begin(&mut store, "set", key.len() + value.len())?;
+        let bucket = call.label(&bucket)?;
+        check_key(&key)?;
+        check_value(&value)?;
+        let done = call.backend().set(&bucket, &key, value).await;
+        call.told(done)
+    }
+
+    async fn delete(
+        mut store: Access<'_, T, Self>,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> Result<(), Failure> {
+        let call = begin(&mut store, "delete", key.len())?;
+        let bucket = call.label(&bucket)?;
+        check_key(&key)?;
+        let done = call.backend().delete(&bucket, &key).await;
+        call.told(done)
+    }
+
+    async fn exists(
+        mut store: Access<'_, T, Self>,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> Result<bool, Failure> {
+        let call = begin(&mut store, "exists", key.len())?;
+        let bucket = call.label(&bucket)?;
+        check_key(&key)?;
+        Ok(call.backend().exists(&bucket, &key).await?)
+    }
+
+    async fn list_keys(
+        mut store: Access<'_, T, Self>,
+        bucket: Resource<Bucket>,
+        cursor: Option<String>,
+    ) -> Result<store::KeyResponse, Failure> {
+        let cursor_bytes = cursor.as_ref().map_or(0, String::len);
+        let call = begin(&mut store, "list-keys", cursor_bytes)?;
+        let bucket = call.label(&bucket)?;
+        if cursor_bytes > MAX_KEY_BYTES {
+            let message = "this is no cursor; pass the one that the page before came with";
+            return Err(Error::Invalid(message.to_owned()).into());
+        }
+        let page = call.backend().list_keys(&bucket, cursor.as_deref()).await?;
+        call.charge.answer(texts(&page.keys))?;
+        Ok(store::KeyResponse {
+            keys: page.keys,
+            cursor: page.next,
+        })
+    }
+}
+
+impl<T: Metered + Send> atomics::HostWithStore<T> for Keyvalue {
     async fn increment(
-        &mut self,
+        mut store: Access<'_, T, Self>,
         bucket: Resource<Bucket>,
         key: String,
         delta: i64,
-    ) -> Answer<i64> {
-        let charge = self.begin("increment", key.len());
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            charge?;
-            check_key(&key)?;
-            self.ctx.backend.increment(&bucket, &key, delta).await
-        };
-        let done = work.await;
-        self.told(done)
+    ) -> Result<i64, Failure> {
+        let call = begin(&mut store, "increment", key.len())?;
+        let bucket = call.label(&bucket)?;
+        check_key(&key)?;
+        let done = call.backend().increment(&bucket, &key, delta).await;
+        call.told(done)
     }
 
     async fn swap(
-        &mut self,
+        mut store: Access<'_, T, Self>,
         swap: Resource<Swap>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), atomics::CasError>> {
-        let charge = self.begin("swap", value.len());
-        let Swap { bucket, key, read } = self.close_swap(swap)?;
-        let work = async {
-            charge?;
-            check_value(&value)?;
-            let backend = &self.ctx.backend;
-            backend.compare_and_set(&bucket, &key, read, value).await
+        // The component has given the handle away, whatever comes of it.
+        let swap = store.get().close_swap(swap)?;
+        let swapped = match begin(&mut store, "swap", value.len()) {
+            Ok(mut call) => call.swap(swap, value).await,
+            Err(over) => Err(over.into()),
         };
-        let done = work.await;
-        if let Err(Error::Storage(sbd_storage::Error::Quota(limit))) = &done {
-            self.meter.refused(limit);
-        }
-        match done {
-            Ok(true) => Ok(Ok(())),
-            Ok(false) => Ok(Err(match self.read_swap(bucket, key).await? {
-                Ok(now) => atomics::CasError::CasFailed(now),
-                Err(error) => atomics::CasError::StoreError(error.into()),
-            })),
-            Err(error) => Ok(Err(atomics::CasError::StoreError(error.into()))),
+        match swapped {
+            Ok(swapped) => Ok(swapped),
+            Err(Failure::Told(error)) => Ok(Err(atomics::CasError::StoreError(error.into()))),
+            Err(Failure::Trap(error)) => Err(error),
         }
     }
 }
 
-impl atomics::HostCas for KeyvalueCtxView<'_> {
-    async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Resource<Swap>> {
-        let charge = self.begin("cas", key.len());
-        let bucket = self.label(&bucket)?;
-        if let Err(error) = charge.and_then(|_| check_key(&key)) {
-            return Ok(Err(error.into()));
-        }
-        Ok(self.read_swap(bucket, key).await?.map_err(Into::into))
+impl<T: Metered + Send> atomics::HostCasWithStore<T> for Keyvalue {
+    async fn new(
+        mut store: Access<'_, T, Self>,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> Result<Resource<Swap>, Failure> {
+        let mut call = begin(&mut store, "cas", key.len())?;
+        let bucket = call.label(&bucket)?;
+        check_key(&key)?;
+        call.read_swap(bucket, key).await
     }
 
-    async fn current(&mut self, swap: Resource<Swap>) -> Answer<Option<Vec<u8>>> {
-        Ok(Ok(self.table.get(&swap)?.read.clone()))
-    }
-
-    async fn drop(&mut self, swap: Resource<Swap>) -> wasmtime::Result<()> {
-        self.close_swap(swap).map(drop)
+    async fn current(
+        mut store: Access<'_, T, Self>,
+        swap: Resource<Swap>,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let call = begin(&mut store, "current", 0)?;
+        let read = &call.view.table.get(&swap)?.read;
+        call.charge.answer(read.as_ref().map_or(0, Vec::len))?;
+        Ok(read.clone())
     }
 }
 
-impl batch::Host for KeyvalueCtxView<'_> {
-    async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<Found> {
-        let charge = self.begin("get-many", keys.iter().map(String::len).sum());
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            let charge = charge?;
-            check_keys(keys.iter().map(String::as_str))?;
-            let pairs = self.ctx.backend.get_many(&bucket, keys).await?;
-            let values = pairs.iter().filter_map(|(_, value)| value.as_ref());
-            charge.answer(values.map(Vec::len).sum())?;
-            Ok::<_, Error>(pairs)
+impl<T: Metered + Send> batch::HostWithStore<T> for Keyvalue {
+    async fn get_many(
+        mut store: Access<'_, T, Self>,
+        bucket: Resource<Bucket>,
+        keys: Vec<String>,
+    ) -> Result<Found, Failure> {
+        let call = begin(&mut store, "get-many", texts(&keys))?;
+        let bucket = call.label(&bucket)?;
+        check_keys(keys.iter().map(String::as_str))?;
+        let pairs = call.backend().get_many(&bucket, keys).await?;
+        let bytes = |(key, value): &(String, Option<Vec<u8>>)| {
+            key.len() + value.as_ref().map_or(0, Vec::len)
         };
-        let done = work.await;
-        self.told(done)
+        call.charge.answer(pairs.iter().map(bytes).sum())?;
+        Ok(pairs)
     }
 
     async fn set_many(
-        &mut self,
+        mut store: Access<'_, T, Self>,
         bucket: Resource<Bucket>,
         pairs: Vec<(String, Vec<u8>)>,
-    ) -> Answer<()> {
-        let charge = self.begin(
-            "set-many",
-            pairs
-                .iter()
-                .map(|(key, value)| key.len() + value.len())
-                .sum(),
-        );
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            charge?;
-            check_pairs(&pairs)?;
-            self.ctx.backend.set_many(&bucket, pairs).await
-        };
-        let done = work.await;
-        self.told(done)
+    ) -> Result<(), Failure> {
+        let bytes = |(key, value): &(String, Vec<u8>)| key.len() + value.len();
+        let call = begin(&mut store, "set-many", pairs.iter().map(bytes).sum())?;
+        let bucket = call.label(&bucket)?;
+        check_pairs(&pairs)?;
+        let done = call.backend().set_many(&bucket, pairs).await;
+        call.told(done)
     }
 
-    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<()> {
-        let charge = self.begin("delete-many", keys.iter().map(String::len).sum());
-        let bucket = self.label(&bucket)?;
-        let work = async {
-            charge?;
-            check_keys(keys.iter().map(String::as_str))?;
-            self.ctx.backend.delete_many(&bucket, keys).await
-        };
-        let done = work.await;
-        self.told(done)
+    async fn delete_many(
+        mut store: Access<'_, T, Self>,
+        bucket: Resource<Bucket>,
+        keys: Vec<String>,
+    ) -> Result<(), Failure> {
+        let call = begin(&mut store, "delete-many", texts(&keys))?;
+        let bucket = call.label(&bucket)?;
+        check_keys(keys.iter().map(String::as_str))?;
+        let done = call.backend().delete_many(&bucket, keys).await;
+        call.told(done)
+    }
+}
+
+fn texts(texts: &[String]) -> usize {
+    texts.iter().map(String::len).sum()
+}
+
+// === impl Failure ===
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<OverLimit> for Failure {
+    fn from(over: OverLimit) -> Self {
+        Self::Told(over.into())
+    }
+}
+
+impl From<ResourceTableError> for Failure {
+    fn from(error: ResourceTableError) -> Self {
+        Self::Trap(error.into())
     }
 }
 

@@ -23,7 +23,7 @@ pub use error::Error;
 pub use host::{Bucket, Swap};
 pub use sqlite::SqliteBackend;
 
-use sbd_metering::Meter;
+use sbd_metering::Metered;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -43,8 +43,6 @@ pub struct KeyvalueCtxView<'a> {
     pub ctx: &'a mut KeyvalueCtx,
     /// The instance's resources.
     pub table: &'a mut ResourceTable,
-    /// The meter of the running request.
-    pub meter: Arc<dyn Meter>,
 }
 
 /// Implemented by the data of a store whose components use buckets.
@@ -63,7 +61,7 @@ impl HasData for Keyvalue {
 ///
 /// # Errors
 /// When one of the interfaces is already linked.
-pub fn add_to_linker<T: KeyvalueView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: KeyvalueView + Metered>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::store::add_to_linker::<T, Keyvalue>(linker, T::keyvalue)?;
     bindings::atomics::add_to_linker::<T, Keyvalue>(linker, T::keyvalue)?;
     bindings::batch::add_to_linker::<T, Keyvalue>(linker, T::keyvalue)?;

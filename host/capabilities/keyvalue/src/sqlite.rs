@@ -5,7 +5,7 @@ use crate::{Backend, Error, Found, Page};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sbd_storage::Database;
-use sbd_storage::quota::{self, Counted, Quota};
+use sbd_storage::quota::{self, Counted, Quota, Stored};
 use sbd_storage::rusqlite::{Connection, OptionalExtension as _, params};
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS keyvalue (
@@ -50,7 +50,7 @@ impl SqliteBackend {
     /// # Errors
     /// [`Error::Storage`] if the file cannot be written.
     pub async fn allow(&self, bucket: &str, bytes: u64) -> Result<(), Error> {
-        let owner = format!("bucket:{bucket}");
+        let owner = owner(bucket);
         let condition = format!("{{row}}.bucket = '{}'", bucket.replace('\'', "''"));
         let job = move |connection: &Connection| {
             let quota = Quota {
@@ -68,6 +68,22 @@ impl SqliteBackend {
         };
         self.database.write(job).await
     }
+
+    /// What a bucket holds: no documents, and the bytes of its keys and values. Nothing as long as it
+    /// has not been bounded.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the file cannot be read.
+    pub async fn stored(&self, bucket: &str) -> Result<Stored, Error> {
+        let owner = owner(bucket);
+        let job = move |connection: &Connection| Ok(quota::stored_by(connection, &owner)?);
+        self.database.read(job).await
+    }
+}
+
+/// Who a bucket's bytes count for; no component has such a name.
+fn owner(bucket: &str) -> String {
+    format!("bucket:{bucket}")
 }
 
 impl Backend for SqliteBackend {

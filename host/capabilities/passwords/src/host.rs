@@ -2,7 +2,7 @@
 
 use crate::bindings::passwords;
 use crate::{Error, Passwords, PasswordsCtx, Verdict};
-use sbd_metering::{Metered, OverLimit};
+use sbd_metering::{Charge, Metered, OverLimit};
 use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
 
@@ -10,8 +10,10 @@ impl passwords::Host for PasswordsCtx {}
 
 impl<T: Metered> passwords::HostWithStore<T> for Passwords {
     async fn hash(store: &Accessor<T, Self>, password: String) -> Result<String, passwords::Error> {
-        let ctx = called(store, "hash", password.len())?;
-        Ok(ctx.hash(password).await?)
+        let (ctx, charge) = called(store, "hash", password.len())?;
+        let hash = ctx.hash(password).await?;
+        charge.answer(hash.len())?;
+        Ok(hash)
     }
 
     async fn verify(
@@ -19,8 +21,10 @@ impl<T: Metered> passwords::HostWithStore<T> for Passwords {
         password: String,
         hash: Option<String>,
     ) -> Result<passwords::Verdict, passwords::Error> {
-        let ctx = called(store, "verify", password.len())?;
+        let bytes = password.len() + hash.as_ref().map_or(0, String::len);
+        let (ctx, charge) = called(store, "verify", bytes)?;
         let Verdict { valid, rehashed } = ctx.verify(password, hash).await?;
+        charge.answer(rehashed.as_ref().map_or(0, String::len))?;
         Ok(passwords::Verdict { valid, rehashed })
     }
 }
@@ -30,10 +34,10 @@ fn called<T: Metered>(
     store: &Accessor<T, Passwords>,
     operation: &'static str,
     bytes: usize,
-) -> Result<PasswordsCtx, OverLimit> {
+) -> Result<(PasswordsCtx, Charge), OverLimit> {
     store.with(|mut access| {
-        sbd_metering::begin(access.as_context_mut(), "passwords", operation, bytes)?;
-        Ok(access.get().clone())
+        let charge = sbd_metering::begin(access.as_context_mut(), "passwords", operation, bytes)?;
+        Ok((access.get().clone(), charge))
     })
 }
 
@@ -61,16 +65,16 @@ mod tests {
     use crate::{
         Algorithm, Hasher, Passwords, PasswordsCtx, PasswordsView, Settings, add_to_linker,
     };
-    use sbd_metering::{Meter, Metered, Unmetered};
+    use sbd_metering::{Budget, Meter, Metered, Unmetered};
     use std::sync::Arc;
     use wasmtime::component::{Accessor, Linker};
     use wasmtime::{Config, Engine, Store};
 
-    struct Instance(PasswordsCtx);
+    struct Instance(PasswordsCtx, Arc<dyn Meter>);
 
     impl Metered for Instance {
-        fn meter(_: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
-            Arc::new(Unmetered)
+        fn meter(store: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+            Arc::clone(&store.data().1)
         }
     }
 
@@ -104,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_function_answers() {
-        let mut store = Store::new(&engine(), Instance(ctx()));
+        let mut store = Store::new(&engine(), Instance(ctx(), Arc::new(Unmetered)));
         let call = async |accessor: &Accessor<Instance>| {
             let store = &accessor.with_getter::<Passwords>(Instance::passwords);
             let password = || "correct horse".to_owned();
@@ -117,6 +121,35 @@ mod tests {
             assert!(!none.valid);
             let long = Passwords::hash(store, "x".repeat(73)).await;
             assert!(matches!(long, Err(passwords::Error::Invalid(_))));
+        };
+        store.run_concurrent(call).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_running_request_is_charged() {
+        let meter = Arc::new(Budget::new(3, usize::MAX));
+        let mut store = Store::new(&engine(), Instance(ctx(), meter.clone()));
+        let call = async |accessor: &Accessor<Instance>| {
+            let store = &accessor.with_getter::<Passwords>(Instance::passwords);
+            let password = || "horse".to_owned();
+            let hash = Passwords::hash(store, password()).await.unwrap();
+            assert_eq!(meter.used(), (1, 5 + hash.len()));
+            let verify = Passwords::verify(store, password(), Some(hash.clone()));
+            verify.await.unwrap();
+            assert_eq!(meter.used(), (2, 2 * (5 + hash.len())));
+            Passwords::verify(store, password(), None).await.unwrap();
+            let answers = [
+                Passwords::hash(store, password()).await.map(drop),
+                Passwords::verify(store, password(), Some(hash))
+                    .await
+                    .map(drop),
+            ];
+            for answer in answers {
+                let Err(passwords::Error::Unavailable(message)) = answer else {
+                    unreachable!("not refused: {answer:?}");
+                };
+                assert!(message.contains("capability_calls"), "{message}");
+            }
         };
         store.run_concurrent(call).await.unwrap();
     }

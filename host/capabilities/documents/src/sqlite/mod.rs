@@ -126,11 +126,7 @@ impl SqliteDocuments {
     /// When the file cannot be read.
     pub async fn stored(&self, component: &str) -> Result<Stored, Error> {
         let owner = component.to_owned();
-        let job = move |connection: &Connection| {
-            let all = quota::stored(connection)?;
-            let own = all.into_iter().find(|(name, _)| *name == owner);
-            Ok(own.map(|(_, stored)| stored).unwrap_or_default())
-        };
+        let job = move |connection: &Connection| Ok(quota::stored_by(connection, &owner)?);
         self.database.read(job).await
     }
 

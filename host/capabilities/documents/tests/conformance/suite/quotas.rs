@@ -1,7 +1,8 @@
 //! What a component may keep.
 
 use super::{Things, deletion, index, insertion, updating};
-use sbd_documents::{Backend, Error};
+use jiff::{SignedDuration, Timestamp};
+use sbd_documents::{Backend, Error, IndexDeclaration};
 use sbd_storage::Quota;
 use sbd_storage::quota::Stored;
 use serde_json::{Value, json};
@@ -26,8 +27,15 @@ fn arbitrary(n: u64) -> u64 {
 }
 
 pub(crate) async fn what_is_kept_is_counted(backend: Arc<impl Backend>) {
-    let things = Things::new(backend, vec![index("n", &[("n", 1)])]).await;
+    let expiry = IndexDeclaration {
+        ttl_seconds: Some(0),
+        ..index("expiry", &[("due", 1)])
+    };
+    let things = Things::new(backend, vec![index("n", &[("n", 1)]), expiry]).await;
     assert_eq!(counted(&things).await, Stored::default());
+    let start = Timestamp::now();
+    let later = |round: u64| start + SignedDuration::from_secs(round.cast_signed());
+    let mut swept = 0;
     for round in 0..300_u64 {
         let (n, text) = (
             arbitrary(round) % 20,
@@ -38,7 +46,10 @@ pub(crate) async fn what_is_kept_is_counted(backend: Arc<impl Backend>) {
         match arbitrary(round * 3) % 7 {
             0 | 1 => drop(
                 things
-                    .insert(&[json!({"n": n, "text": text}), json!({"n": n})])
+                    .insert(&[
+                        json!({"n": n, "text": text}),
+                        json!({"n": n, "due": later(round + n).to_string()}),
+                    ])
                     .await,
             ),
             2 => drop(things.insert(&[json!({"n": n}), json!({"_id": 7})]).await),
@@ -63,6 +74,7 @@ pub(crate) async fn what_is_kept_is_counted(backend: Arc<impl Backend>) {
             ),
         }
         if round % 30 == 0 {
+            swept += things.backend.sweep_at(later(round)).await.unwrap();
             assert_eq!(
                 counted(&things).await,
                 recount(&things).await,
@@ -71,9 +83,18 @@ pub(crate) async fn what_is_kept_is_counted(backend: Arc<impl Backend>) {
         }
     }
     assert_eq!(counted(&things).await, recount(&things).await);
+    assert!(swept > 0, "nothing was due");
     // An index changes nothing, and another component has its own count.
     things.configure(vec![]).await.unwrap();
     assert_eq!(counted(&things).await, recount(&things).await);
+    // What is not declared any more is kept, and counts.
+    let before = counted(&things).await;
+    let undeclare = things.backend.configure(&things.component, &[]);
+    undeclare.await.unwrap();
+    assert_eq!(counted(&things).await, before);
+    things.configure(vec![]).await.unwrap();
+    assert_eq!(counted(&things).await, before);
+    assert_eq!(recount(&things).await, before);
     assert_eq!(
         things.backend.stored("other").await.unwrap(),
         Stored::default()

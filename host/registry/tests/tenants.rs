@@ -1,10 +1,8 @@
-//! What a host knows about itself, as it lasts.
+//! The tenants of a host, as they last.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use sbd_registry::{Actor, Error, NewTenant, Outcome, Registry, TenantName, TenantState};
-use sbd_storage::rusqlite::Connection;
-use serde_json::json;
+use sbd_registry::{Error, NewTenant, Registry, TenantName, TenantState};
 
 fn new(name: &str, hosts: &[&str]) -> NewTenant {
     NewTenant {
@@ -131,54 +129,27 @@ async fn of_many_who_want_a_name_one_gets_it() {
 }
 
 #[tokio::test]
-async fn the_account_is_a_chain() {
+async fn ten_thousand_are_many_and_no_trouble() {
+    const MANY: usize = 10_000;
     let (registry, folder) = registry().await;
-    let audit = &registry.audit;
-    for n in 0..5 {
-        let target = format!("t{n}");
-        audit
-            .begin(&Actor::Owner, "tenant.create", &target, json!({"n": n}))
-            .await
-            .unwrap();
-        let outcome = if n == 3 {
-            Outcome::Refused("no".to_owned())
-        } else {
-            Outcome::Done
-        };
-        audit
-            .end(
-                &Actor::User("usr_1".to_owned()),
-                "tenant.create",
-                &target,
-                &outcome,
-            )
-            .await
-            .unwrap();
+    for n in 0..MANY {
+        let host = format!("t{n}.example.com");
+        let made = registry.tenants.create(new(&format!("t{n}"), &[&host]));
+        made.await.unwrap();
     }
-    assert_eq!(audit.verify().await.unwrap(), None);
-    let entries = audit.list(None, 0, 100).await.unwrap();
-    assert_eq!(entries.len(), 10);
-    assert_eq!(
-        (entries[0].target.as_str(), entries[0].actor.as_str()),
-        ("t4", "user:usr_1")
-    );
-    let third = audit.list(Some("t3".to_owned()), 0, 10).await.unwrap();
-    assert_eq!(third[0].outcome, "refused: no");
-    assert_eq!(third[1].details, json!({"n": 3}));
-    assert_eq!(audit.list(None, 9, 10).await.unwrap().len(), 1);
-
-    let tamper = |sql: &str| {
-        Connection::open(folder.path().join("host.db"))
-            .unwrap()
-            .execute(sql, [])
-            .unwrap()
-    };
-    tamper("UPDATE audit SET actor = 'somebody' WHERE place = 4");
-    assert_eq!(audit.verify().await.unwrap().unwrap().id, entries[6].id);
-    tamper("UPDATE audit SET actor = 'user:usr_1' WHERE place = 4");
-    assert_eq!(audit.verify().await.unwrap(), None);
-    tamper("DELETE FROM audit WHERE place = 2");
-    assert_eq!(audit.verify().await.unwrap().unwrap().id, entries[7].id);
+    drop(registry);
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let tenants = &registry.tenants;
+    assert_eq!(tenants.count(), MANY + 1);
+    for n in (0..MANY).step_by(997) {
+        let tenant = tenants.by_host(&format!("t{n}.example.com")).unwrap();
+        assert_eq!(*tenant.name, format!("t{n}"));
+    }
+    let page = tenants.list(MANY - 1, 10);
+    let names: Vec<&str> = page.iter().map(|tenant| &*tenant.name).collect();
+    assert_eq!(names, ["t9998", "t9999"]);
+    let unknown = tenants.find("t99999").unwrap_err().to_string();
+    assert!(unknown.contains("did you mean"), "{unknown}");
 }
 
 proptest::proptest! {

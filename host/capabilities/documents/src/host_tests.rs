@@ -1,0 +1,290 @@
+//! The host functions called as a component would call them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use crate::bindings::documents::{self as wit, HostWithStore as _};
+use crate::{
+    CollectionDeclaration, Documents, DocumentsCtx, DocumentsView, SqliteDocuments, add_to_linker,
+};
+use sbd_metering::{Budget, Meter, Metered};
+use sbd_storage::{Database, Options, Quota};
+use std::sync::Arc;
+use wasmtime::component::{Accessor, Linker};
+use wasmtime::{Config, Engine, Store, StoreContextMut};
+
+struct Instance(DocumentsCtx, Arc<Budget>);
+
+impl Metered for Instance {
+    fn meter(store: StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+        store.data().1.clone()
+    }
+}
+
+impl DocumentsView for Instance {
+    fn documents(&mut self) -> &mut DocumentsCtx {
+        &mut self.0
+    }
+}
+
+fn engine() -> Engine {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    Engine::new(&config).unwrap()
+}
+
+async fn documents() -> (SqliteDocuments, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("t.db"), &Options::default()).unwrap();
+    let documents = SqliteDocuments::new(database);
+    let declared = CollectionDeclaration {
+        name: "things".to_owned(),
+        indexes: vec![],
+    };
+    documents.configure("family", &[declared]).await.unwrap();
+    (documents, folder)
+}
+
+/// Runs `guest` with what a component has: the interface.
+async fn run<R: Send + 'static>(
+    documents: &SqliteDocuments,
+    meter: &Arc<Budget>,
+    guest: impl AsyncFnOnce(&Accessor<Instance, Documents>) -> R + Send,
+) -> R {
+    let ctx = DocumentsCtx::new(Arc::new(documents.clone()), "family".into());
+    let mut store = Store::new(&engine(), Instance(ctx, Arc::clone(meter)));
+    let call = async |accessor: &Accessor<Instance>| {
+        guest(&accessor.with_getter::<Documents>(Instance::documents)).await
+    };
+    store.run_concurrent(call).await.unwrap()
+}
+
+fn things() -> String {
+    "things".to_owned()
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn all() -> wit::Query {
+    wit::Query {
+        filter: text("{}"),
+        sort: None,
+        projection: None,
+        skip: 0,
+        limit: 10,
+        cursor: None,
+    }
+}
+
+fn insertion(document: &str) -> wit::Operation {
+    wit::Operation::Insert(wit::InsertOperation {
+        collection: things(),
+        document: text(document),
+    })
+}
+
+const ONE: wit::UpdateOptions = wit::UpdateOptions {
+    many: false,
+    upsert: false,
+};
+
+fn find_and_update() -> wit::FindAndUpdateOptions {
+    wit::FindAndUpdateOptions {
+        sort: None,
+        upsert: false,
+        return_new: true,
+    }
+}
+
+async fn count(documents: &SqliteDocuments) -> u64 {
+    documents.stored("family").await.unwrap().documents
+}
+
+#[test]
+fn the_interface_links() {
+    let mut linker = Linker::<Instance>::new(&engine());
+    add_to_linker(&mut linker).unwrap();
+    assert!(add_to_linker(&mut linker).is_err(), "linked twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_stops_where_the_request_may_not_call_any_more() {
+    let (documents, _folder) = documents().await;
+    let meter = Arc::new(Budget::new(1, usize::MAX));
+    let answers = run(&documents, &meter, async |store| {
+        let one = vec![text(r#"{"_id":"1"}"#)];
+        Documents::insert(store, things(), one.clone())
+            .await
+            .unwrap();
+        let (any, set) = (|| text("{}"), || text(r#"{"$set":{"n":1}}"#));
+        let options = find_and_update();
+        [
+            Documents::insert(store, things(), one).await.map(drop),
+            Documents::get(store, things(), text("1")).await.map(drop),
+            Documents::find(store, things(), all()).await.map(drop),
+            Documents::count(store, things(), any()).await.map(drop),
+            Documents::distinct(store, things(), text("n"), any())
+                .await
+                .map(drop),
+            Documents::aggregate(store, things(), text("[]"))
+                .await
+                .map(drop),
+            Documents::update(store, things(), any(), set(), ONE)
+                .await
+                .map(drop),
+            Documents::find_one_and_update(store, things(), any(), set(), options)
+                .await
+                .map(drop),
+            Documents::transact(store, vec![insertion(r#"{"_id":"2"}"#)])
+                .await
+                .map(drop),
+            Documents::delete(store, things(), any(), true)
+                .await
+                .map(drop),
+        ]
+    })
+    .await;
+    assert_eq!(meter.used().0, 1 + 10);
+    for answer in answers {
+        let Err(wit::Error::Limit(message)) = answer else {
+            panic!("not refused by a limit: {answer:?}");
+        };
+        assert!(message.contains("capability_calls"), "{message}");
+    }
+    // Nothing was done.
+    let stored = documents.stored("family").await.unwrap();
+    assert_eq!((stored.documents, stored.bytes), (1, 11));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_are_charged_both_ways() {
+    let (documents, _folder) = documents().await;
+    let meter = Arc::new(Budget::new(u32::MAX, usize::MAX));
+    let (its, document) = (Arc::clone(&meter), r#"{"_id":"1"}"#);
+    run(&documents, &meter, async move |store| {
+        let mut used = 0;
+        let mut charged = |bytes: usize| {
+            used += bytes;
+            assert_eq!(its.used().1, used);
+        };
+        let insert = Documents::insert(store, things(), vec![text(document)]);
+        insert.await.unwrap();
+        charged(6 + 11 + 1);
+        let get = Documents::get(store, things(), text("1"));
+        get.await.unwrap();
+        charged(6 + 1 + 11);
+        let query = wit::Query {
+            sort: Some(text(r#"{"n":1}"#)),
+            projection: Some(text(r#"{"n":1}"#)),
+            ..all()
+        };
+        Documents::find(store, things(), query).await.unwrap();
+        charged(6 + 2 + 7 + 7 + 11);
+        let (any, set) = (text("{}"), text(r#"{"$set":{"n":1}}"#));
+        let options = wit::FindAndUpdateOptions {
+            sort: Some(text(r#"{"n":1}"#)),
+            ..find_and_update()
+        };
+        let changed = Documents::find_one_and_update(store, things(), any, set, options);
+        let changed = changed.await.unwrap().unwrap();
+        charged(6 + 2 + 16 + 7 + changed.len());
+        let operations = vec![insertion(r#"{"_id":"2"}"#)];
+        Documents::transact(store, operations).await.unwrap();
+        charged(6 + 11 + 1);
+    })
+    .await;
+}
+
+/// An error promises that nothing was written.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_is_answered_even_where_the_answer_is_too_much() {
+    let (documents, _folder) = documents().await;
+    let question = r#"{"n":1}"#;
+    let meter = Arc::new(Budget::new(u32::MAX, things().len() + question.len()));
+    let (inserted, then) = run(&documents, &meter, async |store| {
+        let insert = Documents::insert(store, things(), vec![text(question)]);
+        let inserted = insert.await;
+        let then = Documents::count(store, things(), text("{}")).await;
+        (inserted, then)
+    })
+    .await;
+    assert_eq!(inserted.unwrap().len(), 1);
+    assert!(matches!(then, Err(wit::Error::Limit(_))), "{then:?}");
+    assert_eq!(count(&documents).await, 1);
+
+    let update = r#"{"$set":{"text":"xxxxxxxxxxxxxxxxxxxxxxxx"}}"#;
+    let most = things().len() + 2 + update.len();
+    for transact in [false, true] {
+        let meter = Arc::new(Budget::new(u32::MAX, most));
+        run(&documents, &meter, async |store| {
+            if transact {
+                let operations = vec![insertion(question)];
+                Documents::transact(store, operations).await.map(drop)
+            } else {
+                let (any, update) = (text("{}"), text(update));
+                let options = find_and_update();
+                Documents::find_one_and_update(store, things(), any, update, options)
+                    .await
+                    .map(drop)
+            }
+        })
+        .await
+        .unwrap();
+    }
+    // What is only read is refused.
+    let meter = Arc::new(Budget::new(u32::MAX, 20));
+    let found = run(&documents, &meter, async |store| {
+        Documents::find(store, things(), all()).await
+    });
+    assert!(matches!(found.await, Err(wit::Error::Limit(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_refuses_is_told_to_the_host() {
+    let (documents, _folder) = documents().await;
+    let quota = Quota {
+        documents: 0,
+        ..Quota::UNLIMITED
+    };
+    documents.allow("family", quota).await.unwrap();
+    for write in 0..4 {
+        let meter = Arc::new(Budget::new(u32::MAX, usize::MAX));
+        let refused = run(&documents, &meter, async |store| {
+            let (any, set) = (text(r#"{"_id":"1"}"#), text(r#"{"$set":{"n":1}}"#));
+            match write {
+                0 => Documents::insert(store, things(), vec![any])
+                    .await
+                    .map(drop),
+                1 => Documents::transact(store, vec![insertion(&any)])
+                    .await
+                    .map(drop),
+                2 => {
+                    let options = wit::UpdateOptions {
+                        upsert: true,
+                        ..ONE
+                    };
+                    Documents::update(store, things(), any, set, options)
+                        .await
+                        .map(drop)
+                }
+                _ => {
+                    let options = wit::FindAndUpdateOptions {
+                        upsert: true,
+                        ..find_and_update()
+                    };
+                    Documents::find_one_and_update(store, things(), any, set, options)
+                        .await
+                        .map(drop)
+                }
+            }
+        })
+        .await;
+        assert!(matches!(refused, Err(wit::Error::Full)), "{refused:?}");
+        assert_eq!(meter.refused(), Some("stored_documents"));
+    }
+    assert_eq!(count(&documents).await, 0);
+}

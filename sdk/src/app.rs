@@ -25,8 +25,9 @@ pub struct App {
 // === impl App ===
 
 impl App {
-    /// Completes a router with what every component answers: `/-/health`, `/-/openapi.json`, and
-    /// the standard error for unknown addresses and methods.
+    /// Completes a router with what every component answers: `/-/health` (unless it has one of its own,
+    /// which answers 5xx where it is not well), `/-/openapi.json`, and the standard error for unknown
+    /// addresses and methods.
     pub fn new(router: OpenApiRouter, about: About) -> Self {
         let (router, api) = router.split_for_parts();
         let api = Arc::new(api);
@@ -34,11 +35,14 @@ impl App {
             let api = Arc::clone(&api);
             async move { Json(openapi::complete((*api).clone(), about)) }
         };
-        let router = router
+        let rest = Router::new()
             .route("/-/health", get(async || Json(json!({"status": "ok"}))))
             .route("/-/openapi.json", get(describe))
             .fallback(async || Error::not_found("address"))
             .method_not_allowed_fallback(async || Error::method_not_allowed());
+        let router = router
+            .method_not_allowed_fallback(async || Error::method_not_allowed())
+            .fallback_service(rest);
         Self { router }
     }
 

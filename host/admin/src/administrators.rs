@@ -58,7 +58,8 @@ impl Admin {
         if tenant.state == TenantState::Deleting {
             return Err(sbd_registry::Error::Deleting(tenant.name.clone()).into());
         }
-        let Some(auth) = self.runtime.app().settings.auth.as_deref() else {
+        let application = self.runtime.application();
+        let Some(auth) = application.app().settings.auth.as_deref() else {
             return Err(Error::invalid(
                 "this application has no auth component; name one in spin.toml: [application.tool.sbd] auth = \"NAME\"",
             ));
@@ -77,7 +78,7 @@ impl Admin {
             .header(header::CONTENT_TYPE, "application/json")
             .body(body::full(json))
             .map_err(|error| unasked(&error))?;
-        let response = self.runtime.invoke(call, request).await;
+        let response = application.invoke(call, request).await;
         let response = response.map_err(|error| unasked(&error))?;
         let status = response.status();
         let answer = response.into_body().collect().await;

@@ -30,6 +30,15 @@ impl Error {
         )
     }
 
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "CONFLICT", message)
+    }
+
+    /// For an application that cannot be served as it is.
+    pub(crate) fn unusable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "NOT_DEPLOYABLE", message)
+    }
+
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
     }
@@ -51,6 +60,16 @@ impl From<Registry> for Error {
                 (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
             }
             Registry::Unknown { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_TENANT"),
+            Registry::UnknownVersion { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_VERSION"),
+            Registry::UnknownOperator { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_OPERATOR"),
+            Registry::Damaged { .. } => (StatusCode::CONFLICT, "DAMAGED"),
+            Registry::OperatorName(_) | Registry::Expiry(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
+            }
+            Registry::OperatorTaken(_) => (StatusCode::CONFLICT, "TAKEN"),
+            Registry::Token | Registry::TokenExpired { .. } => {
+                (StatusCode::UNAUTHORIZED, "TOKEN_INVALID")
+            }
             Registry::Taken(_) | Registry::HostTaken { .. } => (StatusCode::CONFLICT, "TAKEN"),
             Registry::Default | Registry::Deleting(_) => (StatusCode::CONFLICT, "CONFLICT"),
             _ => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),

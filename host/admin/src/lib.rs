@@ -7,13 +7,18 @@
 mod act;
 mod administrators;
 mod api;
+mod components;
 mod error;
+mod rights;
+mod stage;
 mod tenants;
 
 pub use administrators::NewAdministrator;
 pub use api::Api;
+pub use components::{Deployed, Deployment, LARGEST_COMPONENT, ServedComponent};
 pub use error::Error;
 pub use sbd_registry::Actor;
+pub use stage::{Commit, Stage};
 pub use tenants::{DeletedTenant, RemovedFile};
 
 use sbd_registry::Registry;
@@ -26,6 +31,9 @@ use tokio::sync::Mutex;
 pub struct Admin {
     registry: Registry,
     runtime: Runtime,
+    stage: Arc<dyn Stage>,
+    /// Two changes of the application would get in each other's way.
+    changing: Arc<Mutex<()>>,
     /// Two deletions of one tenant would get in each other's way.
     deleting: Arc<Mutex<()>>,
 }
@@ -34,10 +42,12 @@ pub struct Admin {
 
 impl Admin {
     /// The administration of this runtime, whose data directory the registry belongs to.
-    pub fn new(registry: Registry, runtime: Runtime) -> Self {
+    pub fn new(registry: Registry, runtime: Runtime, stage: Arc<dyn Stage>) -> Self {
         Self {
             registry,
             runtime,
+            stage,
+            changing: Arc::default(),
             deleting: Arc::default(),
         }
     }

@@ -55,7 +55,7 @@ pub(crate) async fn answer<C: Components>(
         _ if known && !reads => Err(Refusal::method_not_allowed("GET, HEAD")),
         "/metrics" => Ok(metrics(pages.metrics())),
         "/healthz" => Ok(plain("ok\n")),
-        "/readyz" => edge.health.ready().map(|()| plain("ready\n")),
+        "/readyz" => edge.lasting.health.ready().map(|()| plain("ready\n")),
         _ => Err(Refusal::not_found()),
     };
     let response = answer.unwrap_or_else(|refusal| refusal.into_response(&id.text));
@@ -69,7 +69,7 @@ async fn administrator<C: Components>(
     request_id: &Arc<str>,
     headers: &HeaderMap,
 ) -> Result<Arc<Principal>, Refusal> {
-    let tenant = edge.tenants.default_tenant();
+    let tenant = edge.lasting.tenants.default_tenant();
     let address = Payer::address(&tenant, peer.address.ip());
     let admit = || match &edge.limiter {
         Some(limiter) => limiter.take(&address).1,

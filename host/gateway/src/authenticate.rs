@@ -95,6 +95,11 @@ impl Authenticator {
         }
     }
 
+    /// Is it the application's auth component that is asked?
+    pub(crate) fn asks(&self, app: &App) -> bool {
+        self.component.as_deref() == app.settings.auth.as_deref()
+    }
+
     /// Is there anybody to ask?
     pub(crate) fn is_on(&self) -> bool {
         self.component.is_some()

@@ -1,7 +1,7 @@
 //! What the gateway needs of the runtime, as a trait: the gateway's own promises are then tested
 //! without wasm, and the product is tested whole elsewhere.
 
-use sbd_runtime::{Body, Call, InvokeError, Runtime};
+use sbd_runtime::{Application, Body, Call, InvokeError};
 use serde_json::json;
 
 /// Hears of sessions that ended: the tenant, then the sessions' ids.
@@ -26,17 +26,17 @@ pub trait Components: Send + Sync + 'static {
     fn health(&self) -> serde_json::Value;
 }
 
-impl Components for Runtime {
+impl Components for Application {
     async fn invoke(
         &self,
         call: Call,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, InvokeError> {
-        Runtime::invoke(self, call, request).await
+        Application::invoke(self, call, request).await
     }
 
     fn on_revoked(&self, listener: RevocationListener) {
-        Runtime::on_revoked(self, listener);
+        Application::on_revoked(self, listener);
     }
 
     fn health(&self) -> serde_json::Value {

@@ -19,8 +19,9 @@ use crate::revoked::Revocations;
 use crate::routes::Routes;
 use crate::server::{self, ServerLimits};
 use crate::tenant::TenantResolver;
+use arc_swap::ArcSwap;
 use http::{HeaderValue, Response, header};
-use sbd_manifest::App;
+use sbd_manifest::{App, RateLimit};
 use sbd_runtime::{Body, body};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,27 +34,38 @@ const OFFER_LIMIT: Duration = Duration::from_secs(10);
 /// Connections of the admin listener; monitoring needs a handful.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// The HTTP edge of one application. Cheap to clone.
+/// The HTTP edge of an application, which can be replaced while it serves. Cheap to clone.
 pub struct Gateway<C> {
-    edge: Arc<Edge<C>>,
+    served: Arc<ArcSwap<Edge<C>>>,
+    lasting: Arc<Lasting>,
+}
+
+/// The edge of an application, ready to be served.
+pub struct Next<C>(Arc<Edge<C>>);
+
+/// What stays when the application is replaced.
+pub(crate) struct Lasting {
+    pub(crate) tenants: TenantResolver,
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) max_uri_bytes: usize,
+    pub(crate) docs: Docs,
+    pub(crate) health: Health,
+    pub(crate) series: Arc<Series>,
+    revoked: Arc<Revocations>,
+    rate_limit: Option<RateLimit>,
     limits: ServerLimits,
 }
 
 /// Everything that the request path looks at.
 pub(crate) struct Edge<C> {
+    pub(crate) lasting: Arc<Lasting>,
     pub(crate) components: C,
     pub(crate) routes: Routes,
     pub(crate) yields: Yields,
-    pub(crate) tenants: TenantResolver,
-    pub(crate) authenticator: Authenticator,
-    pub(crate) limiter: Option<Limiter>,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) limiter: Option<Arc<Limiter>>,
     pub(crate) cors: Option<Cors>,
-    pub(crate) trusted_proxies: Vec<IpAddr>,
-    pub(crate) max_uri_bytes: usize,
     pub(crate) home: Home,
-    pub(crate) docs: Docs,
-    pub(crate) health: Health,
-    pub(crate) series: Arc<Series>,
     catalogue: Catalogue,
     name: String,
     version: String,
@@ -64,8 +76,8 @@ pub(crate) struct Edge<C> {
 impl<C> Clone for Gateway<C> {
     fn clone(&self) -> Self {
         Self {
-            edge: Arc::clone(&self.edge),
-            limits: self.limits,
+            served: Arc::clone(&self.served),
+            lasting: Arc::clone(&self.lasting),
         }
     }
 }
@@ -77,13 +89,108 @@ impl<C: Components> Gateway<C> {
     /// # Errors
     /// When the settings or the application's routes cannot be served.
     pub fn new(config: GatewayConfig, components: C, app: &App) -> Result<Self, GatewayError> {
-        let routes = Routes::new(app)?;
         let revoked = Revocations::shared();
         let hears = Arc::clone(&revoked);
         components.on_revoked(Box::new(move |tenant, sessions| {
             hears.add(tenant, sessions)
         }));
+        let trusted_proxies = config.trusted_proxies.iter().map(IpAddr::to_canonical);
+        let lasting = Arc::new(Lasting {
+            tenants: TenantResolver::new(config.tenants),
+            trusted_proxies: trusted_proxies.collect(),
+            max_uri_bytes: config.max_uri_bytes,
+            docs: Docs::new(),
+            health: Health::new(),
+            series: Arc::new(Series::new()),
+            revoked,
+            rate_limit: config.rate_limit,
+            limits: ServerLimits {
+                connections: config.max_connections,
+                idle_timeout: config.idle_timeout,
+                header_bytes: config.max_header_bytes,
+                grace: config.shutdown_grace,
+            },
+        });
+        let edge = Edge::new(&lasting, components, app, None)?;
+        Ok(Self {
+            served: Arc::new(ArcSwap::from_pointee(edge)),
+            lasting,
+        })
+    }
 
+    /// Makes the edge of another application ready. Nothing of it is served yet.
+    ///
+    /// # Errors
+    /// When the application's routes cannot be served.
+    pub fn prepare(&self, components: C, app: &App) -> Result<Next<C>, GatewayError> {
+        let served = self.served.load();
+        let edge = Edge::new(&self.lasting, components, app, Some(&served))?;
+        Ok(Next(Arc::new(edge)))
+    }
+
+    /// Serves another application from now on. Requests that run go on with the one they arrived at.
+    pub fn switch(&self, next: Next<C>) {
+        self.served.store(next.0);
+    }
+
+    /// Serves the public API until `shutdown` resolves, then lets requests under way finish.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let served = Arc::clone(&self.served);
+        let stopping = async {
+            shutdown.await;
+            self.lasting.health.set_ready(false);
+        };
+        let handler = move |peer, request| path::answer(served.load_full(), peer, request);
+        server::run(listener, self.lasting.limits, stopping, handler).await;
+    }
+
+    /// Serves `/metrics`, `/healthz`, `/readyz` and, to administrators, the admin API until `shutdown`
+    /// resolves. For an address that the public cannot reach.
+    pub async fn serve_admin(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+        pages: impl AdminPages,
+    ) {
+        let served = Arc::clone(&self.served);
+        let limits = ServerLimits {
+            connections: ADMIN_CONNECTIONS,
+            ..self.lasting.limits
+        };
+        let handler =
+            move |peer, request| admin::answer(served.load_full(), pages.clone(), peer, request);
+        server::run(listener, limits, shutdown, handler).await;
+    }
+
+    /// Whether `/readyz` says yes. A new gateway is ready.
+    pub fn set_ready(&self, ready: bool) {
+        self.lasting.health.set_ready(ready);
+    }
+
+    /// Asks the components again what they offer. Without this it is asked at the first read of
+    /// `/openapi.json` and then kept for as long as the application is served.
+    pub async fn refresh_openapi(&self) {
+        let edge = self.served.load_full();
+        let tenant = edge.lasting.tenants.default_tenant();
+        let id = RequestId::new();
+        edge.catalogue
+            .refresh(&edge.components, &edge.routes, &tenant, &id.text)
+            .await;
+    }
+}
+
+// === impl Edge ===
+
+impl<C: Components> Edge<C> {
+    /// The edge of an application. What it has in common with the one that is served, it keeps: who
+    /// was recognised, and what has been spent of rates.
+    fn new(
+        lasting: &Arc<Lasting>,
+        components: C,
+        app: &App,
+        served: Option<&Self>,
+    ) -> Result<Self, GatewayError> {
+        let routes = Routes::new(app)?;
         let description = app.description.as_deref();
         let info = Info {
             title: app.name.clone(),
@@ -95,93 +202,31 @@ impl<C: Components> Gateway<C> {
             },
             description: app.description.clone(),
         };
-        let limits = ServerLimits {
-            connections: config.max_connections,
-            idle_timeout: config.idle_timeout,
-            header_bytes: config.max_header_bytes,
-            grace: config.shutdown_grace,
-        };
-        let edge = Edge {
+        let authenticator = served
+            .map(|served| &served.authenticator)
+            .filter(|kept| kept.asks(app))
+            .cloned();
+        let rate = app.settings.rate_limit.or(lasting.rate_limit);
+        let limiter = served
+            .and_then(|served| served.limiter.as_ref())
+            .filter(|kept| Some(kept.rate()) == rate)
+            .cloned();
+        Ok(Self {
+            lasting: Arc::clone(lasting),
             components,
             yields: Yields::to(&routes),
             home: Home::new(&app.name, &app.version, description, &routes),
             routes,
-            tenants: TenantResolver::new(config.tenants),
-            authenticator: Authenticator::new(app, revoked),
-            limiter: app
-                .settings
-                .rate_limit
-                .or(config.rate_limit)
-                .map(Limiter::new),
+            authenticator: authenticator
+                .unwrap_or_else(|| Arc::new(Authenticator::new(app, Arc::clone(&lasting.revoked)))),
+            limiter: limiter.or_else(|| rate.map(Limiter::new).map(Arc::new)),
             cors: app.settings.cors.as_ref().map(Cors::new).transpose()?,
-            trusted_proxies: config
-                .trusted_proxies
-                .iter()
-                .map(IpAddr::to_canonical)
-                .collect(),
-            max_uri_bytes: config.max_uri_bytes,
-            docs: Docs::new(),
-            health: Health::new(),
-            series: Arc::new(Series::new()),
             catalogue: Catalogue::new(info, OFFER_LIMIT),
             name: app.name.clone(),
             version: app.version.clone(),
-        };
-        Ok(Self {
-            edge: Arc::new(edge),
-            limits,
         })
     }
 
-    /// Serves the public API until `shutdown` resolves, then lets requests under way finish.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let edge = Arc::clone(&self.edge);
-        let stopping = async {
-            shutdown.await;
-            self.edge.health.set_ready(false);
-        };
-        let handler = move |peer, request| path::answer(Arc::clone(&edge), peer, request);
-        server::run(listener, self.limits, stopping, handler).await;
-    }
-
-    /// Serves `/metrics`, `/healthz`, `/readyz` and, to administrators, the admin API until `shutdown`
-    /// resolves. For an address that the public cannot reach.
-    pub async fn serve_admin(
-        &self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()>,
-        pages: impl AdminPages,
-    ) {
-        let edge = Arc::clone(&self.edge);
-        let limits = ServerLimits {
-            connections: ADMIN_CONNECTIONS,
-            ..self.limits
-        };
-        let handler =
-            move |peer, request| admin::answer(Arc::clone(&edge), pages.clone(), peer, request);
-        server::run(listener, limits, shutdown, handler).await;
-    }
-
-    /// Whether `/readyz` says yes. A new gateway is ready.
-    pub fn set_ready(&self, ready: bool) {
-        self.edge.health.set_ready(ready);
-    }
-
-    /// Asks the components again what they offer. Without this it is asked at the first read of
-    /// `/openapi.json` and then kept; call it after a component was swapped.
-    pub async fn refresh_openapi(&self) {
-        let tenant = self.edge.tenants.default_tenant();
-        let id = RequestId::new();
-        let edge = &self.edge;
-        edge.catalogue
-            .refresh(&edge.components, &edge.routes, &tenant, &id.text)
-            .await;
-    }
-}
-
-// === impl Edge ===
-
-impl<C: Components> Edge<C> {
     /// `/openapi.json`.
     pub(crate) async fn openapi(&self, tenant: &Arc<str>, request_id: &Arc<str>) -> Response<Body> {
         let document = self
@@ -196,7 +241,7 @@ impl<C: Components> Edge<C> {
 
     /// `/health`.
     pub(crate) fn health_in_detail(&self) -> Response<Body> {
-        self.health
-            .detail(&self.name, &self.version, self.components.health())
+        let health = &self.lasting.health;
+        health.detail(&self.name, &self.version, self.components.health())
     }
 }

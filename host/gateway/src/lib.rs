@@ -34,4 +34,4 @@ pub use admin::AdminPages;
 pub use components::{Components, RevocationListener};
 pub use config::GatewayConfig;
 pub use error::GatewayError;
-pub use gateway::Gateway;
+pub use gateway::{Gateway, Next};

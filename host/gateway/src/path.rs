@@ -50,9 +50,10 @@ pub(crate) async fn answer<C: Components>(
     let is_head = request.method() == Method::HEAD;
 
     // Access log and metrics. Above all that can refuse, so that every request counts.
-    let mut record = edge
-        .series
-        .begin(request.method(), request.uri(), Arc::clone(&id.text));
+    let mut record =
+        edge.lasting
+            .series
+            .begin(request.method(), request.uri(), Arc::clone(&id.text));
 
     // Panics. Below the record, so that they are counted; above the rest, so that none ends the
     // connection and the requests that share it.
@@ -92,12 +93,12 @@ async fn inside<C: Components>(
     headers::drop_reserved(&mut parts.headers);
 
     // Addresses that nobody below should have to think about.
-    if let Err(refusal) = acceptable(&parts, edge.max_uri_bytes) {
+    if let Err(refusal) = acceptable(&parts, edge.lasting.max_uri_bytes) {
         return refusal.into_response(request_id);
     }
 
     // Tenant. Above all that has data: users, routes and limits are the tenant's.
-    let tenant = match edge.tenants.resolve(&parts) {
+    let tenant = match edge.lasting.tenants.resolve(&parts) {
         Ok(tenant) => tenant,
         Err(refusal) => return refusal.into_response(request_id),
     };
@@ -105,7 +106,11 @@ async fn inside<C: Components>(
     let mut exchange = Exchange {
         request_id,
         peer,
-        client: client_address(peer.address.ip(), &parts.headers, &edge.trusted_proxies),
+        client: client_address(
+            peer.address.ip(),
+            &parts.headers,
+            &edge.lasting.trusted_proxies,
+        ),
         tenant,
         record,
         allowance: None,
@@ -313,12 +318,14 @@ async fn own_page<C: Components>(
     match builtin {
         Builtin::Home => Ok(edge.home.page(&parts.headers)),
         Builtin::Docs => edge
+            .lasting
             .docs
             .file(parts.uri.path())
             .ok_or_else(Refusal::not_found),
         Builtin::OpenApi => Ok(edge.openapi(&exchange.tenant, exchange.request_id).await),
         Builtin::Healthz => Ok(crate::health::plain("ok\n")),
         Builtin::Readyz => edge
+            .lasting
             .health
             .ready()
             .map(|()| crate::health::plain("ready\n")),

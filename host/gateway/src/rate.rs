@@ -67,6 +67,14 @@ impl Limiter {
         }
     }
 
+    /// What it was made with.
+    pub(crate) fn rate(&self) -> RateLimit {
+        RateLimit {
+            per_second: self.per_second,
+            burst: self.burst,
+        }
+    }
+
     /// Takes one request from the payer's bucket.
     pub(crate) fn take(&self, payer: &Payer) -> (Allowance, Result<(), Refusal>) {
         if self.since_sweep.fetch_add(1, Ordering::Relaxed) == SWEEP_EVERY {

@@ -121,6 +121,11 @@ impl AllowedHosts {
         Ok(resolved)
     }
 
+    /// The entries as the manifest writes them.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.text.as_str())
+    }
+
     /// Whether nothing is allowed.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -6,6 +6,7 @@
 
 mod app;
 mod collection;
+mod deployed;
 mod document;
 mod error;
 mod grant;

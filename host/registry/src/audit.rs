@@ -35,6 +35,8 @@ pub enum Actor {
     Operator(String),
     /// An administrator, by user id.
     User(String),
+    /// The host itself, for example where a health gate was not passed.
+    Host,
 }
 
 /// What became of a change.
@@ -74,7 +76,7 @@ pub struct Entry {
     pub id: String,
     /// RFC 3339.
     pub at: String,
-    /// `owner`, `operator:NAME`, or `user:usr_...`.
+    /// `owner`, `operator:NAME`, `user:usr_...`, or `host`.
     pub actor: String,
     /// For example `tenant.create`.
     pub action: String,
@@ -280,6 +282,7 @@ impl fmt::Display for Actor {
             Self::Owner => f.write_str("owner"),
             Self::Operator(name) => write!(f, "operator:{name}"),
             Self::User(id) => write!(f, "user:{id}"),
+            Self::Host => f.write_str("host"),
         }
     }
 }

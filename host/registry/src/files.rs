@@ -77,6 +77,16 @@ impl Files {
         reading.map_err(|error| error.to_string())?
     }
 
+    /// Where the bytes of this hash lie.
+    pub(crate) fn path(&self, sha256: &str) -> PathBuf {
+        file(&self.folder, sha256)
+    }
+
+    /// As [`Files::read`], for a thread that may wait.
+    pub(crate) fn read_now(&self, sha256: &str) -> Result<Vec<u8>, String> {
+        check_bytes(&file(&self.folder, sha256), sha256)
+    }
+
     /// What is wrong with the file at first sight: whether it is there, as long as it must be.
     pub(crate) fn glance(&self, sha256: &str, bytes: u64) -> Result<(), String> {
         let path = file(&self.folder, sha256);

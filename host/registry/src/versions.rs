@@ -8,7 +8,7 @@ use sbd_storage::Database;
 use sbd_storage::rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many versions of a component are kept, counted from the newest; and the active one, however
@@ -42,7 +42,8 @@ pub struct Version {
     pub sha256: String,
     /// How many bytes.
     pub bytes: u64,
-    /// The component's tables of the manifest it came with, as TOML; not looked into here.
+    /// The manifest it came with, as TOML, of which its own tables count; empty: those of the
+    /// application's manifest. Not looked into here.
     pub manifest: String,
     /// RFC 3339.
     pub deployed_at: String,
@@ -76,7 +77,7 @@ pub struct NewVersion {
     pub component: String,
     /// Its bytes, as [`Versions::store`] has stored them.
     pub wasm: StoredWasm,
-    /// The component's tables of the manifest it comes with, as TOML.
+    /// The manifest it comes with, as TOML; empty: the application's.
     pub manifest: String,
     /// Who deploys it.
     pub by: Actor,
@@ -219,6 +220,20 @@ impl Versions {
         read.map_err(|reason| version.damaged(reason))
     }
 
+    /// Where the bytes of a version lie.
+    pub fn path(&self, version: &Version) -> PathBuf {
+        self.files.path(&version.sha256)
+    }
+
+    /// As [`Versions::read`], for a thread that may wait.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn read_now(&self, version: &Version) -> Result<Vec<u8>, Error> {
+        let read = self.files.read_now(&version.sha256);
+        read.map_err(|reason| version.damaged(reason))
+    }
+
     async fn examine(&self, thoroughly: bool) -> Result<Vec<Error>, Error> {
         let mut damaged = Vec::new();
         for version in self.select("TRUE", None).await? {
@@ -233,7 +248,11 @@ impl Versions {
         Ok(damaged)
     }
 
-    async fn sweep(&self) -> Result<(), Error> {
+    /// Removes the files that no version names and that nobody holds as [`StoredWasm`].
+    ///
+    /// # Errors
+    /// [`Error::Files`], [`Error::Storage`].
+    pub async fn sweep(&self) -> Result<(), Error> {
         let wanted = self.database.read(|connection| {
             let mut select = connection.prepare("SELECT DISTINCT sha256 FROM versions")?;
             let wanted = select.query_map([], |row| row.get(0))?;

@@ -46,6 +46,14 @@ pub enum Error {
         /// What to add.
         line: String,
     },
+    /// A component does not start, or says that it is not well.
+    #[error("component `{component}` is not well: {reason}")]
+    Unwell {
+        /// The component.
+        component: String,
+        /// What became of the attempt.
+        reason: String,
+    },
     /// A capability could not be set up.
     #[error("{capability}: {reason}")]
     Capability {

@@ -1,17 +1,20 @@
 //! The wasm host: engine, compile cache, grants, instance pools and service chaining.
 //!
-//! Whoever embeds it loads an application once ([`Runtime::start`]) and then sends it requests
-//! ([`Runtime::invoke`]). wasmtime and its `wasi` crates are an affair of this crate alone.
+//! Whoever embeds it starts an application ([`Runtime::start`]), sends it requests
+//! ([`Application::invoke`]) and puts another one in its place while it runs ([`Runtime::switch`]). wasmtime and its `wasi` crates are an affair of this crate alone.
 
 mod answer;
+mod application;
 pub mod body;
 mod caller;
 mod compile_cache;
+mod component;
 mod declarations;
 mod egress;
 mod engine;
 mod error;
 mod failures;
+mod gate;
 mod grants;
 mod http;
 mod instance;
@@ -22,38 +25,41 @@ mod origin;
 mod outgoing;
 mod pool;
 mod reserved;
+mod swap;
 mod tenant;
 mod worker;
 
+pub use application::{Application, Changes, Definition, ReadSource};
 pub use body::Body;
 pub use caller::{CALLER, Caller, CallerError, CallerSeal, Principal};
 pub use compile_cache::CompileCacheStats;
 pub use egress::Resolve;
 pub use error::{Error, InvokeError};
+pub use gate::{Gate, Verdict};
 pub use limit::{Limit, OverLimit};
 pub use reserved::is_reserved;
 pub use sbd_storage::Options as StorageOptions;
 
 use ::http::uri::{Authority, PathAndQuery};
 use ::http::{HeaderValue, Request, Response, Uri, header};
+use application::Snapshot;
+use arc_swap::ArcSwap;
 use compile_cache::CompileCache;
+use component::LoadedComponent;
 use egress::{Reaches, SystemResolver};
 use engine::{Clock, Turns};
-use instance::State;
-use origin::{Chain, Passage};
+use origin::Passage;
 use outgoing::{INTERNAL_SCHEME, drop_platform_headers};
 use sbd_keys::{FileKeyring, HostSecret};
-use sbd_manifest::{AllowedHosts, App, Component as Declared};
 use sbd_passwords::Hasher;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tenant::{Place, Tenant};
 use tokio::time::Instant;
 use wasmtime::Engine;
-use wasmtime_wasi_http::handler::ProxyPre;
 
 /// How often expired documents are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -64,17 +70,10 @@ const CLOSING: Duration = Duration::from_secs(60);
 /// The header by which the auth component says which sessions have ended.
 const REVOKED: &str = "sbd-revoked";
 
-/// Reads a component's file, given the `source` of its manifest entry.
-pub type ReadSource = Box<dyn Fn(&Path) -> std::io::Result<Vec<u8>> + Send + Sync>;
-
 /// What the runtime needs besides the application.
 pub struct Settings {
     /// The folder that holds everything: tenants, keys, compiled components.
     pub data_dir: PathBuf,
-    /// Where components come from: files, or the bundle in the binary.
-    pub read_source: ReadSource,
-    /// Values of the application's variables, already resolved, by component.
-    pub variables: HashMap<String, BTreeMap<String, String>>,
     /// How tenant databases are opened.
     pub storage: sbd_storage::Options,
     /// How passwords are hashed.
@@ -121,11 +120,11 @@ pub struct Stats {
 type Observer = Box<dyn Fn(&str, &[String]) + Send + Sync>;
 
 pub(crate) struct Inner {
-    app: Arc<App>,
     engine: Engine,
     clock: Clock,
     turns: Turns,
-    components: HashMap<Arc<str>, LoadedComponent>,
+    /// What is served now.
+    current: ArcSwap<Snapshot>,
     tenants: RwLock<HashMap<Arc<str>, Arc<Place>>>,
     tenant_idle: Duration,
     compile_cache: CompileCache,
@@ -138,20 +137,10 @@ pub(crate) struct Inner {
     revoked: RwLock<Vec<Observer>>,
 }
 
-pub(crate) struct LoadedComponent {
-    declared: Declared,
-    proxy: Arc<ProxyPre<State>>,
-    allowed: Arc<AllowedHosts>,
-    variables: Arc<BTreeMap<String, String>>,
-    stores: Arc<BTreeSet<String>>,
-    environment: Arc<[(String, String)]>,
-    instances: Arc<AtomicUsize>,
-}
-
 /// A call with its caller sealed, as it travels between components.
 pub(crate) struct Chained {
     tenant: Arc<str>,
-    component: Arc<str>,
+    component: Arc<LoadedComponent>,
     passage: Passage,
 }
 
@@ -163,8 +152,8 @@ impl Runtime {
     ///
     /// # Errors
     /// The first thing that is wrong, with what to do about it.
-    pub async fn start(app: Arc<App>, settings: Settings) -> Result<Self, Error> {
-        let loading = tokio::task::spawn_blocking(move || Inner::load(app, settings));
+    pub async fn start(definition: Definition, settings: Settings) -> Result<Self, Error> {
+        let loading = tokio::task::spawn_blocking(move || Inner::load(&definition, settings));
         let inner = loading
             .await
             .map_err(|error| Error::Engine(error.to_string()))??;
@@ -174,9 +163,12 @@ impl Runtime {
             loop {
                 tokio::time::sleep(SWEEP).await;
                 let Some(inner) = swept.upgrade() else { return };
+                let served = inner.current.load_full();
                 for place in inner.places() {
                     if let Some(tenant) = place.tenant.get() {
                         tenant.sweep().await;
+                        // Late requests to a version that was replaced.
+                        tenant.settle(&served).await;
                     }
                 }
             }
@@ -195,9 +187,12 @@ impl Runtime {
         Ok(Self { inner })
     }
 
-    /// The application.
-    pub fn app(&self) -> &Arc<App> {
-        &self.inner.app
+    /// What is served now.
+    pub fn application(&self) -> Application {
+        Application {
+            runtime: Arc::clone(&self.inner),
+            snapshot: self.inner.current.load_full(),
+        }
     }
 
     /// Opens a tenant now instead of at its first request.
@@ -257,72 +252,12 @@ impl Runtime {
         removed.extend(keys.map_err(|error| Error::capability("keys", &error))?);
         Ok(removed)
     }
-
-    /// Sends a request to a component. Headers that begin with `sbd-` are replaced by the host's.
-    ///
-    /// # Errors
-    /// When there is no answer; see [`InvokeError`]. An error status of the component is an answer.
-    pub async fn invoke(
-        &self,
-        call: Call,
-        mut request: Request<Body>,
-    ) -> Result<Response<Body>, InvokeError> {
-        drop_platform_headers(request.headers_mut());
-        let caller = call
-            .caller
-            .as_ref()
-            .and_then(|principal| principal.sealed(&self.inner.seal));
-        let component = self
-            .inner
-            .components
-            .get(&call.component)
-            .ok_or_else(|| InvokeError::UnknownComponent(call.component.to_string()))?;
-        let limits = &component.declared.settings.limits;
-        let passage = Passage {
-            request_id: call.request_id,
-            caller,
-            depth: 0,
-            chain: Arc::new(Chain::new(limits.calls, limits.call_depth)),
-        };
-        let chained = Chained {
-            tenant: call.tenant,
-            component: call.component,
-            passage,
-        };
-        self.inner.invoke(chained, request).await
-    }
-
-    /// Hears of sessions that the auth component has ended, by tenant.
-    pub fn on_revoked(&self, observer: impl Fn(&str, &[String]) + Send + Sync + 'static) {
-        if let Ok(mut observers) = self.inner.revoked.write() {
-            observers.push(Box::new(observer));
-        }
-    }
-
-    /// Figures of this moment.
-    pub fn stats(&self) -> Stats {
-        let instances = self.inner.components.iter();
-        Stats {
-            instances: instances
-                .map(|(id, component)| {
-                    (id.to_string(), component.instances.load(Ordering::Relaxed))
-                })
-                .collect(),
-            compile_cache: self.inner.compile_cache.stats(),
-            tenants: self
-                .inner
-                .places()
-                .iter()
-                .filter(|place| place.tenant.initialized())
-                .count(),
-        }
-    }
 }
 
 // === impl Inner ===
 
 impl Inner {
-    fn load(app: Arc<App>, settings: Settings) -> Result<Self, Error> {
+    fn load(definition: &Definition, settings: Settings) -> Result<Self, Error> {
         let data_dir = settings.data_dir;
         let secrets = data_dir.join("keyring").join("host");
         let secret = |name| {
@@ -333,33 +268,17 @@ impl Inner {
             engine::engine().map_err(|error| Error::Engine(format!("{error:#}")))?;
         let compile_cache =
             CompileCache::open(data_dir.join("compiled"), secret("compile-cache")?.bytes())?;
-        let mut components = HashMap::new();
-        for declared in app.components.values() {
-            let variables = settings
-                .variables
-                .get(declared.id.as_str())
-                .cloned()
-                .unwrap_or_default();
-            let component = LoadedComponent::load(
-                &engine,
-                &compile_cache,
-                declared,
-                variables,
-                &settings.read_source,
-            )?;
-            components.insert(Arc::from(declared.id.as_str()), component);
-        }
+        let served = Snapshot::load(&engine, &compile_cache, definition, None)?;
         let keyring = FileKeyring::open(data_dir.join("keyring").join("tenants"), settings.keys)
             .map_err(|error| Error::capability("keys", &error))?;
         let passwords = Hasher::new(settings.passwords)
             .map_err(|error| Error::capability("passwords", &error))?;
         Ok(Self {
             seal: CallerSeal::new(secret("caller")?.bytes()),
-            app,
             engine,
             clock,
             turns: Turns::new(tokio::runtime::Handle::current().metrics().num_workers()),
-            components,
+            current: ArcSwap::from_pointee(served),
             tenants: RwLock::default(),
             tenant_idle: settings.tenant_idle,
             compile_cache,
@@ -374,6 +293,23 @@ impl Inner {
             data_dir,
             revoked: RwLock::default(),
         })
+    }
+
+    fn stats(&self, application: &Snapshot) -> Stats {
+        let instances = application.components.iter();
+        Stats {
+            instances: instances
+                .map(|(id, component)| {
+                    (id.to_string(), component.instances.load(Ordering::Relaxed))
+                })
+                .collect(),
+            compile_cache: self.compile_cache.stats(),
+            tenants: self
+                .places()
+                .iter()
+                .filter(|place| place.tenant.initialized())
+                .count(),
+        }
     }
 
     fn places(&self) -> Vec<Arc<Place>> {
@@ -440,19 +376,10 @@ impl Inner {
         count
     }
 
-    /// How much a bucket may hold: as much as the most generous of the components that may open it.
-    fn bucket_bytes(&self, bucket: &str) -> u64 {
-        let opens = |component: &&LoadedComponent| component.stores.contains(bucket);
-        let limits = self.components.values().filter(opens);
-        limits
-            .map(|component| component.declared.settings.limits.stored_bytes.bytes())
-            .max()
-            .unwrap_or_default()
-    }
-
     /// The way of every request to every component, from outside or from another component.
     async fn invoke(
         self: &Arc<Self>,
+        application: &Arc<Snapshot>,
         call: Chained,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
@@ -464,23 +391,23 @@ impl Inner {
             let opening = Box::pin(self.open(&place, &call.tenant));
             opening.await.map_err(unopened)?;
         }
-        let unknown = || InvokeError::UnknownComponent(call.component.to_string());
-        let tenant = place.tenant.get().ok_or_else(unknown)?;
-        let pool = match tenant.pool(&call.component) {
+        let closed =
+            || InvokeError::CannotStart(format!("the tenant `{}` is not open", call.tenant));
+        let tenant = place.tenant.get().ok_or_else(closed)?;
+        let component = &call.component;
+        let pool = match tenant.pool(component) {
             Some(pool) => pool,
             None => {
-                let (id, component) = self
-                    .components
-                    .get_key_value(&call.component)
-                    .ok_or_else(unknown)?;
-                let opening = Box::pin(tenant.open_pool(self, id, component));
+                let opening = Box::pin(tenant.open_pool(self, application, component));
                 opening.await.map_err(unopened)?
             }
         };
         describe(&mut request, &call)?;
-        let mut response = pool.handle(call.passage, request).await?;
+        let answer = pool.handle(call.passage, request).await;
+        component.watch.note(&answer);
+        let mut response = answer?;
         if response.headers().contains_key(REVOKED)
-            && self.app.settings.auth.as_deref() == Some(&*call.component)
+            && application.app.settings.auth.as_deref() == Some(component.declared.id.as_str())
         {
             self.revoke(&call.tenant, response.headers());
         }
@@ -538,36 +465,4 @@ fn describe(request: &mut Request<Body>, call: &Chained) -> Result<(), InvokeErr
             complete.map_err(|error| InvokeError::CannotStart(error.to_string()))?;
     }
     Ok(())
-}
-
-// === impl LoadedComponent ===
-
-impl LoadedComponent {
-    fn load(
-        engine: &Engine,
-        cache: &CompileCache,
-        declared: &Declared,
-        variables: BTreeMap<String, String>,
-        read: &ReadSource,
-    ) -> Result<Self, Error> {
-        let id = declared.id.as_str();
-        let wasm = read(&declared.source).map_err(|error| Error::Source {
-            component: id.to_owned(),
-            path: declared.source.clone(),
-            reason: error.to_string(),
-        })?;
-        let component = cache.load(engine, &wasm).map_err(|error| {
-            Error::not_runnable(id, format!("{}: {error:#}", declared.source.display()))
-        })?;
-        let proxy = grants::link(engine, declared, &component)?;
-        Ok(Self {
-            proxy: Arc::new(proxy),
-            allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
-            variables: Arc::new(variables),
-            stores: Arc::new(declared.key_value_stores.iter().cloned().collect()),
-            environment: declared.environment.clone().into_iter().collect(),
-            instances: Arc::default(),
-            declared: declared.clone(),
-        })
-    }
 }

@@ -1,5 +1,6 @@
 //! What a running request came with and has used so far, found again when its guest calls out.
 
+use crate::application::Snapshot;
 use crate::limit::{Allowance, Limit, OverLimit};
 use http::HeaderValue;
 use sbd_metering::Meter;
@@ -29,6 +30,8 @@ pub(crate) struct Passage {
 /// What one request from outside leads to, over all components that call each other for it.
 #[derive(Debug)]
 pub(crate) struct Chain {
+    /// Whose components they are; `None` where no request has come yet.
+    application: Option<Arc<Snapshot>>,
     /// Calls of other components that are left.
     calls: AtomicUsize,
     /// The longest chain.
@@ -87,12 +90,27 @@ pub(crate) trait OriginsView: Send {
 // === impl Chain ===
 
 impl Chain {
-    pub(crate) fn new(calls: usize, deepest: usize) -> Self {
+    pub(crate) fn new(application: Arc<Snapshot>, calls: usize, deepest: usize) -> Self {
         Self {
+            application: Some(application),
             calls: AtomicUsize::new(calls),
             deepest,
             refused: OnceLock::new(),
         }
+    }
+
+    /// A chain without components, for an instance that starts.
+    fn none() -> Self {
+        Self {
+            application: None,
+            calls: AtomicUsize::new(0),
+            deepest: 0,
+            refused: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn application(&self) -> Option<&Arc<Snapshot>> {
+        self.application.as_ref()
     }
 
     /// Takes one of the calls that are left.
@@ -131,7 +149,7 @@ impl Origin {
             request_id: Arc::from("-"),
             caller: None,
             depth: 0,
-            chain: Arc::new(Chain::new(0, 0)),
+            chain: Arc::new(Chain::none()),
         };
         Self::new(passage, allowance)
     }

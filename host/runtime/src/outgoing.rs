@@ -126,15 +126,21 @@ impl Outgoing {
                 depth,
                 chain: Arc::clone(&passage.chain),
             };
+            // The application that the request from outside arrived at.
+            let application = Arc::clone(
+                passage
+                    .chain
+                    .application()
+                    .ok_or(BodyError::DestinationUnavailable)?,
+            );
+            let component = Arc::clone(application.component(&component)?);
             let chained = Chained {
                 tenant,
                 component,
                 passage,
             };
-            runtime
-                .invoke(chained, request)
-                .await
-                .map_err(BodyError::from)
+            let answer = runtime.invoke(&application, chained, request).await;
+            answer.map_err(BodyError::from)
         }
     }
 

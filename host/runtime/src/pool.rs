@@ -7,6 +7,7 @@
 use crate::InvokeError;
 use crate::answer::bounded;
 use crate::body::Body;
+use crate::component::LoadedComponent;
 use crate::failures::Failures;
 use crate::limit::{Allowance, Limit};
 use crate::origin::{Origin, Passage};
@@ -25,6 +26,7 @@ const RETRY: Duration = Duration::from_millis(5);
 
 /// The instances of one component for one tenant.
 pub(crate) struct Pool {
+    component: Arc<LoadedComponent>,
     handler: ProxyHandler<Blueprint>,
     allowance: Arc<Allowance>,
     failures: Arc<Failures>,
@@ -40,9 +42,10 @@ struct Waiting<'a>(&'a AtomicUsize);
 // === impl Pool ===
 
 impl Pool {
-    pub(crate) fn new(blueprint: Blueprint) -> Self {
+    pub(crate) fn new(blueprint: Blueprint, component: Arc<LoadedComponent>) -> Self {
         let allowance = Arc::clone(&blueprint.allowance);
         Self {
+            component,
             permits: Arc::new(Semaphore::new(allowance.limits.concurrency)),
             waiting: AtomicUsize::new(0),
             failures: Arc::clone(&blueprint.failures),
@@ -51,6 +54,11 @@ impl Pool {
             handler: ProxyHandler::new(blueprint),
             allowance,
         }
+    }
+
+    /// What these are instances of.
+    pub(crate) fn component(&self) -> &LoadedComponent {
+        &self.component
     }
 
     /// Lets running requests finish, and instances without any end.

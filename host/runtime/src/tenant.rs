@@ -1,5 +1,7 @@
 //! One tenant at run time: its database, and its instances of the components that it uses.
 
+use crate::application::Snapshot;
+use crate::component::LoadedComponent;
 use crate::egress::Egress;
 use crate::engine::Clock;
 use crate::failures::Failures;
@@ -7,7 +9,7 @@ use crate::instance::Capabilities;
 use crate::limit::Allowance;
 use crate::pool::Pool;
 use crate::worker::Blueprint;
-use crate::{Error, Inner, LoadedComponent};
+use crate::{Error, Inner};
 use arc_swap::ArcSwap;
 use sbd_cache::{CacheCtx, MemoryBackend};
 use sbd_config::ConfigCtx;
@@ -34,8 +36,8 @@ pub(crate) struct Place {
 /// A tenant that has been opened.
 pub(crate) struct Tenant {
     name: Arc<str>,
-    /// Made as they are first used: most tenants use few components.
-    pools: ArcSwap<HashMap<Arc<str>, Arc<Pool>>>,
+    /// By the component's revision. Made as they are first used: most tenants use few components.
+    pools: ArcSwap<HashMap<u64, Arc<Pool>>>,
     opening: Mutex<()>,
     documents: Arc<SqliteDocuments>,
     keyvalue: Arc<SqliteBackend>,
@@ -82,50 +84,69 @@ impl Tenant {
     }
 
     /// The instances of a component, if it has been used before.
-    pub(crate) fn pool(&self, component: &str) -> Option<Arc<Pool>> {
-        self.pools.load().get(component).cloned()
+    pub(crate) fn pool(&self, component: &LoadedComponent) -> Option<Arc<Pool>> {
+        self.pools.load().get(&component.revision).cloned()
+    }
+
+    /// Whether a component of this name has been used before, in whatever version.
+    pub(crate) fn uses(&self, id: &str) -> bool {
+        let pools = self.pools.load();
+        let mut components = pools.values().map(|pool| pool.component());
+        components.any(|component| component.declared.id.as_str() == id)
     }
 
     /// Prepares a component for this tenant: its collections, what it may keep, its pool.
     pub(crate) async fn open_pool(
         &self,
         runtime: &Arc<Inner>,
-        id: &Arc<str>,
-        component: &LoadedComponent,
+        application: &Snapshot,
+        component: &Arc<LoadedComponent>,
     ) -> Result<Arc<Pool>, Error> {
         let _alone = self.opening.lock().await;
-        if let Some(pool) = self.pool(id) {
+        if let Some(pool) = self.pool(component) {
             return Ok(pool);
         }
-        self.configure(runtime, id, component).await?;
-        let pool = Arc::new(self.make_pool(runtime, id, component));
+        self.configure(application, component).await?;
+        let pool = Arc::new(self.make_pool(runtime, component));
         let mut pools = HashMap::clone(&self.pools.load());
-        pools.insert(Arc::clone(id), Arc::clone(&pool));
+        pools.insert(component.revision, Arc::clone(&pool));
         self.pools.store(Arc::new(pools));
         Ok(pool)
     }
 
-    /// Brings what the tenant keeps for a component in line with the manifest.
+    /// Brings what the tenant keeps for a component in line with the manifest. What other versions
+    /// have that still answer requests stays.
     async fn configure(
         &self,
-        runtime: &Inner,
-        id: &str,
+        application: &Snapshot,
         component: &LoadedComponent,
     ) -> Result<(), Error> {
+        let id = component.declared.id.as_str();
         let refused = |error: sbd_documents::Error| {
             Error::capability("documents", &format!("component `{id}`: {error}"))
         };
-        let declarations = crate::declarations::collections(&component.declared.settings);
+        let mut settings = component.declared.settings.clone();
+        for other in self.others(component) {
+            for (name, collection) in &other.component().declared.settings.collections {
+                let collections = &mut settings.collections;
+                collections
+                    .entry(name.clone())
+                    .or_insert_with(|| collection.clone());
+            }
+        }
+        let declarations = crate::declarations::collections(&settings);
         let configured = self.documents.configure(id, &declarations);
         configured.await.map_err(refused)?;
-        let limits = &component.declared.settings.limits;
+        let limits = &settings.limits;
         let quota = Quota {
             documents: limits.stored_documents as u64,
             bytes: limits.stored_bytes.bytes(),
         };
         self.documents.allow(id, quota).await.map_err(refused)?;
         for bucket in component.stores.iter() {
-            let allowed = self.keyvalue.allow(bucket, runtime.bucket_bytes(bucket));
+            let allowed = self
+                .keyvalue
+                .allow(bucket, application.bucket_bytes(bucket));
             allowed
                 .await
                 .map_err(|error| Error::capability("keyvalue", &error))?;
@@ -133,7 +154,66 @@ impl Tenant {
         Ok(())
     }
 
-    fn make_pool(&self, runtime: &Arc<Inner>, id: &Arc<str>, component: &LoadedComponent) -> Pool {
+    /// The pools of a component's other versions.
+    fn others(&self, component: &LoadedComponent) -> Vec<Arc<Pool>> {
+        let pools = self.pools.load();
+        let others = pools.values().filter(|pool| {
+            let other = pool.component();
+            other.declared.id == component.declared.id && other.revision != component.revision
+        });
+        others.cloned().collect()
+    }
+
+    /// Lets the instances of what is not served any more end, and forgets the pools that have none
+    /// left. Answers how many are left.
+    pub(crate) async fn settle(&self, served: &Snapshot) -> usize {
+        let is_old = |pool: &Arc<Pool>| !served.has(pool.component());
+        if !self.pools.load().values().any(is_old) {
+            return 0;
+        }
+        let _alone = self.opening.lock().await;
+        let mut pools = HashMap::clone(&self.pools.load());
+        let mut gone = Vec::new();
+        pools.retain(|_, pool| {
+            if !is_old(pool) {
+                return true;
+            }
+            pool.retire();
+            // One in the map, one in the copy: nobody is on the way to it.
+            let is_over = pool.instances() == 0 && Arc::strong_count(pool) == 2;
+            if is_over {
+                gone.push(Arc::clone(pool));
+            }
+            !is_over
+        });
+        let left = pools.values().filter(|pool| is_old(pool)).count();
+        if gone.is_empty() {
+            return left;
+        }
+        self.pools.store(Arc::new(pools));
+        for pool in gone {
+            self.forget_collections(served, pool.component()).await;
+        }
+        left
+    }
+
+    /// Takes from the component what only a version had that is gone.
+    async fn forget_collections(&self, served: &Snapshot, gone: &LoadedComponent) {
+        let id = gone.declared.id.as_str();
+        let Some(component) = served.components.get(id) else {
+            return;
+        };
+        let (old, new) = (&gone.declared.settings, &component.declared.settings);
+        if old.collections == new.collections || self.pool(component).is_none() {
+            return;
+        }
+        if let Err(error) = self.configure(served, component).await {
+            tracing::warn!(tenant = &*self.name, component = id, %error, "collections of an old version stay until the tenant is opened again");
+        }
+    }
+
+    fn make_pool(&self, runtime: &Arc<Inner>, component: &Arc<LoadedComponent>) -> Pool {
+        let id: &Arc<str> = &Arc::from(component.declared.id.as_str());
         let capabilities = Capabilities {
             documents: DocumentsCtx::new(self.documents.clone(), Arc::clone(id)),
             keyvalue: opens_keyvalue(&self.keyvalue, id, &component.stores),
@@ -150,7 +230,7 @@ impl Tenant {
         );
         let failures = Failures::new(limits.failures);
         let allowance = Allowance::new(Arc::clone(&self.name), Arc::clone(id), limits);
-        Pool::new(Blueprint {
+        let blueprint = Blueprint {
             engine: runtime.engine.clone(),
             clock: runtime.clock.clone(),
             turns: runtime.turns.clone(),
@@ -164,7 +244,8 @@ impl Tenant {
             own_instances: Arc::default(),
             failures: Arc::new(failures),
             retired: Arc::default(),
-        })
+        };
+        Pool::new(blueprint, Arc::clone(component))
     }
 
     /// Lets instances without work end.

@@ -1,90 +1,165 @@
-//! The application to serve: the one in the binary, or the one that `--app` names.
+//! The application to serve: the one in the binary, or the one that `--app` names; with what was
+//! deployed to this data directory in place of components of the same names.
 
 use crate::bundle;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
-use sbd_manifest::{App, ByteSize, LoadOptions};
-use sbd_runtime::{ReadSource, Runtime};
+use sbd_manifest::{App, ByteSize, LoadOptions, Loaded};
+use sbd_registry::{Version, Versions};
+use sbd_runtime::{Definition, ReadSource};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A manifest that has been read, and where its components are.
-pub(crate) struct Application {
-    pub(crate) app: Arc<App>,
-    read_source: ReadSource,
-    variables: HashMap<String, BTreeMap<String, String>>,
+/// Where the application comes from, to be read whenever it may have changed.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// A manifest; `None`: the one in the binary.
+    manifest: Option<PathBuf>,
+    /// Values given for its variables, by `[variables]` and by the environment.
+    given: BTreeMap<String, String>,
+    environment: Environment,
 }
 
-// === impl Application ===
+// === impl Origin ===
 
-impl Application {
-    /// Reads the manifest and resolves its variables.
+impl Origin {
+    pub(crate) fn new(settings: &Settings, environment: &Environment) -> Self {
+        let path = settings.text("app");
+        Self {
+            manifest: (!path.is_empty()).then(|| PathBuf::from(path)),
+            given: settings.variables.clone(),
+            environment: environment.clone(),
+        }
+    }
+
+    /// Reads the manifest, puts what was deployed into it, and resolves its variables.
     ///
     /// # Errors
     /// A wrong manifest, with file, line and fix; a required variable without a value.
-    pub(crate) fn read(settings: &Settings, environment: &Environment) -> anyhow::Result<Self> {
-        let options = LoadOptions::default();
-        let path = settings.text("app");
-        let (loaded, read_source): (_, ReadSource) = if path.is_empty() {
-            let Some(text) = bundle::manifest() else {
-                bail!(
-                    "this binary carries no application: build it with `cargo xtask build`, or name a manifest with --app spin.toml"
-                );
-            };
-            (
-                App::parse(text, "spin.toml", Path::new(""), &options)?,
-                Box::new(bundle::read),
-            )
-        } else {
-            (
-                App::load(Path::new(path), &options)?,
-                Box::new(|source| std::fs::read(source)),
-            )
-        };
-        for warning in &loaded.warnings {
+    pub(crate) fn read(
+        &self,
+        versions: &Versions,
+        active: &[Version],
+    ) -> anyhow::Result<Definition> {
+        let Loaded { mut app, warnings } = self.load()?;
+        for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        let mut app = loaded.app;
-        let values = variable_values(&app, settings, environment);
+        let mut deployed = HashMap::new();
+        for version in active {
+            let path = versions.path(version);
+            adopt(&mut app, version, &path)?;
+            deployed.insert(path, version.clone());
+        }
+        let values = self.values(&app);
         let variables = app.resolve(&values)?;
         let variables = variables
             .into_iter()
             .map(|(id, values)| (id.to_string(), values))
             .collect();
-        Ok(Self {
+        Ok(Definition {
             app: Arc::new(app),
-            read_source,
+            read_source: self.reader(versions.clone(), deployed),
             variables,
         })
     }
 
-    /// Loads every component: compiles, checks grants, links.
+    /// The manifest alone.
     ///
     /// # Errors
-    /// The first component that cannot run here, with what to do about it.
-    pub(crate) async fn start(
-        self,
-        settings: &Settings,
-        data_dir: &Path,
-    ) -> anyhow::Result<Runtime> {
-        let runtime = sbd_runtime::Settings {
-            data_dir: data_dir.to_owned(),
-            read_source: self.read_source,
-            variables: self.variables,
-            storage: storage_options(settings)?,
-            passwords: sbd_passwords::Settings {
-                algorithm: settings.parse("password_algorithm")?,
-                ..Default::default()
-            },
-            keys: sbd_keys::Settings {
-                algorithm: settings.parse("token_algorithm")?,
-            },
-            tenant_idle: settings.duration("tenant_idle")?,
-            resolver: None,
-        };
-        Ok(Runtime::start(self.app, runtime).await?)
+    /// Everything that is wrong with it, with lines and fixes.
+    pub(crate) fn load(&self) -> anyhow::Result<Loaded> {
+        let options = LoadOptions::default();
+        match &self.manifest {
+            Some(path) => Ok(App::load(path, &options)?),
+            None => {
+                let Some(text) = bundle::manifest() else {
+                    bail!(
+                        "this binary carries no application: build it with `cargo xtask build`, or name a manifest with --app spin.toml"
+                    );
+                };
+                Ok(App::parse(text, "spin.toml", Path::new(""), &options)?)
+            }
+        }
     }
+
+    fn reader(&self, versions: Versions, deployed: HashMap<PathBuf, Version>) -> ReadSource {
+        let is_bundle = self.manifest.is_none();
+        Box::new(move |source| match deployed.get(source) {
+            Some(version) => versions.read_now(version).map_err(io::Error::other),
+            None if is_bundle => bundle::read(source),
+            None => std::fs::read(source),
+        })
+    }
+
+    /// Values for the application's variables: the environment (as Spin names them), then the file's
+    /// `[variables]`.
+    fn values(&self, app: &App) -> BTreeMap<String, String> {
+        let mut values = self.given.clone();
+        for name in app.variables.keys() {
+            let variable = format!("SPIN_VARIABLE_{}", name.to_uppercase());
+            if let Some(value) = self.environment.get(&variable) {
+                values.insert(name.clone(), value.clone());
+            }
+        }
+        values
+    }
+}
+
+/// Puts a deployed version in place of the component of its name.
+fn adopt(app: &mut App, version: &Version, path: &Path) -> anyhow::Result<()> {
+    let id = version.component.as_str();
+    if version.manifest.is_empty() {
+        let Some((key, component)) = app.components.get_key_value(id) else {
+            bail!(
+                "version {} of component `{id}` was deployed without a manifest, and the application declares no such component any more; withdraw it: sbd component withdraw {id}",
+                version.number
+            );
+        };
+        let (key, mut component) = (key.clone(), component.clone());
+        component.source = path.to_owned();
+        app.components.insert(key, component);
+        return Ok(());
+    }
+    let file = match version.number {
+        0 => format!("the manifest of {id}"),
+        number => format!("the manifest of {id} (version {number})"),
+    };
+    let own = App::parse(
+        &version.manifest,
+        &file,
+        Path::new(""),
+        &LoadOptions::default(),
+    )?;
+    for warning in &own.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(app.adopt(&own.app, id, path.to_owned())?)
+}
+
+/// What the runtime needs besides the application.
+///
+/// # Errors
+/// When a setting is wrong.
+pub(crate) fn runtime_settings(
+    settings: &Settings,
+    data_dir: &Path,
+) -> anyhow::Result<sbd_runtime::Settings> {
+    Ok(sbd_runtime::Settings {
+        data_dir: data_dir.to_owned(),
+        storage: storage_options(settings)?,
+        passwords: sbd_passwords::Settings {
+            algorithm: settings.parse("password_algorithm")?,
+            ..Default::default()
+        },
+        keys: sbd_keys::Settings {
+            algorithm: settings.parse("token_algorithm")?,
+        },
+        tenant_idle: settings.duration("tenant_idle")?,
+        resolver: None,
+    })
 }
 
 fn storage_options(settings: &Settings) -> anyhow::Result<sbd_runtime::StorageOptions> {
@@ -94,22 +169,6 @@ fn storage_options(settings: &Settings) -> anyhow::Result<sbd_runtime::StorageOp
         options.max_bytes = Some(size.bytes());
     }
     Ok(options)
-}
-
-/// Values given for the application's variables: the environment (as Spin names them), then the
-/// file's `[variables]`.
-fn variable_values(
-    app: &App,
-    settings: &Settings,
-    environment: &Environment,
-) -> BTreeMap<String, String> {
-    let mut values = settings.variables.clone();
-    for name in app.variables.keys() {
-        if let Some(value) = environment.get(&format!("SPIN_VARIABLE_{}", name.to_uppercase())) {
-            values.insert(name.clone(), value.clone());
-        }
-    }
-    values
 }
 
 /// Makes the data directory, readable by its owner only.

@@ -1,6 +1,6 @@
 //! `sbd check`: everything that can be found wrong without serving.
 
-use crate::application::Application;
+use crate::host::Host;
 use crate::settings::{Environment, Settings};
 use std::net::SocketAddr;
 
@@ -11,13 +11,12 @@ use std::net::SocketAddr;
 pub(crate) async fn command(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
     settings.parse::<SocketAddr>("listen")?;
     settings.parse::<SocketAddr>("admin_listen")?;
-    let application = Application::read(settings, environment)?;
-    let app = application.app.clone();
     // Compiled components and keys go to a folder that is gone afterwards: a check leaves no trace.
     let scratch = std::env::temp_dir().join(format!("sbd-check-{}", std::process::id()));
-    let started = application.start(settings, &scratch).await;
+    let opened = Host::open(settings, environment, &scratch, true).await;
     let _ = std::fs::remove_dir_all(&scratch);
-    started?;
+    let application = opened?.runtime.application();
+    let app = application.app();
     println!("application  {} {}", app.name, app.version);
     for (id, component) in &app.components {
         let grants: Vec<String> = component

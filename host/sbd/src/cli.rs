@@ -14,7 +14,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the application until interrupted.
-    Up(Flags),
+    Up(Up),
     /// Validate manifest, grants and configuration without serving.
     Check(Flags),
     /// Look at the configuration.
@@ -27,6 +27,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TenantCommand,
     },
+    /// Components: deploy another version while the server runs, or go back.
+    Component {
+        #[command(subcommand)]
+        command: ComponentCommand,
+    },
+    /// Serve what the manifest and its files say now, without a pause.
+    Reload(Flags),
     /// Read the account of changes to this server.
     Audit(AuditArgs),
     /// Administrators of this server.
@@ -64,6 +71,71 @@ pub(crate) enum TenantCommand {
     Resume(TenantName),
     /// Delete a tenant and all that is its, for good.
     Delete(TenantDelete),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ComponentCommand {
+    /// List the components that are served.
+    List(Flags),
+    /// Deploy a component and serve it from then on.
+    Deploy(ComponentDeploy),
+    /// List the deployed versions of a component.
+    Versions(ComponentName),
+    /// Serve the version before, or the one of this number.
+    Rollback(ComponentRollback),
+    /// Serve what the application brings along in place of what was deployed.
+    Withdraw(ComponentName),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Leave out everything that was deployed to this data directory.
+    #[arg(long)]
+    pub(crate) safe: bool,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ComponentName {
+    /// The component's name in the manifest.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ComponentDeploy {
+    /// The component's name in the manifest.
+    pub(crate) name: String,
+    /// Its `.wasm` file, or a folder with a `spin.toml` that declares it.
+    #[arg(value_name = "FILE|FOLDER")]
+    pub(crate) path: PathBuf,
+    /// Let it have more than the version that is served.
+    #[arg(long)]
+    pub(crate) grant: bool,
+    /// What there is to say about it.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) note: String,
+    /// Look at so many of its first requests, and roll back if too many fail.
+    #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) gate: Option<u32>,
+    /// So many in a hundred of them may fail.
+    #[arg(long, value_name = "PERCENT", requires = "gate", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..100))]
+    pub(crate) gate_percent: u8,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ComponentRollback {
+    /// The component's name in the manifest.
+    pub(crate) name: String,
+    /// The version to serve; the one before the active one when left out.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) to: Option<u32>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
 }
 
 #[derive(Debug, Args)]
@@ -186,6 +258,19 @@ impl TenantCommand {
             Self::Show(args) | Self::Suspend(args) | Self::Resume(args) => &args.flags,
             Self::Change(args) => &args.flags,
             Self::Delete(args) => &args.flags,
+        }
+    }
+}
+
+// === impl ComponentCommand ===
+
+impl ComponentCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::List(flags) => flags,
+            Self::Deploy(args) => &args.flags,
+            Self::Versions(args) | Self::Withdraw(args) => &args.flags,
+            Self::Rollback(args) => &args.flags,
         }
     }
 }

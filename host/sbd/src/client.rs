@@ -1,9 +1,10 @@
 //! The command line as a client of the admin API: of a server elsewhere, of the one that runs on the
 //! data directory, or, when none runs, of the directory itself.
 
-use crate::application::{Application, make_data_dir};
+use crate::application::make_data_dir;
 use crate::cli::Flags;
 use crate::control::{self, Lock};
+use crate::host::Host;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -11,8 +12,7 @@ use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
-use sbd_admin::{Actor, Admin, Api};
-use sbd_registry::Registry;
+use sbd_admin::{Actor, Api};
 use serde_json::Value;
 
 /// Where the admin API begins.
@@ -65,11 +65,25 @@ impl<'a> Client<'a> {
         body: Option<Value>,
     ) -> anyhow::Result<Value> {
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        self.send(method, path, "application/json", body).await
+    }
+
+    /// As [`Client::ask`], with a body of another type.
+    ///
+    /// # Errors
+    /// The refusal, in words.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Value> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{ROOT}{path}"))
             .header(header::HOST, "sbd")
-            .header(header::CONTENT_TYPE, "application/json");
+            .header(header::CONTENT_TYPE, content_type);
         let (status, bytes) = match &self.elsewhere {
             Some(server) => self.remotely(server, request, body).await?,
             None => {
@@ -123,13 +137,18 @@ impl<'a> Client<'a> {
         let data_dir = self.settings.data_dir();
         make_data_dir(&data_dir)?;
         let _lock = Lock::take(&data_dir)?;
-        let runtime = Application::read(self.settings, self.environment)?
-            .start(self.settings, &data_dir)
-            .await?;
-        let admin = Admin::new(Registry::open(&data_dir).await?, runtime);
-        admin.finish_deletions().await?;
+        let open = |safe| Host::open(self.settings, self.environment, &data_dir, safe);
+        let host = match open(false).await {
+            Ok(host) => host,
+            // Whoever wants to mend what was deployed must be able to.
+            Err(error) => {
+                let host = open(true).await.map_err(|_| error)?;
+                eprintln!("sbd: what was deployed does not start and is left out");
+                host
+            }
+        };
         let request = request.map(axum::body::Body::new);
-        let response = Api::new(admin).respond(Actor::Owner, request).await;
+        let response = Api::new(host.admin).respond(Actor::Owner, request).await;
         let status = response.status();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
         Ok((status, body))

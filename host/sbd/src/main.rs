@@ -7,7 +7,9 @@ mod bundle;
 mod check;
 mod cli;
 mod client;
+mod component;
 mod control;
+mod host;
 mod settings;
 mod tenant;
 mod up;
@@ -42,10 +44,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         .collect();
     let resolve = |flags: &Flags| Settings::resolve(flags, &environment);
     match cli.command {
-        Command::Up(flags) => {
-            let settings = resolve(&flags)?;
+        Command::Up(options) => {
+            let settings = resolve(&options.flags)?;
             start_logs(&settings)?;
-            block_on(up::command(&settings, &environment))
+            block_on(up::command(&options, &settings, &environment))
         }
         Command::Check(flags) => {
             let settings = resolve(&flags)?;
@@ -69,6 +71,16 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = resolve(command.flags())?;
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(tenant::command(command, &client))
+        }
+        Command::Component { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(component::command(command, &client))
+        }
+        Command::Reload(flags) => {
+            let settings = resolve(&flags)?;
+            let client = Client::new(&flags, &settings, &environment)?;
+            block_on(component::reload(&client))
         }
         Command::Audit(args) => {
             let settings = resolve(&args.flags)?;

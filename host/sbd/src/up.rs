@@ -1,8 +1,10 @@
 //! `sbd up`: from settings to a server that answers, and back to silence.
 
 use crate::administrator;
-use crate::application::{Application, make_data_dir};
+use crate::application::make_data_dir;
+use crate::cli::Up;
 use crate::control::{self, Lock};
+use crate::host::Host;
 use crate::settings::{Environment, Settings};
 use anyhow::Context as _;
 use http::{Request, Response};
@@ -10,7 +12,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use sbd_admin::{Actor, Admin, Api};
 use sbd_gateway::{AdminPages, Gateway, GatewayConfig};
-use sbd_registry::{DEFAULT_TENANT, Registry};
+use sbd_registry::DEFAULT_TENANT;
 use sbd_runtime::{Body, Principal, body};
 use sbd_telemetry::Metrics;
 use std::net::SocketAddr;
@@ -24,7 +26,11 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// Whatever keeps it from serving, with what to do about it.
-pub(crate) async fn command(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
+pub(crate) async fn command(
+    options: &Up,
+    settings: &Settings,
+    environment: &Environment,
+) -> anyhow::Result<()> {
     let metrics = Metrics::install()?;
     let data_dir = settings.data_dir();
     make_data_dir(&data_dir)?;
@@ -33,27 +39,29 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
     let admin_listener = bind(settings, "admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
-    let runtime = Application::read(settings, environment)?
-        .start(settings, &data_dir)
-        .await?;
+    let Host {
+        registry,
+        runtime,
+        admin,
+        served,
+    } = Host::open(settings, environment, &data_dir, options.safe).await?;
     runtime.open_tenant(&DEFAULT_TENANT.into()).await?;
-    let registry = Registry::open(&data_dir).await?;
-    let tenants = registry.tenants.clone();
-    let admin = Admin::new(registry, runtime.clone());
-    admin.finish_deletions().await?;
     administrator::from_settings(settings, &admin).await?;
-    let api = Api::new(admin);
+    let api = Api::new(admin.clone());
     let commands = control::listen(&data_dir, &lock, api.clone())?;
     let config = GatewayConfig {
         shutdown_grace: settings.duration("shutdown_grace")?,
-        tenants: Some(tenants),
+        tenants: Some(registry.tenants.clone()),
         ..GatewayConfig::default()
     };
-    let app = Arc::clone(runtime.app());
-    let gateway = Gateway::new(config, runtime, &app)?;
+    let application = runtime.application();
+    let app = Arc::clone(application.app());
+    let gateway = Gateway::new(config, application, &app)?;
+    served.serve_with(gateway.clone());
 
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone())?);
+    tokio::spawn(reload_on_signal(admin)?);
     let (public, admin) = (gateway.clone(), gateway);
     let (stopped, admin_stopped) = (stop.clone(), stop.clone());
     let public = tokio::spawn(async move { public.serve(listener, stopped.cancelled()).await });
@@ -128,6 +136,17 @@ fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<impl Future<Output 
             _ = terminate.recv() => {}
         }
         std::process::exit(130);
+    })
+}
+
+/// SIGHUP: what the manifest says now, as `sbd reload`.
+fn reload_on_signal(admin: Admin) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            // Done or refused, the administration says so in the log.
+            let _ = admin.reload(&Actor::Owner).await;
+        }
     })
 }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 pub struct Launch {
     app: Option<Arc<Application>>,
     environment: Vec<(String, String)>,
+    arguments: Vec<String>,
     cold: bool,
 }
 
@@ -44,6 +45,20 @@ impl Launch {
         self
     }
 
+    /// With one more argument.
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// The application it serves.
+    ///
+    /// # Panics
+    /// When it is the one in the binary.
+    pub fn application(&self) -> &Application {
+        self.app.as_deref().expect("an application of its own")
+    }
+
     /// With nothing compiled in advance, in a data directory that shares nothing with others.
     pub fn cold(mut self) -> Self {
         self.cold = true;
@@ -71,6 +86,7 @@ impl Launch {
             command.arg("--app").arg(app.manifest());
         }
         command
+            .args(&self.arguments)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

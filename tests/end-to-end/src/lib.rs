@@ -17,6 +17,7 @@ mod launch;
 mod raw;
 mod server;
 mod siege;
+mod versioned;
 mod warm;
 
 pub use account::{Account, PASSWORD};
@@ -26,3 +27,4 @@ pub use launch::{Launch, Output, run};
 pub use raw::Reply;
 pub use server::Server;
 pub use siege::Siege;
+pub use versioned::Versioned;

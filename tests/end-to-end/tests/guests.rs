@@ -9,7 +9,7 @@
 
 use futures::future::join_all;
 use reqwest::Body;
-use sbd_tests::{Account, Launch, Server, assert_error, json};
+use sbd_tests::{Account, Launch, Server, Versioned, assert_error, json};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -362,4 +362,11 @@ fn lines(server: &Server) -> Vec<Value> {
         event["component"] == "logger" && event["message"].as_str().unwrap().contains("line-")
     });
     events
+}
+
+#[tokio::test]
+async fn versioned() {
+    let server = Launch::app(Versioned::manifest()).start().await;
+    let answer = server.get("/versioned/version").await;
+    assert_eq!(answer.headers()["x-version"], "0000");
 }

@@ -6,11 +6,12 @@
 mod administrators;
 mod answers;
 mod audit;
+mod components;
 mod tenants;
 
 use crate::Admin;
 use answers::{Failure, with_request_id};
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -48,8 +49,15 @@ impl Api {
             .routes(routes!(tenants::suspend))
             .routes(routes!(tenants::resume))
             .routes(routes!(administrators::create))
+            .routes(routes!(components::list))
+            .routes(routes!(components::versions, components::deploy))
+            .routes(routes!(components::roll_back))
+            .routes(routes!(components::withdraw))
+            .routes(routes!(components::reload))
             .routes(routes!(audit::list))
             .routes(routes!(audit::verify))
+            // Bodies are bounded where they are read.
+            .layer(DefaultBodyLimit::disable())
             .with_state(admin);
         let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
             .nest(ROOT, api)

@@ -1,0 +1,98 @@
+//! A component made ready to start instances: compiled, checked against its grants, linked.
+
+use crate::compile_cache::CompileCache;
+use crate::gate::Watch;
+use crate::instance::State;
+use crate::{Definition, Error, grants};
+use sbd_manifest::{AllowedHosts, Component as Declared};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use wasmtime::Engine;
+use wasmtime_wasi_http::handler::ProxyPre;
+
+/// One component as it is served, until something about it changes.
+pub(crate) struct LoadedComponent {
+    pub(crate) declared: Declared,
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    pub(crate) sha256: String,
+    /// Tells it apart from every other that this process has loaded.
+    pub(crate) revision: u64,
+    pub(crate) proxy: Arc<ProxyPre<State>>,
+    pub(crate) allowed: Arc<AllowedHosts>,
+    pub(crate) variables: Arc<BTreeMap<String, String>>,
+    pub(crate) stores: Arc<BTreeSet<String>>,
+    pub(crate) environment: Arc<[(String, String)]>,
+    /// Instances alive, over all tenants.
+    pub(crate) instances: Arc<AtomicUsize>,
+    pub(crate) watch: Watch,
+}
+
+// === impl LoadedComponent ===
+
+impl LoadedComponent {
+    /// Reads and compiles a component, unless it is the one that is served already. Blocks.
+    pub(crate) fn load(
+        engine: &Engine,
+        cache: &CompileCache,
+        definition: &Definition,
+        declared: &Declared,
+        served: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, Error> {
+        static REVISIONS: AtomicU64 = AtomicU64::new(0);
+
+        let id = declared.id.as_str();
+        let wasm = (definition.read_source)(&declared.source).map_err(|error| Error::Source {
+            component: id.to_owned(),
+            path: declared.source.clone(),
+            reason: error.to_string(),
+        })?;
+        let variables = definition.variables.get(id).cloned().unwrap_or_default();
+        let sha256 = sha256(&wasm);
+        if let Some(served) = served
+            && served.sha256 == sha256
+            && served.is_declared_as(declared)
+            && *served.variables == variables
+        {
+            return Ok(Arc::clone(served));
+        }
+        let component = cache.load(engine, &wasm).map_err(|error| {
+            Error::not_runnable(id, format!("{}: {error:#}", declared.source.display()))
+        })?;
+        let proxy = grants::link(engine, declared, &component)?;
+        Ok(Arc::new(Self {
+            sha256,
+            revision: REVISIONS.fetch_add(1, Ordering::Relaxed),
+            proxy: Arc::new(proxy),
+            allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
+            variables: Arc::new(variables),
+            stores: Arc::new(declared.key_value_stores.iter().cloned().collect()),
+            environment: declared.environment.clone().into_iter().collect(),
+            instances: Arc::default(),
+            watch: Watch::default(),
+            declared: declared.clone(),
+        }))
+    }
+
+    /// Whether another declaration would make the same of the same bytes: where they lie and how they
+    /// are built is of no account.
+    fn is_declared_as(&self, other: &Declared) -> bool {
+        let bare = |declared: &Declared| Declared {
+            source: Default::default(),
+            build: None,
+            ..declared.clone()
+        };
+        bare(&self.declared) == bare(other)
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let mut text = String::with_capacity(64);
+    for byte in digest.as_ref() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,182 @@
+//! Another application in place of the one that is served, without a request that notices.
+//!
+//! Made ready, tried, switched, settled: only the third step changes what is served, and it cannot
+//! fail.
+
+use crate::application::Snapshot;
+use crate::component::LoadedComponent;
+use crate::origin::{Chain, Passage};
+use crate::{Application, Definition, Error, Inner, InvokeError, Runtime, body};
+use http::Request;
+use http_body_util::BodyExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a component that wants to be asked says whether it is well.
+const HEALTH: &str = "/-/health";
+
+/// So much of an unhealthy component's answer is shown.
+const EXCERPT: usize = 300;
+
+/// How often to see what is left of what was replaced.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Runtime {
+    /// Makes an application ready: reads, compiles and links what is different from what is served.
+    /// Nothing of it is served yet.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with what to do about it.
+    pub async fn load(&self, definition: Definition) -> Result<Application, Error> {
+        let inner = Arc::clone(&self.inner);
+        let loading = tokio::task::spawn_blocking(move || {
+            let served = inner.current.load_full();
+            Snapshot::load(
+                &inner.engine,
+                &inner.compile_cache,
+                &definition,
+                Some(&served),
+            )
+        });
+        let snapshot = loading
+            .await
+            .map_err(|error| Error::Engine(error.to_string()))??;
+        Ok(Application {
+            runtime: Arc::clone(&self.inner),
+            snapshot: Arc::new(snapshot),
+        })
+    }
+
+    /// Tries what is different from what is served: every tenant that is open must be able to keep
+    /// what it declares, and in `tenant` it is started and asked `GET /-/health`. A component that has
+    /// no such path is well if it answers at all.
+    ///
+    /// # Errors
+    /// The first that does not start, is not well, or does not fit a tenant's data. What was tried is
+    /// forgotten; the data is as before.
+    pub async fn probe(&self, next: &Application, tenant: &Arc<str>) -> Result<(), Error> {
+        let tried = self.try_changed(next, tenant).await;
+        if tried.is_err() {
+            self.settle();
+        }
+        tried
+    }
+
+    async fn try_changed(&self, next: &Application, tenant: &Arc<str>) -> Result<(), Error> {
+        let served = self.inner.current.load_full();
+        let components = next.snapshot.components.values();
+        for component in components.filter(|component| !served.has(component)) {
+            self.inner.fit(&next.snapshot, component).await?;
+            self.inner.ask(&next.snapshot, component, tenant).await?;
+        }
+        Ok(())
+    }
+
+    /// Serves this application from now on. Requests that run go on with the one they arrived at;
+    /// instances of what is not served any more end when their last answers have.
+    pub fn switch(&self, next: &Application) {
+        self.inner.current.store(Arc::clone(&next.snapshot));
+        self.settle();
+    }
+
+    /// Retires what is not served, until it is gone.
+    fn settle(&self) {
+        let inner = Arc::clone(&self.inner);
+        tokio::spawn(async move {
+            loop {
+                let served = inner.current.load_full();
+                let mut left = 0;
+                for place in inner.places() {
+                    if let Some(tenant) = place.tenant.get() {
+                        left += tenant.settle(&served).await;
+                    }
+                }
+                if left == 0 {
+                    return;
+                }
+                drop(served);
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+    }
+}
+
+impl Inner {
+    /// Prepares a component for the open tenants that use another version of it.
+    async fn fit(
+        self: &Arc<Self>,
+        application: &Snapshot,
+        component: &Arc<LoadedComponent>,
+    ) -> Result<(), Error> {
+        for place in self.places() {
+            let tenant = place.tenant.get();
+            if let Some(tenant) =
+                tenant.filter(|tenant| tenant.uses(component.declared.id.as_str()))
+            {
+                tenant.open_pool(self, application, component).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts an instance and asks whether it is well.
+    async fn ask(
+        self: &Arc<Self>,
+        application: &Arc<Snapshot>,
+        component: &Arc<LoadedComponent>,
+        tenant: &Arc<str>,
+    ) -> Result<(), Error> {
+        let id = component.declared.id.as_str();
+        let unwell = |reason: String| Error::Unwell {
+            component: id.to_owned(),
+            reason,
+        };
+        let place = self.place(tenant)?;
+        self.open(&place, tenant).await?;
+        let Some(open) = place.tenant.get() else {
+            return Err(unwell(format!("the tenant `{tenant}` is not open")));
+        };
+        let pool = open.open_pool(self, application, component).await?;
+        let limits = &component.declared.settings.limits;
+        let chain = Chain::new(Arc::clone(application), limits.calls, limits.call_depth);
+        let passage = Passage {
+            request_id: Arc::from("req_probe"),
+            caller: None,
+            depth: 0,
+            chain: Arc::new(chain),
+        };
+        let request = Request::get(format!("http://{id}.spin.internal{HEALTH}"))
+            .header("sbd-tenant", &**tenant)
+            .header("sbd-request-id", "req_probe")
+            .body(body::empty())
+            .map_err(|error| unwell(error.to_string()))?;
+        let response = match pool.handle(passage, request).await {
+            Ok(response) => response,
+            Err(InvokeError::Trapped) => {
+                return Err(unwell(
+                    "it failed when it was tried; the log says how".to_owned(),
+                ));
+            }
+            Err(error) => return Err(unwell(error.to_string())),
+        };
+        let status = response.status();
+        let answer = tokio::time::timeout(limits.request_timeout, response.into_body().collect());
+        let answer = match answer.await {
+            Ok(Ok(answer)) => answer.to_bytes(),
+            Ok(Err(error)) => {
+                return Err(unwell(format!("its answer to {HEALTH} broke off: {error}")));
+            }
+            Err(_) => return Err(unwell(format!("its answer to {HEALTH} does not end"))),
+        };
+        if !status.is_server_error() {
+            return Ok(());
+        }
+        let shown: String = String::from_utf8_lossy(&answer)
+            .chars()
+            .take(EXCERPT)
+            .collect();
+        Err(unwell(format!(
+            "it answered {HEALTH} with {status}: {shown}"
+        )))
+    }
+}

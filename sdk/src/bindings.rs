@@ -24,6 +24,7 @@ wit_bindgen::generate!({
             import sbd:platform/cache@0.1.0;
             import sbd:platform/passwords@0.1.0;
             import sbd:platform/keys@0.1.0;
+            import sbd:platform/features@0.1.0;
             import wasi:config/store@0.2.0-draft-2024-09-27;
             import wasi:keyvalue/store@0.2.0-draft2;
             import wasi:keyvalue/atomics@0.2.0-draft2;
@@ -34,6 +35,6 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-pub(crate) use sbd::platform::{cache, documents, keys, passwords};
+pub(crate) use sbd::platform::{cache, documents, features, keys, passwords};
 pub(crate) use wasi::config::store as config;
 pub(crate) use wasi::keyvalue;

@@ -115,6 +115,13 @@ impl Error {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
     }
 
+    /// 404 `FEATURE_DISABLED`: there, and switched off for this tenant or user.
+    pub fn feature_disabled(feature: &str) -> Self {
+        let message =
+            format!("The feature `{feature}` is switched off here; ask the operator for it.");
+        Self::new(StatusCode::NOT_FOUND, "FEATURE_DISABLED", message)
+    }
+
     /// 405 `METHOD_NOT_ALLOWED`. The router adds `Allow`.
     pub fn method_not_allowed() -> Self {
         let message = "this address does not know the method; use one of the `Allow` header";

@@ -59,6 +59,7 @@ pub mod documents;
 mod error;
 pub mod etag;
 mod extract;
+pub mod features;
 pub mod id;
 pub mod idempotency;
 pub mod keys;

@@ -106,6 +106,8 @@ impl Admin {
     async fn finish_deletion(&self, tenant: &Tenant) -> Result<DeletedTenant, Error> {
         self.runtime.close_tenant(&tenant.name).await?;
         let removed = self.runtime.remove_tenant(&tenant.name).await?;
+        let switches = self.runtime.application();
+        switches.switches().forget(&tenant.name).await?;
         self.registry.tenants.forget(&tenant.name).await?;
         let files = removed.iter().map(|(path, bytes)| RemovedFile {
             path: path.display().to_string(),

@@ -3,6 +3,8 @@
 
 use sbd_runtime::{Application, Body, Call, InvokeError};
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Hears of sessions that ended: the tenant, then the sessions' ids.
 pub type RevocationListener = Box<dyn Fn(&str, &[String]) + Send + Sync>;
@@ -22,6 +24,12 @@ pub trait Components: Send + Sync + 'static {
     /// Calls `listener` before the response that ended the sessions reaches its client.
     fn on_revoked(&self, listener: RevocationListener);
 
+    /// The features that are off for everybody in a tenant.
+    fn switched_off(&self, tenant: &str) -> BTreeSet<Arc<str>>;
+
+    /// The features that a component's path belongs to: the component itself, and parts of it.
+    fn features_at(&self, component: &str, path: &str) -> Vec<Arc<str>>;
+
     /// What `/health` shows about the components, as a JSON object.
     fn health(&self) -> serde_json::Value;
 }
@@ -37,6 +45,14 @@ impl Components for Application {
 
     fn on_revoked(&self, listener: RevocationListener) {
         Application::on_revoked(self, listener);
+    }
+
+    fn switched_off(&self, tenant: &str) -> BTreeSet<Arc<str>> {
+        Application::switched_off(self, tenant)
+    }
+
+    fn features_at(&self, component: &str, path: &str) -> Vec<Arc<str>> {
+        Application::features_at(self, component, path)
     }
 
     fn health(&self) -> serde_json::Value {

@@ -272,6 +272,14 @@ impl Refusal {
         )
     }
 
+    fn switched_off(feature: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "FEATURE_DISABLED",
+            format!("The feature `{feature}` is switched off here; ask the operator for it."),
+        )
+    }
+
     /// What the runtime reports, as what the client is told. Where the client could do nothing
     /// about it, the reason stays in the log.
     pub(crate) fn from_component(error: &InvokeError, component: &str, request_id: &str) -> Self {
@@ -283,6 +291,7 @@ impl Refusal {
             InvokeError::Timeout { after, limit } => Self::timeout(*after, *limit),
             InvokeError::OverLimit(over) => Self::over_limit(over),
             InvokeError::StorageFull => Self::storage_full(),
+            InvokeError::SwitchedOff(feature) => Self::switched_off(feature),
             InvokeError::BodyBroken => Self::broken_body(),
             InvokeError::BodyTooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -17,6 +17,8 @@ pub enum Grant {
     Passwords,
     /// Sign and verify tokens.
     Keys,
+    /// Ask which features are on.
+    Features,
 }
 
 const GRANTS: &[(&str, Grant)] = &[
@@ -24,6 +26,7 @@ const GRANTS: &[(&str, Grant)] = &[
     ("cache", Grant::Cache),
     ("passwords", Grant::Passwords),
     ("keys", Grant::Keys),
+    ("features", Grant::Features),
 ];
 
 /// Words that people try in `grants`, and what grants them instead.

@@ -30,6 +30,6 @@ pub use grant::Grant;
 pub use hosts::AllowedHosts;
 pub use limits::Limits;
 pub use route::{RouteMatch, Routes};
-pub use settings::{AppSettings, ComponentSettings, Cors, RateLimit};
+pub use settings::{AppSettings, ComponentSettings, Cors, Feature, RateLimit};
 pub use template::Template;
 pub use units::{ByteSize, parse_duration};

@@ -268,6 +268,19 @@ pub(crate) struct ComponentSettings {
     pub(crate) limits: crate::limits::Raw,
     pub(crate) openapi: Option<bool>,
     pub(crate) spin_headers: Option<bool>,
+    pub(crate) enabled: Option<bool>,
+    #[serde(default)]
+    pub(crate) features: BTreeMap<Spanned<String>, Feature>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Feature {
+    #[serde(default)]
+    pub(crate) description: String,
+    pub(crate) default: Option<bool>,
+    #[serde(default)]
+    pub(crate) routes: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use crate::document::Document;
 use crate::error::{ManifestError, did_you_mean};
 use crate::settings::{AppSettings, ComponentSettings};
 use crate::template::{Template, check_variable_name};
-use crate::{AllowedHosts, raw};
+use crate::{AllowedHosts, Routes, raw};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -35,10 +35,17 @@ pub(crate) fn read(
         variables: &variables,
         components: BTreeMap::new(),
     };
+    let mut switched = Vec::new();
     for (id, component) in raw.component {
+        let features = component.tool.sbd.features.values();
+        let routes = features.flat_map(|feature| feature.routes.iter().cloned());
+        switched.extend(routes.map(|route| (id.get_ref().clone(), route)));
         reader.component(&id, component);
     }
     let triggers = reader.triggers(raw.trigger.http);
+    for (id, route) in &switched {
+        check_switched_route(id, route, &triggers, &document);
+    }
     let mut components = reader.components;
     if let Some(auth) = &raw.application.tool.sbd.auth
         && !components.contains_key(auth.get_ref().as_str())
@@ -72,6 +79,26 @@ pub(crate) fn read(
         },
         warnings,
     })
+}
+
+/// A route of a feature that no request takes would switch nothing.
+fn check_switched_route(
+    id: &str,
+    route: &Spanned<String>,
+    triggers: &[HttpTrigger],
+    document: &Document<'_>,
+) {
+    let text = route.get_ref();
+    let path = text.strip_suffix("/...").unwrap_or(text);
+    let routes = Routes::new(triggers);
+    let taken = routes.find(if path.is_empty() { "/" } else { path });
+    let owner = taken.and_then(|taken| triggers.get(taken.trigger)?.component());
+    if owner != Some(id) {
+        document.problem(
+            route.span(),
+            format!("`{text}` is not within a route of component `{id}`; write one that its [[trigger.http]] leads to"),
+        );
+    }
 }
 
 fn check_version(text: &str, file: &str) -> Result<(), ManifestError> {

@@ -60,6 +60,27 @@ impl Routes {
         Self { patterns }
     }
 
+    /// These patterns alone, which [`crate::App`] has checked. Their matches are numbered as they come.
+    pub fn of<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
+        let numbered = patterns.into_iter().enumerate();
+        let patterns = numbered.filter_map(|(number, text)| Pattern::parse(text, number).ok());
+        Self {
+            patterns: patterns.collect(),
+        }
+    }
+
+    /// Every route for a path, not only the most exact one.
+    pub fn all<'a>(&'a self, path: &'a str) -> impl Iterator<Item = RouteMatch<'a>> {
+        self.patterns
+            .iter()
+            .filter_map(|pattern| pattern.matched(path))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
     /// The most exact route for a path (without query).
     pub fn find<'a>(&'a self, path: &'a str) -> Option<RouteMatch<'a>> {
         self.patterns

@@ -3,7 +3,7 @@
 use crate::collection::{Collection, is_name};
 use crate::document::Document;
 use crate::limits::count;
-use crate::{Grant, Limits, raw};
+use crate::{Grant, Limits, raw, route};
 use std::collections::BTreeMap;
 use toml::Spanned;
 
@@ -51,6 +51,21 @@ pub struct ComponentSettings {
     /// true, because components of others may read them; seven headers cost a small component
     /// about a tenth of a request.
     pub spin_headers: bool,
+    /// Whether it is on in a tenant where no operator has switched it. Default true.
+    pub enabled: bool,
+    /// The features it declares, by their short names.
+    pub features: BTreeMap<String, Feature>,
+}
+
+/// `[component.X.tool.sbd.features.NAME]`: a part of a component that can be switched off by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// What it is for; may be empty.
+    pub description: String,
+    /// Whether it is on where no operator has switched it. Default true.
+    pub default: bool,
+    /// Routes of the component that are there only while it is on.
+    pub routes: Vec<String>,
 }
 
 // === impl AppSettings ===
@@ -116,6 +131,8 @@ impl Default for ComponentSettings {
             limits: Limits::default(),
             openapi: true,
             spin_headers: true,
+            enabled: true,
+            features: BTreeMap::new(),
         }
     }
 }
@@ -160,6 +177,39 @@ impl ComponentSettings {
             limits: Limits::read(raw.limits, document),
             openapi: raw.openapi.unwrap_or(true),
             spin_headers: raw.spin_headers.unwrap_or(true),
+            enabled: raw.enabled.unwrap_or(true),
+            features: raw
+                .features
+                .into_iter()
+                .map(|(name, raw)| Feature::read(name, raw, document))
+                .collect(),
         }
+    }
+}
+
+// === impl Feature ===
+
+impl Feature {
+    fn read(name: Spanned<String>, raw: raw::Feature, document: &Document<'_>) -> (String, Self) {
+        if !is_name(name.get_ref()) {
+            document.problem(
+                name.span(),
+                format!(
+                    "`{}` is no name of a feature; use 1 to 64 lower-case letters, digits and _",
+                    name.get_ref()
+                ),
+            );
+        }
+        for route in &raw.routes {
+            if let Err(message) = route::check(route.get_ref()) {
+                document.problem(route.span(), message);
+            }
+        }
+        let feature = Self {
+            description: raw.description,
+            default: raw.default.unwrap_or(true),
+            routes: raw.routes.into_iter().map(Spanned::into_inner).collect(),
+        };
+        (name.into_inner(), feature)
     }
 }

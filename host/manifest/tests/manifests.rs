@@ -111,6 +111,14 @@ fn summary(app: &App) -> String {
                 format!("{:#?}", settings.collections),
             ),
             (settings.limits == plain.limits, settings.limits.to_string()),
+            (
+                settings.enabled,
+                "off where nobody switches it on".to_owned(),
+            ),
+            (
+                settings.features.is_empty(),
+                format!("{:?}", settings.features),
+            ),
             (settings.openapi, "no openapi".to_owned()),
             (settings.spin_headers, "no spin headers".to_owned()),
         ];

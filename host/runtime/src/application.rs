@@ -8,6 +8,7 @@ use crate::origin::{Chain, Passage};
 use crate::outgoing::drop_platform_headers;
 use crate::{Body, Call, Chained, Error, Gate, Inner, InvokeError, Stats, Verdict};
 use http::{Request, Response};
+use sbd_features::Catalogue;
 use sbd_manifest::App;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -47,6 +48,7 @@ pub struct Changes {
 pub(crate) struct Snapshot {
     pub(crate) app: Arc<App>,
     pub(crate) components: HashMap<Arc<str>, Arc<LoadedComponent>>,
+    pub(crate) features: Arc<Catalogue>,
 }
 
 // === impl Application ===
@@ -110,6 +112,7 @@ impl Application {
             component: Arc::clone(component),
             passage: Passage {
                 request_id: call.request_id,
+                user: call.caller.as_ref().map(|caller| Arc::clone(&caller.user)),
                 caller,
                 depth: 0,
                 chain: Arc::new(chain),
@@ -174,6 +177,7 @@ impl Snapshot {
         Ok(Self {
             app: Arc::clone(&definition.app),
             components,
+            features: Arc::new(crate::features::catalogue(&definition.app)),
         })
     }
 

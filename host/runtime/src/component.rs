@@ -1,6 +1,7 @@
 //! A component made ready to start instances: compiled, checked against its grants, linked.
 
 use crate::compile_cache::CompileCache;
+use crate::features::SwitchedRoutes;
 use crate::gate::Watch;
 use crate::instance::State;
 use crate::{Definition, Error, grants};
@@ -27,6 +28,7 @@ pub(crate) struct LoadedComponent {
     /// Instances alive, over all tenants.
     pub(crate) instances: Arc<AtomicUsize>,
     pub(crate) watch: Watch,
+    pub(crate) switched: SwitchedRoutes,
 }
 
 // === impl LoadedComponent ===
@@ -71,6 +73,7 @@ impl LoadedComponent {
             environment: declared.environment.clone().into_iter().collect(),
             instances: Arc::default(),
             watch: Watch::default(),
+            switched: SwitchedRoutes::of(declared),
             declared: declared.clone(),
         }))
     }

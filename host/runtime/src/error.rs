@@ -76,6 +76,9 @@ pub enum InvokeError {
     /// No such component.
     #[error("there is no component `{0}`")]
     UnknownComponent(String),
+    /// An operator has switched it off in this tenant, or for this user.
+    #[error("the feature `{0}` is switched off here")]
+    SwitchedOff(String),
     /// As many requests as allowed are being answered; nothing has been done.
     #[error("the limit `{limit}` is reached; try again in {} s", retry_after.as_secs().max(1))]
     Overloaded {

@@ -43,6 +43,7 @@ const IMPORTS: &[(&str, Needs)] = &[
     ("sbd:platform/cache@", Needs::Grant(Grant::Cache)),
     ("sbd:platform/passwords@", Needs::Grant(Grant::Passwords)),
     ("sbd:platform/keys@", Needs::Grant(Grant::Keys)),
+    ("sbd:platform/features@", Needs::Grant(Grant::Features)),
 ];
 
 /// Checks a component's imports and links what it was granted.
@@ -169,6 +170,7 @@ fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State
             Grant::Cache => sbd_cache::add_to_linker(&mut linker)?,
             Grant::Passwords => sbd_passwords::add_to_linker(&mut linker)?,
             Grant::Keys => sbd_keys::add_to_linker(&mut linker)?,
+            Grant::Features => sbd_features::add_to_linker(&mut linker)?,
         }
     }
     Ok(linker)

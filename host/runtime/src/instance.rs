@@ -46,6 +46,7 @@ pub(crate) struct Capabilities {
     pub(crate) config: sbd_config::ConfigCtx,
     pub(crate) passwords: sbd_passwords::PasswordsCtx,
     pub(crate) keys: sbd_keys::KeysCtx,
+    pub(crate) features: sbd_features::FeaturesCtx,
 }
 
 // === impl State ===
@@ -161,5 +162,11 @@ impl sbd_passwords::PasswordsView for State {
 impl sbd_keys::KeysView for State {
     fn keys(&mut self) -> &mut sbd_keys::KeysCtx {
         &mut self.capabilities.keys
+    }
+}
+
+impl sbd_features::FeaturesView for State {
+    fn features(&mut self) -> &mut sbd_features::FeaturesCtx {
+        &mut self.capabilities.features
     }
 }

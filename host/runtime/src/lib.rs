@@ -14,6 +14,7 @@ mod egress;
 mod engine;
 mod error;
 mod failures;
+mod features;
 mod gate;
 mod grants;
 mod http;
@@ -50,6 +51,7 @@ use egress::{Reaches, SystemResolver};
 use engine::{Clock, Turns};
 use origin::Passage;
 use outgoing::{INTERNAL_SCHEME, drop_platform_headers};
+use sbd_features::Switches;
 use sbd_keys::{FileKeyring, HostSecret};
 use sbd_passwords::Hasher;
 use std::collections::{BTreeMap, HashMap};
@@ -80,6 +82,8 @@ pub struct Settings {
     pub passwords: sbd_passwords::Settings,
     /// How tokens are signed.
     pub keys: sbd_keys::Settings,
+    /// Which features are on.
+    pub switches: Switches,
     /// How long a tenant stays open without a request.
     pub tenant_idle: Duration,
     /// What finds the addresses of names that guests call. `None`: the operating system.
@@ -132,6 +136,7 @@ pub(crate) struct Inner {
     reaches: Reaches,
     passwords: Arc<Hasher>,
     keyring: Arc<FileKeyring>,
+    switches: Switches,
     storage: sbd_storage::Options,
     data_dir: PathBuf,
     revoked: RwLock<Vec<Observer>>,
@@ -289,6 +294,7 @@ impl Inner {
             ),
             passwords: Arc::new(passwords),
             keyring: Arc::new(keyring),
+            switches: settings.switches,
             storage: settings.storage,
             data_dir,
             revoked: RwLock::default(),
@@ -383,6 +389,7 @@ impl Inner {
         call: Chained,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
+        self.check_switched_on(application, &call, request.uri().path())?;
         // Boxed is what happens once: it would make the future of every request larger.
         let unopened = |error: Error| InvokeError::CannotStart(error.to_string());
         let place = self.place(&call.tenant).map_err(unopened)?;

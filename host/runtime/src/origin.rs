@@ -22,6 +22,8 @@ pub(crate) struct Passage {
     pub(crate) request_id: Arc<str>,
     /// The sealed caller; `None` for an anonymous request.
     pub(crate) caller: Option<HeaderValue>,
+    /// The caller's user id.
+    pub(crate) user: Option<Arc<str>>,
     /// How many components called each other to get here.
     pub(crate) depth: usize,
     pub(crate) chain: Arc<Chain>,
@@ -148,6 +150,7 @@ impl Origin {
         let passage = Passage {
             request_id: Arc::from("-"),
             caller: None,
+            user: None,
             depth: 0,
             chain: Arc::new(Chain::none()),
         };

@@ -9,7 +9,7 @@ use crate::reserved::is_reserved;
 use crate::{Chained, Inner, InvokeError};
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::error::Error as _;
@@ -74,6 +74,20 @@ impl WasiHttpHooks for Outgoing {
     }
 }
 
+/// What a component gets of one that is switched off: the answer that anybody would.
+fn switched_off(feature: &str, request_id: &str) -> Response<Body> {
+    let error = serde_json::json!({"error": {
+        "code": "FEATURE_DISABLED",
+        "message": format!("The feature `{feature}` is switched off here; ask the operator for it."),
+        "request_id": request_id,
+    }});
+    let mut response = Response::new(crate::body::full(error.to_string()));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
 impl Outgoing {
     /// Local service chaining: no socket, the caller carried along.
     fn call_component(
@@ -100,15 +114,15 @@ impl Outgoing {
             }
             let passage = &origin.passage;
             // What the guest passed on must be ours; without it the running request's caller goes along.
-            let caller = match request.headers().get(CALLER) {
+            let (caller, user) = match request.headers().get(CALLER) {
                 Some(header) => {
-                    runtime.seal.open(header, &tenant).map_err(|error| {
+                    let caller = runtime.seal.open(header, &tenant).map_err(|error| {
                         tracing::warn!(%error, "caller refused");
                         BodyError::HttpRequestDenied
                     })?;
-                    Some(header.clone())
+                    (Some(header.clone()), Some(caller.user))
                 }
-                None => passage.caller.clone(),
+                None => (passage.caller.clone(), passage.user.clone()),
             };
             drop_platform_headers(request.headers_mut());
             let depth = passage.depth + 1;
@@ -120,9 +134,11 @@ impl Outgoing {
                 origin.refuse(Limit::Calls);
                 return Err(BodyError::ConnectionLimitReached);
             }
+            let request_id = Arc::clone(&passage.request_id);
             let passage = Passage {
-                request_id: Arc::clone(&passage.request_id),
+                request_id: Arc::clone(&request_id),
                 caller,
+                user,
                 depth,
                 chain: Arc::clone(&passage.chain),
             };
@@ -139,8 +155,10 @@ impl Outgoing {
                 component,
                 passage,
             };
-            let answer = runtime.invoke(&application, chained, request).await;
-            answer.map_err(BodyError::from)
+            match runtime.invoke(&application, chained, request).await {
+                Err(InvokeError::SwitchedOff(feature)) => Ok(switched_off(&feature, &request_id)),
+                answer => answer.map_err(BodyError::from),
+            }
         }
     }
 

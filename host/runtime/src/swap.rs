@@ -142,6 +142,7 @@ impl Inner {
         let passage = Passage {
             request_id: Arc::from("req_probe"),
             caller: None,
+            user: None,
             depth: 0,
             chain: Arc::new(chain),
         };

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use sbd_cache::{CacheCtx, MemoryBackend};
 use sbd_config::ConfigCtx;
 use sbd_documents::{DocumentsCtx, SqliteDocuments};
+use sbd_features::FeaturesCtx;
 use sbd_keys::KeysCtx;
 use sbd_keyvalue::{KeyvalueCtx, SqliteBackend};
 use sbd_passwords::PasswordsCtx;
@@ -107,7 +108,7 @@ impl Tenant {
             return Ok(pool);
         }
         self.configure(application, component).await?;
-        let pool = Arc::new(self.make_pool(runtime, component));
+        let pool = Arc::new(self.make_pool(runtime, application, component));
         let mut pools = HashMap::clone(&self.pools.load());
         pools.insert(component.revision, Arc::clone(&pool));
         self.pools.store(Arc::new(pools));
@@ -212,7 +213,12 @@ impl Tenant {
         }
     }
 
-    fn make_pool(&self, runtime: &Arc<Inner>, component: &Arc<LoadedComponent>) -> Pool {
+    fn make_pool(
+        &self,
+        runtime: &Arc<Inner>,
+        application: &Snapshot,
+        component: &Arc<LoadedComponent>,
+    ) -> Pool {
         let id: &Arc<str> = &Arc::from(component.declared.id.as_str());
         let capabilities = Capabilities {
             documents: DocumentsCtx::new(self.documents.clone(), Arc::clone(id)),
@@ -221,6 +227,12 @@ impl Tenant {
             config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),
             passwords: PasswordsCtx::new(runtime.passwords.clone()),
             keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(&self.name)),
+            features: FeaturesCtx::new(
+                Arc::clone(&application.features),
+                runtime.switches.clone(),
+                Arc::clone(&self.name),
+                Arc::clone(id),
+            ),
         };
         let limits = component.declared.settings.limits.clone();
         let egress = Egress::new(

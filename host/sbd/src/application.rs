@@ -4,6 +4,7 @@
 use crate::bundle;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
+use sbd_features::Switches;
 use sbd_manifest::{App, ByteSize, LoadOptions, Loaded};
 use sbd_registry::{Version, Versions};
 use sbd_runtime::{Definition, ReadSource};
@@ -146,6 +147,7 @@ fn adopt(app: &mut App, version: &Version, path: &Path) -> anyhow::Result<()> {
 pub(crate) fn runtime_settings(
     settings: &Settings,
     data_dir: &Path,
+    switches: Switches,
 ) -> anyhow::Result<sbd_runtime::Settings> {
     Ok(sbd_runtime::Settings {
         data_dir: data_dir.to_owned(),
@@ -157,6 +159,7 @@ pub(crate) fn runtime_settings(
         keys: sbd_keys::Settings {
             algorithm: settings.parse("token_algorithm")?,
         },
+        switches,
         tenant_idle: settings.duration("tenant_idle")?,
         resolver: None,
     })

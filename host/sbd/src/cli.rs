@@ -32,6 +32,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ComponentCommand,
     },
+    /// Features: what is on for whom, tenant by tenant.
+    Feature {
+        #[command(subcommand)]
+        command: FeatureCommand,
+    },
     /// Serve what the manifest and its files say now, without a pause.
     Reload(Flags),
     /// Read the account of changes to this server.
@@ -85,6 +90,47 @@ pub(crate) enum ComponentCommand {
     Rollback(ComponentRollback),
     /// Serve what the application brings along in place of what was deployed.
     Withdraw(ComponentName),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeatureCommand {
+    /// List the features as they stand in a tenant.
+    List(FeatureList),
+    /// Switch a feature in a tenant.
+    Set(FeatureSet),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FeatureList {
+    /// The tenant.
+    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FeatureSet {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// A component, or one of its features: `component.feature`.
+    pub(crate) feature: String,
+    /// `default` leaves it to the manifest again.
+    pub(crate) state: FeatureState,
+    /// On for so many in a hundred users only, always the same ones.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(..=100))]
+    pub(crate) percent: Option<u8>,
+    /// On for this user; may be given several times. Without --percent for nobody else.
+    #[arg(long = "user", value_name = "ID")]
+    pub(crate) users: Vec<String>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FeatureState {
+    On,
+    Off,
+    Default,
 }
 
 #[derive(Debug, Args)]
@@ -271,6 +317,17 @@ impl ComponentCommand {
             Self::Deploy(args) => &args.flags,
             Self::Versions(args) | Self::Withdraw(args) => &args.flags,
             Self::Rollback(args) => &args.flags,
+        }
+    }
+}
+
+// === impl FeatureCommand ===
+
+impl FeatureCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::List(args) => &args.flags,
+            Self::Set(args) => &args.flags,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::application::{Origin, runtime_settings};
 use crate::settings::{Environment, Settings};
 use anyhow::Context as _;
 use sbd_admin::{Admin, Commit, Stage};
+use sbd_features::{SqliteSwitches, Switches};
 use sbd_gateway::Gateway;
 use sbd_registry::{Registry, Version, Versions};
 use sbd_runtime::{Application, Definition, Runtime};
@@ -53,7 +54,10 @@ impl Host {
             let names = names.collect::<Vec<_>>().join(", ");
             tracing::warn!("safe mode; deployed and left out: {names}");
         }
-        let runtime = served.start(settings, data_dir, &active).await;
+        let switches = SqliteSwitches::open(registry.database().clone()).await?;
+        let switches = Switches::open(switches).await?;
+        let runtime_settings = runtime_settings(settings, data_dir, switches)?;
+        let runtime = served.start(runtime_settings, &active).await;
         let runtime = if active.is_empty() || safe {
             runtime?
         } else {
@@ -76,12 +80,10 @@ impl Host {
 impl Served {
     async fn start(
         &self,
-        settings: &Settings,
-        data_dir: &Path,
+        settings: sbd_runtime::Settings,
         active: &[Version],
     ) -> anyhow::Result<Runtime> {
         let definition = self.definition(active)?;
-        let settings = runtime_settings(settings, data_dir)?;
         Ok(Runtime::start(definition, settings).await?)
     }
 

@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod component;
 mod control;
+mod feature;
 mod host;
 mod settings;
 mod tenant;
@@ -76,6 +77,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = resolve(command.flags())?;
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(component::command(command, &client))
+        }
+        Command::Feature { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(feature::command(command, &client))
         }
         Command::Reload(flags) => {
             let settings = resolve(&flags)?;

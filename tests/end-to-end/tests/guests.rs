@@ -370,3 +370,10 @@ async fn versioned() {
     let answer = server.get("/versioned/version").await;
     assert_eq!(answer.headers()["x-version"], "0000");
 }
+
+#[tokio::test]
+async fn switched() {
+    let launch = Launch::app(include_str!("apps/switched.toml"));
+    let server = launch.start().await;
+    assert_eq!(text(&server, "/api/v1/switched/whole?ms=0").await, "whole");
+}

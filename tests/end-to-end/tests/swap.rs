@@ -505,17 +505,17 @@ async fn a_version_that_fails_its_first_requests_is_rolled_back() {
     assert_eq!(serves(&server).await, 1);
 }
 
-/// Kills the server at moments spread over a whole deployment: after each, what is served is what
-/// was written down, whole, and no file is left that nothing names.
+/// Kills the server at moments that close in on the one that counts, from before and from after:
+/// each time what is served is what was written down, whole, and no file is left that nothing names.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_while_it_deploys_starts_with_the_old_version_or_the_new() {
     let mut server = start().await;
     let begun = Instant::now();
     deploy(&server, &Versioned::new(1), &[]);
-    let whole_time = begun.elapsed();
+    let mut moment = begun.elapsed() / 4;
     let mut number = 1;
     let (mut old, mut new) = (0, 0);
-    for step in 0..24 {
+    for _ in 0..24 {
         number += 1;
         let (_folder, path) = Versioned::new(number).file();
         let (path, data_dir) = (
@@ -534,7 +534,7 @@ async fn a_server_killed_while_it_deploys_starts_with_the_old_version_or_the_new
             run(&args, &[], "").success
         });
         let before = serves(&server).await;
-        tokio::time::sleep(whole_time * (step % 12) / 10).await;
+        tokio::time::sleep(moment).await;
         let (launch, data) = server.kill();
         let answered = deployment.await.unwrap();
         server = launch.start_in(data).await;
@@ -548,15 +548,16 @@ async fn a_server_killed_while_it_deploys_starts_with_the_old_version_or_the_new
             "a deployment that was answered is lost"
         );
         if after == number {
-            new += 1
+            new += 1;
+            moment = moment * 4 / 5;
         } else {
-            old += 1
+            old += 1;
+            moment = moment * 5 / 4 + Duration::from_millis(1);
         }
         let versions = server.done(&["component", "versions", "versioned"]);
         assert_eq!(versions.matches(" active ").count(), 1, "{versions}");
         assert_eq!(files(&server), versions.lines().count() - 1, "{versions}");
     }
-    // The moments were before and after the one that counts.
     assert!(old > 0 && new > 0, "{old} old, {new} new");
 }
 

@@ -7,6 +7,7 @@ mod administrators;
 mod answers;
 mod audit;
 mod components;
+mod features;
 mod tenants;
 
 use crate::Admin;
@@ -48,6 +49,8 @@ impl Api {
             .routes(routes!(tenants::show, tenants::change, tenants::delete))
             .routes(routes!(tenants::suspend))
             .routes(routes!(tenants::resume))
+            .routes(routes!(features::list))
+            .routes(routes!(features::set, features::reset))
             .routes(routes!(administrators::create))
             .routes(routes!(components::list))
             .routes(routes!(components::versions, components::deploy))

@@ -30,6 +30,7 @@ pub(crate) struct Info {
 }
 
 /// What one component offers.
+#[derive(Clone)]
 pub(crate) struct Part {
     pub(crate) component: String,
     pub(crate) document: Value,

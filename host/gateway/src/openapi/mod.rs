@@ -14,18 +14,24 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use sbd_runtime::{Call, body};
 use serde_json::Value;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Largest document of one component.
 const LARGEST: usize = 8 * 1024 * 1024;
 
-/// The merged document, made at first use and kept until refreshed.
+/// Most documents that are kept: tenants with the same features off share one.
+const MOST_KEPT: usize = 64;
+
+/// What the components offer, asked for at first use and kept until refreshed.
 pub(crate) struct Catalogue {
     info: Info,
-    kept: RwLock<Option<Bytes>>,
+    parts: RwLock<Option<Arc<[Part]>>>,
+    /// The merged documents, by the features that are off.
+    merged: Mutex<HashMap<BTreeSet<Arc<str>>, Bytes>>,
     /// Held while the components are asked, so that many first readers ask once.
-    making: tokio::sync::Mutex<()>,
+    asking: tokio::sync::Mutex<()>,
     time_limit: Duration,
 }
 
@@ -44,13 +50,14 @@ impl Catalogue {
     pub(crate) fn new(info: Info, time_limit: Duration) -> Self {
         Self {
             info,
-            kept: RwLock::new(None),
-            making: tokio::sync::Mutex::new(()),
+            parts: RwLock::default(),
+            merged: Mutex::default(),
+            asking: tokio::sync::Mutex::new(()),
             time_limit,
         }
     }
 
-    /// The document as JSON.
+    /// The document of a tenant as JSON: what is off there is not in it.
     pub(crate) async fn document<C: Components>(
         &self,
         components: &C,
@@ -58,14 +65,29 @@ impl Catalogue {
         tenant: &Arc<str>,
         request_id: &Arc<str>,
     ) -> Bytes {
-        if let Some(kept) = self.kept() {
-            return kept;
+        let off = components.switched_off(tenant);
+        if let Some(kept) = self.merged().get(&off) {
+            return kept.clone();
         }
-        let _making = self.making.lock().await;
-        match self.kept() {
-            Some(kept) => kept,
-            None => self.make(components, routes, tenant, request_id).await,
+        let (parts, complete) = match self.parts() {
+            Some(parts) => (parts, true),
+            None => {
+                let _asking = self.asking.lock().await;
+                match self.parts() {
+                    Some(parts) => (parts, true),
+                    None => self.ask_all(components, routes, tenant, request_id).await,
+                }
+            }
+        };
+        let document = self.merge(components, routes, &parts, &off);
+        if complete {
+            let mut merged = self.merged();
+            if merged.len() >= MOST_KEPT {
+                merged.clear();
+            }
+            merged.insert(off, document.clone());
         }
+        document
     }
 
     /// Asks the components again, for example after one was swapped.
@@ -76,24 +98,55 @@ impl Catalogue {
         tenant: &Arc<str>,
         request_id: &Arc<str>,
     ) {
-        let _making = self.making.lock().await;
-        self.make(components, routes, tenant, request_id).await;
+        let _asking = self.asking.lock().await;
+        self.ask_all(components, routes, tenant, request_id).await;
     }
 
-    fn kept(&self) -> Option<Bytes> {
-        self.kept
+    fn parts(&self) -> Option<Arc<[Part]>> {
+        self.parts
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    async fn make<C: Components>(
+    fn merged(&self) -> MutexGuard<'_, HashMap<BTreeSet<Arc<str>>, Bytes>> {
+        self.merged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn merge<C: Components>(
+        &self,
+        components: &C,
+        routes: &Routes,
+        parts: &[Part],
+        off: &BTreeSet<Arc<str>>,
+    ) -> Bytes {
+        let is_on = |component: &str, path: &str| {
+            off.is_empty() || {
+                let features = components.features_at(component, path);
+                !features.iter().any(|feature| off.contains(feature))
+            }
+        };
+        let parts = parts.iter();
+        // Without its component a document's schemas and tags say nothing either.
+        let parts = parts.filter(|part| !off.contains(part.component.as_str()));
+        let (document, warnings) =
+            merge(&self.info, parts.cloned().collect(), |component, path| {
+                routes.leads_to(path, component) && is_on(component, path)
+            });
+        for warning in warnings {
+            tracing::warn!(target: "sbd::openapi", "{warning}");
+        }
+        Bytes::from(document.to_string())
+    }
+
+    /// What the components offer, and whether each could be asked: only then it is kept.
+    async fn ask_all<C: Components>(
         &self,
         components: &C,
         routes: &Routes,
         tenant: &Arc<str>,
         request_id: &Arc<str>,
-    ) -> Bytes {
+    ) -> (Arc<[Part]>, bool) {
         let questions = routes.documented().map(|component| async move {
             let call = Call {
                 tenant: Arc::clone(tenant),
@@ -121,17 +174,12 @@ impl Catalogue {
                 }
             }
         }
-        let (document, warnings) = merge(&self.info, parts, |component, path| {
-            routes.leads_to(path, component)
-        });
-        for warning in warnings {
-            tracing::warn!(target: "sbd::openapi", "{warning}");
-        }
-        let bytes = Bytes::from(document.to_string());
+        let parts: Arc<[Part]> = parts.into();
         if complete {
-            *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(bytes.clone());
+            *self.parts.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&parts));
+            self.merged().clear();
         }
-        bytes
+        (parts, complete)
     }
 }
 

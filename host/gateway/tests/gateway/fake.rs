@@ -5,7 +5,7 @@ use http_body_util::BodyExt as _;
 use sbd_gateway::{Components, RevocationListener};
 use sbd_runtime::{Body, Call, InvokeError, Limit, body};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) dropped: Arc<AtomicUsize>,
     /// What `GET /-/openapi.json` answers, by component.
     pub(crate) documents: Mutex<HashMap<String, Value>>,
+    /// What is switched off: tenant and feature.
+    pub(crate) off: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Default for State {
@@ -47,6 +49,7 @@ impl Default for State {
             release: Notify::default(),
             dropped: Arc::default(),
             documents: Mutex::default(),
+            off: Mutex::default(),
         }
     }
 }
@@ -87,6 +90,20 @@ impl Components for Fake {
 
     fn on_revoked(&self, listener: RevocationListener) {
         *self.listener.lock().unwrap() = Some(listener);
+    }
+
+    fn switched_off(&self, tenant: &str) -> BTreeSet<Arc<str>> {
+        let off = self.off.lock().unwrap();
+        let off = off.iter().filter(|(of, _)| of == tenant);
+        off.map(|(_, feature)| Arc::from(feature.as_str()))
+            .collect()
+    }
+
+    /// `other` has a feature, `other.part`, under `/other/part`.
+    fn features_at(&self, component: &str, path: &str) -> Vec<Arc<str>> {
+        let part = (component == "other" && path.starts_with("/other/part"))
+            .then(|| Arc::from("other.part"));
+        std::iter::once(Arc::from(component)).chain(part).collect()
     }
 
     fn health(&self) -> Value {

@@ -1,0 +1,175 @@
+//! The host side of `sbd:platform/features`.
+
+use crate::bindings::features;
+use crate::{Error, Features, FeaturesCtx, State};
+use sbd_metering::{Charge, Metered, OverLimit};
+use wasmtime::AsContextMut as _;
+use wasmtime::component::Accessor;
+
+impl features::Host for FeaturesCtx {}
+
+impl<T: Metered> features::HostWithStore<T> for Features {
+    async fn is_on(
+        store: &Accessor<T, Self>,
+        feature: String,
+        user: Option<String>,
+    ) -> Result<bool, features::Error> {
+        let bytes = feature.len() + user.as_ref().map_or(0, String::len);
+        let (ctx, _) = called(store, "is-on", bytes)?;
+        Ok(ctx.is_on(&feature, user.as_deref())?)
+    }
+
+    async fn list(store: &Accessor<T, Self>) -> Result<Vec<features::Feature>, features::Error> {
+        let (ctx, charge) = called(store, "list", 0)?;
+        let own = ctx.own();
+        let bytes = own
+            .iter()
+            .map(|(name, feature, _)| name.len() + feature.description.len());
+        charge.answer(bytes.sum())?;
+        let own = own
+            .into_iter()
+            .map(|(name, feature, state)| features::Feature {
+                name,
+                description: feature.description,
+                state: match state {
+                    State::On => features::State::On,
+                    State::Off => features::State::Off,
+                    State::Depends => features::State::Depends,
+                },
+            });
+        Ok(own.collect())
+    }
+}
+
+/// Charges the call and takes the context out of the store, so that the store is free meanwhile.
+fn called<T: Metered>(
+    store: &Accessor<T, Features>,
+    operation: &'static str,
+    bytes: usize,
+) -> Result<(FeaturesCtx, Charge), OverLimit> {
+    store.with(|mut access| {
+        let charge = sbd_metering::begin(access.as_context_mut(), "features", operation, bytes)?;
+        Ok((access.get().clone(), charge))
+    })
+}
+
+impl From<OverLimit> for features::Error {
+    fn from(over: OverLimit) -> Self {
+        Self::Unavailable(over.to_string())
+    }
+}
+
+impl From<Error> for features::Error {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Unknown { .. } => Self::Unknown(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::features::{self, HostWithStore as _};
+    use crate::{
+        Catalogue, Feature, Features, FeaturesCtx, FeaturesView, SqliteSwitches, Switch, Switches,
+        add_to_linker,
+    };
+    use sbd_metering::{Budget, Meter, Metered};
+    use sbd_storage::{Database, Options};
+    use std::sync::Arc;
+    use wasmtime::component::{Accessor, Linker};
+    use wasmtime::{Config, Engine, Store};
+
+    struct Instance(FeaturesCtx, Arc<dyn Meter>);
+
+    impl Metered for Instance {
+        fn meter(store: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
+            Arc::clone(&store.data().1)
+        }
+    }
+
+    impl FeaturesView for Instance {
+        fn features(&mut self) -> &mut FeaturesCtx {
+            &mut self.0
+        }
+    }
+
+    fn engine() -> Engine {
+        Engine::new(Config::new().wasm_component_model_async(true)).unwrap()
+    }
+
+    fn feature(name: &str, component: &str, default: bool) -> Feature {
+        Feature {
+            name: name.into(),
+            component: component.into(),
+            description: "what it does".to_owned(),
+            default,
+        }
+    }
+
+    #[test]
+    fn links_once() {
+        let mut linker = Linker::<Instance>::new(&engine());
+        add_to_linker(&mut linker).unwrap();
+        assert!(add_to_linker(&mut linker).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_guest_asks_by_short_and_by_full_names_and_is_charged() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("host.db"), &Options::default()).unwrap();
+        let store = SqliteSwitches::open(database).await.unwrap();
+        let switches = Switches::open(store).await.unwrap();
+        let some = Switch::Rollout {
+            percentage: 0,
+            users: ["usr_1".to_owned()].into(),
+        };
+        switches
+            .set("acme", "shop.gifts", Some(some))
+            .await
+            .unwrap();
+        switches
+            .set("acme", "wallet", Some(Switch::Off))
+            .await
+            .unwrap();
+        let catalogue = Arc::new(Catalogue::new([
+            feature("shop", "shop", true),
+            feature("shop.wishlist", "shop", true),
+            feature("shop.gifts", "shop", false),
+            feature("wallet", "wallet", true),
+            feature("wallet.loans", "wallet", true),
+        ]));
+        let ctx = FeaturesCtx::new(catalogue, switches, "acme".into(), "shop".into());
+        let meter = Arc::new(Budget::new(9, usize::MAX));
+        let mut store = Store::new(&engine(), Instance(ctx, meter.clone()));
+        let call = async |accessor: &Accessor<Instance>| {
+            let store = &accessor.with_getter::<Features>(Instance::features);
+            let is_on = async |name: &str, user: Option<&str>| {
+                Features::is_on(store, name.to_owned(), user.map(str::to_owned)).await
+            };
+            assert!(is_on("wishlist", None).await.unwrap());
+            assert!(is_on("shop.wishlist", None).await.unwrap());
+            assert!(is_on("gifts", Some("usr_1")).await.unwrap());
+            assert!(!is_on("gifts", Some("usr_2")).await.unwrap());
+            assert!(!is_on("wallet", None).await.unwrap());
+            // A part of what is off is off.
+            assert!(!is_on("wallet.loans", None).await.unwrap());
+            let Err(features::Error::Unknown(message)) = is_on("wishlst", None).await else {
+                unreachable!("known");
+            };
+            assert!(message.contains("did you mean"), "{message}");
+            assert!(is_on("loans", None).await.is_err());
+            let own = Features::list(store).await.unwrap();
+            let names: Vec<&str> = own.iter().map(|own| own.name.as_str()).collect();
+            assert_eq!(names, ["gifts", "wishlist"]);
+            assert!(matches!(own[0].state, features::State::Depends));
+            let Err(features::Error::Unavailable(message)) = is_on("shop", None).await else {
+                unreachable!("not charged");
+            };
+            assert!(message.contains("capability_calls"), "{message}");
+        };
+        store.run_concurrent(call).await.unwrap();
+    }
+}

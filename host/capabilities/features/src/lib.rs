@@ -1,0 +1,98 @@
+//! The features capability, `sbd:platform/features`: what is switched on, for which tenant and user.
+//!
+//! A feature is a component, or a name that a component declares. The application declares them
+//! ([`Catalogue`]); operators switch them per tenant ([`Switches`]); both together answer whether one
+//! is on, without waiting for anything.
+
+mod bindings;
+mod catalogue;
+mod error;
+mod host;
+mod sqlite;
+mod store;
+mod switch;
+mod switches;
+
+pub use catalogue::{Catalogue, Feature, State};
+pub use error::Error;
+pub use sqlite::SqliteSwitches;
+pub use store::{Stored, SwitchStore};
+pub use switch::Switch;
+pub use switches::Switches;
+
+use sbd_metering::Metered;
+use std::sync::Arc;
+use wasmtime::component::{HasData, Linker};
+
+/// What one component of one tenant may ask about features. Cheap to clone.
+#[derive(Clone)]
+pub struct FeaturesCtx {
+    catalogue: Arc<Catalogue>,
+    switches: Switches,
+    tenant: Arc<str>,
+    component: Arc<str>,
+}
+
+/// Implemented by the data of a store whose components ask about features.
+pub trait FeaturesView: Send {
+    /// The features as this store's component sees them.
+    fn features(&mut self) -> &mut FeaturesCtx;
+}
+
+struct Features;
+
+impl HasData for Features {
+    type Data<'a> = &'a mut FeaturesCtx;
+}
+
+/// Links `sbd:platform/features`.
+///
+/// # Errors
+/// When the interface is already linked.
+pub fn add_to_linker<T: FeaturesView + Metered>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    bindings::features::add_to_linker::<T, Features>(linker, T::features)
+}
+
+// === impl FeaturesCtx ===
+
+impl FeaturesCtx {
+    /// The features of an application as `component` sees them for `tenant`.
+    pub fn new(
+        catalogue: Arc<Catalogue>,
+        switches: Switches,
+        tenant: Arc<str>,
+        component: Arc<str>,
+    ) -> Self {
+        Self {
+            catalogue,
+            switches,
+            tenant,
+            component,
+        }
+    }
+
+    /// Whether a feature is on for a user, or for somebody unknown. The component's own features have
+    /// short names; every feature has its full one.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn is_on(&self, name: &str, user: Option<&str>) -> Result<bool, Error> {
+        let feature = self.catalogue.seen_by(&self.component, name)?;
+        Ok(self
+            .catalogue
+            .is_on(&self.switches, &self.tenant, &feature.name, user))
+    }
+
+    /// The component's own features, by their short names, with their states.
+    pub fn own(&self) -> Vec<(String, Feature, State)> {
+        let prefix = format!("{}.", self.component);
+        let own = self.catalogue.features().filter_map(|feature| {
+            let short = feature.name.strip_prefix(&prefix)?.to_owned();
+            let state = self
+                .catalogue
+                .state(&self.switches, &self.tenant, &feature.name);
+            Some((short, feature.clone(), state))
+        });
+        own.collect()
+    }
+}

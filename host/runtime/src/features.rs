@@ -1,0 +1,137 @@
+//! What is switched off is not there: for a request from outside as for one from another component.
+
+use crate::application::Snapshot;
+use crate::reserved::is_reserved;
+use crate::{Application, Chained, Inner, InvokeError};
+use percent_encoding::percent_decode_str;
+use sbd_features::{Catalogue, Feature, State, Switches};
+use sbd_manifest::{App, Component, Routes};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The parts of a component that routes of their own lead to.
+#[derive(Default)]
+pub(crate) struct SwitchedRoutes {
+    routes: Routes,
+    /// By the number of the route: the full name of its feature.
+    features: Vec<Arc<str>>,
+}
+
+// === impl SwitchedRoutes ===
+
+impl SwitchedRoutes {
+    pub(crate) fn of(component: &Component) -> Self {
+        let (mut patterns, mut features) = (Vec::new(), Vec::new());
+        for (name, feature) in &component.settings.features {
+            let full = full_name(component, name);
+            for route in &feature.routes {
+                patterns.push(route.as_str());
+                features.push(Arc::clone(&full));
+            }
+        }
+        Self {
+            routes: Routes::of(patterns),
+            features,
+        }
+    }
+
+    /// The features that a path belongs to.
+    fn at<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Arc<str>> {
+        let routes = self.routes.all(path);
+        routes.filter_map(|found| self.features.get(found.trigger))
+    }
+}
+
+/// What an application declares.
+pub(crate) fn catalogue(app: &App) -> Catalogue {
+    let features = app.components.values().flat_map(|component| {
+        let id: Arc<str> = Arc::from(component.id.as_str());
+        let whole = Feature {
+            name: Arc::clone(&id),
+            component: Arc::clone(&id),
+            description: String::new(),
+            default: component.settings.enabled,
+        };
+        let parts = component
+            .settings
+            .features
+            .iter()
+            .map(move |(name, feature)| Feature {
+                name: full_name(component, name),
+                component: Arc::clone(&id),
+                description: feature.description.clone(),
+                default: feature.default,
+            });
+        std::iter::once(whole).chain(parts)
+    });
+    Catalogue::new(features)
+}
+
+fn full_name(component: &Component, feature: &str) -> Arc<str> {
+    format!("{}.{feature}", component.id).into()
+}
+
+impl Inner {
+    /// Refuses a request to what is switched off. What the host itself asks a component is answered.
+    pub(crate) fn check_switched_on(
+        &self,
+        application: &Snapshot,
+        call: &Chained,
+        path: &str,
+    ) -> Result<(), InvokeError> {
+        let id = call.component.declared.id.as_str();
+        let user = call.passage.user.as_deref();
+        let is_off = |feature: &str| {
+            let features = &application.features;
+            !features.is_on(&self.switches, &call.tenant, feature, user)
+        };
+        let off = |feature: &str| Err(InvokeError::SwitchedOff(feature.to_owned()));
+        if is_off(id) && !is_reserved(path) {
+            return off(id);
+        }
+        let switched = &call.component.switched;
+        if switched.routes.is_empty() {
+            return Ok(());
+        }
+        // Some guests decode a path before they route it.
+        let decoded = percent_decode_str(path).decode_utf8_lossy();
+        for path in [path, &decoded] {
+            if let Some(feature) = switched.at(path).find(|feature| is_off(feature)) {
+                return off(feature);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Application {
+    /// The features that the application declares.
+    pub fn features(&self) -> &Catalogue {
+        &self.snapshot.features
+    }
+
+    /// Which of them are on.
+    pub fn switches(&self) -> &Switches {
+        &self.runtime.switches
+    }
+
+    /// The features that are off for everybody in a tenant.
+    pub fn switched_off(&self, tenant: &str) -> BTreeSet<Arc<str>> {
+        let features = self.features();
+        let off = features
+            .features()
+            .filter(|feature| features.state(self.switches(), tenant, &feature.name) == State::Off);
+        off.map(|feature| Arc::clone(&feature.name)).collect()
+    }
+
+    /// The features that a component's path belongs to: the component itself, and parts of it.
+    pub fn features_at(&self, component: &str, path: &str) -> Vec<Arc<str>> {
+        let loaded = self.snapshot.components.get(component);
+        let parts = loaded
+            .into_iter()
+            .flat_map(|loaded| loaded.switched.at(path));
+        std::iter::once(Arc::from(component))
+            .chain(parts.cloned())
+            .collect()
+    }
+}

@@ -11,7 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
-use sbd_tests::{Application, Server, run};
+use sbd_tests::{Application, Server, guest, run};
 use serde_json::Value;
 use std::process::Command;
 
@@ -116,6 +116,20 @@ async fn tenants_by_command() {
         args.extend(["--data-dir", &data_dir]);
         let output = run(&args, &[], "Correct-horse-7\n");
         assert!(output.success, "{line}: {}", output.stderr);
+    }
+}
+
+#[tokio::test]
+async fn changes_by_command() {
+    let server = Server::start().await;
+    let family = guest("family").display().to_string();
+    for line in block("changes", "sh").lines() {
+        let args: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let args = args.iter().map(|&arg| match arg {
+            "family.wasm" => family.as_str(),
+            arg => arg,
+        });
+        server.done(&args.collect::<Vec<_>>());
     }
 }
 

@@ -33,8 +33,6 @@ pub(crate) struct State {
     pub(crate) dropped: Arc<AtomicUsize>,
     /// What `GET /-/openapi.json` answers, by component.
     pub(crate) documents: Mutex<HashMap<String, Value>>,
-    /// What is switched off: tenant and feature.
-    pub(crate) off: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Default for State {
@@ -49,7 +47,6 @@ impl Default for State {
             release: Notify::default(),
             dropped: Arc::default(),
             documents: Mutex::default(),
-            off: Mutex::default(),
         }
     }
 }
@@ -92,18 +89,12 @@ impl Components for Fake {
         *self.listener.lock().unwrap() = Some(listener);
     }
 
-    fn switched_off(&self, tenant: &str) -> BTreeSet<Arc<str>> {
-        let off = self.off.lock().unwrap();
-        let off = off.iter().filter(|(of, _)| of == tenant);
-        off.map(|(_, feature)| Arc::from(feature.as_str()))
-            .collect()
+    fn switched_off(&self, _: &str) -> BTreeSet<Arc<str>> {
+        BTreeSet::new()
     }
 
-    /// `other` has a feature, `other.part`, under `/other/part`.
-    fn features_at(&self, component: &str, path: &str) -> Vec<Arc<str>> {
-        let part = (component == "other" && path.starts_with("/other/part"))
-            .then(|| Arc::from("other.part"));
-        std::iter::once(Arc::from(component)).chain(part).collect()
+    fn features_at(&self, component: &str, _: &str) -> Vec<Arc<str>> {
+        vec![Arc::from(component)]
     }
 
     fn health(&self) -> Value {

@@ -10,6 +10,7 @@ mod api;
 mod components;
 mod error;
 mod features;
+mod operators;
 mod rights;
 mod stage;
 mod tenants;

@@ -20,15 +20,33 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Where the admin API begins.
 const API: &str = "/admin/";
 
+/// How tokens of operators begin, which are no users' access tokens.
+const OPERATOR_TOKEN: &str = "sbd_op_";
+
+/// Who may use the admin API.
+#[derive(Clone, Debug)]
+pub enum Administrator {
+    /// The holder of an operator's token, by its name.
+    Operator(String),
+    /// A user with the role.
+    User(Arc<Principal>),
+}
+
 /// What the admin listener serves beside the gateway's own pages.
 pub trait AdminPages: Clone + Send + Sync + 'static {
     /// The metrics, as text.
     fn metrics(&self) -> String;
 
+    /// Whose token this is, which begins with `sbd_op_`.
+    ///
+    /// # Errors
+    /// Why it is refused, as a sentence.
+    fn operator(&self, token: &str) -> impl Future<Output = Result<String, String>> + Send;
+
     /// The admin API's answer to an administrator.
     fn api(
         &self,
-        administrator: Arc<Principal>,
+        administrator: Administrator,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Body>> + Send;
 }
@@ -43,7 +61,7 @@ pub(crate) async fn answer<C: Components>(
     let id = RequestId::new();
     let path = request.uri().path();
     if path.starts_with(API) {
-        let admitted = administrator(&edge, &peer, &id.text, request.headers()).await;
+        let admitted = administrator(&edge, &pages, &peer, &id.text, request.headers()).await;
         return match admitted {
             Ok(administrator) => pages.api(administrator, request).await,
             Err(refusal) => finished(refusal.into_response(&id.text), id),
@@ -62,33 +80,48 @@ pub(crate) async fn answer<C: Components>(
     finished(response, id)
 }
 
-/// Lets administrators of the default tenant pass: it is the operator's own.
+/// Lets operators pass, and administrators of the default tenant: it is the operator's own.
 async fn administrator<C: Components>(
     edge: &Edge<C>,
+    pages: &impl AdminPages,
     peer: &Peer,
     request_id: &Arc<str>,
     headers: &HeaderMap,
-) -> Result<Arc<Principal>, Refusal> {
+) -> Result<Administrator, Refusal> {
     let tenant = edge.lasting.tenants.default_tenant();
     let address = Payer::address(&tenant, peer.address.ip());
     let admit = || match &edge.limiter {
         Some(limiter) => limiter.take(&address).1,
         None => Ok(()),
     };
+    if let Some(token) = operator_token(headers) {
+        admit()?;
+        let operator = pages.operator(token).await;
+        return operator
+            .map(Administrator::Operator)
+            .map_err(Refusal::token_invalid);
+    }
     let caller = edge
         .authenticator
         .authenticate(&edge.components, &tenant, request_id, headers, admit)
         .await?
         .ok_or_else(|| {
             Refusal::unauthenticated(
-                "This is for administrators; send an administrator's access token as bearer token.",
+                "This is for administrators; send an operator's token, or an administrator's access token, as bearer token.",
             )
         })?;
     if caller.roles.iter().any(|role| role == "admin") {
-        Ok(caller)
+        Ok(Administrator::User(caller))
     } else {
         Err(Refusal::forbidden("This is for administrators."))
     }
+}
+
+fn operator_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(OPERATOR_TOKEN)).then_some(token)
 }
 
 fn finished(mut response: Response<Body>, id: RequestId) -> Response<Body> {

@@ -30,7 +30,7 @@ mod server;
 mod tenant;
 mod version;
 
-pub use admin::AdminPages;
+pub use admin::{AdminPages, Administrator};
 pub use components::{Components, RevocationListener};
 pub use config::GatewayConfig;
 pub use error::GatewayError;

@@ -4,7 +4,7 @@ use crate::compile_cache::CompileCache;
 use crate::features::SwitchedRoutes;
 use crate::gate::Watch;
 use crate::instance::State;
-use crate::{Definition, Error, grants};
+use crate::{Definition, Error, Sheet, grants};
 use sbd_manifest::{AllowedHosts, Component as Declared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -59,6 +59,10 @@ impl LoadedComponent {
         {
             return Ok(Arc::clone(served));
         }
+        // Before it is compiled, which takes a while and says less.
+        Sheet::read(&wasm).map_err(|reason| {
+            Error::not_runnable(id, format!("{}: {reason}", declared.source.display()))
+        })?;
         let component = cache.load(engine, &wasm).map_err(|error| {
             Error::not_runnable(id, format!("{}: {error:#}", declared.source.display()))
         })?;

@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::instance::State;
+use crate::sheet::Wish;
 use sbd_manifest::{Component as Declared, Grant};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -13,7 +14,7 @@ use wasmtime_wasi_http::{p2, p3};
 
 /// What a component must have been granted for an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Needs {
+pub(crate) enum Needs {
     /// Every component has it: it reaches nothing outside the sandbox. Files, sockets and the
     /// environment are there as interfaces and empty.
     Nothing,
@@ -45,6 +46,47 @@ const IMPORTS: &[(&str, Needs)] = &[
     ("sbd:platform/keys@", Needs::Grant(Grant::Keys)),
     ("sbd:platform/features@", Needs::Grant(Grant::Features)),
 ];
+
+/// What an import needs; `None`: this host does not offer it.
+pub(crate) fn needs_of(import: &str) -> Option<Needs> {
+    let found = IMPORTS.iter().find(|(start, _)| import.starts_with(start));
+    found.map(|(_, needs)| *needs)
+}
+
+// === impl Needs ===
+
+impl Needs {
+    /// What is to be granted, and what that means.
+    pub(crate) fn wish(self) -> Option<Wish> {
+        let (grant, meaning) = match self {
+            Self::Nothing => return None,
+            Self::OutboundHosts => (
+                "allowed_outbound_hosts",
+                "calls the hosts and components that the manifest lists",
+            ),
+            Self::KeyValueStores => (
+                "key_value_stores",
+                "keeps values in the tenant's stores that the manifest lists",
+            ),
+            Self::Grant(Grant::Documents) => (
+                "documents",
+                "keeps documents in collections of its own, tenant by tenant",
+            ),
+            Self::Grant(Grant::Cache) => ("cache", "keeps small values that may be forgotten"),
+            Self::Grant(Grant::Passwords) => {
+                ("passwords", "has passwords hashed and compared by the host")
+            }
+            Self::Grant(Grant::Keys) => (
+                "keys",
+                "signs and checks tokens with the tenant's keys, without seeing them",
+            ),
+            Self::Grant(Grant::Features) => {
+                ("features", "asks which features are on, and for whom")
+            }
+        };
+        Some(Wish { grant, meaning })
+    }
+}
 
 /// Checks a component's imports and links what it was granted.
 ///
@@ -95,23 +137,23 @@ pub(crate) fn link(
     })
 }
 
-fn is_handler(export: &str) -> bool {
+pub(crate) fn is_handler(export: &str) -> bool {
     export.starts_with("wasi:http/handler@") || export.starts_with("wasi:http/incoming-handler@")
 }
 
 fn check_imports(engine: &Engine, declared: &Declared, component: &Component) -> Result<(), Error> {
     for (import, _) in component.component_type().imports(engine) {
-        let Some((_, needs)) = IMPORTS.iter().find(|(start, _)| import.starts_with(start)) else {
+        let Some(needs) = needs_of(import) else {
             return Err(Error::not_runnable(
                 declared.id.as_str(),
                 format!("it imports {import}, which this host does not offer; build it without"),
             ));
         };
-        if !is_granted(*needs, declared) {
+        if !is_granted(needs, declared) {
             return Err(Error::NotGranted {
                 component: declared.id.to_string(),
                 import: import.to_owned(),
-                line: line_to_add(*needs, declared),
+                line: line_to_add(needs, declared),
             });
         }
     }

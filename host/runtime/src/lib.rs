@@ -26,6 +26,8 @@ mod origin;
 mod outgoing;
 mod pool;
 mod reserved;
+mod sheet;
+mod spin;
 mod swap;
 mod tenant;
 mod worker;
@@ -40,6 +42,7 @@ pub use gate::{Gate, Verdict};
 pub use limit::{Limit, OverLimit};
 pub use reserved::is_reserved;
 pub use sbd_storage::Options as StorageOptions;
+pub use sheet::{Sheet, Target, Unreadable, Wish};
 
 use ::http::uri::{Authority, PathAndQuery};
 use ::http::{HeaderValue, Request, Response, Uri, header};

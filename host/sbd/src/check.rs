@@ -1,21 +1,31 @@
 //! `sbd check`: everything that can be found wrong without serving.
 
+use crate::cli::{Check, TargetHost};
 use crate::host::Host;
+use crate::inspect::portable;
 use crate::settings::{Environment, Settings};
+use anyhow::{Context as _, bail};
+use sbd_admin::Stage as _;
+use sbd_runtime::{Sheet, Target};
 use std::net::SocketAddr;
 
 /// Reads settings and manifest, compiles every component and links what it was granted.
 ///
 /// # Errors
 /// The first thing that is wrong, with what to do about it.
-pub(crate) async fn command(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
+pub(crate) async fn command(
+    args: &Check,
+    settings: &Settings,
+    environment: &Environment,
+) -> anyhow::Result<()> {
     settings.parse::<SocketAddr>("listen")?;
     settings.parse::<SocketAddr>("admin_listen")?;
     // Compiled components and keys go to a folder that is gone afterwards: a check leaves no trace.
     let scratch = std::env::temp_dir().join(format!("sbd-check-{}", std::process::id()));
     let opened = Host::open(settings, environment, &scratch, true).await;
     let _ = std::fs::remove_dir_all(&scratch);
-    let application = opened?.runtime.application();
+    let host = opened?;
+    let application = host.runtime.application();
     let app = application.app();
     println!("application  {} {}", app.name, app.version);
     for (id, component) in &app.components {
@@ -40,5 +50,26 @@ pub(crate) async fn command(settings: &Settings, environment: &Environment) -> a
         }
     }
     println!("configuration and manifest are right.");
+    args.target.map_or(Ok(()), |target| {
+        let target = match target {
+            TargetHost::Spin4_1 => Target::Spin4_1,
+        };
+        check_portable(&host, target)
+    })
+}
+
+/// Refuses an application of which a component does not run on another host.
+fn check_portable(host: &Host, target: Target) -> anyhow::Result<()> {
+    let definition = host.served.read(&[]).map_err(anyhow::Error::msg)?;
+    let mut all = true;
+    for (id, component) in &definition.app.components {
+        let wasm = (definition.read_source)(&component.source);
+        let wasm = wasm.with_context(|| format!("cannot read {}", component.source.display()))?;
+        print!("{id} ");
+        all &= portable(&Sheet::read(&wasm)?, target);
+    }
+    if !all {
+        bail!("not every component runs on {target}; what they import above decides");
+    }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub(crate) enum Command {
     /// Serve the application until interrupted.
     Up(Up),
     /// Validate manifest, grants and configuration without serving.
-    Check(Flags),
+    Check(Check),
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -36,6 +36,11 @@ pub(crate) enum Command {
     Feature {
         #[command(subcommand)]
         command: FeatureCommand,
+    },
+    /// Operators: who may use the admin API from elsewhere, by a token.
+    Operator {
+        #[command(subcommand)]
+        command: OperatorCommand,
     },
     /// Serve what the manifest and its files say now, without a pause.
     Reload(Flags),
@@ -82,6 +87,8 @@ pub(crate) enum TenantCommand {
 pub(crate) enum ComponentCommand {
     /// List the components that are served.
     List(Flags),
+    /// Say what a component's file imports, wants and offers, without running it.
+    Inspect(ComponentInspect),
     /// Deploy a component and serve it from then on.
     Deploy(ComponentDeploy),
     /// List the deployed versions of a component.
@@ -98,6 +105,35 @@ pub(crate) enum FeatureCommand {
     List(FeatureList),
     /// Switch a feature in a tenant.
     Set(FeatureSet),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperatorCommand {
+    /// Make an operator and show its token, once.
+    Create(OperatorCreate),
+    /// List the operators.
+    List(Flags),
+    /// Refuse an operator's token from now on.
+    Revoke(OperatorName),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OperatorCreate {
+    /// Its name: 1 to 63 of a-z, 0-9 and -.
+    pub(crate) name: String,
+    /// Its token ends after so many days; never when left out.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: Option<u32>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OperatorName {
+    /// The operator.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +174,31 @@ pub(crate) struct Up {
     /// Leave out everything that was deployed to this data directory.
     #[arg(long)]
     pub(crate) safe: bool,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Say whether the components run on another host too.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) target: Option<TargetHost>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TargetHost {
+    /// Fermyon Spin 4.1.
+    #[value(name = "spin-4.1")]
+    Spin4_1,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ComponentInspect {
+    /// Its `.wasm` file, or a folder with a `spin.toml`, whose components are all inspected.
+    #[arg(value_name = "FILE|FOLDER")]
+    pub(crate) path: PathBuf,
     #[command(flatten)]
     pub(crate) flags: Flags,
 }
@@ -276,8 +337,8 @@ pub(crate) struct Flags {
     /// The address for metrics and operators.
     #[arg(long, value_name = "ADDR")]
     pub(crate) admin_listen: Option<String>,
-    /// The admin listener of a server elsewhere, with a token in `SBD_ADMIN_TOKEN[_FILE]`; for
-    /// commands.
+    /// The admin listener of a server elsewhere, with a token in `SBD_ADMIN_TOKEN[_FILE]` (of `sbd
+    /// operator create`); for commands.
     #[arg(long, value_name = "URL")]
     pub(crate) admin: Option<String>,
     /// The folder that holds everything.
@@ -314,9 +375,22 @@ impl ComponentCommand {
     pub(crate) fn flags(&self) -> &Flags {
         match self {
             Self::List(flags) => flags,
+            Self::Inspect(args) => &args.flags,
             Self::Deploy(args) => &args.flags,
             Self::Versions(args) | Self::Withdraw(args) => &args.flags,
             Self::Rollback(args) => &args.flags,
+        }
+    }
+}
+
+// === impl OperatorCommand ===
+
+impl OperatorCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::Create(args) => &args.flags,
+            Self::List(flags) => flags,
+            Self::Revoke(args) => &args.flags,
         }
     }
 }

@@ -109,7 +109,7 @@ impl<'a> Client<'a> {
         let token = self.settings.text("admin_token");
         if token.is_empty() {
             bail!(
-                "--admin needs an administrator's access token in SBD_ADMIN_TOKEN or SBD_ADMIN_TOKEN_FILE"
+                "--admin needs a token in SBD_ADMIN_TOKEN or SBD_ADMIN_TOKEN_FILE: an operator's, which `sbd operator create NAME` shows on the server, or an administrator's access token"
             );
         }
         let mut request = request

@@ -17,6 +17,7 @@ use std::path::Path;
 pub(crate) async fn command(command: ComponentCommand, client: &Client<'_>) -> anyhow::Result<()> {
     match command {
         ComponentCommand::List(_) => list(client).await,
+        ComponentCommand::Inspect(args) => crate::inspect::command(&args.path),
         ComponentCommand::Deploy(args) => deploy(&args, client).await,
         ComponentCommand::Versions(ComponentName { name, .. }) => versions(&name, client).await,
         ComponentCommand::Rollback(args) => {
@@ -171,7 +172,7 @@ fn find(name: &str, path: &Path) -> anyhow::Result<Found> {
 }
 
 /// Looks at the size first: nobody waits for two gigabytes to hear that they are too many.
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let cannot = || {
         format!(
             "cannot read the component {}; build it first",

@@ -11,6 +11,8 @@ mod component;
 mod control;
 mod feature;
 mod host;
+mod inspect;
+mod operator;
 mod settings;
 mod tenant;
 mod up;
@@ -50,10 +52,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             start_logs(&settings)?;
             block_on(up::command(&options, &settings, &environment))
         }
-        Command::Check(flags) => {
-            let settings = resolve(&flags)?;
+        Command::Check(args) => {
+            let settings = resolve(&args.flags)?;
             start_logs(&settings)?;
-            block_on(check::command(&settings, &environment))
+            block_on(check::command(&args, &settings, &environment))
         }
         Command::Config {
             command: ConfigCommand::Explain(flags),
@@ -82,6 +84,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = resolve(command.flags())?;
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(feature::command(command, &client))
+        }
+        Command::Operator { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(operator::command(command, &client))
         }
         Command::Reload(flags) => {
             let settings = resolve(&flags)?;

@@ -11,9 +11,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use sbd_admin::{Actor, Admin, Api};
-use sbd_gateway::{AdminPages, Gateway, GatewayConfig};
-use sbd_registry::DEFAULT_TENANT;
-use sbd_runtime::{Body, Principal, body};
+use sbd_gateway::{AdminPages, Administrator, Gateway, GatewayConfig};
+use sbd_registry::{DEFAULT_TENANT, Operators};
+use sbd_runtime::{Body, body};
 use sbd_telemetry::Metrics;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -63,15 +63,16 @@ pub(crate) async fn command(
     tokio::spawn(stop_on_signal(stop.clone())?);
     tokio::spawn(reload_on_signal(admin)?);
     let (public, admin) = (gateway.clone(), gateway);
+    let pages = Pages {
+        metrics,
+        operators: registry.operators.clone(),
+        api,
+    };
     let (stopped, admin_stopped) = (stop.clone(), stop.clone());
     let public = tokio::spawn(async move { public.serve(listener, stopped.cancelled()).await });
     let admin = tokio::spawn(async move {
         admin
-            .serve_admin(
-                admin_listener,
-                admin_stopped.cancelled(),
-                Pages { metrics, api },
-            )
+            .serve_admin(admin_listener, admin_stopped.cancelled(), pages)
             .await;
     });
     greet(address, admin_address, &data_dir);
@@ -91,6 +92,7 @@ pub(crate) async fn command(
 #[derive(Clone)]
 struct Pages {
     metrics: Metrics,
+    operators: Operators,
     api: Api,
 }
 
@@ -99,12 +101,22 @@ impl AdminPages for Pages {
         self.metrics.render()
     }
 
+    async fn operator(&self, token: &str) -> Result<String, String> {
+        let operator = self.operators.authenticate(token).await;
+        operator
+            .map(|operator| operator.name)
+            .map_err(|error| error.to_string())
+    }
+
     async fn api(
         &self,
-        administrator: Arc<Principal>,
+        administrator: Administrator,
         request: Request<Incoming>,
     ) -> Response<Body> {
-        let actor = Actor::User(administrator.user.to_string());
+        let actor = match administrator {
+            Administrator::Operator(name) => Actor::Operator(name),
+            Administrator::User(user) => Actor::User(user.user.to_string()),
+        };
         let request = request.map(axum::body::Body::new);
         let response = self.api.respond(actor, request).await;
         // The API's bodies are in memory; they cannot break off.

@@ -8,6 +8,7 @@
 )]
 
 use sbd_tests::{Application, Output, guest, run};
+use std::path::Path;
 
 const NOTES: &str = r#"[[trigger.http]]
 route = "/api/v1/notes/..."
@@ -218,4 +219,77 @@ fn component(exports: &[&str], imports: &[&str]) -> Vec<u8> {
     let instance = u8::try_from(imports.len()).unwrap();
     bytes.extend(section(11, named(exports, &[5, instance, 0])));
     bytes
+}
+
+#[test]
+fn a_component_is_inspected_without_being_run() {
+    let inspect = |path: &Path| {
+        run(
+            &["component", "inspect", &path.display().to_string()],
+            &[],
+            "",
+        )
+    };
+    let notes = inspect(&guest("notes"));
+    assert!(notes.success, "{}", notes.stderr);
+    for words in [
+        "wasi:http/handler@0.3.0",
+        "documents                it keeps documents",
+        "does not run on Spin 4.1:",
+        "Spin 4.1 does not offer sbd:platform/documents@0.1.0",
+    ] {
+        assert!(notes.stdout.contains(words), "{words}: {}", notes.stdout);
+    }
+    let hello = inspect(&guest("spin-hello"));
+    assert!(
+        hello.stdout.contains("runs on Spin 4.1 too"),
+        "{}",
+        hello.stdout
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.wasm");
+    let whole = std::fs::read(guest("notes")).unwrap();
+    for (bytes, words) in [
+        (b"\0asm\x01\0\0\0".as_slice(), "core module"),
+        (b"hello", "no WebAssembly file"),
+        (&whole[..whole.len() / 2], "only half there"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let refused = inspect(&path);
+        assert!(
+            !refused.success && refused.stderr.contains(words),
+            "{}",
+            refused.stderr
+        );
+    }
+    let missing = inspect(&folder.path().join("none.wasm"));
+    assert!(missing.stderr.contains("cannot read"), "{}", missing.stderr);
+}
+
+#[test]
+fn an_application_is_checked_for_another_host() {
+    let check = |manifest: &str| {
+        let app = Application::new(manifest);
+        let manifest = app.manifest().display().to_string();
+        run(
+            &["check", "--target", "spin-4.1", "--app", &manifest],
+            &[],
+            "",
+        )
+    };
+    let hello = check(
+        "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"hello\"\n[component.hello]\nsource = \"{guest:spin-hello}\"\nallowed_outbound_hosts = [\"https://example.com\"]\nkey_value_stores = [\"default\"]\n",
+    );
+    assert!(
+        hello.success && hello.stdout.contains("hello runs on Spin 4.1 too"),
+        "{}{}",
+        hello.stdout,
+        hello.stderr
+    );
+    let notes = check(include_str!("apps/notes.toml"));
+    assert!(
+        !notes.success && notes.stdout.contains("notes does not run on Spin 4.1"),
+        "{}",
+        notes.stdout
+    );
 }

@@ -494,3 +494,61 @@ async fn commands_work_beside_a_server_on_a_stopped_one_and_from_elsewhere() {
     assert!(alone(&["tenant", "delete", "acme", "--yes"]).success);
     assert!(alone(&["audit", "--verify"]).success);
 }
+
+#[tokio::test]
+async fn an_operator_needs_no_account() {
+    let server = Server::start().await;
+    let token = server.done(&["operator", "create", "backup", "--days", "30"]);
+    let token = token.trim();
+    assert!(token.starts_with("sbd_op_"), "{token}");
+    let elsewhere = |token: &str, args: &[&str]| {
+        let mut args = args.to_vec();
+        args.extend(["--admin", &server.admin_url]);
+        run(&args, &[("SBD_ADMIN_TOKEN", token)], "")
+    };
+    let made = elsewhere(token, &["tenant", "create", "acme"]);
+    assert!(made.success, "{}", made.stderr);
+    let audit = server.done(&["audit"]);
+    assert!(
+        audit.contains("operator backup") || audit.contains("operator:backup"),
+        "{audit}"
+    );
+    // Nowhere but in the answer that made it.
+    for place in [audit, server.log(), server.done(&["operator", "list"])] {
+        assert!(!place.contains(token), "{place}");
+    }
+    assert!(
+        server
+            .refused(&["operator", "create", "backup"])
+            .contains("backup")
+    );
+    assert!(
+        server
+            .refused(&["operator", "create", "No Name"])
+            .contains("No Name")
+    );
+    assert!(
+        server
+            .refused(&["operator", "revoke", "bakcup"])
+            .contains("backup")
+    );
+    let other = elsewhere("sbd_op_AAAA", &["tenant", "list"]);
+    assert!(
+        !other.success && other.stderr.contains("token"),
+        "{}",
+        other.stderr
+    );
+    // It is no user's token: the public listener knows nothing of it.
+    let user = server
+        .client
+        .get(server.at("/api/v1/auth/me"))
+        .bearer_auth(token);
+    assert_eq!(user.send().await.unwrap().status(), 401);
+    server.done(&["operator", "revoke", "backup"]);
+    let revoked = elsewhere(token, &["tenant", "list"]);
+    assert!(
+        !revoked.success && revoked.stderr.contains("token"),
+        "{}",
+        revoked.stderr
+    );
+}

@@ -8,6 +8,7 @@ mod answers;
 mod audit;
 mod components;
 mod features;
+mod operators;
 mod tenants;
 
 use crate::Admin;
@@ -52,6 +53,8 @@ impl Api {
             .routes(routes!(features::list))
             .routes(routes!(features::set, features::reset))
             .routes(routes!(administrators::create))
+            .routes(routes!(operators::list, operators::create))
+            .routes(routes!(operators::revoke))
             .routes(routes!(components::list))
             .routes(routes!(components::versions, components::deploy))
             .routes(routes!(components::roll_back))

@@ -1,9 +1,8 @@
 use crate::server::{PATIENCE, Server, error};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use sbd_gateway::AdminPages;
-use sbd_runtime::{Body, Principal, body};
-use std::sync::Arc;
+use sbd_gateway::{AdminPages, Administrator};
+use sbd_runtime::{Body, body};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -16,12 +15,23 @@ impl AdminPages for Pages {
         self.0.render()
     }
 
+    async fn operator(&self, token: &str) -> Result<String, String> {
+        match token {
+            "sbd_op_good" => Ok("backup".to_owned()),
+            _ => Err("the token is refused".to_owned()),
+        }
+    }
+
     async fn api(
         &self,
-        administrator: Arc<Principal>,
+        administrator: Administrator,
         request: Request<Incoming>,
     ) -> Response<Body> {
-        let text = format!("{} asks {}", administrator.username, request.uri().path());
+        let name = match administrator {
+            Administrator::Operator(name) => name,
+            Administrator::User(user) => user.username.to_string(),
+        };
+        let text = format!("{name} asks {}", request.uri().path());
         Response::new(body::full(text))
     }
 }

@@ -1,0 +1,71 @@
+//! `sbd component inspect`: what a component is before anybody runs it.
+
+use crate::component::read;
+use anyhow::Context as _;
+use sbd_manifest::{App, LoadOptions};
+use sbd_runtime::{Sheet, Target};
+use std::path::Path;
+
+/// Prints the sheet of a file, or of every component of a folder's manifest.
+///
+/// # Errors
+/// When it cannot be read, or is no component.
+pub(crate) fn command(path: &Path) -> anyhow::Result<()> {
+    let there = std::fs::metadata(path);
+    let there = there.with_context(|| format!("cannot read {}", path.display()))?;
+    if !there.is_dir() {
+        return print(path);
+    }
+    let app = App::load(&path.join("spin.toml"), &LoadOptions::default())?.app;
+    for component in app.components.values() {
+        print(&component.source)?;
+    }
+    Ok(())
+}
+
+fn print(path: &Path) -> anyhow::Result<()> {
+    let sheet = Sheet::read(&read(path)?).with_context(|| path.display().to_string())?;
+    println!("{}  {} bytes", path.display(), sheet.bytes);
+    println!("offers");
+    for export in &sheet.exports {
+        println!("  {export}");
+    }
+    if sheet.handlers().next().is_none() {
+        println!("  no HTTP handler, so nothing can call it");
+    }
+    println!("wants, and must be granted");
+    let wishes = sheet.wishes();
+    for wish in &wishes {
+        println!("  {:<24} it {}", wish.grant, wish.meaning);
+    }
+    if wishes.is_empty() {
+        println!("  nothing");
+    }
+    println!("imports");
+    for import in &sheet.imports {
+        println!("  {import}");
+    }
+    let unknown: Vec<&str> = sheet.unknown().collect();
+    if !unknown.is_empty() {
+        println!(
+            "does not run here: this host does not offer {}",
+            unknown.join(", ")
+        );
+    }
+    portable(&sheet, Target::Spin4_1);
+    Ok(())
+}
+
+/// Says whether a component runs on another host; the answer is also returned.
+pub(crate) fn portable(sheet: &Sheet, target: Target) -> bool {
+    let obstacles = sheet.obstacles(target);
+    if obstacles.is_empty() {
+        println!("runs on {target} too");
+    } else {
+        println!("does not run on {target}:");
+        for obstacle in &obstacles {
+            println!("  {obstacle}");
+        }
+    }
+    obstacles.is_empty()
+}

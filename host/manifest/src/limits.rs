@@ -60,6 +60,14 @@ macro_rules! limits {
             pub fn entries(&self) -> Vec<(&'static str, String)> {
                 vec![$((stringify!($name), <$kind as Kind>::show(&self.$name)),)+]
             }
+
+            /// The value of one limit as the manifest writes it; `None`: there is no such limit.
+            pub fn value(&self, name: &str) -> Option<String> {
+                $(if name == stringify!($name) {
+                    return Some(<$kind as Kind>::show(&self.$name));
+                })+
+                None
+            }
         }
     };
 }

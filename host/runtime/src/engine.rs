@@ -1,18 +1,15 @@
 //! The wasmtime engine: one a process.
 
-use crate::instance::State;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use wasmtime::{
-    CallHook, Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    Result, Store, UpdateDeadline,
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result,
 };
 
-/// How long a guest may compute before it must let others run. Every deadline that counts
-/// computing time counts in these.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
+/// How long a guest may compute before it must let others run. Computing time counts in these.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// Most instances alive at once in the process, over all tenants and components.
 pub(crate) const INSTANCES: u32 = 1000;
@@ -21,38 +18,63 @@ pub(crate) const INSTANCES: u32 = 1000;
 /// pool reserves for each slot.
 pub(crate) const LARGEST_MEMORY: usize = 1 << 30;
 
-/// A guest that has computed through so many ticks for a request computes for long.
-const LONG: u32 = 2;
+/// The ticks stop when no guest has run for so many of them: a server that nobody asks for anything
+/// costs nothing.
+const REST: u32 = 100;
 
-/// Counts the ticks since the engine was made.
+/// How often a resting clock looks whether its engine is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Counts the ticks during which guests run, since the engine was made. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Clock(Arc<AtomicU64>);
+pub(crate) struct Clock(Arc<Ticks>);
 
-/// Turns for guests that compute for long: one fewer than there are threads, so that whoever wants
-/// little never waits for all who want much.
-#[derive(Clone, Debug)]
-pub(crate) struct Turns(Arc<Semaphore>);
+#[derive(Debug, Default)]
+struct Ticks {
+    count: AtomicU64,
+    /// A guest has run since the last tick.
+    wanted: AtomicBool,
+    resting: AtomicBool,
+    thread: OnceLock<Thread>,
+}
 
 // === impl Clock ===
 
 impl Clock {
     pub(crate) fn ticks(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.count.load(Ordering::Relaxed)
     }
 
-    /// About how long ago a tick was.
-    pub(crate) fn since(&self, tick: u64) -> Duration {
-        let ticks = self.ticks().saturating_sub(tick);
-        TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
+    /// Says that a guest runs. The orders are strict where one side decides by what the other has
+    /// said: one of them sees that a clock at rest is wanted.
+    pub(crate) fn keep_going(&self) {
+        let ticks = &self.0;
+        if ticks.wanted.load(Ordering::Relaxed) {
+            return;
+        }
+        ticks.wanted.store(true, Ordering::SeqCst);
+        if ticks.resting.load(Ordering::SeqCst)
+            && let Some(thread) = ticks.thread.get()
+        {
+            thread.unpark();
+        }
     }
-}
 
-// === impl Turns ===
+    fn tick(&self, engine: &Engine) {
+        engine.increment_epoch();
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+    }
 
-impl Turns {
-    /// Turns for so many threads.
-    pub(crate) fn new(threads: usize) -> Self {
-        Self(Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))))
+    fn was_wanted(&self) -> bool {
+        self.0.wanted.swap(false, Ordering::SeqCst)
+    }
+
+    fn rest(&self) {
+        self.0.resting.store(true, Ordering::SeqCst);
+        if !self.0.wanted.load(Ordering::SeqCst) {
+            std::thread::park_timeout(LOOK);
+        }
+        self.0.resting.store(false, Ordering::SeqCst);
     }
 }
 
@@ -64,83 +86,28 @@ pub(crate) fn engine() -> Result<(Engine, Clock)> {
     let engine = Engine::new(&config())?;
     let clock = Clock::default();
     let (ticking, counted) = (engine.weak(), clock.clone());
-    std::thread::Builder::new()
+    let ticks = std::thread::Builder::new()
         .name("sbd-epoch".to_owned())
         .spawn(move || {
+            let mut unwanted = 0;
             while let Some(engine) = ticking.upgrade() {
-                engine.increment_epoch();
-                counted.0.fetch_add(1, Ordering::Relaxed);
+                counted.tick(&engine);
                 drop(engine);
-                std::thread::sleep(TICK);
+                unwanted = if counted.was_wanted() {
+                    0
+                } else {
+                    unwanted + 1
+                };
+                if unwanted > REST {
+                    counted.rest();
+                } else {
+                    std::thread::sleep(TICK);
+                }
             }
         })?;
+    // It is set once.
+    let _ = clock.0.thread.set(ticks.thread().clone());
     Ok((engine, clock))
-}
-
-/// Lets guests compute for at most `budget` a request, which `spent` counts, and lets others run at
-/// every tick.
-///
-/// A guest that waited is past its deadline when it goes on, which must cost it nothing. So what is
-/// counted are the ticks that it computed through, and not those that ended while it was out.
-pub(crate) fn bound_computing(
-    store: &mut Store<State>,
-    clock: &Clock,
-    turns: &Turns,
-    budget: Duration,
-    over: impl Fn() -> wasmtime::Error + Send + Sync + 'static,
-) {
-    let (clock, turns) = (clock.clone(), turns.clone());
-    let turn = Arc::new(Mutex::new(None));
-    let ending = Arc::clone(&turn);
-    store.call_hook(move |mut store, hook| {
-        let now = clock.ticks();
-        match hook {
-            CallHook::CallingHost | CallHook::ReturningFromWasm => {
-                let state = store.data_mut();
-                state.left_at = now;
-                if state.ticks >= LONG
-                    && let Ok(mut turn) = ending.lock()
-                {
-                    *turn = None;
-                }
-            }
-            CallHook::CallingWasm | CallHook::ReturningFromHost => {
-                let state = store.data_mut();
-                // A guest that let others run did not leave by itself.
-                if !std::mem::take(&mut state.was_stopped) {
-                    state.was_away |= state.left_at != now;
-                }
-            }
-        }
-        Ok(())
-    });
-    let budget = budget.as_millis() / TICK.as_millis();
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |mut store| {
-        let state = store.data_mut();
-        state.was_stopped = true;
-        // The tick went by while the guest waited, or the host worked for it: others run now, and
-        // nothing is charged.
-        if std::mem::take(&mut state.was_away) {
-            return Ok(UpdateDeadline::Yield(1));
-        }
-        state.ticks += 1;
-        if u128::from(state.ticks) > budget {
-            return Err(over());
-        }
-        if state.ticks < LONG {
-            return Ok(UpdateDeadline::Yield(1));
-        }
-        // Its turn ended as it came here; it queues for the next.
-        let (turns, turn) = (Arc::clone(&turns.0), Arc::clone(&turn));
-        let next = async move {
-            tokio::task::yield_now().await;
-            if let (Ok(next), Ok(mut turn)) = (turns.acquire_owned().await, turn.lock()) {
-                *turn = Some(next);
-            }
-        };
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(next)))
-    });
 }
 
 fn config() -> Config {
@@ -156,6 +123,7 @@ fn config() -> Config {
         .max_core_instances_per_component(32)
         .max_memories_per_component(8)
         .max_tables_per_component(64)
+        .max_tables_per_module(8)
         // Pages kept between two instances in a slot save most page faults. `pagemap_scan` stays
         // off: with swap it can show one guest's page to the next (wasmtime#14357).
         .linear_memory_keep_resident(2 << 20)

@@ -5,6 +5,7 @@ use crate::logs::{LogStream, Stream};
 use crate::memory::MemoryLimiter;
 use crate::origin::{Origins, OriginsView, find_current};
 use crate::outgoing::Outgoing;
+use crate::turns::Work;
 use sbd_metering::{Meter, Metered};
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
@@ -18,14 +19,7 @@ const LARGEST_RANDOM: u64 = 1 << 20;
 /// The data of one instance's store.
 pub(crate) struct State {
     pub(crate) limiter: MemoryLimiter,
-    /// Epoch ticks that the guest has computed for the running requests.
-    pub(crate) ticks: u32,
-    /// The tick at which the guest last went out to the host.
-    pub(crate) left_at: u64,
-    /// Whether it is out because its tick has ended.
-    pub(crate) was_stopped: bool,
-    /// Whether a tick ended while it was out.
-    pub(crate) was_away: bool,
+    pub(crate) work: Work,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -75,10 +69,7 @@ impl State {
         http.set_field_size_limit(4 * limits.response_headers.bytes_usize());
         Self {
             limiter: MemoryLimiter::new(limits.memory.bytes_usize()),
-            ticks: 0,
-            left_at: 0,
-            was_stopped: false,
-            was_away: false,
+            work: Work::default(),
             table,
             wasi,
             http,

@@ -30,6 +30,7 @@ mod sheet;
 mod spin;
 mod swap;
 mod tenant;
+mod turns;
 mod worker;
 
 pub use application::{Application, Changes, Definition, ReadSource};
@@ -51,7 +52,6 @@ use arc_swap::ArcSwap;
 use compile_cache::CompileCache;
 use component::LoadedComponent;
 use egress::{Reaches, SystemResolver};
-use engine::{Clock, Turns};
 use origin::Passage;
 use outgoing::{INTERNAL_SCHEME, drop_platform_headers};
 use sbd_features::Switches;
@@ -59,11 +59,12 @@ use sbd_keys::{FileKeyring, HostSecret};
 use sbd_passwords::Hasher;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tenant::{Place, Tenant};
 use tokio::time::Instant;
+use turns::Turns;
 use wasmtime::Engine;
 
 /// How often expired documents are looked for.
@@ -128,7 +129,7 @@ type Observer = Box<dyn Fn(&str, &[String]) + Send + Sync>;
 
 pub(crate) struct Inner {
     engine: Engine,
-    clock: Clock,
+    started: Instant,
     turns: Turns,
     /// What is served now.
     current: ArcSwap<Snapshot>,
@@ -143,6 +144,7 @@ pub(crate) struct Inner {
     storage: sbd_storage::Options,
     data_dir: PathBuf,
     revoked: RwLock<Vec<Observer>>,
+    stopping: AtomicBool,
 }
 
 /// A call with its caller sealed, as it travels between components.
@@ -244,6 +246,11 @@ impl Runtime {
         Ok(())
     }
 
+    /// Says that the process is about to end: instances that are cut off from now on have not failed.
+    pub fn stop(&self) {
+        self.inner.stopping.store(true, Ordering::Relaxed);
+    }
+
     /// Removes everything that a closed tenant has on disk; answers the files, with their sizes.
     ///
     /// # Errors
@@ -281,11 +288,12 @@ impl Inner {
             .map_err(|error| Error::capability("keys", &error))?;
         let passwords = Hasher::new(settings.passwords)
             .map_err(|error| Error::capability("passwords", &error))?;
+        let threads = tokio::runtime::Handle::current().metrics().num_workers();
         Ok(Self {
             seal: CallerSeal::new(secret("caller")?.bytes()),
             engine,
-            clock,
-            turns: Turns::new(tokio::runtime::Handle::current().metrics().num_workers()),
+            started: Instant::now(),
+            turns: Turns::new(clock, threads),
             current: ArcSwap::from_pointee(served),
             tenants: RwLock::default(),
             tenant_idle: settings.tenant_idle,
@@ -301,6 +309,7 @@ impl Inner {
             storage: settings.storage,
             data_dir,
             revoked: RwLock::default(),
+            stopping: AtomicBool::new(false),
         })
     }
 
@@ -344,7 +353,7 @@ impl Inner {
     }
 
     async fn open(self: &Arc<Self>, place: &Place, name: &Arc<str>) -> Result<(), Error> {
-        place.touch(&self.clock);
+        place.touch(self.started.elapsed());
         place
             .tenant
             .get_or_try_init(|| Tenant::open(self, name))
@@ -364,12 +373,13 @@ impl Inner {
     /// many.
     async fn close(&self, chosen: impl Fn(&str, &Place) -> bool, idle: Duration) -> usize {
         let mut closed = Vec::new();
+        let now = self.started.elapsed();
         if let Ok(mut tenants) = self.tenants.write() {
             // Under this lock nobody can take one in hand who has not got it.
             tenants.retain(|name, place| {
                 let goes = chosen(name, place)
                     && Arc::strong_count(place) == 1
-                    && place.is_idle(&self.clock, idle);
+                    && place.is_idle(now, idle);
                 if goes {
                     closed.push((Arc::clone(name), Arc::clone(place)));
                 }
@@ -396,7 +406,7 @@ impl Inner {
         // Boxed is what happens once: it would make the future of every request larger.
         let unopened = |error: Error| InvokeError::CannotStart(error.to_string());
         let place = self.place(&call.tenant).map_err(unopened)?;
-        place.touch(&self.clock);
+        place.touch(self.started.elapsed());
         if !place.tenant.initialized() {
             let opening = Box::pin(self.open(&place, &call.tenant));
             opening.await.map_err(unopened)?;

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// A component that runs into the same limit over and over is logged this often.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 
+/// What the engine gives a guest's own calls.
+const STACK: &str = "512KiB";
+
 /// A limit on what a component may cost; [`Limits`] has their meanings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -64,12 +67,14 @@ pub(crate) struct Allowance {
     pub(crate) component: Arc<str>,
     pub(crate) limits: Limits,
     pub(crate) log: LogBudget,
-    logged: Mutex<HashMap<Limit, Logged>>,
+    exceeded: Mutex<HashMap<Limit, Exceeded>>,
 }
 
-#[derive(Debug)]
-struct Logged {
-    at: Instant,
+/// How often a limit was reached. A hostile guest reaches one a million times: that must cost next to
+/// nothing, or reaching it is the attack.
+struct Exceeded {
+    counter: metrics::Counter,
+    logged_at: Instant,
     since: u64,
 }
 
@@ -120,30 +125,27 @@ impl Allowance {
             component,
             log: LogBudget::new(limits.log_rate.bytes()),
             limits,
-            logged: Mutex::default(),
+            exceeded: Mutex::default(),
         }
     }
 
     /// What a refusal says.
     pub(crate) fn over(&self, limit: Limit) -> OverLimit {
-        let mut entries = self.limits.entries().into_iter();
-        let allowed = entries.find(|(name, _)| *name == limit.name());
         OverLimit {
             limit,
-            allowed: allowed.map_or_else(|| "512KiB".to_owned(), |(_, value)| value),
+            allowed: self.allowed(limit),
             component: Arc::clone(&self.component),
         }
     }
 
+    /// A limit's value, as the manifest writes it.
+    pub(crate) fn allowed(&self, limit: Limit) -> String {
+        let value = self.limits.value(limit.name());
+        value.unwrap_or_else(|| STACK.to_owned())
+    }
+
     /// Counts that a limit was reached, and tells the log, though not for each of a thousand.
     pub(crate) fn exceeded(&self, limit: Limit) {
-        metrics::counter!(
-            LIMIT_EXCEEDED,
-            "tenant" => tenant_label(&self.tenant).to_string(),
-            "component" => self.component.to_string(),
-            "limit" => limit.name(),
-        )
-        .increment(1);
         let Some(times) = self.due(limit) else { return };
         tracing::warn!(
             tenant = &*self.tenant,
@@ -158,18 +160,41 @@ impl Allowance {
 
     /// How often the limit was reached since the last line about it, if a line is due.
     fn due(&self, limit: Limit) -> Option<u64> {
-        let mut logged = self.logged.lock().ok()?;
+        let mut exceeded = self.exceeded.lock().ok()?;
         let now = Instant::now();
-        match logged.get_mut(&limit) {
-            Some(last) if now.duration_since(last.at) < LOG_EVERY => {
-                last.since += 1;
-                None
-            }
-            last => {
-                let times = last.map_or(1, |last| last.since + 1);
-                logged.insert(limit, Logged { at: now, since: 0 });
-                Some(times)
-            }
+        let Some(known) = exceeded.get_mut(&limit) else {
+            let first = Exceeded {
+                counter: self.counter(limit),
+                logged_at: now,
+                since: 0,
+            };
+            first.counter.increment(1);
+            exceeded.insert(limit, first);
+            return Some(1);
+        };
+        known.counter.increment(1);
+        known.since += 1;
+        if now.duration_since(known.logged_at) < LOG_EVERY {
+            return None;
         }
+        known.logged_at = now;
+        Some(std::mem::take(&mut known.since))
+    }
+
+    fn counter(&self, limit: Limit) -> metrics::Counter {
+        metrics::counter!(
+            LIMIT_EXCEEDED,
+            "tenant" => tenant_label(&self.tenant).to_string(),
+            "component" => self.component.to_string(),
+            "limit" => limit.name(),
+        )
+    }
+}
+
+impl fmt::Debug for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exceeded")
+            .field("since", &self.since)
+            .finish_non_exhaustive()
     }
 }

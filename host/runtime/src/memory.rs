@@ -38,6 +38,11 @@ impl MemoryLimiter {
         }
     }
 
+    /// The bytes that the instance has.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
     /// Whether it has ever refused growth.
     pub(crate) fn has_refused(&self) -> bool {
         self.refused

@@ -160,8 +160,8 @@ impl Origin {
     /// Notes that a limit refused something. The guest is told by an error, and may go on with less;
     /// the metric counts each request once.
     pub(crate) fn refuse(&self, limit: Limit) {
-        let over = self.allowance.over(limit);
-        if self.passage.chain.refused.set(over).is_ok() {
+        let refused = &self.passage.chain.refused;
+        if refused.get().is_none() && refused.set(self.allowance.over(limit)).is_ok() {
             self.allowance.exceeded(limit);
         }
     }
@@ -232,7 +232,7 @@ impl Meter for Origin {
         self.refuse(limit);
         Err(sbd_metering::OverLimit {
             limit: limit.name(),
-            allowed: self.allowance.over(limit).allowed,
+            allowed: self.allowance.allowed(limit),
         })
     }
 

@@ -3,7 +3,6 @@
 use crate::application::Snapshot;
 use crate::component::LoadedComponent;
 use crate::egress::Egress;
-use crate::engine::Clock;
 use crate::failures::Failures;
 use crate::instance::Capabilities;
 use crate::limit::Allowance;
@@ -30,7 +29,7 @@ use tokio::sync::{Mutex, OnceCell};
 #[derive(Default)]
 pub(crate) struct Place {
     pub(crate) tenant: OnceCell<Tenant>,
-    /// The tick of its last use.
+    /// When it was used last, in milliseconds since the runtime started.
     used: AtomicU64,
 }
 
@@ -40,6 +39,7 @@ pub(crate) struct Tenant {
     /// By the component's revision. Made as they are first used: most tenants use few components.
     pools: ArcSwap<HashMap<u64, Arc<Pool>>>,
     opening: Mutex<()>,
+    database: Database,
     documents: Arc<SqliteDocuments>,
     keyvalue: Arc<SqliteBackend>,
     cache: Arc<MemoryBackend>,
@@ -48,14 +48,16 @@ pub(crate) struct Tenant {
 // === impl Place ===
 
 impl Place {
-    pub(crate) fn touch(&self, clock: &Clock) {
-        self.used.store(clock.ticks(), Ordering::Relaxed);
+    /// Notes that it is used now.
+    pub(crate) fn touch(&self, now: Duration) {
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.used.store(now, Ordering::Relaxed);
     }
 
     /// Whether nothing has happened here for so long, and nothing goes on.
-    pub(crate) fn is_idle(&self, clock: &Clock, since: Duration) -> bool {
-        let unused = clock.since(self.used.load(Ordering::Relaxed));
-        unused >= since && self.tenant.get().is_none_or(Tenant::is_quiet)
+    pub(crate) fn is_idle(&self, now: Duration, since: Duration) -> bool {
+        let used = Duration::from_millis(self.used.load(Ordering::Relaxed));
+        now.saturating_sub(used) >= since && self.tenant.get().is_none_or(Tenant::is_quiet)
     }
 }
 
@@ -71,17 +73,23 @@ impl Tenant {
             .map_err(|error| Error::capability("storage", &error))?
             .map_err(|error| Error::capability("storage", &error))?;
         let documents = SqliteDocuments::new(database.clone());
-        let keyvalue = SqliteBackend::open(database)
+        let keyvalue = SqliteBackend::open(database.clone())
             .await
             .map_err(|error| Error::capability("keyvalue", &error))?;
         Ok(Self {
             name: Arc::clone(name),
             pools: ArcSwap::default(),
             opening: Mutex::default(),
+            database,
             documents: Arc::new(documents),
             keyvalue: Arc::new(keyvalue),
             cache: Arc::default(),
         })
+    }
+
+    /// Where all that it stores is.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// The instances of a component, if it has been used before.
@@ -244,7 +252,6 @@ impl Tenant {
         let allowance = Allowance::new(Arc::clone(&self.name), Arc::clone(id), limits);
         let blueprint = Blueprint {
             engine: runtime.engine.clone(),
-            clock: runtime.clock.clone(),
             turns: runtime.turns.clone(),
             proxy: Arc::clone(&component.proxy),
             runtime: Arc::downgrade(runtime),

@@ -1,11 +1,11 @@
 //! One instance at work: how it starts, how long it lives, and what becomes of it.
 
-use crate::engine::{self, Clock, Turns};
 use crate::failures::Failures;
 use crate::instance::{Capabilities, State};
 use crate::limit::{Allowance, Limit};
 use crate::origin::{Current, Flow, Origin, OriginsView as _};
 use crate::outgoing::Outgoing;
+use crate::turns::{Stint, Turns, bound_computing};
 use crate::{Inner, egress::Egress};
 use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, tenant_label};
 use std::pin::Pin;
@@ -33,10 +33,12 @@ const STREAM: Duration = Duration::from_secs(600);
 /// An instance that was given up, or is of an old version, ends within so long.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Bytes of an instance that are worth a thread of their own to give back.
+const MUCH: usize = 8 << 20;
+
 /// How to make an instance.
 pub(crate) struct Blueprint {
     pub(crate) engine: Engine,
-    pub(crate) clock: Clock,
     pub(crate) turns: Turns,
     pub(crate) proxy: Arc<ProxyPre<State>>,
     pub(crate) runtime: Weak<Inner>,
@@ -75,6 +77,7 @@ struct Alive {
 /// guest can keep from running (wasmtime#11869).
 pub(crate) struct Expiration {
     timer: Pin<Box<Sleep>>,
+    stint: Arc<Stint>,
     flow: Arc<Flow>,
     retired: Arc<AtomicBool>,
     idle: Duration,
@@ -101,8 +104,9 @@ impl HandlerState for Blueprint {
     async fn instantiate(&self) -> Result<Instance<State, Expiration, Worker>> {
         let limits = &self.allowance.limits;
         let alive = Alive::new(self)?;
-        let mut store = self.store();
-        let starting = self.proxy.instantiate_async(&mut store);
+        let stint = Arc::new(Stint::default());
+        let mut store = self.store(&stint);
+        let starting = stint.around(self.proxy.instantiate_async(&mut store));
         let started = tokio::time::timeout(START.min(limits.request_timeout), starting).await;
         let started = started.unwrap_or_else(|_| Err(Stopped(Limit::RequestTimeout).into()));
         let proxy = match started {
@@ -122,6 +126,7 @@ impl HandlerState for Blueprint {
             view: State::http,
             expiration: Expiration {
                 timer: Box::pin(tokio::time::sleep(LOOK)),
+                stint,
                 flow: Arc::clone(&flow),
                 retired: Arc::clone(&self.retired),
                 idle: IDLE + IDLE * u32::from(random_byte()) / u32::from(u8::MAX),
@@ -141,7 +146,7 @@ impl HandlerState for Blueprint {
 }
 
 impl Blueprint {
-    fn store(&self) -> Store<State> {
+    fn store(&self, stint: &Arc<Stint>) -> Store<State> {
         let allowance = &self.allowance;
         let limits = &allowance.limits;
         let outgoing = Outgoing {
@@ -164,14 +169,20 @@ impl Blueprint {
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(limits.handles);
         }
-        engine::bound_computing(
-            &mut store,
-            &self.clock,
-            &self.turns,
-            limits.cpu_time,
-            || Stopped(Limit::CpuTime).into(),
-        );
+        let over = || Stopped(Limit::CpuTime).into();
+        bound_computing(&mut store, &self.turns, stint, limits.cpu_time, over);
         store
+    }
+}
+
+/// Gives an instance's memory back. Much of it takes milliseconds, in which no request should wait.
+fn release(store: Store<State>) {
+    let runtime = tokio::runtime::Handle::try_current();
+    match runtime {
+        Ok(runtime) if store.data().limiter.used() >= MUCH => {
+            drop(runtime.spawn_blocking(move || drop(store)));
+        }
+        _ => drop(store),
     }
 }
 
@@ -264,7 +275,7 @@ impl WorkerState for Worker {
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         origin.taken_by(&self.flow);
         let state = store.data_mut();
-        state.ticks = 0;
+        state.work.begin();
         state.origins().begin(task, Arc::clone(&origin));
         // The pool keeps the time, and the worker takes no further requests once it has given up.
         Box::pin(origin.given_up())
@@ -276,12 +287,13 @@ impl WorkerState for Worker {
             Err(error) => limit_of(error, &store),
         };
         store.data_mut().origins().end(limit);
-        drop(store);
+        release(store);
+        let Err(error) = result else { return };
         // When the process ends its workers are cut off, which is no failure of theirs; and one that
         // was given up has been told of already.
-        let ending = self.runtime.strong_count() == 0 || self.flow.is_abandoned();
-        let Err(error) = result else { return };
-        if ending {
+        let runtime = self.runtime.upgrade();
+        let stopping = runtime.is_none_or(|runtime| runtime.stopping.load(Ordering::Relaxed));
+        if stopping || self.flow.is_abandoned() {
             return;
         }
         self.failures.note();
@@ -330,6 +342,8 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         since: Instant,
     ) -> Poll<()> {
+        // It is asked whenever the instance waits for something.
+        self.stint.end();
         let deadline = self.deadline(status, since);
         // The timer rings every so often, whatever the deadline: setting it anew with each request
         // would cost more than looking, and what moves a deadline forward wakes nobody.

@@ -84,6 +84,7 @@ pub(crate) async fn command(
     let (public, admin) = tokio::join!(public, admin);
     public.context("the server failed")?;
     admin.context("the admin server failed")?;
+    runtime.stop();
     tracing::info!("stopped; every answered request is on disk");
     Ok(())
 }
@@ -119,7 +120,6 @@ impl AdminPages for Pages {
         };
         let request = request.map(axum::body::Body::new);
         let response = self.api.respond(actor, request).await;
-        // The API's bodies are in memory; they cannot break off.
         let broken = |error: axum::Error| body::BodyError::InternalError(Some(error.to_string()));
         response.map(|body| body.map_err(broken).boxed_unsync())
     }

@@ -1,0 +1,251 @@
+//! Who computes when: guests that have been at work for long for one request take turns, so that
+//! whoever wants little never waits for those who want much.
+//!
+//! There is one turn fewer than there are threads. A turn lasts for a tick, or until its guest waits
+//! for something.
+
+use crate::engine::{Clock, TICK};
+use crate::instance::State;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::{CallHook, Store, UpdateDeadline};
+
+/// A guest that has been at work for so many ticks for a request wants much.
+const LONG: u32 = 4;
+
+/// The turns of a process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Turns {
+    clock: Clock,
+    free: Arc<Semaphore>,
+}
+
+/// What an instance does until it waits for something: one poll of its task.
+#[derive(Debug, Default)]
+pub(crate) struct Stint {
+    number: AtomicU64,
+    turn: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+/// What a guest has done: part of its store's data.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Ticks that ended while it computed for the running requests.
+    computed: u32,
+    /// The same with those that ended while the host worked for it.
+    used: u32,
+    /// The stint in which it last came in.
+    stint: u64,
+    /// Whether a tick has ended since then.
+    is_on: bool,
+    /// The stint and the tick in which it last went out to the host.
+    left: (u64, u64),
+    /// Whether a tick ended while the host worked for it.
+    was_served: bool,
+}
+
+/// What becomes of a guest whose tick has ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    LetOthersRun,
+    QueueForTurn,
+    Stop,
+}
+
+/// Lets a guest compute for at most `budget` a request, and others run at every tick.
+///
+/// Every stint has its own deadline, the end of the tick in which it begins. So a guest is charged a
+/// tick for each that ended while it was at work: on average just as long as it was, and nothing for
+/// its waiting.
+pub(crate) fn bound_computing(
+    store: &mut Store<State>,
+    turns: &Turns,
+    stint: &Arc<Stint>,
+    budget: Duration,
+    over: impl Fn() -> wasmtime::Error + Send + Sync + 'static,
+) {
+    let (clock, current) = (turns.clock.clone(), Arc::clone(stint));
+    store.call_hook(move |mut store, hook| {
+        let (stint, now) = (current.number(), clock.ticks());
+        let work = &mut store.data_mut().work;
+        match hook {
+            CallHook::CallingHost | CallHook::ReturningFromWasm => work.left = (stint, now),
+            CallHook::CallingWasm | CallHook::ReturningFromHost => {
+                clock.keep_going();
+                if work.enter(stint, now) {
+                    store.set_epoch_deadline(1);
+                }
+            }
+        }
+        Ok(())
+    });
+    let most = budget.as_millis() / TICK.as_millis();
+    let most = u32::try_from(most).unwrap_or(u32::MAX);
+    let (turns, stint) = (turns.clone(), Arc::clone(stint));
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |mut store| {
+        turns.clock.keep_going();
+        match store.data_mut().work.stop(most) {
+            Next::GoOn => Ok(UpdateDeadline::Continue(1)),
+            Next::LetOthersRun => {
+                let others = Box::pin(tokio::task::yield_now());
+                Ok(UpdateDeadline::YieldCustom(1, others))
+            }
+            Next::QueueForTurn => {
+                let turn = Arc::clone(&stint).next_turn(Arc::clone(&turns.free));
+                Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn)))
+            }
+            Next::Stop => Err(over()),
+        }
+    });
+}
+
+// === impl Turns ===
+
+impl Turns {
+    /// Turns for so many threads.
+    pub(crate) fn new(clock: Clock, threads: usize) -> Self {
+        let free = threads.saturating_sub(1).max(1);
+        Self {
+            clock,
+            free: Arc::new(Semaphore::new(free)),
+        }
+    }
+}
+
+// === impl Stint ===
+
+impl Stint {
+    fn number(&self) -> u64 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// The instance waits: its stint is over, and its turn with it.
+    pub(crate) fn end(&self) {
+        self.number.fetch_add(1, Ordering::Relaxed);
+        self.end_turn();
+    }
+
+    /// Polls something in which the guest runs; whenever it waits, a stint ends.
+    pub(crate) async fn around<T>(&self, running: impl Future<Output = T>) -> T {
+        let mut running = std::pin::pin!(running);
+        std::future::poll_fn(|cx| {
+            let polled = running.as_mut().poll(cx);
+            if polled.is_pending() {
+                self.end();
+            }
+            polled
+        })
+        .await
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there was one.
+    fn end_turn(&self) -> bool {
+        self.turn().take().is_some()
+    }
+
+    async fn next_turn(self: Arc<Self>, free: Arc<Semaphore>) {
+        if self.end_turn() {
+            tokio::task::yield_now().await;
+        }
+        // The semaphore is never closed.
+        if let Ok(turn) = free.acquire_owned().await {
+            *self.turn() = Some(turn);
+        }
+        // Not every poll of an instance ends with a look at its stint, but the one after it does.
+        std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+// === impl Work ===
+
+impl Work {
+    /// A request begins.
+    pub(crate) fn begin(&mut self) {
+        self.computed = 0;
+        self.used = 0;
+    }
+
+    /// Whether a stint begins with it.
+    fn enter(&mut self, stint: u64, now: u64) -> bool {
+        let (left_in, left_at) = self.left;
+        self.was_served |= left_in == stint && left_at != now;
+        let begins = std::mem::replace(&mut self.stint, stint) != stint;
+        if begins {
+            self.is_on = false;
+        }
+        begins
+    }
+
+    /// A tick has ended.
+    fn stop(&mut self, most: u32) -> Next {
+        self.used += 1;
+        self.computed += u32::from(!std::mem::take(&mut self.was_served));
+        let is_on = std::mem::replace(&mut self.is_on, true);
+        if self.computed > most {
+            Next::Stop
+        } else if self.used >= LONG {
+            Next::QueueForTurn
+        } else if is_on {
+            Next::LetOthersRun
+        } else {
+            // The first tick of a stint may have been nearly over as it began.
+            Next::GoOn
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn computing_is_charged_and_waiting_is_not() {
+        let mut work = Work::default();
+        assert!(work.enter(1, 0));
+        assert_eq!(work.stop(2), Next::GoOn);
+        // The host worked through a tick for it.
+        work.left = (1, 1);
+        assert!(!work.enter(1, 2));
+        assert_eq!(work.stop(2), Next::LetOthersRun);
+        assert_eq!((work.computed, work.used), (1, 2));
+        // It waited, as another stint shows.
+        work.left = (1, 2);
+        assert!(work.enter(2, 9));
+        assert_eq!(work.stop(2), Next::GoOn);
+        assert_eq!((work.computed, work.used), (2, 3));
+        assert_eq!(work.stop(2), Next::Stop);
+        work.begin();
+        for _ in 1..LONG {
+            assert_eq!(work.stop(99), Next::LetOthersRun);
+        }
+        assert_eq!(work.stop(99), Next::QueueForTurn);
+    }
+
+    #[tokio::test]
+    async fn there_is_one_turn_fewer_than_threads() {
+        let turns = Turns::new(Clock::default(), 2);
+        let (one, other) = (Arc::new(Stint::default()), Arc::new(Stint::default()));
+        let next = |stint: &Arc<Stint>| Arc::clone(stint).next_turn(Arc::clone(&turns.free));
+        next(&one).await;
+        let mut waiting = std::pin::pin!(next(&other));
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        // A stint ends, and with it the turn.
+        one.end();
+        waiting.await;
+        assert!(other.end_turn());
+    }
+}

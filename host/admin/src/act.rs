@@ -22,7 +22,7 @@ impl Admin {
             Err(error) if error.status.is_server_error() => Outcome::Failed(error.to_string()),
             Err(error) => Outcome::Refused(error.to_string()),
         };
-        tracing::info!(%actor, action, target, ?outcome, "administration");
+        tracing::info!(%actor, action, target, %outcome, "administration");
         if let Err(error) = audit.finish(begun, &outcome).await {
             // The change stands, and its beginning is accounted for.
             tracing::error!(%error, action, target, "the end of a change is not accounted for");

@@ -4,6 +4,7 @@ use crate::{Admin, Error};
 use sbd_registry::{Actor, Entry, Filter, NewTenant, Tenant, TenantState};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::fs::File;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -86,6 +87,35 @@ impl Admin {
         };
         let set = async { Ok(self.registry.tenants.set_active(name, active).await?) };
         self.act(actor, action, name, Value::Null, set).await
+    }
+
+    /// All that a tenant has stored, as of one moment: a tar archive of JSON files, in a file without a
+    /// name. Its signing keys stay here.
+    ///
+    /// # Errors
+    /// When there is no such tenant, it is being deleted, or the archive cannot be written.
+    pub async fn export_tenant(&self, actor: &Actor, name: &str) -> Result<File, Error> {
+        let export = async {
+            let tenant = self.registry.tenants.find(name)?;
+            if tenant.state == TenantState::Deleting {
+                return Err(sbd_registry::Error::Deleting(tenant.name.clone()).into());
+            }
+            let features = self.features(name)?.into_iter();
+            let features = features.filter_map(|stands| {
+                Some((stands.feature.name.to_string(), json!(stands.switch?)))
+            });
+            let about = json!({
+                "name": tenant.name.to_string(),
+                "title": tenant.title,
+                "hosts": tenant.hosts,
+                "created_at": tenant.created_at,
+                "features": features.collect::<serde_json::Map<_, _>>(),
+            });
+            let exported = self.runtime.export_tenant(tenant.name.shared(), about);
+            Ok(exported.await?)
+        };
+        self.act(actor, "tenant.export", name, Value::Null, export)
+            .await
     }
 
     /// Deletes a tenant and all that is its: from now on nobody is served, running requests finish,

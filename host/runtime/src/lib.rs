@@ -13,6 +13,7 @@ mod declarations;
 mod egress;
 mod engine;
 mod error;
+mod export;
 mod failures;
 mod features;
 mod gate;

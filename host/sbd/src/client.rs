@@ -7,13 +7,16 @@ use crate::control::{self, Lock};
 use crate::host::Host;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
+use axum::body::Body;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use sbd_admin::{Actor, Api};
 use serde_json::Value;
+use std::io::Write as _;
+use std::path::Path;
 
 /// Where the admin API begins.
 const ROOT: &str = "/admin/api/v1";
@@ -79,25 +82,67 @@ impl<'a> Client<'a> {
         content_type: &str,
         body: Bytes,
     ) -> anyhow::Result<Value> {
+        let response = self.respond(method, path, content_type, body).await?;
+        read(response).await
+    }
+
+    /// Writes the answer's body to a file, which must not be there yet and is its owner's alone;
+    /// answers its size.
+    ///
+    /// # Errors
+    /// The refusal, in words; when the file is there, or cannot be written. Then none is left.
+    pub(crate) async fn download(&self, path: &str, file: &Path) -> anyhow::Result<u64> {
+        let cannot = || format!("cannot write {}", file.display());
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut written = options.open(file).with_context(cannot)?;
+        let download = async {
+            let response = self.respond(Method::GET, path, "application/json", Bytes::new());
+            let response = response.await?;
+            if !response.status().is_success() {
+                read(response).await?;
+                bail!("the server answered without an archive");
+            }
+            let mut body = response.into_body();
+            let mut bytes = 0;
+            while let Some(frame) = body.frame().await {
+                if let Ok(data) = frame.context("the answer broke off")?.into_data() {
+                    written.write_all(&data).with_context(cannot)?;
+                    bytes += data.len() as u64;
+                }
+            }
+            written.sync_all().with_context(cannot)?;
+            Ok(bytes)
+        };
+        let downloaded = download.await;
+        if downloaded.is_err() {
+            let _ = std::fs::remove_file(file);
+        }
+        downloaded
+    }
+
+    async fn respond(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Response<Body>> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{ROOT}{path}"))
             .header(header::HOST, "sbd")
             .header(header::CONTENT_TYPE, content_type);
-        let (status, bytes) = match &self.elsewhere {
-            Some(server) => self.remotely(server, request, body).await?,
-            None => {
-                let request = request.body(Full::new(body))?;
-                match control::send(&self.settings.data_dir(), request.clone()).await? {
-                    Some(answer) => {
-                        let status = answer.status();
-                        (status, answer.into_body().collect().await?.to_bytes())
-                    }
-                    None => self.directly(request).await?,
-                }
-            }
+        let Some(server) = &self.elsewhere else {
+            let request = request.body(Full::new(body))?;
+            let data_dir = self.settings.data_dir();
+            return match control::send(&data_dir, request.clone()).await? {
+                Some(answer) => Ok(answer.map(Body::new)),
+                None => self.directly(request).await,
+            };
         };
-        read(status, &bytes)
+        self.remotely(server, request, body).await
     }
 
     async fn remotely(
@@ -105,7 +150,7 @@ impl<'a> Client<'a> {
         server: &Uri,
         request: http::request::Builder,
         body: Bytes,
-    ) -> anyhow::Result<(StatusCode, Bytes)> {
+    ) -> anyhow::Result<Response<Body>> {
         let token = self.settings.text("admin_token");
         if token.is_empty() {
             bail!(
@@ -128,12 +173,11 @@ impl<'a> Client<'a> {
         let client = HttpClient::builder(TokioExecutor::new()).build(connector);
         let response = client.request(request).await;
         let response = response.with_context(|| format!("cannot reach {server}"))?;
-        let status = response.status();
-        Ok((status, response.into_body().collect().await?.to_bytes()))
+        Ok(response.map(Body::new))
     }
 
     /// No server runs: this process is one, for one request.
-    async fn directly(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+    async fn directly(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Body>> {
         let data_dir = self.settings.data_dir();
         make_data_dir(&data_dir)?;
         let _lock = Lock::take(&data_dir)?;
@@ -147,16 +191,15 @@ impl<'a> Client<'a> {
                 host
             }
         };
-        let request = request.map(axum::body::Body::new);
-        let response = Api::new(host.admin).respond(Actor::Owner, request).await;
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
-        Ok((status, body))
+        let request = request.map(Body::new);
+        Ok(Api::new(host.admin).respond(Actor::Owner, request).await)
     }
 }
 
-fn read(status: StatusCode, bytes: &[u8]) -> anyhow::Result<Value> {
-    let answer: Value = serde_json::from_slice(bytes).unwrap_or_default();
+async fn read(response: Response<Body>) -> anyhow::Result<Value> {
+    let status = response.status();
+    let bytes = response.into_body().collect().await?.to_bytes();
+    let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     if status.is_success() {
         return Ok(answer);
     }

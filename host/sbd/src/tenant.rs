@@ -6,6 +6,7 @@ use anyhow::bail;
 use http::Method;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
 
 /// Tenants on one page of the list.
 const PAGE: usize = 1000;
@@ -47,6 +48,18 @@ pub(crate) async fn command(command: TenantCommand, client: &Client<'_>) -> anyh
                 .ask(Method::POST, &format!("{}/resume", path(&name)?), None)
                 .await?;
             println!("tenant {name} is served again.");
+        }
+        TenantCommand::Export(export) => {
+            let from = format!("{}/export", path(&export.name)?);
+            let file = export.to;
+            let file = file.unwrap_or_else(|| PathBuf::from(format!("{}.tar", export.name)));
+            let bytes = client.download(&from, &file).await?;
+            println!(
+                "all that {} has stored is in {} ({bytes} bytes).",
+                export.name,
+                file.display()
+            );
+            println!("Keep it as safe as the server itself; see README.txt in it.");
         }
         TenantCommand::Delete(delete) => {
             let path = path(&delete.name)?;

@@ -111,7 +111,10 @@ fn contains(answer: &Value, shown: &Value, at: &str) -> Result<(), String> {
 async fn tenants_by_command() {
     let server = Server::start().await;
     let data_dir = server.data().display().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("acme.tar").display().to_string();
     for line in block("tenants", "sh").lines() {
+        let line = line.replace("acme.tar", &archive);
         let mut args: Vec<&str> = line.split_whitespace().skip(1).collect();
         args.extend(["--data-dir", &data_dir]);
         let output = run(&args, &[], "Correct-horse-7\n");

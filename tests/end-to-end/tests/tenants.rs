@@ -552,3 +552,101 @@ async fn an_operator_needs_no_account() {
         revoked.stderr
     );
 }
+
+#[tokio::test]
+async fn a_tenant_takes_everything_along() {
+    let server = Server::start().await;
+    server.done(&["tenant", "create", "acme", "--title", "Acme & Co"]);
+    server.done(&["feature", "set", "acme", "family", "on"]);
+    let acme = server.as_tenant("acme");
+    let ada = signed_in(&server, &acme, "ada").await;
+    let other = signed_in(&server, &server.client, "bob").await;
+    assert!(!other.is_empty());
+    let new = json!({"name": "Lovelace \u{1f600}"});
+    let create = acme
+        .post(server.at("/api/v1/families"))
+        .bearer_auth(&ada)
+        .json(&new);
+    json(create.send().await.unwrap(), 201).await;
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("acme.tar");
+    let to = archive.display().to_string();
+    let said = server.done(&["tenant", "export", "acme", "--to", &to]);
+    assert!(said.contains(&to), "{said}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(&archive).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+    let bytes = std::fs::read(&archive).unwrap();
+    let mut files = std::collections::BTreeMap::new();
+    for entry in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+        files.insert(path, text);
+    }
+    let lines = |path: &str| -> Vec<Value> {
+        let lines = files[path].lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    assert!(files["README.txt"].contains("documents/COMPONENT"));
+    let about: Value = serde_json::from_str(&files["tenant.json"]).unwrap();
+    assert_eq!(about["title"], "Acme & Co");
+    assert_eq!(about["features"], json!({"family": {"state": "on"}}));
+    let users = lines("documents/auth/users.jsonl");
+    assert_eq!(users.len(), 1, "{users:?}");
+    assert!(
+        users[0]["_id"].as_str().unwrap().starts_with("usr_"),
+        "{users:?}"
+    );
+    let families = lines("documents/family/families.jsonl");
+    assert_eq!(families[0]["name"], new["name"]);
+    // What is another's is not in it, nor any key.
+    assert!(
+        !files
+            .values()
+            .any(|text| text.contains("bob") || text.contains("PRIVATE KEY"))
+    );
+
+    // What is there is not written over, what there is none of leaves no file.
+    assert!(
+        server
+            .refused(&["tenant", "export", "acme", "--to", &to])
+            .contains("cannot write")
+    );
+    assert_eq!(std::fs::read(&archive).unwrap(), bytes);
+    let none = folder.path().join("none.tar");
+    let to_none = none.display().to_string();
+    assert!(
+        server
+            .refused(&["tenant", "export", "acmee", "--to", &to_none])
+            .contains("acme")
+    );
+    assert!(!none.exists());
+    let audit = server.done(&["audit"]);
+    assert!(audit.contains("tenant.export"), "{audit}");
+    // Suspended, and without a server, it is the same.
+    server.done(&["tenant", "suspend", "acme"]);
+    let (launch, data) = server.kill();
+    let again = folder.path().join("again.tar").display().to_string();
+    let data_dir = data.path().display().to_string();
+    let output = run(
+        &[
+            "tenant",
+            "export",
+            "acme",
+            "--to",
+            &again,
+            "--data-dir",
+            &data_dir,
+        ],
+        &[],
+        "",
+    );
+    assert!(output.success, "{}", output.stderr);
+    assert!(std::fs::metadata(&again).unwrap().len() >= bytes.len() as u64 / 2);
+    drop(launch);
+}

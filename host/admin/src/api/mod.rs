@@ -50,6 +50,7 @@ impl Api {
             .routes(routes!(tenants::show, tenants::change, tenants::delete))
             .routes(routes!(tenants::suspend))
             .routes(routes!(tenants::resume))
+            .routes(routes!(tenants::export))
             .routes(routes!(features::list))
             .routes(routes!(features::set, features::reset))
             .routes(routes!(administrators::create))

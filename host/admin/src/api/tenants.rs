@@ -1,14 +1,18 @@
 //! `/tenants`
 
 use super::answers::{Body, By, Failure, Fields, Page, Paging};
-use crate::{Admin, DeletedTenant};
+use crate::{Admin, DeletedTenant, Error};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use http::{StatusCode, header};
 use sbd_registry::{NewTenant, Tenant, TenantState};
 use serde::{Deserialize, Serialize};
+use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
+
+/// So much of an archive is sent at once.
+const CHUNK: usize = 64 * 1024;
 
 /// A tenant.
 #[derive(Serialize, ToSchema)]
@@ -132,6 +136,25 @@ pub(crate) async fn resume(
 ) -> Result<Json<TenantBody>, Failure> {
     let tenant = admin.set_tenant_active(&actor, &name, true).await?;
     Ok(Json((&*tenant).into()))
+}
+
+/// All that a tenant has stored, as of one moment: a tar archive of JSON files.
+#[utoipa::path(get, path = "/tenants/{name}/export", responses((status = 200, content_type = "application/x-tar", body = Vec<u8>)))]
+pub(crate) async fn export(
+    State(admin): State<Admin>,
+    By(actor): By,
+    Path(name): Path<String>,
+) -> Result<impl IntoResponse, Failure> {
+    let archive = admin.export_tenant(&actor, &name).await?;
+    let length = archive
+        .metadata()
+        .map_err(|error| Error::unavailable(format!("the archive cannot be read: {error}")))?;
+    let archive = ReaderStream::with_capacity(tokio::fs::File::from_std(archive), CHUNK);
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-tar".to_owned()),
+        (header::CONTENT_LENGTH, length.len().to_string()),
+    ];
+    Ok((headers, axum::body::Body::from_stream(archive)))
 }
 
 /// Deletes a tenant and all that is its, for good.

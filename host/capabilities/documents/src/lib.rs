@@ -18,7 +18,7 @@ pub use declaration::{CollectionDeclaration, IndexDeclaration};
 pub use error::Error;
 pub use limits::Limits;
 pub use sbd_documents_query::Direction;
-pub use sqlite::SqliteDocuments;
+pub use sqlite::{SqliteDocuments, StoredCollection, stored_collections};
 
 use sbd_metering::Metered;
 use std::sync::Arc;

@@ -31,6 +31,36 @@ pub struct SqliteBackend {
     database: Database,
 }
 
+/// The buckets in a tenant's database that hold anything, in the order of their names.
+///
+/// # Errors
+/// [`Error::Storage`] if it cannot be read.
+pub fn stored_buckets(connection: &Connection) -> Result<Vec<String>, Error> {
+    let mut buckets = connection.prepare("SELECT DISTINCT bucket FROM keyvalue ORDER BY bucket")?;
+    let buckets = buckets.query_map([], |row| row.get(0))?;
+    Ok(buckets.collect::<Result<_, _>>()?)
+}
+
+/// Hands every entry of a bucket to `take`, key and value, in the order of the keys.
+///
+/// # Errors
+/// What `take` answers; [`Error::Storage`] if it cannot be read.
+pub fn each_entry<E: From<Error>>(
+    connection: &Connection,
+    bucket: &str,
+    mut take: impl FnMut(String, Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    let select = "SELECT key, value FROM keyvalue WHERE bucket = ?1 ORDER BY key";
+    let mut select = connection.prepare(select).map_err(Error::from)?;
+    let mut rows = select.query([bucket]).map_err(Error::from)?;
+    while let Some(row) = rows.next().map_err(Error::from)? {
+        let key = row.get(0).map_err(Error::from)?;
+        let value = row.get(1).map_err(Error::from)?;
+        take(key, value)?;
+    }
+    Ok(())
+}
+
 // === impl SqliteBackend ===
 
 impl SqliteBackend {

@@ -5,11 +5,14 @@
 //! visible until the sweep, at most about a minute.
 
 mod backend;
+mod export;
 mod read;
 mod request;
 mod schema;
 mod session;
 mod write;
+
+pub use export::{StoredCollection, stored_collections};
 
 use crate::backend::{FindAndUpdate, Operation, Outcome, Query};
 use crate::{CollectionDeclaration, Error, Limits, declaration};

@@ -1,0 +1,179 @@
+//! Everything that a tenant has stored, as one archive of open formats.
+
+use crate::{Error, Runtime};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sbd_documents::stored_collections;
+use sbd_keyvalue::{each_entry, stored_buckets};
+use sbd_storage::rusqlite::Connection;
+use serde_json::json;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tar::{Builder, EntryType, Header};
+
+/// What stands in the archive for whoever opens it.
+const README: &str = "\
+This is everything that a tenant of Second Brain has stored, as it was at one moment.
+
+tenant.json                             the tenant: name, title, host names, and which features are on
+documents/COMPONENT/COLLECTION.jsonl    the documents of a collection: JSON, one a line, by their ids
+keyvalue/STORE.jsonl                    the entries of a store, one a line: `key`, and the value as `text`
+                                        if it is UTF-8, else as `base64`
+
+Not in here: the tenant's signing keys and what was only kept for a while (caches). Passwords are in here
+as they are stored, as hashes: keep this file as safe as the server itself.
+";
+
+/// Characters that stand for themselves in the name of a file.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+
+impl Runtime {
+    /// Writes all that a tenant has stored, as of one moment, into a file without a name: a tar archive.
+    /// `about` stands in it as `tenant.json`. Requests go on meanwhile.
+    ///
+    /// # Errors
+    /// When the tenant cannot be opened or read, or the archive not written.
+    pub async fn export_tenant(
+        &self,
+        name: &Arc<str>,
+        about: serde_json::Value,
+    ) -> Result<File, Error> {
+        // In hand until the end, so that it stays open.
+        let place = self.inner.place(name)?;
+        self.inner.open(&place, name).await?;
+        let Some(tenant) = place.tenant.get() else {
+            return Err(Error::capability(
+                "storage",
+                &"the tenant is closing; try again",
+            ));
+        };
+        let folder = self.inner.data_dir.clone();
+        let write = move |connection: &Connection| Archive::write(connection, &folder, &about);
+        let archive = tenant.database().read(write).await;
+        archive.map_err(|error| Error::capability("storage", &error))
+    }
+}
+
+/// Why an archive could not be written.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("{0}")]
+    Storage(#[from] sbd_storage::Error),
+    #[error("{0}")]
+    Documents(#[from] sbd_documents::Error),
+    #[error("{0}")]
+    Keyvalue(#[from] sbd_keyvalue::Error),
+    #[error("the archive cannot be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl From<sbd_storage::rusqlite::Error> for Failed {
+    fn from(error: sbd_storage::rusqlite::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+struct Archive<'a> {
+    tar: Builder<BufWriter<File>>,
+    /// Where files without a name are made.
+    folder: &'a Path,
+    made_at: u64,
+}
+
+// === impl Archive ===
+
+impl<'a> Archive<'a> {
+    fn write(
+        connection: &Connection,
+        folder: &'a Path,
+        about: &serde_json::Value,
+    ) -> Result<File, Failed> {
+        // One view of the database from the first row to the last.
+        let moment = connection.unchecked_transaction()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let mut archive = Self {
+            tar: Builder::new(BufWriter::new(tempfile::tempfile_in(folder)?)),
+            folder,
+            made_at: now.map_or(0, |now| now.as_secs()),
+        };
+        archive.add("README.txt", README.as_bytes())?;
+        archive.add("tenant.json", format!("{about:#}\n").as_bytes())?;
+        archive.add_documents(&moment)?;
+        archive.add_values(&moment)?;
+        let written = archive.tar.into_inner()?;
+        let mut file = written
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
+
+    fn add_documents(&mut self, connection: &Connection) -> Result<(), Failed> {
+        for stored in stored_collections(connection)? {
+            let path = format!(
+                "documents/{}/{}.jsonl",
+                file_name(&stored.component),
+                file_name(&stored.collection)
+            );
+            self.add_lines(&path, |lines| {
+                stored.each(connection, |document| Ok(writeln!(lines, "{document}")?))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn add_values(&mut self, connection: &Connection) -> Result<(), Failed> {
+        for bucket in stored_buckets(connection)? {
+            let path = format!("keyvalue/{}.jsonl", file_name(&bucket));
+            self.add_lines(&path, |lines| {
+                each_entry(connection, &bucket, |key, value| {
+                    let line = match String::from_utf8(value) {
+                        Ok(text) => json!({"key": key, "text": text}),
+                        Err(bytes) => {
+                            json!({"key": key, "base64": STANDARD.encode(bytes.as_bytes())})
+                        }
+                    };
+                    Ok(writeln!(lines, "{line}")?)
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Adds a file of lines. How long it is stands before it in an archive, so it is written apart
+    /// first.
+    fn add_lines(
+        &mut self,
+        path: &str,
+        write: impl FnOnce(&mut BufWriter<File>) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        let mut lines = BufWriter::new(tempfile::tempfile_in(self.folder)?);
+        write(&mut lines)?;
+        let mut lines = lines.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let length = lines.stream_position()?;
+        lines.seek(SeekFrom::Start(0))?;
+        self.add_from(path, length, lines)
+    }
+
+    fn add(&mut self, path: &str, content: &[u8]) -> Result<(), Failed> {
+        self.add_from(path, content.len() as u64, content)
+    }
+
+    fn add_from(&mut self, path: &str, length: u64, content: impl io::Read) -> Result<(), Failed> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Regular);
+        header.set_mode(0o600);
+        header.set_mtime(self.made_at);
+        header.set_size(length);
+        Ok(self.tar.append_data(&mut header, path, content)?)
+    }
+}
+
+/// A name as that of a file, on any system.
+fn file_name(name: &str) -> String {
+    utf8_percent_encode(name, PLAIN).to_string()
+}

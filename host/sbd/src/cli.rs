@@ -79,6 +79,8 @@ pub(crate) enum TenantCommand {
     Suspend(TenantName),
     /// Serve a suspended tenant again.
     Resume(TenantName),
+    /// Write all that a tenant has stored into one archive of JSON files.
+    Export(TenantExport),
     /// Delete a tenant and all that is its, for good.
     Delete(TenantDelete),
 }
@@ -174,6 +176,10 @@ pub(crate) struct Up {
     /// Leave out everything that was deployed to this data directory.
     #[arg(long)]
     pub(crate) safe: bool,
+    /// Build and serve anew whatever is saved: run the build commands of the manifest that --app names,
+    /// now and whenever a file of theirs changes.
+    #[arg(long)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) flags: Flags,
 }
@@ -285,6 +291,17 @@ pub(crate) struct TenantChange {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TenantExport {
+    /// The tenant.
+    pub(crate) name: String,
+    /// The archive, which must not be there yet; NAME.tar when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TenantDelete {
     /// The tenant.
     pub(crate) name: String,
@@ -364,6 +381,7 @@ impl TenantCommand {
             Self::List(flags) => flags,
             Self::Show(args) | Self::Suspend(args) | Self::Resume(args) => &args.flags,
             Self::Change(args) => &args.flags,
+            Self::Export(args) => &args.flags,
             Self::Delete(args) => &args.flags,
         }
     }

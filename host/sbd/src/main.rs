@@ -16,6 +16,7 @@ mod operator;
 mod settings;
 mod tenant;
 mod up;
+mod watch;
 
 use clap::Parser as _;
 use cli::{AdminCommand, Cli, Command, ConfigCommand, Flags};

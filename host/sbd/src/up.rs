@@ -6,6 +6,7 @@ use crate::cli::Up;
 use crate::control::{self, Lock};
 use crate::host::Host;
 use crate::settings::{Environment, Settings};
+use crate::watch::Watch;
 use anyhow::Context as _;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -39,6 +40,10 @@ pub(crate) async fn command(
     let admin_listener = bind(settings, "admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
 
+    let watch = match options.watch {
+        true => Some(Watch::begin(settings).await?),
+        false => None,
+    };
     let Host {
         registry,
         runtime,
@@ -61,6 +66,9 @@ pub(crate) async fn command(
 
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone())?);
+    if let Some(watch) = watch {
+        tokio::spawn(watch.run(admin.clone()));
+    }
     tokio::spawn(reload_on_signal(admin)?);
     let (public, admin) = (gateway.clone(), gateway);
     let pages = Pages {

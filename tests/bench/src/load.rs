@@ -4,7 +4,7 @@
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http::{Request, header};
+use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -95,6 +95,9 @@ impl Sample {
     }
 }
 
+/// Looks at an answer that has the expected status.
+pub(crate) type Check = fn(&HeaderMap, &[u8]) -> anyhow::Result<()>;
+
 /// Sends the shots in turn on so many connections for as long as said; blocks until all answers
 /// are in.
 ///
@@ -106,6 +109,20 @@ pub(crate) fn fire(
     connections: usize,
     duration: Duration,
 ) -> anyhow::Result<Sample> {
+    fire_checked(address, shots, connections, duration, |_, _| Ok(()))
+}
+
+/// The same, with a look at every answer.
+///
+/// # Errors
+/// Also what the look finds.
+pub(crate) fn fire_checked(
+    address: SocketAddr,
+    shots: &Arc<[Shot]>,
+    connections: usize,
+    duration: Duration,
+    check: Check,
+) -> anyhow::Result<Sample> {
     runtime()?.block_on(async {
         let begun = Instant::now();
         let mut clients = JoinSet::new();
@@ -116,6 +133,7 @@ pub(crate) fn fire(
                 first,
                 connections,
                 begun + duration,
+                check,
             ));
         }
         let mut latency = histogram()?;
@@ -137,7 +155,8 @@ pub(crate) fn fire(
 pub(crate) fn once(address: SocketAddr, shot: &Shot) -> anyhow::Result<Bytes> {
     runtime()?.block_on(async {
         let mut sender = connect(address).await?;
-        exchange(&mut sender, shot, shot.request(address)?).await
+        let (_, body) = exchange(&mut sender, shot, shot.request(address)?).await?;
+        Ok(body)
     })
 }
 
@@ -159,6 +178,7 @@ async fn client(
     first: usize,
     step: usize,
     end: Instant,
+    check: Check,
 ) -> anyhow::Result<Histogram<u64>> {
     let mut latency = histogram()?;
     let mut turn = (first..).step_by(step);
@@ -173,8 +193,9 @@ async fn client(
             if sent >= end {
                 break;
             }
-            exchange(&mut sender, shot, request).await?;
+            let (headers, body) = exchange(&mut sender, shot, request).await?;
             latency.saturating_record(u64::try_from(sent.elapsed().as_micros())?);
+            check(&headers, &body)?;
         }
     }
     Ok(latency)
@@ -206,7 +227,7 @@ async fn exchange(
     sender: &mut SendRequest<Full<Bytes>>,
     shot: &Shot,
     request: Request<Full<Bytes>>,
-) -> anyhow::Result<Bytes> {
+) -> anyhow::Result<(HeaderMap, Bytes)> {
     sender.ready().await?;
     let (head, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -219,7 +240,7 @@ async fn exchange(
             String::from_utf8_lossy(&body)
         );
     }
-    Ok(body)
+    Ok((head.headers, body))
 }
 
 #[cfg(test)]

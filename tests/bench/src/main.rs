@@ -4,9 +4,11 @@
 
 mod authenticated_get;
 mod bare;
+mod cold_start;
 mod durable_inserts;
 mod family_vs_bare;
 mod idle_memory;
+mod limits;
 mod listen;
 mod load;
 mod native;
@@ -16,6 +18,7 @@ mod report;
 mod rounds;
 mod sbd;
 mod start;
+mod swaps;
 mod tenants;
 
 use anyhow::bail;
@@ -83,7 +86,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 7] = [
+const MEASUREMENTS: [Measurement; 10] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -113,6 +116,21 @@ const MEASUREMENTS: [Measurement; 7] = [
         name: "tenants",
         about: "what an idle tenant, a warm one and the first request to one cost",
         run: tenants::run,
+    },
+    Measurement {
+        name: "cold-start",
+        about: "a component's first answer, from the compile cache and from its file",
+        run: cold_start::run,
+    },
+    Measurement {
+        name: "limits",
+        about: "an authenticated read with the default limits against limits as wide as they go",
+        run: limits::run,
+    },
+    Measurement {
+        name: "swaps",
+        about: "fifty versions and fifty switches under load",
+        run: swaps::run,
     },
     Measurement {
         name: "neighbours",

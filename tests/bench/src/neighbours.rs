@@ -1,5 +1,12 @@
 //! What a tenant notices of another one's hostile guest: how long its slow requests take while the
 //! guest is attacked with, against without.
+//!
+//! The server is as it ships: an address may ask 200 times a second, and the attackers do not ask more
+//! often than that, as what a guest does to the machine is the question here, not what a flood of
+//! requests does. The neighbour comes from ever new addresses.
+//!
+//! Two rows are no attacks, but what the others have to be compared with: ordinary requests at the same
+//! rate, and another process of the machine that keeps one thread busy.
 
 use crate::Plan;
 use crate::load::{self, Shot};
@@ -8,10 +15,11 @@ use crate::report::{Figure, Goal};
 use crate::sbd::Sbd;
 use anyhow::Context as _;
 use sbd_registry::{NewTenant, Registry};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const GOAL: Goal = Goal::RatioAtMost(1.1);
 
@@ -24,8 +32,19 @@ const ATTACKERS: usize = 4;
 /// The tenant that attacks; the neighbour is the default one.
 const ATTACKER: &str = "attacker";
 
+/// The shortest time from one attack to the next on a connection.
+const PACE: Duration = Duration::from_millis(20);
+
+/// The neighbour's own guest.
+const ORDINARY: &str = "probe";
+
+/// No guest at all, but a busy thread outside the server.
+const ELSEWHERE: &str = "busy-process";
+
 /// A guest and the path by which it attacks.
-const ATTACKS: [(&str, &str); 16] = [
+const ATTACKS: [(&str, &str); 18] = [
+    (ELSEWHERE, ""),
+    (ORDINARY, "whoami"),
     ("endless-loop", "run"),
     ("endless-start", "ok"),
     ("memory-bomb", "run"),
@@ -47,9 +66,6 @@ const ATTACKS: [(&str, &str); 16] = [
 const NEIGHBOUR: &str = r#"spin_manifest_version = 2
 [application]
 name = "neighbours"
-
-[application.tool.sbd]
-rate_limit = { per_second = 1000000, burst = 1000000 }
 
 [[trigger.http]]
 route = "/probe/..."
@@ -83,24 +99,22 @@ fn beside(guest: &str, path: &str, plan: Plan) -> anyhow::Result<Figure> {
         Arc::new(AtomicBool::new(false)),
     );
     let attacked = Arc::new(AtomicU64::new(0));
-    let attackers: Vec<_> = (0..ATTACKERS)
-        .map(|_| {
-            let (attacking, over) = (Arc::clone(&attacking), Arc::clone(&over));
-            let (attacked, address) = (Arc::clone(&attacked), sbd.address);
-            let path = format!("/{guest}/{path}");
-            std::thread::spawn(move || {
-                let headers = format!("x-sbd-tenant: {ATTACKER}\r\n");
-                while !over.load(Ordering::Relaxed) {
-                    if !attacking.load(Ordering::Relaxed) {
-                        std::thread::sleep(Duration::from_millis(5));
-                    // What it is answered, if at all, is its own affair.
-                    } else if ask(address, &path, &headers).is_ok() {
-                        attacked.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
+    let attack = Attack {
+        address: sbd.address,
+        path: format!("/{guest}/{path}"),
+        attacking: Arc::clone(&attacking),
+        over: Arc::clone(&over),
+        done: Arc::clone(&attacked),
+    };
+    let attackers: Vec<_> = match guest {
+        ELSEWHERE => vec![std::thread::spawn(move || attack.spin())],
+        _ => (0..ATTACKERS)
+            .map(|_| {
+                let attack = attack.clone();
+                std::thread::spawn(move || attack.ask())
             })
-        })
-        .collect();
+            .collect(),
+    };
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
         attacking.store(false, Ordering::Relaxed);
@@ -126,6 +140,45 @@ fn beside(guest: &str, path: &str, plan: Plan) -> anyhow::Result<Figure> {
     .note(format!("{attacked} attacks from {ATTACKERS} connections")))
 }
 
+/// What an attacker does, while it is told to, until it is over.
+#[derive(Clone)]
+struct Attack {
+    address: SocketAddr,
+    path: String,
+    attacking: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+}
+
+// === impl Attack ===
+
+impl Attack {
+    fn ask(&self) {
+        let headers = format!("x-sbd-tenant: {ATTACKER}\r\n");
+        self.repeat(|| {
+            let begun = Instant::now();
+            // What it is answered, if at all, is its own affair.
+            if ask(self.address, &self.path, &headers).is_ok() {
+                self.done.fetch_add(1, Ordering::Relaxed);
+            }
+            std::thread::sleep(PACE.saturating_sub(begun.elapsed()));
+        });
+    }
+
+    fn spin(&self) {
+        self.repeat(std::hint::spin_loop);
+    }
+
+    fn repeat(&self, attack: impl Fn()) {
+        while !self.over.load(Ordering::Relaxed) {
+            match self.attacking.load(Ordering::Relaxed) {
+                true => attack(),
+                false => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+}
+
 fn p99(sbd: &Sbd, shots: &Arc<[Shot]>, duration: Duration) -> anyhow::Result<f64> {
     let sample = load::fire(sbd.address, shots, NEIGHBOURS, duration)?;
     let micros = sample.latency.value_at_quantile(0.99);
@@ -135,7 +188,10 @@ fn p99(sbd: &Sbd, shots: &Arc<[Shot]>, duration: Duration) -> anyhow::Result<f64
 /// The neighbour and one hostile guest, as its folder describes it.
 fn application(guest: &str) -> anyhow::Result<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hostile");
-    let hostile = std::fs::read_to_string(folder.join(guest).join("spin.toml"))?;
+    let hostile = match guest {
+        ELSEWHERE | ORDINARY => String::new(),
+        guest => std::fs::read_to_string(folder.join(guest).join("spin.toml"))?,
+    };
     let guests = process::build_folder()?.join("../wasm32-wasip2/guest");
     let guests = guests
         .canonicalize()

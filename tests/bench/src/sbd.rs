@@ -2,7 +2,7 @@
 
 use crate::load::{self, Shot};
 use crate::process::{self, Process};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -43,6 +43,14 @@ impl Sbd {
 
     /// Serves the same application with a rate limit that no load of ours reaches.
     pub(crate) fn start_for_load(data_dir: &Path) -> anyhow::Result<Self> {
+        Self::start_changed(data_dir, |manifest| manifest)
+    }
+
+    /// The same with another change to its manifest.
+    pub(crate) fn start_changed(
+        data_dir: &Path,
+        change: impl FnOnce(String) -> String,
+    ) -> anyhow::Result<Self> {
         let bundle = process::build_folder()?.join("../bundle").canonicalize()?;
         let manifest = std::fs::read_to_string(bundle.join("spin.toml"))?
             .replace(
@@ -53,7 +61,7 @@ impl Sbd {
             )
             .replace("[application.tool.sbd]", UNLIMITED);
         let path = data_dir.with_extension("toml");
-        std::fs::write(&path, manifest)?;
+        std::fs::write(&path, change(manifest))?;
         let path = path.to_str().context("the folder's name is not UTF-8")?;
         Self::start_with(data_dir, &["--app", path])
     }
@@ -91,6 +99,18 @@ impl Sbd {
             address,
             started_in,
         })
+    }
+
+    /// Runs a command against this server; what it prints.
+    pub(crate) fn command(data_dir: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut command = Command::new(process::build_folder()?.join("sbd"));
+        command.args(arguments).arg("--data-dir").arg(data_dir);
+        let output = command.stdin(Stdio::null()).output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("`sbd {}`: {}", arguments.join(" "), said.trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Makes so many users and lets each create a family.

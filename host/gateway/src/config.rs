@@ -14,6 +14,9 @@ pub struct GatewayConfig {
     /// How long a connection is kept without a request under way; so also how long a client may
     /// take to send a request's head.
     pub idle_timeout: Duration,
+    /// How long a part of an answer may lie ready for a client that does not take it; then the
+    /// connection is closed.
+    pub take_timeout: Duration,
     /// Largest head of a request in bytes; more is answered 431. At least 8192 (hyper's floor).
     pub max_header_bytes: usize,
     /// Longest path with query in bytes; more is answered 414.
@@ -34,6 +37,7 @@ impl Default for GatewayConfig {
         Self {
             max_connections: 4096,
             idle_timeout: Duration::from_secs(15),
+            take_timeout: Duration::from_secs(30),
             max_header_bytes: 64 * 1024,
             max_uri_bytes: 8 * 1024,
             shutdown_grace: Duration::from_secs(30),

@@ -107,6 +107,7 @@ impl<C: Components> Gateway<C> {
             limits: ServerLimits {
                 connections: config.max_connections,
                 idle_timeout: config.idle_timeout,
+                take_timeout: config.take_timeout,
                 header_bytes: config.max_header_bytes,
                 grace: config.shutdown_grace,
             },

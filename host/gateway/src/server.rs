@@ -33,6 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct ServerLimits {
     pub(crate) connections: usize,
     pub(crate) idle_timeout: Duration,
+    pub(crate) take_timeout: Duration,
     pub(crate) header_bytes: usize,
     pub(crate) grace: Duration,
 }
@@ -85,7 +86,7 @@ pub(crate) async fn run<H, F, B>(
             Arc::clone(&builder),
             stream,
             address,
-            limits.idle_timeout,
+            limits,
             closed.clone(),
             handler.clone(),
         );
@@ -126,7 +127,7 @@ async fn connection<H, F, B>(
     builder: Arc<Builder<TokioExecutor>>,
     stream: TcpStream,
     address: SocketAddr,
-    patience: Duration,
+    limits: ServerLimits,
     mut closing: watch::Receiver<bool>,
     handler: H,
 ) where
@@ -149,8 +150,14 @@ async fn connection<H, F, B>(
         async move { Ok::<_, Infallible>(response.await.map(|body| Answering::new(body, busy))) }
     });
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    // Covers a head that does not come, or not to its end, and an HTTP/2 connection nobody uses.
-    let mut watch = pin!(tokio::time::sleep(patience));
+    // Covers a head that does not come, or not to its end, an HTTP/2 connection nobody uses, and
+    // answers that nobody takes: they hold places among the component's requests.
+    let ServerLimits {
+        idle_timeout,
+        take_timeout,
+        ..
+    } = limits;
+    let mut watch = pin!(tokio::time::sleep(idle_timeout.min(take_timeout)));
     let mut farewell = false;
     let mut open = true;
     loop {
@@ -161,7 +168,7 @@ async fn connection<H, F, B>(
                 }
                 return;
             }
-            () = watch.as_mut() => match activity.idle_at(patience) {
+            () = watch.as_mut() => match activity.over_at(idle_timeout, take_timeout) {
                 Some(deadline) => {
                     watch.as_mut().reset(deadline);
                 }

@@ -186,6 +186,20 @@ impl Fake {
                 self.release.notified().await;
                 guard.0 = None;
             }
+            "/echo/endless" => {
+                let part = || {
+                    let part = hyper::body::Bytes::from_static(&[b'x'; 1 << 16]);
+                    Ok::<_, body::BodyError>(http_body::Frame::data(part))
+                };
+                let mut guard = DropGuard(Some(Arc::clone(&self.dropped)));
+                let parts = futures::stream::repeat_with(move || {
+                    let _ = &mut guard;
+                    part()
+                });
+                return Ok(Response::new(
+                    http_body_util::StreamBody::new(parts).boxed_unsync(),
+                ));
+            }
             "/echo/trap" => return Err(InvokeError::Trapped),
             "/echo/full" => return Err(InvokeError::StorageFull),
             "/echo/cannot-start" => return Err(InvokeError::CannotStart("secret path".to_owned())),

@@ -4,7 +4,7 @@ use sbd_gateway::GatewayConfig;
 use serde_json::Value;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[tokio::test]
 async fn http2_by_prior_knowledge_shares_the_listener() {
@@ -145,6 +145,31 @@ async fn clients_that_say_nothing_or_too_little_are_let_go() {
         assert!(!answer.contains("200"), "{words:?}: {answer}");
     }
     assert_eq!(server.fake.reached.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_is_let_go() {
+    let server = Server::with(GatewayConfig {
+        take_timeout: Duration::from_millis(200),
+        ..GatewayConfig::default()
+    })
+    .await;
+    let ask = b"GET /echo/endless HTTP/1.1\r\nhost: h\r\n\r\n";
+    let mut taking = server.connect().await;
+    taking.write_all(ask).await.unwrap();
+    let mut stuck = server.connect().await;
+    stuck.write_all(ask).await.unwrap();
+    // One reads on, however long it takes; the other does not, and its answer is dropped.
+    let mut part = vec![0; 1 << 20];
+    let begun = std::time::Instant::now();
+    while server.fake.dropped.load(SeqCst) == 0 {
+        assert!(begun.elapsed() < PATIENCE, "the answer is kept");
+        assert!(taking.read(&mut part).await.unwrap() > 0);
+    }
+    for _ in 0..100 {
+        assert!(taking.read(&mut part).await.unwrap() > 0);
+    }
+    assert_eq!(server.fake.dropped.load(SeqCst), 1);
 }
 
 #[tokio::test]

@@ -72,13 +72,18 @@ impl Watch {
             )
         })?;
         let watched = Watched::read(&manifest)?;
+        let (tell, changed) = unbounded_channel();
+        // From before the build: what is saved while it runs is built again.
+        let before = watched.watcher(tell.clone())?;
         let all: Vec<&str> = watched.components.keys().map(String::as_str).collect();
         if !watched.build(&all).await {
             bail!("the application cannot be built; what was printed above says why");
         }
-        let (tell, changed) = unbounded_channel();
+        // Once more, as there are folders now that the build has made.
+        let watcher = watched.watcher(tell.clone())?;
+        drop(before);
         Ok(Self {
-            watcher: watched.watcher(tell.clone())?,
+            watcher,
             manifest,
             watched,
             changed,
@@ -89,9 +94,9 @@ impl Watch {
     /// Builds and serves what is saved, for as long as it is polled. What cannot be built or served
     /// is told in the log, and what was served goes on.
     pub(crate) async fn run(mut self, admin: Admin) {
-        while let Some(first) = self.changed.recv().await {
+        while let Some(first) = self.saved().await {
             let mut paths = BTreeSet::from([first]);
-            while let Ok(Some(path)) = tokio::time::timeout(QUIET, self.changed.recv()).await {
+            while let Ok(Some(path)) = tokio::time::timeout(QUIET, self.saved()).await {
                 paths.insert(path);
             }
             let mut stale: BTreeSet<String> = paths
@@ -114,6 +119,18 @@ impl Watch {
                     }
                     Err(error) => tracing::error!("what was saved is not served: {error}"),
                 }
+            }
+        }
+    }
+
+    /// The next file that was saved and means something. What else happens in a watched folder, a
+    /// database at work perhaps, must not put off what was saved before it.
+    async fn saved(&mut self) -> Option<PathBuf> {
+        loop {
+            let path = self.changed.recv().await?;
+            let watched = &self.watched;
+            if watched.served.contains(&path) || watched.built_from(&path).next().is_some() {
+                return Some(path);
             }
         }
     }
@@ -286,9 +303,16 @@ impl Pattern {
         })
     }
 
+    /// What tools make below a source folder, a build among them, is no source.
     fn matches(&self, path: &Path) -> bool {
-        path.strip_prefix(&self.base)
-            .is_ok_and(|below| self.glob.is_match(below))
+        let Ok(below) = path.strip_prefix(&self.base) else {
+            return false;
+        };
+        let is_made = |part: Part<'_>| {
+            let name = part.as_os_str().as_encoded_bytes();
+            name.starts_with(b".") || matches!(name, b"target" | b"node_modules")
+        };
+        self.glob.is_match(below) && !below.components().any(is_made)
     }
 }
 
@@ -331,6 +355,11 @@ mod tests {
         assert!(matches("src/**/*.rs", "/app/notes/src/api/mod.rs"));
         assert!(!matches("src/**/*.rs", "/app/notes/src/api/mod.txt"));
         assert!(!matches("src/**/*.rs", "/app/other/src/lib.rs"));
+        assert!(!matches(
+            "**/*.rs",
+            "/app/notes/target/debug/build/out/made.rs"
+        ));
+        assert!(!matches("**/*.rs", "/app/notes/.git/x.rs"));
         assert!(matches("Cargo.toml", "/app/notes/Cargo.toml"));
         assert!(!matches("Cargo.toml", "/app/notes/src/Cargo.toml"));
         assert!(!matches("src/*.rs", "/app/notes/src/api/mod.rs"));

@@ -16,6 +16,9 @@ use utoipa::ToSchema;
 /// Largest file of a component, in bytes. Ours have two to three million.
 pub const LARGEST_COMPONENT: usize = 128 << 20;
 
+/// What the account calls it.
+const ROLLBACK: &str = "component.rollback";
+
 /// A component to be deployed.
 #[derive(Clone, Debug)]
 pub struct Deployment {
@@ -139,7 +142,7 @@ impl Admin {
             let target = this.rollback_target(&id, number).await?;
             this.put_back(&id, target).await
         });
-        self.act(actor, "component.rollback", component, details, roll_back)
+        self.act(actor, ROLLBACK, component, details, roll_back)
             .await
     }
 
@@ -193,6 +196,11 @@ impl Admin {
             grant,
             gate,
         } = deployment;
+        if gate.is_some() && !self.stage.is_serving() {
+            return Err(Error::conflict(
+                "nothing is served here, so a gate has no requests to look at; start the server and deploy again, or deploy without --gate",
+            ));
+        }
         let mut active = self.active().await?;
         let served = active.iter().position(|version| version.component == id);
         let manifest = match (manifest, served) {
@@ -219,8 +227,15 @@ impl Admin {
         active.push(candidate);
         let next = self.load(&active).await?;
         let differences = self.differences(&next, &id, grant)?;
+        let verdict = match gate {
+            None => None,
+            Some(gate) => Some(next.watch(&id, gate).ok_or_else(|| {
+                Error::conflict(format!(
+                    "component `{id}` is served from this very file already, and its first requests were looked at; deploy it without --gate, or another file"
+                ))
+            })?),
+        };
         self.try_out(&next).await?;
-        let verdict = gate.and_then(|gate| next.watch(&id, gate));
         let new = NewVersion {
             component: id,
             wasm: stored,
@@ -272,23 +287,25 @@ impl Admin {
             failed,
             "did not pass its gate; rolling back"
         );
-        // Somebody may be about to deploy the next one already.
-        for _ in 0..60 {
-            match self.active_version(component).await {
-                Ok(active) if active.number == *number => {}
-                _ => return,
-            }
-            match self.roll_back(&Actor::Host, component, None).await {
-                Ok(_) => return,
-                Err(error) if error.status == StatusCode::CONFLICT => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                Err(error) => {
-                    tracing::error!(component, %error, "could not be rolled back");
-                    return;
-                }
-            }
+        // Somebody may be about to deploy the next one already, or have done so.
+        let _alone = self.changing.clone().lock_owned().await;
+        if !self.is_active(&version).await {
+            return;
         }
+        let roll_back = async {
+            let target = self.rollback_target(component, None).await?;
+            self.put_back(component, target).await
+        };
+        let details = json!({"from": number});
+        let done = self.act(&Actor::Host, ROLLBACK, component, details, roll_back);
+        if let Err(error) = done.await {
+            tracing::error!(component, %error, "could not be rolled back");
+        }
+    }
+
+    async fn is_active(&self, version: &Version) -> bool {
+        let active = self.active_version(&version.component).await;
+        active.is_ok_and(|active| active.number == version.number)
     }
 
     async fn rollback_target(
@@ -330,7 +347,10 @@ impl Admin {
     }
 
     async fn load(&self, versions: &[Version]) -> Result<Application, Error> {
-        let definition = self.stage.read(versions).map_err(Error::unusable)?;
+        // In the order in which the next start takes them: what is tried is what it will find.
+        let mut versions = versions.to_vec();
+        versions.sort_by(|one, other| one.component.cmp(&other.component));
+        let definition = self.stage.read(&versions).map_err(Error::unusable)?;
         let loaded = self.runtime.load(definition).await;
         loaded.map_err(|error| Error::unusable(error.to_string()))
     }
@@ -346,11 +366,21 @@ impl Admin {
         next: &Application,
         write_down: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let commit = self.stage.prepare(next).map_err(Error::unusable)?;
-        let written = write_down.await?;
-        self.runtime.switch(next);
-        commit();
-        Ok(written)
+        let prepared = async {
+            let commit = self.stage.prepare(next).map_err(Error::unusable)?;
+            Ok((commit, write_down.await?))
+        };
+        match prepared.await {
+            Ok((commit, written)) => {
+                self.runtime.switch(next);
+                commit();
+                Ok(written)
+            }
+            Err(error) => {
+                self.runtime.give_up();
+                Err(error)
+            }
+        }
     }
 
     /// The right to change the application; one has it at a time.

@@ -3,7 +3,7 @@
 use crate::{Admin, Error};
 use http::StatusCode;
 use sbd_features::{Feature, State, Switch};
-use sbd_registry::{Actor, Tenant};
+use sbd_registry::{Actor, Tenant, TenantState};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -48,6 +48,9 @@ impl Admin {
         let details = json!({"switch": switch});
         let set = async {
             let tenant = self.registry.tenants.find(tenant)?;
+            if tenant.state == TenantState::Deleting {
+                return Err(sbd_registry::Error::Deleting(tenant.name.clone()).into());
+            }
             let application = self.runtime.application();
             let feature = application.features().find(feature)?.clone();
             let auth = application.app().settings.auth.as_deref();

@@ -20,7 +20,8 @@ impl Admin {
     ) -> Result<Vec<String>, Error> {
         let served = self.runtime.application();
         let (before, after) = (rights(served.app(), id), rights(next.app(), id));
-        let more: Vec<&String> = after.difference(&before).collect();
+        let changed = changed(served.app(), next.app(), id);
+        let more: Vec<&String> = after.difference(&before).chain(&changed).collect();
         if !more.is_empty() && !allowed {
             let list: String = more.iter().map(|right| format!("\n  {right}")).collect();
             return Err(Error::new(
@@ -65,10 +66,37 @@ fn rights(app: &App, id: &str) -> BTreeSet<String> {
             rights.insert(format!("answer requests to {route}"));
         }
     }
+    if component.settings.enabled {
+        rights.insert("be on where nobody switched it off".to_owned());
+    }
     if app.settings.auth.as_deref() == Some(id) {
         rights.insert("say who people are".to_owned());
     }
     rights
+}
+
+/// What a component had before, and now means more: hosts by the values of variables, and features
+/// that hold back less.
+fn changed(before: &App, after: &App, id: &str) -> Vec<String> {
+    let (Some(before), Some(after)) = (before.components.get(id), after.components.get(id)) else {
+        return Vec::new();
+    };
+    let hosts = &after.allowed_outbound_hosts;
+    let hosts = hosts
+        .other_meanings(&before.allowed_outbound_hosts)
+        .map(|host| format!("send requests to {host}, where the variables mean another host now"));
+    let features = before.settings.features.iter().flat_map(|(name, old)| {
+        let new = after.settings.features.get(name);
+        let starts = !old.default && new.is_some_and(|new| new.default);
+        let starts =
+            starts.then(|| format!("have the feature {name} on where nobody switched it off"));
+        let is_held_back = move |route: &String| new.is_some_and(|new| new.routes.contains(route));
+        let free = old.routes.iter().filter(move |route| !is_held_back(route));
+        let free = free
+            .map(move |route| format!("answer requests to {route} whether {name} is on or not"));
+        starts.into_iter().chain(free)
+    });
+    hosts.chain(features).collect()
 }
 
 /// The limits that are others than before. They say what a component costs, not what it may do.

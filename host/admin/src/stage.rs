@@ -21,6 +21,9 @@ pub trait Stage: Send + Sync + 'static {
     /// Why it cannot be put before the public.
     fn prepare(&self, next: &Application) -> Result<Commit, String>;
 
+    /// Whether the public is served.
+    fn is_serving(&self) -> bool;
+
     /// Whether deployed versions are left out, so that a server starts that one of them would break.
     fn is_safe(&self) -> bool;
 }

@@ -149,19 +149,24 @@ impl Admin {
         })
     }
 
-    /// Finishes the deletions that an earlier run of the host did not. To be called at start.
-    ///
-    /// # Errors
-    /// When a file stays.
-    pub async fn finish_deletions(&self) -> Result<(), Error> {
+    /// Finishes the deletions that an earlier run of the host did not. To be called at start. One that
+    /// still cannot be finished is told in the log and keeps nobody else from being served.
+    pub async fn finish_deletions(&self) {
         let tenants = &self.registry.tenants;
         for tenant in tenants.list(0, usize::MAX) {
-            if tenant.state == TenantState::Deleting {
-                self.finish_deletion(&tenant).await?;
-                tracing::info!(tenant = &*tenant.name, "a deletion was finished");
+            if tenant.state != TenantState::Deleting {
+                continue;
+            }
+            let tenant_name = &*tenant.name;
+            match self.finish_deletion(&tenant).await {
+                Ok(_) => tracing::info!(tenant = tenant_name, "a deletion was finished"),
+                Err(error) => tracing::error!(
+                    tenant = tenant_name,
+                    %error,
+                    "a deletion cannot be finished; mend the cause, then: sbd tenant delete {tenant_name} --yes"
+                ),
             }
         }
-        Ok(())
     }
 
     /// The account of changes, newest first: all, or those of one action or target.

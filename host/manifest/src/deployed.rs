@@ -5,6 +5,12 @@ use crate::{App, ComponentId, HttpTrigger, Route, route};
 use std::path::PathBuf;
 
 impl App {
+    /// Takes a component's routes from it.
+    pub fn release_routes(&mut self, id: &str) {
+        self.triggers
+            .retain(|trigger| trigger.component() != Some(id));
+    }
+
     /// Takes a component from another application, with its routes, in place of the one of its name if
     /// there is one. Variables that its values are made of come along unless they are known here.
     ///

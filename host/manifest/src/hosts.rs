@@ -121,6 +121,16 @@ impl AllowedHosts {
         Ok(resolved)
     }
 
+    /// The entries that are written as they were `before`, and mean something else by the values of
+    /// their variables.
+    pub fn other_meanings<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a str> {
+        let changed = self.entries.iter().filter(|entry| {
+            let mut same = before.entries.iter().filter(|old| old.text == entry.text);
+            same.next().is_some_and(|old| old != *entry)
+        });
+        changed.map(|entry| entry.text.as_str())
+    }
+
     /// The entries as the manifest writes them.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| entry.text.as_str())
@@ -471,6 +481,20 @@ mod tests {
             said.contains("{{ host }}") && !said.contains("hunter2"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn the_same_words_may_mean_more() {
+        let resolved = |host: &str| {
+            let hosts = hosts(&["https://{{ host }}", "https://b.com"]);
+            let values = values(&[("host", host)]);
+            hosts.resolve(&values).unwrap()
+        };
+        let before = resolved("a.com");
+        assert_eq!(resolved("a.com").other_meanings(&before).count(), 0);
+        let more = resolved("*");
+        let changed: Vec<&str> = more.other_meanings(&before).collect();
+        assert_eq!(changed, ["https://{{ host }}"]);
     }
 
     #[test]

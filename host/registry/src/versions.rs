@@ -8,6 +8,7 @@ use sbd_storage::Database;
 use sbd_storage::rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -176,6 +177,7 @@ impl Versions {
         self.database
             .write(move |connection| {
                 let active = active(connection, &component)?;
+                leave(connection, &component, 0..u32::MAX)?;
                 active
                     .map(|version| set_state(connection, version, VersionState::RolledBack))
                     .transpose()
@@ -359,11 +361,25 @@ fn activate(connection: &Connection, component: &str, number: u32) -> Result<Ver
             } else {
                 VersionState::RolledBack
             };
+            // What lies between was left too: it is not what there was before.
+            leave(connection, component, number..before.number)?;
             set_state(connection, before, state)?;
         }
         None => {}
     }
     set_state(connection, version, VersionState::Active)
+}
+
+/// Says of the versions above the first and below the last number that nobody is to come back to them
+/// by going back.
+fn leave(connection: &Connection, component: &str, between: Range<u32>) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE versions SET state = 'rolled-back'
+             WHERE component = ?1 AND state = 'superseded' AND number > ?2 AND number < ?3",
+        )?
+        .execute(params![component, between.start, between.end])?;
+    Ok(())
 }
 
 fn set_state(

@@ -97,6 +97,30 @@ async fn one_version_is_active_at_a_time() {
 }
 
 #[tokio::test]
+async fn what_was_left_is_not_what_was_before() {
+    use VersionState::{Active, RolledBack, Superseded};
+    let folder = tempfile::tempdir().unwrap();
+    let versions = versions(folder.path()).await;
+    for wasm in [b"one", b"two", b"thr"] {
+        let version = deploy(&versions, "shop", wasm).await;
+        versions.activate("shop", version.number).await.unwrap();
+    }
+    versions.activate("shop", 1).await.unwrap();
+    let known = versions.versions("shop").await.unwrap();
+    assert_eq!(
+        states(&known),
+        [(3, RolledBack), (2, RolledBack), (1, Active)]
+    );
+    let four = deploy(&versions, "shop", b"fou").await;
+    versions.activate("shop", four.number).await.unwrap();
+    let known = versions.versions("shop").await.unwrap();
+    assert_eq!(states(&known)[3], (1, Superseded));
+    versions.withdraw("shop").await.unwrap();
+    let known = versions.versions("shop").await.unwrap();
+    assert!(known.iter().all(|version| version.state == RolledBack));
+}
+
+#[tokio::test]
 async fn the_last_ones_are_kept_and_the_active_one() {
     let folder = tempfile::tempdir().unwrap();
     let registry = versions(folder.path()).await;

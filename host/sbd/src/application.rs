@@ -49,6 +49,10 @@ impl Origin {
             tracing::warn!("{warning}");
         }
         let mut deployed = HashMap::new();
+        // Routes go before others come: one that a component gives up is free for the next.
+        for version in active.iter().filter(|version| !version.manifest.is_empty()) {
+            app.release_routes(&version.component);
+        }
         for version in active {
             let path = versions.path(version);
             adopt(&mut app, version, &path)?;

@@ -21,10 +21,10 @@ pub(crate) async fn command(
     settings.parse::<SocketAddr>("listen")?;
     settings.parse::<SocketAddr>("admin_listen")?;
     // Compiled components and keys go to a folder that is gone afterwards: a check leaves no trace.
-    let scratch = std::env::temp_dir().join(format!("sbd-check-{}", std::process::id()));
-    let opened = Host::open(settings, environment, &scratch, true).await;
-    let _ = std::fs::remove_dir_all(&scratch);
-    let host = opened?;
+    // The folder is new and this user's alone: what somebody else has put there would be trusted.
+    let scratch = tempfile::Builder::new().prefix("sbd-check-").tempdir();
+    let scratch = scratch.context("cannot make a temporary folder")?;
+    let host = Host::open(settings, environment, scratch.path(), true).await?;
     let application = host.runtime.application();
     let app = application.app();
     println!("application  {} {}", app.name, app.version);

@@ -65,7 +65,7 @@ impl Host {
         };
         let stage: Arc<dyn Stage> = served.clone();
         let admin = Admin::new(registry.clone(), runtime.clone(), stage);
-        admin.finish_deletions().await?;
+        admin.finish_deletions().await;
         Ok(Self {
             registry,
             runtime,
@@ -113,6 +113,10 @@ impl Stage for Served {
         let prepared = prepared.map_err(|error| error.to_string())?;
         let gateway = gateway.clone();
         Ok(Box::new(move || gateway.switch(prepared)))
+    }
+
+    fn is_serving(&self) -> bool {
+        self.gateway.get().is_some()
     }
 
     fn is_safe(&self) -> bool {

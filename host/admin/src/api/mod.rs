@@ -11,10 +11,10 @@ mod features;
 mod operators;
 mod tenants;
 
-use crate::Admin;
+use crate::{Admin, Error};
 use answers::{Failure, with_request_id};
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use sbd_registry::Actor;
@@ -84,7 +84,17 @@ impl Api {
     /// Answers a request of somebody who may ask.
     pub async fn respond(&self, actor: Actor, mut request: Request) -> Response {
         request.extensions_mut().insert(actor);
-        let Ok(response) = self.router.clone().call(request).await;
+        let mut router = self.router.clone();
+        // In a task of its own: a client that goes away must not leave half a change, or one that
+        // nobody accounts for.
+        let answer = tokio::spawn(async move { router.call(request).await });
+        let response = match answer.await {
+            Ok(Ok(response)) => response,
+            Err(error) => Failure(Error::unavailable(format!(
+                "the request was cut short: {error}"
+            )))
+            .into_response(),
+        };
         with_request_id(response)
     }
 }

@@ -170,8 +170,9 @@ impl Snapshot {
         let mut components = HashMap::new();
         for declared in definition.app.components.values() {
             let id: Arc<str> = Arc::from(declared.id.as_str());
-            let served = served.and_then(|served| served.components.get(&id));
-            let component = LoadedComponent::load(engine, cache, definition, declared, served)?;
+            let own = served.and_then(|served| served.components.get(&id));
+            let component =
+                LoadedComponent::load(engine, cache, definition, declared, own, served.is_some())?;
             components.insert(id, component);
         }
         Ok(Self {

@@ -7,10 +7,11 @@
 //! wasmtime version or setting never meets it.
 
 use crate::Error;
-use ring::{digest, hmac};
+use ring::hmac;
 use sbd_telemetry::metrics::COMPILE_CACHE;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use subtle::ConstantTimeEq as _;
 use wasmtime::Engine;
@@ -67,19 +68,15 @@ impl CompileCache {
         }
     }
 
-    /// The component in `wasm`, from its file if there is a good one, else compiled and stored.
-    /// Blocks while it compiles.
-    ///
-    /// # Errors
-    /// When the bytes are not a component that this engine can compile.
-    pub(crate) fn load(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
-        let name = file_name(engine, wasm);
+    /// The component with this hash, if there is a good file of it.
+    pub(crate) fn find(&self, engine: &Engine, sha256: &str) -> Option<Component> {
+        let name = file_name(engine, sha256);
         let path = self.folder.join(&name);
         match std::fs::read(&path) {
             Ok(file) => match self.trusted(engine, &name, &file) {
                 Ok(component) => {
                     count(&self.hits, "hit");
-                    return Ok(component);
+                    return Some(component);
                 }
                 Err(error) => {
                     count(&self.rejected, "rejected");
@@ -88,7 +85,27 @@ impl CompileCache {
             },
             Err(_) => count(&self.misses, "miss"),
         }
-        let compiled = engine.precompile_component(wasm)?;
+        None
+    }
+
+    /// Compiles the component with this hash and keeps it. Blocks; where requests are answered
+    /// meanwhile, on threads that give way to them.
+    ///
+    /// # Errors
+    /// When the bytes are not a component that this engine can compile.
+    pub(crate) fn compile(
+        &self,
+        engine: &Engine,
+        sha256: &str,
+        wasm: &[u8],
+        is_serving: bool,
+    ) -> wasmtime::Result<Component> {
+        let compiled = match gentle_threads() {
+            Some(threads) if is_serving => threads.install(|| engine.precompile_component(wasm)),
+            _ => engine.precompile_component(wasm),
+        }?;
+        let name = file_name(engine, sha256);
+        let path = self.folder.join(&name);
         let file = self.sealed(&name, &compiled);
         if let Err(error) = write_atomically(&path, &file) {
             tracing::warn!(file = %path.display(), %error, "cannot keep a compiled component; the next start will compile it again");
@@ -134,18 +151,34 @@ fn count(own: &AtomicU64, result: &'static str) {
     metrics::counter!(COMPILE_CACHE, "result" => result).increment(1);
 }
 
-fn file_name(engine: &Engine, wasm: &[u8]) -> String {
+/// Threads for compiling beside requests: one fewer than the machine has, and with the least claim
+/// on it. `None` where there are none to be had.
+fn gentle_threads() -> Option<&'static rayon::ThreadPool> {
+    static THREADS: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(processors.saturating_sub(1).max(1))
+            .thread_name(|_| "sbd-compile".to_owned())
+            .start_handler(|_| give_way());
+        threads.build().ok()
+    });
+    THREADS.as_ref()
+}
+
+/// Linux counts niceness by thread; elsewhere it would be the whole server's.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(19) {
+        tracing::debug!(%error, "compiling with the priority of requests");
+    }
+}
+
+fn file_name(engine: &Engine, sha256: &str) -> String {
     let mut compatibility = DefaultHasher::new();
     engine
         .precompile_compatibility_hash()
         .hash(&mut compatibility);
-    let content = digest::digest(&digest::SHA256, wasm);
-    let content: String = content
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{content}-{:016x}.cwasm", compatibility.finish())
+    format!("{sha256}-{:016x}.cwasm", compatibility.finish())
 }
 
 /// A reader sees the old file or the new one, never half of it.

@@ -41,6 +41,7 @@ impl LoadedComponent {
         definition: &Definition,
         declared: &Declared,
         served: Option<&Arc<Self>>,
+        is_serving: bool,
     ) -> Result<Arc<Self>, Error> {
         static REVISIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -59,13 +60,18 @@ impl LoadedComponent {
         {
             return Ok(Arc::clone(served));
         }
-        // Before it is compiled, which takes a while and says less.
-        Sheet::read(&wasm).map_err(|reason| {
+        let unusable = |reason: String| {
             Error::not_runnable(id, format!("{}: {reason}", declared.source.display()))
-        })?;
-        let component = cache.load(engine, &wasm).map_err(|error| {
-            Error::not_runnable(id, format!("{}: {error:#}", declared.source.display()))
-        })?;
+        };
+        let component = match cache.find(engine, &sha256) {
+            Some(component) => component,
+            None => {
+                // Before it is compiled, which takes a while and says less.
+                Sheet::read(&wasm).map_err(|reason| unusable(reason.to_string()))?;
+                let compiled = cache.compile(engine, &sha256, &wasm, is_serving);
+                compiled.map_err(|error| unusable(format!("{error:#}")))?
+            }
+        };
         let proxy = grants::link(engine, declared, &component)?;
         Ok(Arc::new(Self {
             sha256,

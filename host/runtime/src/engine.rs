@@ -113,16 +113,17 @@ pub(crate) fn engine() -> Result<(Engine, Clock)> {
 fn config() -> Config {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(INSTANCES)
-        // Our guests are one or two core instances each; composed ones have several.
-        .total_core_instances(4 * INSTANCES)
+        // Our guests are one or two core instances each; composed ones have several. The default of 64
+        // instances of the largest component that is taken leaves most of everything to the others.
+        .total_core_instances(8 * INSTANCES)
         .total_memories(2 * INSTANCES)
-        .total_tables(4 * INSTANCES)
+        .total_tables(8 * INSTANCES)
         .total_stacks(2 * INSTANCES)
         .total_gc_heaps(INSTANCES)
         .max_memory_size(LARGEST_MEMORY)
-        .max_core_instances_per_component(32)
+        .max_core_instances_per_component(16)
         .max_memories_per_component(8)
-        .max_tables_per_component(64)
+        .max_tables_per_component(16)
         .max_tables_per_module(8)
         // Pages kept between two instances in a slot save most page faults. `pagemap_scan` stays
         // off: with swap it can show one guest's page to the next (wasmtime#14357).

@@ -1,7 +1,7 @@
 //! What is switched off is not there: for a request from outside as for one from another component.
 
 use crate::application::Snapshot;
-use crate::reserved::is_reserved;
+use crate::reserved::{is_reserved, read_freely};
 use crate::{Application, Chained, Inner, InvokeError};
 use percent_encoding::percent_decode_str;
 use sbd_features::{Catalogue, Feature, State, Switches};
@@ -93,9 +93,10 @@ impl Inner {
         if switched.routes.is_empty() {
             return Ok(());
         }
-        // Some guests decode a path before they route it.
+        // Some guests decode a path before they route it, or take two slashes for one.
         let decoded = percent_decode_str(path).decode_utf8_lossy();
-        for path in [path, &decoded] {
+        let freely = read_freely(path);
+        for path in [path, &decoded, freely.as_deref().unwrap_or(path)] {
             if let Some(feature) = switched.at(path).find(|feature| is_off(feature)) {
                 return off(feature);
             }

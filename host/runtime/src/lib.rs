@@ -49,7 +49,7 @@ pub use sheet::{Sheet, Target, Unreadable, Wish};
 use ::http::uri::{Authority, PathAndQuery};
 use ::http::{HeaderValue, Request, Response, Uri, header};
 use application::Snapshot;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use compile_cache::CompileCache;
 use component::LoadedComponent;
 use egress::{Reaches, SystemResolver};
@@ -134,6 +134,8 @@ pub(crate) struct Inner {
     turns: Turns,
     /// What is served now.
     current: ArcSwap<Snapshot>,
+    /// What is to be served next, if it does well.
+    tried: ArcSwapOption<Snapshot>,
     tenants: RwLock<HashMap<Arc<str>, Arc<Place>>>,
     tenant_idle: Duration,
     compile_cache: CompileCache,
@@ -174,12 +176,11 @@ impl Runtime {
             loop {
                 tokio::time::sleep(SWEEP).await;
                 let Some(inner) = swept.upgrade() else { return };
-                let served = inner.current.load_full();
                 for place in inner.places() {
                     if let Some(tenant) = place.tenant.get() {
                         tenant.sweep().await;
                         // Late requests to a version that was replaced.
-                        tenant.settle(&served).await;
+                        inner.settle(tenant).await;
                     }
                 }
             }
@@ -296,6 +297,7 @@ impl Inner {
             started: Instant::now(),
             turns: Turns::new(clock, threads),
             current: ArcSwap::from_pointee(served),
+            tried: ArcSwapOption::empty(),
             tenants: RwLock::default(),
             tenant_idle: settings.tenant_idle,
             compile_cache,

@@ -12,7 +12,9 @@ use crate::failures::Failures;
 use crate::limit::{Allowance, Limit};
 use crate::origin::{Origin, Passage};
 use crate::worker::{Blueprint, InstancesLimit, Stopped};
+use arc_swap::ArcSwap;
 use http::{Request, Response, header};
+use sbd_features::Catalogue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -27,10 +29,13 @@ const RETRY: Duration = Duration::from_millis(5);
 /// The instances of one component for one tenant.
 pub(crate) struct Pool {
     component: Arc<LoadedComponent>,
+    /// What its instances know of the application's features.
+    features: Arc<ArcSwap<Catalogue>>,
     handler: ProxyHandler<Blueprint>,
     allowance: Arc<Allowance>,
     failures: Arc<Failures>,
     retired: Arc<AtomicBool>,
+    tried: AtomicBool,
     instances: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -42,10 +47,18 @@ struct Waiting<'a>(&'a AtomicUsize);
 // === impl Pool ===
 
 impl Pool {
-    pub(crate) fn new(blueprint: Blueprint, component: Arc<LoadedComponent>) -> Self {
+    /// The pool of a component that is served, or only `tried`.
+    pub(crate) fn new(
+        blueprint: Blueprint,
+        component: Arc<LoadedComponent>,
+        features: Arc<ArcSwap<Catalogue>>,
+        tried: bool,
+    ) -> Self {
         let allowance = Arc::clone(&blueprint.allowance);
         Self {
             component,
+            features,
+            tried: AtomicBool::new(tried),
             permits: Arc::new(Semaphore::new(allowance.limits.concurrency)),
             waiting: AtomicUsize::new(0),
             failures: Arc::clone(&blueprint.failures),
@@ -61,9 +74,21 @@ impl Pool {
         &self.component
     }
 
-    /// Lets running requests finish, and instances without any end.
-    pub(crate) fn retire(&self) {
-        self.retired.store(true, Ordering::Relaxed);
+    /// Lets running requests finish, and instances without any end; or lets it go on after all.
+    pub(crate) fn retire(&self, retired: bool) {
+        self.retired.store(retired, Ordering::Relaxed);
+    }
+
+    /// Tells its instances which features there are, if these are others than before.
+    pub(crate) fn show_features(&self, features: &Arc<Catalogue>) {
+        if !Arc::ptr_eq(&self.features.load(), features) {
+            self.features.store(Arc::clone(features));
+        }
+    }
+
+    /// Whether it was made for a version that was only tried, and that is served now. Says so once.
+    pub(crate) fn take_tried(&self) -> bool {
+        self.tried.swap(false, Ordering::Relaxed)
     }
 
     /// How many instances are alive.

@@ -17,26 +17,54 @@ pub fn is_reserved(path: &str) -> bool {
     !plain && is_reserved_when_read_freely(path)
 }
 
-/// Decoded until nothing changes; backslashes as slashes, empty and dot segments resolved.
-fn is_reserved_when_read_freely(path: &str) -> bool {
+/// A path as the most forgiving server would read it; `None` if it is encoded without end.
+pub(crate) fn read_freely(path: &str) -> Option<String> {
+    let path = decode_all(path)?;
+    let mut segments = Vec::new();
+    for segment in path.split(|&b| b == b'/' || b == b'\\') {
+        resolve(&mut segments, segment);
+    }
+    let mut read = String::new();
+    for segment in segments {
+        read.push('/');
+        read.push_str(&String::from_utf8_lossy(segment));
+    }
+    Some(read)
+}
+
+/// Decoded until nothing changes.
+fn decode_all(path: &str) -> Option<Cow<'_, [u8]>> {
     let mut path = Cow::Borrowed(path.as_bytes());
     let mut levels = 0;
     while let Some(decoded) = decode(&path) {
         levels += 1;
         if levels > DEEPEST {
-            return true;
+            return None;
         }
         path = Cow::Owned(decoded);
     }
+    Some(path)
+}
+
+/// Empty and dot segments lead nowhere, or back.
+fn resolve<'a>(segments: &mut Vec<&'a [u8]>, segment: &'a [u8]) {
+    match segment {
+        b"" | b"." => {}
+        b".." => {
+            segments.pop();
+        }
+        segment => segments.push(segment),
+    }
+}
+
+/// Decoded until nothing changes; backslashes as slashes, empty and dot segments resolved.
+fn is_reserved_when_read_freely(path: &str) -> bool {
+    let Some(path) = decode_all(path) else {
+        return true;
+    };
     let mut segments: Vec<&[u8]> = Vec::new();
     for segment in path.split(|&b| b == b'/' || b == b'\\') {
-        match segment {
-            b"" | b"." => {}
-            b".." => {
-                segments.pop();
-            }
-            segment => segments.push(segment),
-        }
+        resolve(&mut segments, segment);
         // Refused even if a later `..` leads out again: who wants to go there has no need to.
         if segments.first() == Some(&b"-".as_slice()) {
             return true;
@@ -130,6 +158,13 @@ mod tests {
             "/..",
         ] {
             assert!(!is_reserved(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_read_as_freely_as_anybody_could() {
+        for path in ["/a/b", "//a/./b/", "/a%2fb", "/%2561/b", "/x/../a\\b"] {
+            assert_eq!(read_freely(path).as_deref(), Some("/a/b"), "{path}");
         }
     }
 

@@ -6,6 +6,7 @@
 use crate::application::Snapshot;
 use crate::component::LoadedComponent;
 use crate::origin::{Chain, Passage};
+use crate::tenant::Tenant;
 use crate::{Application, Definition, Error, Inner, InvokeError, Runtime, body};
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -55,11 +56,18 @@ impl Runtime {
     /// The first that does not start, is not well, or does not fit a tenant's data. What was tried is
     /// forgotten; the data is as before.
     pub async fn probe(&self, next: &Application, tenant: &Arc<str>) -> Result<(), Error> {
+        self.inner.tried.store(Some(Arc::clone(&next.snapshot)));
         let tried = self.try_changed(next, tenant).await;
         if tried.is_err() {
-            self.settle();
+            self.give_up();
         }
         tried
+    }
+
+    /// Forgets what was tried and is not to be served.
+    pub fn give_up(&self) {
+        self.inner.tried.store(None);
+        self.settle();
     }
 
     async fn try_changed(&self, next: &Application, tenant: &Arc<str>) -> Result<(), Error> {
@@ -76,6 +84,7 @@ impl Runtime {
     /// instances of what is not served any more end when their last answers have.
     pub fn switch(&self, next: &Application) {
         self.inner.current.store(Arc::clone(&next.snapshot));
+        self.inner.tried.store(None);
         self.settle();
     }
 
@@ -84,17 +93,15 @@ impl Runtime {
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
             loop {
-                let served = inner.current.load_full();
                 let mut left = 0;
                 for place in inner.places() {
                     if let Some(tenant) = place.tenant.get() {
-                        left += tenant.settle(&served).await;
+                        left += inner.settle(tenant).await;
                     }
                 }
                 if left == 0 {
                     return;
                 }
-                drop(served);
                 tokio::time::sleep(LOOK).await;
             }
         });
@@ -102,6 +109,19 @@ impl Runtime {
 }
 
 impl Inner {
+    /// Whether a component is tried, and not served yet.
+    pub(crate) fn tries(&self, component: &LoadedComponent) -> bool {
+        let tried = self.tried.load();
+        let is_tried = tried.as_ref().is_some_and(|tried| tried.has(component));
+        is_tried && !self.current.load().has(component)
+    }
+
+    /// Lets go in a tenant of what is neither served nor tried; answers how much of it is left.
+    pub(crate) async fn settle(&self, tenant: &Tenant) -> usize {
+        let (served, tried) = (self.current.load_full(), self.tried.load_full());
+        tenant.settle(&served, tried.as_deref()).await
+    }
+
     /// Prepares a component for the open tenants that use another version of it.
     async fn fit(
         self: &Arc<Self>,

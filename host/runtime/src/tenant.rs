@@ -115,8 +115,9 @@ impl Tenant {
         if let Some(pool) = self.pool(component) {
             return Ok(pool);
         }
-        self.configure(application, component).await?;
-        let pool = Arc::new(self.make_pool(runtime, application, component));
+        let tried = runtime.tries(component);
+        self.configure(application, component, tried).await?;
+        let pool = Arc::new(self.make_pool(runtime, application, component, tried));
         let mut pools = HashMap::clone(&self.pools.load());
         pools.insert(component.revision, Arc::clone(&pool));
         self.pools.store(Arc::new(pools));
@@ -124,26 +125,23 @@ impl Tenant {
     }
 
     /// Brings what the tenant keeps for a component in line with the manifest. What other versions
-    /// have that still answer requests stays.
+    /// have that still answer requests stays; and a version that is only `tried` deletes nothing.
     async fn configure(
         &self,
         application: &Snapshot,
         component: &LoadedComponent,
+        tried: bool,
     ) -> Result<(), Error> {
         let id = component.declared.id.as_str();
         let refused = |error: sbd_documents::Error| {
             Error::capability("documents", &format!("component `{id}`: {error}"))
         };
-        let mut settings = component.declared.settings.clone();
-        for other in self.others(component) {
-            for (name, collection) in &other.component().declared.settings.collections {
-                let collections = &mut settings.collections;
-                collections
-                    .entry(name.clone())
-                    .or_insert_with(|| collection.clone());
-            }
-        }
-        let declarations = crate::declarations::collections(&settings);
+        let settings = &component.declared.settings;
+        let others = self.others(component);
+        let others = others
+            .iter()
+            .map(|pool| &pool.component().declared.settings);
+        let declarations = crate::declarations::of_all(settings, others, tried);
         let configured = self.documents.configure(id, &declarations);
         configured.await.map_err(refused)?;
         let limits = &settings.limits;
@@ -175,8 +173,22 @@ impl Tenant {
 
     /// Lets the instances of what is not served any more end, and forgets the pools that have none
     /// left. Answers how many are left.
-    pub(crate) async fn settle(&self, served: &Snapshot) -> usize {
-        let is_old = |pool: &Arc<Pool>| !served.has(pool.component());
+    pub(crate) async fn settle(&self, served: &Snapshot, tried: Option<&Snapshot>) -> usize {
+        let is_old = |pool: &Arc<Pool>| {
+            let component = pool.component();
+            !served.has(component) && !tried.is_some_and(|tried| tried.has(component))
+        };
+        for pool in self.pools.load().values() {
+            // What was old may be served again.
+            pool.retire(is_old(pool));
+            if served.has(pool.component()) {
+                pool.show_features(&served.features);
+            }
+            if served.has(pool.component()) && pool.take_tried() {
+                let _alone = self.opening.lock().await;
+                self.adopt(served, pool.component()).await;
+            }
+        }
         if !self.pools.load().values().any(is_old) {
             return 0;
         }
@@ -187,7 +199,6 @@ impl Tenant {
             if !is_old(pool) {
                 return true;
             }
-            pool.retire();
             // One in the map, one in the copy: nobody is on the way to it.
             let is_over = pool.instances() == 0 && Arc::strong_count(pool) == 2;
             if is_over {
@@ -201,23 +212,20 @@ impl Tenant {
         }
         self.pools.store(Arc::new(pools));
         for pool in gone {
-            self.forget_collections(served, pool.component()).await;
+            let component = served.components.get(pool.component().declared.id.as_str());
+            if let Some(component) = component.filter(|component| self.pool(component).is_some()) {
+                // What only the version had that is gone goes with it, its limits too.
+                self.adopt(served, component).await;
+            }
         }
         left
     }
 
-    /// Takes from the component what only a version had that is gone.
-    async fn forget_collections(&self, served: &Snapshot, gone: &LoadedComponent) {
-        let id = gone.declared.id.as_str();
-        let Some(component) = served.components.get(id) else {
-            return;
-        };
-        let (old, new) = (&gone.declared.settings, &component.declared.settings);
-        if old.collections == new.collections || self.pool(component).is_none() {
-            return;
-        }
-        if let Err(error) = self.configure(served, component).await {
-            tracing::warn!(tenant = &*self.name, component = id, %error, "collections of an old version stay until the tenant is opened again");
+    /// Keeps for a component what it declares, now that it alone decides.
+    async fn adopt(&self, served: &Snapshot, component: &LoadedComponent) {
+        if let Err(error) = self.configure(served, component, false).await {
+            let id = component.declared.id.as_str();
+            tracing::warn!(tenant = &*self.name, component = id, %error, "what an old version kept stays until the tenant is opened again");
         }
     }
 
@@ -226,8 +234,10 @@ impl Tenant {
         runtime: &Arc<Inner>,
         application: &Snapshot,
         component: &Arc<LoadedComponent>,
+        tried: bool,
     ) -> Pool {
         let id: &Arc<str> = &Arc::from(component.declared.id.as_str());
+        let catalogue = Arc::new(ArcSwap::new(Arc::clone(&application.features)));
         let capabilities = Capabilities {
             documents: DocumentsCtx::new(self.documents.clone(), Arc::clone(id)),
             keyvalue: opens_keyvalue(&self.keyvalue, id, &component.stores),
@@ -236,7 +246,7 @@ impl Tenant {
             passwords: PasswordsCtx::new(runtime.passwords.clone()),
             keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(&self.name)),
             features: FeaturesCtx::new(
-                Arc::clone(&application.features),
+                Arc::clone(&catalogue),
                 runtime.switches.clone(),
                 Arc::clone(&self.name),
                 Arc::clone(id),
@@ -264,13 +274,13 @@ impl Tenant {
             failures: Arc::new(failures),
             retired: Arc::default(),
         };
-        Pool::new(blueprint, Arc::clone(component))
+        Pool::new(blueprint, Arc::clone(component), catalogue, tried)
     }
 
     /// Lets instances without work end.
     pub(crate) fn retire(&self) {
         for pool in self.pools.load().values() {
-            pool.retire();
+            pool.retire(true);
         }
     }
 

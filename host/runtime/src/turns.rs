@@ -99,7 +99,10 @@ pub(crate) fn bound_computing(
                 let turn = Arc::clone(&stint).next_turn(Arc::clone(&turns.free));
                 Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn)))
             }
-            Next::Stop => Err(over()),
+            Next::Stop => {
+                stint.end_turn();
+                Err(over())
+            }
         }
     });
 }

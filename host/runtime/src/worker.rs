@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use wasmtime::component::{GuestTaskId, ResourceTableError};
-use wasmtime::{Engine, Result, Store, StoreContextMut, Trap};
+use wasmtime::{Engine, PoolConcurrencyLimitError, Result, Store, StoreContextMut, Trap};
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::handler::{
     HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
@@ -112,7 +112,10 @@ impl HandlerState for Blueprint {
         let proxy = match started {
             Ok(proxy) => proxy,
             Err(error) => {
-                self.failures.note();
+                // That the process has no room is not the component's fault.
+                if !error.is::<PoolConcurrencyLimitError>() {
+                    self.failures.note();
+                }
                 return Err(match limit_of(&error, &store) {
                     Some(limit) => Stopped(limit).into(),
                     None => error,

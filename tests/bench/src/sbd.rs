@@ -4,7 +4,9 @@ use crate::load::{self, Shot};
 use crate::process::{self, Process};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -101,16 +103,29 @@ impl Sbd {
         })
     }
 
-    /// Runs a command against this server; what it prints.
-    pub(crate) fn command(data_dir: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-        let mut command = Command::new(process::build_folder()?.join("sbd"));
-        command.args(arguments).arg("--data-dir").arg(data_dir);
-        let output = command.stdin(Stdio::null()).output()?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("`sbd {}`: {}", arguments.join(" "), said.trim());
+    /// Asks the admin API on the socket in a data directory, as its commands do; the answer's JSON.
+    pub(crate) fn administer(
+        data_dir: &Path,
+        request: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Value> {
+        let mut stream = UnixStream::connect(data_dir.join("sbd.sock"))?;
+        let (method, path) = request.split_once(' ').context("no method")?;
+        write!(
+            stream,
+            "{method} /admin/api/v1{path} HTTP/1.1\r\nhost: sbd\r\nconnection: close\r\n\
+             content-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        )?;
+        stream.write_all(body)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
+        if !head.starts_with("HTTP/1.1 2") {
+            bail!("`{request}` is answered {body}");
         }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        Ok(serde_json::from_str(body)?)
     }
 
     /// Makes so many users and lets each create a family.

@@ -8,7 +8,8 @@ use crate::report::{Figure, Goal};
 use crate::sbd::Sbd;
 use anyhow::{Context as _, bail, ensure};
 use http::HeaderMap;
-use std::path::{Path, PathBuf};
+use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -179,24 +180,26 @@ impl Bench {
             .get_mut(at..at + mark.len())
             .context("no room")?
             .copy_from_slice(new.as_bytes());
-        let path = self.folder.path().join("next.wasm");
-        std::fs::write(&path, bytes)?;
-        let said = Sbd::command(
+        let mut form = b"--b\r\ncontent-disposition: form-data; name=\"wasm\"\r\n\r\n".to_vec();
+        form.append(&mut bytes);
+        form.extend_from_slice(b"\r\n--b--\r\n");
+        let deployed = Sbd::administer(
             &self.data_dir(),
-            &["component", "deploy", "versioned", text(&path)?],
+            "POST /components/versioned/versions",
+            "multipart/form-data; boundary=b",
+            &form,
         )?;
-        let (_, rest) = said
-            .split_once("switched in ")
-            .context("no time was told")?;
-        let (time, _) = rest.split_once(" ms").context("no time was told")?;
-        Ok(time.parse()?)
+        let time = deployed.get("switched_in_ms").and_then(Value::as_f64);
+        time.context("no time was told")
     }
 
     /// Switches a component, which must be so at once.
     fn switch(&self, state: &str, expected: u16) -> anyhow::Result<()> {
-        Sbd::command(
+        Sbd::administer(
             &self.data_dir(),
-            &["feature", "set", "default", "switched", state],
+            "PUT /tenants/default/features/switched",
+            "application/json",
+            format!("{{\"state\":\"{state}\"}}").as_bytes(),
         )?;
         let status = ask(self.sbd.address, "/api/v1/switched/whole?ms=0", "")?;
         ensure!(status == expected, "switched {state}, it answers {status}");
@@ -226,8 +229,4 @@ fn milliseconds(micros: u64) -> f64 {
 /// The median, as often as there is something to compare it with.
 fn repeated(values: &[f64], times: usize) -> Vec<f64> {
     vec![crate::report::Spread::of(values).median; times]
-}
-
-fn text(path: &Path) -> anyhow::Result<&str> {
-    path.to_str().context("the folder's name is not UTF-8")
 }

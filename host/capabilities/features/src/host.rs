@@ -134,13 +134,13 @@ mod tests {
             .set("acme", "wallet", Some(Switch::Off))
             .await
             .unwrap();
-        let catalogue = Arc::new(Catalogue::new([
+        let catalogue = Arc::new(arc_swap::ArcSwap::from_pointee(Catalogue::new([
             feature("shop", "shop", true),
             feature("shop.wishlist", "shop", true),
             feature("shop.gifts", "shop", false),
             feature("wallet", "wallet", true),
             feature("wallet.loans", "wallet", true),
-        ]));
+        ])));
         let ctx = FeaturesCtx::new(catalogue, switches, "acme".into(), "shop".into());
         let meter = Arc::new(Budget::new(9, usize::MAX));
         let mut store = Store::new(&engine(), Instance(ctx, meter.clone()));

@@ -20,6 +20,7 @@ pub use store::{Stored, SwitchStore};
 pub use switch::Switch;
 pub use switches::Switches;
 
+use arc_swap::ArcSwap;
 use sbd_metering::Metered;
 use std::sync::Arc;
 use wasmtime::component::{HasData, Linker};
@@ -27,7 +28,7 @@ use wasmtime::component::{HasData, Linker};
 /// What one component of one tenant may ask about features. Cheap to clone.
 #[derive(Clone)]
 pub struct FeaturesCtx {
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<ArcSwap<Catalogue>>,
     switches: Switches,
     tenant: Arc<str>,
     component: Arc<str>,
@@ -56,9 +57,10 @@ pub fn add_to_linker<T: FeaturesView + Metered>(linker: &mut Linker<T>) -> wasmt
 // === impl FeaturesCtx ===
 
 impl FeaturesCtx {
-    /// The features of an application as `component` sees them for `tenant`.
+    /// The features of an application as `component` sees them for `tenant`. Which there are may change
+    /// while the component is served.
     pub fn new(
-        catalogue: Arc<Catalogue>,
+        catalogue: Arc<ArcSwap<Catalogue>>,
         switches: Switches,
         tenant: Arc<str>,
         component: Arc<str>,
@@ -77,20 +79,18 @@ impl FeaturesCtx {
     /// # Errors
     /// [`Error::Unknown`].
     pub fn is_on(&self, name: &str, user: Option<&str>) -> Result<bool, Error> {
-        let feature = self.catalogue.seen_by(&self.component, name)?;
-        Ok(self
-            .catalogue
-            .is_on(&self.switches, &self.tenant, &feature.name, user))
+        let catalogue = self.catalogue.load();
+        let feature = catalogue.seen_by(&self.component, name)?;
+        Ok(catalogue.is_on(&self.switches, &self.tenant, &feature.name, user))
     }
 
     /// The component's own features, by their short names, with their states.
     pub fn own(&self) -> Vec<(String, Feature, State)> {
         let prefix = format!("{}.", self.component);
-        let own = self.catalogue.features().filter_map(|feature| {
+        let catalogue = self.catalogue.load();
+        let own = catalogue.features().filter_map(|feature| {
             let short = feature.name.strip_prefix(&prefix)?.to_owned();
-            let state = self
-                .catalogue
-                .state(&self.switches, &self.tenant, &feature.name);
+            let state = catalogue.state(&self.switches, &self.tenant, &feature.name);
             Some((short, feature.clone(), state))
         });
         own.collect()

@@ -93,7 +93,7 @@ async fn versions(name: &str, client: &Client<'_>) -> anyhow::Result<()> {
     for version in versions.as_array().into_iter().flatten() {
         println!(
             "{:<8} {:<12} {:<14} {:<26} {:<24} {}",
-            version["number"],
+            version["number"].to_string(),
             text(version, "state"),
             short(text(version, "sha256")),
             text(version, "deployed_at"),

@@ -3,7 +3,7 @@
 use crate::{Admin, Error};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use sbd_registry::{Actor, TenantState};
+use sbd_registry::Actor;
 use sbd_runtime::{Call, body};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -54,10 +54,7 @@ impl Admin {
         tenant: &str,
         new: &NewAdministrator,
     ) -> Result<String, Error> {
-        let tenant = self.tenant(tenant)?;
-        if tenant.state == TenantState::Deleting {
-            return Err(sbd_registry::Error::Deleting(tenant.name.clone()).into());
-        }
+        let tenant = self.registry.tenants.changeable(tenant)?;
         let application = self.runtime.application();
         let Some(auth) = application.app().settings.auth.as_deref() else {
             return Err(Error::invalid(

@@ -139,8 +139,7 @@ impl Admin {
         let (this, id) = (self.clone(), component.to_owned());
         let roll_back = to_the_end(async move {
             let _alone = this.alone()?;
-            let target = this.rollback_target(&id, number).await?;
-            this.put_back(&id, target).await
+            this.go_back(&id, number).await
         });
         self.act(actor, ROLLBACK, component, details, roll_back)
             .await
@@ -292,11 +291,8 @@ impl Admin {
         if !self.is_active(&version).await {
             return;
         }
-        let roll_back = async {
-            let target = self.rollback_target(component, None).await?;
-            self.put_back(component, target).await
-        };
         let details = json!({"from": number});
+        let roll_back = self.go_back(component, None);
         let done = self.act(&Actor::Host, ROLLBACK, component, details, roll_back);
         if let Err(error) = done.await {
             tracing::error!(component, %error, "could not be rolled back");
@@ -306,6 +302,11 @@ impl Admin {
     async fn is_active(&self, version: &Version) -> bool {
         let active = self.active_version(&version.component).await;
         active.is_ok_and(|active| active.number == version.number)
+    }
+
+    async fn go_back(&self, id: &str, number: Option<u32>) -> Result<Option<Version>, Error> {
+        let target = self.rollback_target(id, number).await?;
+        self.put_back(id, target).await
     }
 
     async fn rollback_target(

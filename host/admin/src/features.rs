@@ -3,7 +3,7 @@
 use crate::{Admin, Error};
 use http::StatusCode;
 use sbd_features::{Feature, State, Switch};
-use sbd_registry::{Actor, Tenant, TenantState};
+use sbd_registry::{Actor, Tenant};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -47,10 +47,7 @@ impl Admin {
         let target = format!("{tenant}/{feature}");
         let details = json!({"switch": switch});
         let set = async {
-            let tenant = self.registry.tenants.find(tenant)?;
-            if tenant.state == TenantState::Deleting {
-                return Err(sbd_registry::Error::Deleting(tenant.name.clone()).into());
-            }
+            let tenant = self.registry.tenants.changeable(tenant)?;
             let application = self.runtime.application();
             let feature = application.features().find(feature)?.clone();
             let auth = application.app().settings.auth.as_deref();

@@ -96,10 +96,7 @@ impl Admin {
     /// When there is no such tenant, it is being deleted, or the archive cannot be written.
     pub async fn export_tenant(&self, actor: &Actor, name: &str) -> Result<File, Error> {
         let export = async {
-            let tenant = self.registry.tenants.find(name)?;
-            if tenant.state == TenantState::Deleting {
-                return Err(sbd_registry::Error::Deleting(tenant.name.clone()).into());
-            }
+            let tenant = self.registry.tenants.changeable(name)?;
             let features = self.features(name)?.into_iter();
             let features = features.filter_map(|stands| {
                 Some((stands.feature.name.to_string(), json!(stands.switch?)))

@@ -76,9 +76,7 @@ impl Activity {
         let deadline = self.opened + since + idle;
         (deadline > now).then_some(deadline)
     }
-}
 
-impl Activity {
     fn now(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

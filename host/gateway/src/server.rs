@@ -150,13 +150,13 @@ async fn connection<H, F, B>(
         async move { Ok::<_, Infallible>(response.await.map(|body| Answering::new(body, busy))) }
     });
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    // Covers a head that does not come, or not to its end, an HTTP/2 connection nobody uses, and
-    // answers that nobody takes: they hold places among the component's requests.
     let ServerLimits {
         idle_timeout,
         take_timeout,
         ..
     } = limits;
+    // Covers a head that does not come, or not to its end, an HTTP/2 connection nobody uses, and
+    // answers that nobody takes: they hold places among the component's requests.
     let mut watch = pin!(tokio::time::sleep(idle_timeout.min(take_timeout)));
     let mut farewell = false;
     let mut open = true;

@@ -24,48 +24,36 @@ impl App {
                 there.join(", ")
             )));
         };
-        let is_own = |trigger: &HttpTrigger| trigger.component() == Some(id.as_str());
-        let first = self.triggers.iter().position(is_own);
-        let mut kept: Vec<HttpTrigger> = Vec::new();
-        let mut place = 0;
-        for (number, trigger) in self.triggers.iter().enumerate() {
-            if !is_own(trigger) {
-                kept.push(trigger.clone());
-                place += usize::from(first.is_none_or(|first| number < first));
-            }
-        }
-        let routes: Vec<HttpTrigger> = other
-            .triggers
-            .iter()
-            .filter(|trigger| is_own(trigger))
-            .cloned()
-            .collect();
+        let is_own = |trigger: &&HttpTrigger| trigger.component() == Some(id.as_str());
+        let place = self.triggers.iter().position(|trigger| is_own(&trigger));
+        let place = place.unwrap_or(self.triggers.len());
+        let routes: Vec<HttpTrigger> = other.triggers.iter().filter(is_own).cloned().collect();
         for trigger in &routes {
-            check_free(trigger, &kept, id)?;
+            let others = self.triggers.iter().filter(|other| !is_own(other));
+            check_free(trigger, others, id)?;
         }
-        kept.splice(place..place, routes);
+        self.release_routes(id.as_str());
+        self.triggers.splice(place..place, routes);
         let mut component = component.clone();
         component.source = source;
         for (name, variable) in &other.variables {
             let known = self.variables.entry(name.clone());
             known.or_insert_with(|| variable.clone());
         }
-        self.triggers = kept;
         self.components.insert(id.clone(), component);
         Ok(())
     }
 }
 
-fn check_free(
+fn check_free<'a>(
     trigger: &HttpTrigger,
-    others: &[HttpTrigger],
+    mut others: impl Iterator<Item = &'a HttpTrigger>,
     id: &ComponentId,
 ) -> Result<(), ManifestError> {
     let Route::Public(text) = &trigger.route else {
         return Ok(());
     };
     let taken = others
-        .iter()
         .find(|other| matches!(&other.route, Route::Public(theirs) if route::same(theirs, text)));
     match taken {
         None => Ok(()),

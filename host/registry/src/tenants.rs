@@ -249,7 +249,11 @@ impl Tenants {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changeable(&self, name: &str) -> Result<Arc<Tenant>, Error> {
+    /// The tenant of this name, unless it is being deleted.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Deleting`].
+    pub fn changeable(&self, name: &str) -> Result<Arc<Tenant>, Error> {
         let tenant = self.find(name)?;
         if tenant.state == TenantState::Deleting {
             return Err(Error::Deleting(tenant.name.clone()));

@@ -170,9 +170,7 @@ impl Snapshot {
         let mut components = HashMap::new();
         for declared in definition.app.components.values() {
             let id: Arc<str> = Arc::from(declared.id.as_str());
-            let own = served.and_then(|served| served.components.get(&id));
-            let component =
-                LoadedComponent::load(engine, cache, definition, declared, own, served.is_some())?;
+            let component = LoadedComponent::load(engine, cache, definition, declared, served)?;
             components.insert(id, component);
         }
         Ok(Self {

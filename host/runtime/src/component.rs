@@ -1,5 +1,6 @@
 //! A component made ready to start instances: compiled, checked against its grants, linked.
 
+use crate::application::Snapshot;
 use crate::compile_cache::CompileCache;
 use crate::features::SwitchedRoutes;
 use crate::gate::Watch;
@@ -40,8 +41,7 @@ impl LoadedComponent {
         cache: &CompileCache,
         definition: &Definition,
         declared: &Declared,
-        served: Option<&Arc<Self>>,
-        is_serving: bool,
+        served: Option<&Snapshot>,
     ) -> Result<Arc<Self>, Error> {
         static REVISIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -53,12 +53,12 @@ impl LoadedComponent {
         })?;
         let variables = definition.variables.get(id).cloned().unwrap_or_default();
         let sha256 = sha256(&wasm);
-        if let Some(served) = served
-            && served.sha256 == sha256
-            && served.is_declared_as(declared)
-            && *served.variables == variables
+        if let Some(own) = served.and_then(|served| served.components.get(id))
+            && own.sha256 == sha256
+            && own.is_declared_as(declared)
+            && *own.variables == variables
         {
-            return Ok(Arc::clone(served));
+            return Ok(Arc::clone(own));
         }
         let unusable = |reason: String| {
             Error::not_runnable(id, format!("{}: {reason}", declared.source.display()))
@@ -68,7 +68,7 @@ impl LoadedComponent {
             None => {
                 // Before it is compiled, which takes a while and says less.
                 Sheet::read(&wasm).map_err(|reason| unusable(reason.to_string()))?;
-                let compiled = cache.compile(engine, &sha256, &wasm, is_serving);
+                let compiled = cache.compile(engine, &sha256, &wasm, served.is_some());
                 compiled.map_err(|error| unusable(format!("{error:#}")))?
             }
         };

@@ -57,8 +57,9 @@ async fn version(server: &Server, path: &str) -> Option<String> {
     Some(version.to_str().unwrap().to_owned())
 }
 
-async fn wait_for_version(server: &Server, number: u32) {
-    let wanted = Some(format!("{number:04}"));
+/// Waits until this version answers; `None`: until there is no such route.
+async fn wait_for_version(server: &Server, number: Option<u32>) {
+    let wanted = number.map(|number| format!("{number:04}"));
     let begun = std::time::Instant::now();
     while version(server, "/versioned/version").await != wanted {
         assert!(begun.elapsed().as_secs() < 60, "{}", server.log());
@@ -88,9 +89,9 @@ async fn what_is_saved_is_built_and_served() {
     bench.save_version(1);
     let launch = bench.launch.clone();
     let server = launch.start().await;
-    wait_for_version(&server, 1).await;
+    wait_for_version(&server, Some(1)).await;
     bench.save_version(2);
-    wait_for_version(&server, 2).await;
+    wait_for_version(&server, Some(2)).await;
 
     // What cannot be built leaves what is served; so does what is built and no component.
     bench.save("main.src", b"");
@@ -108,7 +109,7 @@ async fn what_is_saved_is_built_and_served() {
         "0002"
     );
     bench.save_version(3);
-    wait_for_version(&server, 3).await;
+    wait_for_version(&server, Some(3)).await;
 
     // A file that no pattern names builds nothing; one in a new folder does.
     let before = settled(&server).await;
@@ -131,11 +132,7 @@ async fn what_is_saved_is_built_and_served() {
     );
     let fewer = text.replace("/versioned/...", "/versioned/slow");
     std::fs::write(&manifest, fewer).unwrap();
-    let begun = std::time::Instant::now();
-    while version(&server, "/versioned/version").await.is_some() {
-        assert!(begun.elapsed().as_secs() < 60, "{}", server.log());
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    wait_for_version(&server, None).await;
     assert_eq!(
         version(&server, "/versioned/slow?ms=0").await.unwrap(),
         "0003"
@@ -146,20 +143,12 @@ async fn what_is_saved_is_built_and_served() {
 async fn watching_needs_files_that_can_be_built() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().display().to_string();
-    let bundled = run(
-        &[
-            "up",
-            "--watch",
-            "--data-dir",
-            &data,
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-        ],
-        &[],
-        "",
-    );
+    let up = |more: &[&str]| {
+        let addresses = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let args = [&["up", "--watch", "--data-dir", &data], more, &addresses].concat();
+        run(&args, &[], "")
+    };
+    let bundled = up(&[]);
     assert!(
         !bundled.success && bundled.stderr.contains("--app spin.toml"),
         "{bundled:?}"
@@ -168,22 +157,7 @@ async fn watching_needs_files_that_can_be_built() {
     let bench = Workbench::new();
     bench.save("main.src", b"");
     let manifest = bench.launch.application().manifest().display().to_string();
-    let broken = run(
-        &[
-            "up",
-            "--watch",
-            "--app",
-            &manifest,
-            "--data-dir",
-            &data,
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-        ],
-        &[],
-        "",
-    );
+    let broken = up(&["--app", &manifest]);
     assert!(!broken.success, "{broken:?}");
     assert!(broken.stderr.contains("cannot be built"), "{broken:?}");
 }

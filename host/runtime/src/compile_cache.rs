@@ -151,8 +151,8 @@ fn count(own: &AtomicU64, result: &'static str) {
     metrics::counter!(COMPILE_CACHE, "result" => result).increment(1);
 }
 
-/// Threads for compiling beside requests: one fewer than the machine has, and with the least claim
-/// on it. `None` where there are none to be had.
+/// Threads for compiling beside requests: one fewer than the machine has, and with a small claim on
+/// it. `None` where there are none to be had.
 fn gentle_threads() -> Option<&'static rayon::ThreadPool> {
     static THREADS: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -165,10 +165,12 @@ fn gentle_threads() -> Option<&'static rayon::ThreadPool> {
     THREADS.as_ref()
 }
 
-/// Linux counts niceness by thread; elsewhere it would be the whole server's.
+/// To a thread that answers requests this leaves nine tenths of a processor both want (sched(7)); at
+/// the lowest priority, a busy machine would put a deployment off for minutes. Linux counts niceness
+/// by thread; elsewhere it would be the whole server's.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(19) {
+    if let Err(error) = rustix::process::nice(10) {
         tracing::debug!(%error, "compiling with the priority of requests");
     }
 }

@@ -110,16 +110,15 @@ impl Admin {
             "grant": deployment.grant,
         });
         let component = deployment.component.clone();
-        let (this, by) = (self.clone(), actor.clone());
-        let deploy = to_the_end(async move {
-            let deployed = this.deploy_now(by, deployment).await;
+        let deploy = async {
+            let deployed = self.deploy_now(actor.clone(), deployment).await;
             if deployed.is_err()
-                && let Err(error) = this.registry.versions.sweep().await
+                && let Err(error) = self.registry.versions.sweep().await
             {
                 tracing::warn!(%error, "the file of a refused component stays until the next start");
             }
             deployed
-        });
+        };
         self.act(actor, "component.deploy", &component, details, deploy)
             .await
     }
@@ -136,11 +135,10 @@ impl Admin {
         number: Option<u32>,
     ) -> Result<Option<Version>, Error> {
         let details = json!({"to": number});
-        let (this, id) = (self.clone(), component.to_owned());
-        let roll_back = to_the_end(async move {
-            let _alone = this.alone()?;
-            this.go_back(&id, number).await
-        });
+        let roll_back = async {
+            let _alone = self.alone()?;
+            self.go_back(component, number).await
+        };
         self.act(actor, ROLLBACK, component, details, roll_back)
             .await
     }
@@ -151,12 +149,11 @@ impl Admin {
     /// # Errors
     /// Nothing of this name was deployed.
     pub async fn withdraw(&self, actor: &Actor, component: &str) -> Result<(), Error> {
-        let (this, id) = (self.clone(), component.to_owned());
-        let withdraw = to_the_end(async move {
-            let _alone = this.alone()?;
-            this.active_version(&id).await?;
-            this.put_back(&id, None).await.map(drop)
-        });
+        let withdraw = async {
+            let _alone = self.alone()?;
+            self.active_version(component).await?;
+            self.put_back(component, None).await.map(drop)
+        };
         self.act(actor, "component.withdraw", component, json!({}), withdraw)
             .await
     }
@@ -166,16 +163,15 @@ impl Admin {
     /// # Errors
     /// What is wrong with them. What was served still is.
     pub async fn reload(&self, actor: &Actor) -> Result<Changes, Error> {
-        let this = self.clone();
-        let reload = to_the_end(async move {
-            let _alone = this.alone()?;
-            let active = this.active().await?;
-            let next = this.load(&active).await?;
-            let changes = next.changes_since(&this.runtime.application());
-            this.try_out(&next).await?;
-            this.switch(&next, async { Ok(()) }).await?;
+        let reload = async {
+            let _alone = self.alone()?;
+            let active = self.active().await?;
+            let next = self.load(&active).await?;
+            let changes = next.changes_since(&self.runtime.application());
+            self.try_out(&next).await?;
+            self.switch(&next, async { Ok(()) }).await?;
             Ok(changes)
-        });
+        };
         self.act(actor, "reload", "application", json!({}), reload)
             .await
     }
@@ -429,12 +425,4 @@ impl Admin {
             ),
         ))
     }
-}
-
-/// Runs a change in a task of its own: a client that goes away must not leave half of it.
-async fn to_the_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    let done = tokio::spawn(change).await;
-    done.map_err(|error| Error::unavailable(format!("the change was cut short: {error}")))?
 }

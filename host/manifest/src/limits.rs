@@ -75,8 +75,9 @@ macro_rules! limits {
 limits! {
     /// All memories and tables of an instance together. Default 64MiB, at most 1GiB.
     memory: ByteSize, Memory = ByteSize::new(64 * MIB);
-    /// Handles (streams, futures, headers, bodies...) that an instance may hold. Default 10000.
-    handles: usize, Count = 10_000;
+    /// Handles (streams, futures, headers, bodies...) that an instance may hold. The host keeps at most
+    /// 128KiB for each, or twice `response_headers`. Default 1000.
+    handles: usize, Count = 1000;
     /// Computing time of a request. Default 5s.
     cpu_time: Duration, SomeTime = Duration::from_secs(5);
     /// From a request to the beginning of its answer. Default 30s.
@@ -85,7 +86,8 @@ limits! {
     response_stall: Duration, SomeTime = Duration::from_secs(60);
     /// Requests at once, per tenant. Default 256.
     concurrency: usize, Count = 256;
-    /// Instances at once, over all tenants. Default 64.
+    /// Instances at once, over all tenants; an eighth of them is kept for tenants that have none.
+    /// Default 64.
     instances: usize, Count = 64;
     /// Requests that may wait for their turn, per tenant. Default 1000.
     queue: usize, Count = 1000;
@@ -121,7 +123,8 @@ limits! {
     calls: usize, Count = 64;
     /// Calls of capabilities that one request may make. Default 1000.
     capability_calls: usize, Count = 1000;
-    /// Bytes that one request may give to capabilities and get from them. Default 64MiB.
+    /// Bytes that one request may give to capabilities and get from them; and what any one call may give
+    /// to the host. Default 64MiB.
     capability_bytes: ByteSize, Size = ByteSize::new(64 * MIB);
     /// Bytes of documents and values that the component may keep, per tenant. Default 1GiB.
     stored_bytes: ByteSize, Size = ByteSize::new(GIB);

@@ -7,21 +7,18 @@
 //! wasmtime version or setting never meets it.
 
 use crate::Error;
-use ring::hmac;
 use sbd_telemetry::metrics::COMPILE_CACHE;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use subtle::ConstantTimeEq as _;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// The folder of compiled components.
-#[derive(Debug)]
 pub(crate) struct CompileCache {
     folder: PathBuf,
-    key: hmac::Key,
+    key: [u8; 32],
     hits: AtomicU64,
     misses: AtomicU64,
     rejected: AtomicU64,
@@ -39,7 +36,8 @@ pub struct CompileCacheStats {
     pub rejected: u64,
 }
 
-const TAG: usize = 32;
+/// Bytes before the machine code: its keyed BLAKE3, which takes a fifth of the time of HMAC-SHA256.
+const TAG: usize = blake3::OUT_LEN;
 
 // === impl CompileCache ===
 
@@ -52,7 +50,7 @@ impl CompileCache {
         std::fs::create_dir_all(&folder).map_err(|error| Error::data_directory(&folder, &error))?;
         Ok(Self {
             folder,
-            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
+            key: *secret,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
@@ -115,16 +113,16 @@ impl CompileCache {
 
     fn sealed(&self, name: &str, compiled: &[u8]) -> Vec<u8> {
         let mut file = Vec::with_capacity(TAG + compiled.len());
-        file.extend_from_slice(self.tag(name, compiled).as_ref());
+        file.extend_from_slice(self.tag(name, compiled).as_bytes());
         file.extend_from_slice(compiled);
         file
     }
 
     /// The component in a file's bytes, if this host sealed them under this name.
     fn trusted(&self, engine: &Engine, name: &str, file: &[u8]) -> wasmtime::Result<Component> {
-        let sealed = file.split_at_checked(TAG).filter(|(tag, compiled)| {
-            let ours = self.tag(name, compiled);
-            bool::from(ours.as_ref().ct_eq(tag))
+        let sealed = file.split_first_chunk::<TAG>().filter(|(tag, compiled)| {
+            // Compared in constant time.
+            self.tag(name, compiled) == **tag
         });
         let Some((_, compiled)) = sealed else {
             wasmtime::bail!("compiled component was changed or comes from elsewhere");
@@ -138,11 +136,11 @@ impl CompileCache {
         }
     }
 
-    fn tag(&self, name: &str, compiled: &[u8]) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(name.as_bytes());
-        context.update(compiled);
-        context.sign()
+    fn tag(&self, name: &str, compiled: &[u8]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(name.as_bytes());
+        hasher.update(compiled);
+        hasher.finalize()
     }
 }
 

@@ -5,12 +5,13 @@ use crate::compile_cache::CompileCache;
 use crate::features::SwitchedRoutes;
 use crate::gate::Watch;
 use crate::instance::State;
+use crate::slots::Slots;
 use crate::{Definition, Error, Sheet, grants};
 use sbd_manifest::{AllowedHosts, Component as Declared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::Engine;
 use wasmtime_wasi_http::handler::ProxyPre;
 
@@ -27,7 +28,7 @@ pub(crate) struct LoadedComponent {
     pub(crate) stores: Arc<BTreeSet<String>>,
     pub(crate) environment: Arc<[(String, String)]>,
     /// Instances alive, over all tenants.
-    pub(crate) instances: Arc<AtomicUsize>,
+    pub(crate) slots: Arc<Slots>,
     pub(crate) watch: Watch,
     pub(crate) switched: SwitchedRoutes,
 }
@@ -81,7 +82,7 @@ impl LoadedComponent {
             variables: Arc::new(variables),
             stores: Arc::new(declared.key_value_stores.iter().cloned().collect()),
             environment: declared.environment.clone().into_iter().collect(),
-            instances: Arc::default(),
+            slots: Arc::new(Slots::new(declared.settings.limits.instances)),
             watch: Watch::default(),
             switched: SwitchedRoutes::of(declared),
             declared: declared.clone(),

@@ -7,17 +7,67 @@ use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::TrappableError;
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::{self, Host as _};
-use wasmtime_wasi_http::p3::bindings::http::{client, types};
+use wasmtime_wasi_http::p2::bindings::http::types as old;
+use wasmtime_wasi_http::p3::bindings::http::client;
+use wasmtime_wasi_http::p3::bindings::http::types::{self, HostRequest as _};
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView, WasiHttpView as _, p2};
 
 /// `wasi:http/types`, both versions: messages as data, no way out.
 pub(crate) fn add_types_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types::add_to_linker::<_, WasiHttp>(linker, State::http)?;
-    p2::bindings::http::types::add_to_linker::<_, WasiHttp>(
-        linker,
-        &Default::default(),
-        State::http,
+    old::add_to_linker::<_, WasiHttp>(linker, &Default::default(), State::http)?;
+    linker.allow_shadowing(true);
+    add_names_to_linker(linker)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// The methods and authorities of requests, which wasmtime takes at any length: a guest would have the
+/// host keep what its own memory may not hold.
+fn add_names_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut new = linker.instance(TYPES)?;
+    new.func_wrap(
+        "[method]request.set-method",
+        |mut store: Store<'_>, (request, method): (Resource<Request>, types::Method)| match &method
+        {
+            types::Method::Other(name) if name.len() > LONGEST_NAME => Ok((Err(()),)),
+            _ => Ok((store.data_mut().http().set_method(request, method)?,)),
+        },
+    )?;
+    new.func_wrap(
+        "[method]request.set-authority",
+        |mut store: Store<'_>, (request, name): (Resource<Request>, Option<String>)| match &name {
+            Some(name) if name.len() > LONGEST_NAME => Ok((Err(()),)),
+            _ => Ok((store.data_mut().http().set_authority(request, name)?,)),
+        },
+    )?;
+    let mut old = linker.instance(OLD_TYPES)?;
+    old.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: Store<'_>, (request, method): (Resource<OldRequest>, old::Method)| match &method
+        {
+            old::Method::Other(name) if name.len() > LONGEST_NAME => Ok((Err(()),)),
+            _ => {
+                let mut http = store.data_mut().http();
+                Ok((old::HostOutgoingRequest::set_method(
+                    &mut http, request, method,
+                )?,))
+            }
+        },
+    )?;
+    old.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store: Store<'_>, (request, name): (Resource<OldRequest>, Option<String>)| match &name
+        {
+            Some(name) if name.len() > LONGEST_NAME => Ok((Err(()),)),
+            _ => {
+                let mut http = store.data_mut().http();
+                Ok((old::HostOutgoingRequest::set_authority(
+                    &mut http, request, name,
+                )?,))
+            }
+        },
     )
 }
 
@@ -29,7 +79,7 @@ pub(crate) fn add_client_to_linker(linker: &mut Linker<State>) -> wasmtime::Resu
     linker.allow_shadowing(true);
     linker.instance(OUTGOING_HANDLER)?.func_wrap(
         "handle",
-        |mut store: StoreContextMut<'_, State>, (request, options): Sending| {
+        |mut store: Store<'_>, (request, options): Sending| {
             find_current(store.as_context_mut());
             let sent = store.data_mut().http().handle(request, options);
             Ok((match sent {
@@ -42,13 +92,19 @@ pub(crate) fn add_client_to_linker(linker: &mut Linker<State>) -> wasmtime::Resu
     Ok(())
 }
 
-/// The interface as wasmtime-wasi-http links it.
+/// The interfaces as wasmtime-wasi-http links them.
+const TYPES: &str = "wasi:http/types@0.3.0";
+const OLD_TYPES: &str = "wasi:http/types@0.2.12";
 const OUTGOING_HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 
-type Sending = (
-    Resource<p2::types::HostOutgoingRequest>,
-    Option<Resource<p2::bindings::http::types::RequestOptions>>,
-);
+/// No name of a host is longer than 253 bytes (RFC 1035), nor is any method in use.
+const LONGEST_NAME: usize = 1024;
+
+type Store<'a> = StoreContextMut<'a, State>;
+
+type OldRequest = p2::types::HostOutgoingRequest;
+
+type Sending = (Resource<OldRequest>, Option<Resource<old::RequestOptions>>);
 
 struct Client;
 

@@ -16,6 +16,9 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 /// Largest block of random bytes a guest may ask for at once.
 const LARGEST_RANDOM: u64 = 1 << 20;
 
+/// Bytes of headers that the host keeps at least.
+const HEADERS: usize = 128 << 10;
+
 /// The data of one instance's store.
 pub(crate) struct State {
     pub(crate) limiter: MemoryLimiter,
@@ -66,7 +69,8 @@ impl State {
         table.set_max_capacity(limits.handles);
         let mut http = WasiHttpCtx::new();
         // A guest that goes somewhat over the limit is told by name; this bounds what it can make.
-        http.set_field_size_limit(4 * limits.response_headers.bytes_usize());
+        let largest = 2 * limits.response_headers.bytes_usize();
+        http.set_field_size_limit(largest.max(HEADERS));
         Self {
             limiter: MemoryLimiter::new(limits.memory.bytes_usize()),
             work: Work::default(),

@@ -28,6 +28,7 @@ mod outgoing;
 mod pool;
 mod reserved;
 mod sheet;
+mod slots;
 mod spin;
 mod swap;
 mod tenant;
@@ -64,6 +65,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tenant::{Place, Tenant};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use turns::Turns;
 use wasmtime::Engine;
@@ -148,6 +150,8 @@ pub(crate) struct Inner {
     data_dir: PathBuf,
     revoked: RwLock<Vec<Observer>>,
     stopping: AtomicBool,
+    /// Somebody who has no instance needs the slot of one without work.
+    crowded: Arc<Notify>,
 }
 
 /// A call with its caller sealed, as it travels between components.
@@ -313,6 +317,7 @@ impl Inner {
             data_dir,
             revoked: RwLock::default(),
             stopping: AtomicBool::new(false),
+            crowded: Arc::default(),
         })
     }
 
@@ -320,9 +325,7 @@ impl Inner {
         let instances = application.components.iter();
         Stats {
             instances: instances
-                .map(|(id, component)| {
-                    (id.to_string(), component.instances.load(Ordering::Relaxed))
-                })
+                .map(|(id, component)| (id.to_string(), component.slots.taken()))
                 .collect(),
             compile_cache: self.compile_cache.stats(),
             tenants: self

@@ -98,11 +98,15 @@ impl LogStream {
         let Ok(mut partial) = self.shared.partial.lock() else {
             return;
         };
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            partial.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || partial.len() >= LONGEST_LINE {
-                self.shared.emit(&partial);
-                partial.clear();
+        for mut line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            while !line.is_empty() {
+                let (piece, rest) = line.split_at(line.len().min(LONGEST_LINE - partial.len()));
+                partial.extend_from_slice(piece);
+                if piece.ends_with(b"\n") || partial.len() == LONGEST_LINE {
+                    self.shared.emit(&partial);
+                    partial.clear();
+                }
+                line = rest;
             }
         }
     }

@@ -37,6 +37,10 @@ pub(crate) struct Outgoing {
     pub(crate) largest: u64,
 }
 
+/// A guest's bodies come to the host in pieces of at most so many bytes. It holds one or two of each
+/// body, and nobody waits long while one is copied.
+const PIECE: usize = 64 << 10;
+
 type Sent = (
     Response<Body>,
     Box<dyn Future<Output = Result<(), BodyError>> + Send>,
@@ -71,6 +75,14 @@ impl WasiHttpHooks for Outgoing {
             let done: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));
             Ok((response, done))
         })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        PIECE
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        PIECE
     }
 }
 

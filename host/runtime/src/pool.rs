@@ -26,6 +26,9 @@ use wasmtime_wasi_http::p3;
 /// How often to look for a free instance when all that are allowed exist.
 const RETRY: Duration = Duration::from_millis(5);
 
+/// Bytes of a guest's own reason for failing that are kept.
+const LONGEST_REASON: usize = 1024;
+
 /// The instances of one component for one tenant.
 pub(crate) struct Pool {
     component: Arc<LoadedComponent>,
@@ -213,16 +216,22 @@ impl Pool {
             return InvokeError::OverLimit(over);
         }
         if let Some(code) = error.downcast_ref::<p3::bindings::http::types::ErrorCode>() {
-            return InvokeError::Guest(code.to_string());
+            return InvokeError::Guest(cut(code.to_string()));
         }
         if let Some(error) = error.downcast_ref::<wasmtime_wasi_http::Error>() {
-            return InvokeError::Guest(error.to_string());
+            return InvokeError::Guest(cut(error.to_string()));
         }
         match origin.fate().await {
             Some(limit) => self.stopped(limit),
             None => InvokeError::Trapped,
         }
     }
+}
+
+/// A guest's own words go to the log, whose rate they must not get around.
+fn cut(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+    reason
 }
 
 fn header_bytes(response: &Response<Body>) -> usize {
@@ -256,5 +265,17 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guests_reason_is_cut() {
+        assert_eq!(cut("no".to_owned()), "no");
+        let long = "é".repeat(LONGEST_REASON);
+        assert_eq!(cut(format!("x{long}")).len(), LONGEST_REASON - 1);
     }
 }

@@ -5,6 +5,7 @@ use crate::instance::{Capabilities, State};
 use crate::limit::{Allowance, Limit};
 use crate::origin::{Current, Flow, Origin, OriginsView as _};
 use crate::outgoing::Outgoing;
+use crate::slots::{Calls, Slots};
 use crate::turns::{Stint, Turns, bound_computing};
 use crate::{Inner, egress::Egress};
 use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, tenant_label};
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use tokio::time::Sleep;
 use wasmtime::component::{GuestTaskId, ResourceTableError};
 use wasmtime::{Engine, PoolConcurrencyLimitError, Result, Store, StoreContextMut, Trap};
@@ -46,9 +48,11 @@ pub(crate) struct Blueprint {
     pub(crate) egress: Arc<Egress>,
     pub(crate) environment: Arc<[(String, String)]>,
     pub(crate) capabilities: Capabilities,
-    /// Instances alive, over all tenants.
-    pub(crate) instances: Arc<AtomicUsize>,
-    /// Those of this tenant.
+    /// Those of the component, over all tenants.
+    pub(crate) slots: Arc<Slots>,
+    /// Where the process calls for a slot.
+    pub(crate) crowded: Arc<Notify>,
+    /// Instances of this tenant.
     pub(crate) own_instances: Arc<AtomicUsize>,
     pub(crate) failures: Arc<Failures>,
     /// No new requests come, and instances without any end.
@@ -68,7 +72,7 @@ pub(crate) struct Worker {
 
 /// Counts an instance for as long as it lives.
 struct Alive {
-    count: Arc<AtomicUsize>,
+    slots: Arc<Slots>,
     own: Arc<AtomicUsize>,
     gauge: metrics::Gauge,
 }
@@ -80,6 +84,7 @@ pub(crate) struct Expiration {
     stint: Arc<Stint>,
     flow: Arc<Flow>,
     retired: Arc<AtomicBool>,
+    calls: Calls,
     idle: Duration,
     patience: Duration,
 }
@@ -115,6 +120,8 @@ impl HandlerState for Blueprint {
                 // That the process has no room is not the component's fault.
                 if !error.is::<PoolConcurrencyLimitError>() {
                     self.failures.note();
+                } else if self.own_instances.load(Ordering::Relaxed) == 1 {
+                    self.crowded.notify_one();
                 }
                 return Err(match limit_of(&error, &store) {
                     Some(limit) => Stopped(limit).into(),
@@ -132,6 +139,7 @@ impl HandlerState for Blueprint {
                 stint,
                 flow: Arc::clone(&flow),
                 retired: Arc::clone(&self.retired),
+                calls: self.slots.calls(&self.crowded),
                 idle: IDLE + IDLE * u32::from(random_byte()) / u32::from(u8::MAX),
                 patience: limits.request_timeout,
             },
@@ -169,6 +177,7 @@ impl Blueprint {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_max_component_handles(limits.handles);
+        store.set_hostcall_fuel(limits.capability_bytes.bytes_usize());
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(limits.handles);
         }
@@ -201,10 +210,18 @@ fn limit_of(error: &wasmtime::Error, store: &Store<State>) -> Option<Limit> {
     if store.data().limiter.has_refused() {
         return Some(Limit::Memory);
     }
-    let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
-    // wasmtime has no type for this one.
-    let handles = full || format!("{error:#}").contains("handle limit exceeded");
-    handles.then_some(Limit::Handles)
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return Some(Limit::Handles);
+    }
+    // wasmtime has no types for these.
+    let error = format!("{error:#}");
+    if error.contains("handle limit exceeded") {
+        Some(Limit::Handles)
+    } else if error.contains("fuel allocated for hostcalls") {
+        Some(Limit::CapabilityBytes)
+    } else {
+        None
+    }
 }
 
 /// Between seven eighths of a number and the number. A guest that only works when it is reused
@@ -227,17 +244,15 @@ fn random_byte() -> u8 {
 impl Alive {
     fn new(blueprint: &Blueprint) -> Result<Self, InstancesLimit> {
         let allowance = &blueprint.allowance;
-        let most = allowance.limits.instances;
-        let one_more = |alive: usize| (alive < most).then_some(alive + 1);
-        blueprint
-            .instances
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-            .map_err(|_| InstancesLimit)?;
+        let own = blueprint.own_instances.load(Ordering::Relaxed);
+        if !blueprint.slots.take(own) {
+            return Err(InstancesLimit);
+        }
         blueprint.own_instances.fetch_add(1, Ordering::Relaxed);
         let gauge = metrics::gauge!(INSTANCES, "component" => allowance.component.to_string());
         gauge.increment(1);
         Ok(Self {
-            count: Arc::clone(&blueprint.instances),
+            slots: Arc::clone(&blueprint.slots),
             own: Arc::clone(&blueprint.own_instances),
             gauge,
         })
@@ -246,7 +261,7 @@ impl Alive {
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.slots.give_back();
         self.own.fetch_sub(1, Ordering::Relaxed);
         self.gauge.decrement(1);
     }
@@ -347,6 +362,11 @@ impl WorkerExpiration for Expiration {
     ) -> Poll<()> {
         // It is asked whenever the instance waits for something.
         self.stint.end();
+        if !matches!(status, WorkerStatus::Idle) {
+            self.calls.pass_on();
+        } else if self.calls.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         let deadline = self.deadline(status, since);
         // The timer rings every so often, whatever the deadline: setting it anew with each request
         // would cost more than looking, and what moves a deadline forward wakes nobody.

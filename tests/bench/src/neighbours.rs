@@ -42,7 +42,7 @@ const ORDINARY: &str = "probe";
 const ELSEWHERE: &str = "busy-process";
 
 /// A guest and the path by which it attacks.
-const ATTACKS: [(&str, &str); 18] = [
+const ATTACKS: [(&str, &str); 19] = [
     (ELSEWHERE, ""),
     (ORDINARY, "whoami"),
     ("endless-loop", "run"),
@@ -56,6 +56,7 @@ const ATTACKS: [(&str, &str); 18] = [
     ("giant-chunk", "run?bytes=30000000"),
     ("log-flood", "run"),
     ("handle-leak", "run"),
+    ("borrower", "bodies"),
     ("calls-itself", "run"),
     ("parallel-calls", "run?n=10000"),
     ("query-bomb", "run"),

@@ -133,6 +133,38 @@ async fn handle_leak() {
     siege.lift().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn borrower() {
+    let siege = Siege::of(&["borrower"]).await;
+    let before = siege.server.peak_memory();
+    for path in ["headers", "bodies"] {
+        siege.refused(path, 507, "LIMIT_EXCEEDED", "handles").await;
+    }
+    let peak = siege.server.peak_memory() - before;
+    assert!(peak < 300e6, "the host held {:.0} MB for it", peak / 1e6);
+    let taken = siege.read("names?bytes=1000").await;
+    assert_eq!(taken, serde_json::json!([true, true, true, true]));
+    let taken = siege.read("names?bytes=1025").await;
+    assert_eq!(taken, serde_json::json!([false, false, false, false]));
+    siege
+        .refused(
+            "call?bytes=5000000",
+            429,
+            "LIMIT_EXCEEDED",
+            "capability_bytes",
+        )
+        .await;
+    assert_eq!(siege.get("line?bytes=3000000").await.status(), 200);
+    siege.told("log_rate").await;
+    let longest = siege.server.log().lines().map(str::len).max().unwrap();
+    assert!(
+        (8000..10_000).contains(&longest),
+        "a line of {longest} bytes"
+    );
+    siege.serves().await;
+    siege.lift().await;
+}
+
 // === Bodies ===
 
 #[tokio::test(flavor = "multi_thread")]
@@ -408,6 +440,29 @@ async fn forged_caller() {
     let replayed = siege.server.client.get(path).header("sbd-caller", stolen);
     let seen = json(replayed.send().await.unwrap(), 200).await;
     assert_eq!(seen["caller"], Value::Null, "{seen}");
+    siege.lift().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistaken_caller() {
+    let siege = Siege::of(&["mistaken-caller"]).await;
+    let ada = Account::register(&siege.server, "ada").await;
+    let bob = Account::register(&siege.server, "bob").await;
+    let mut together = 0;
+    for _ in 0..10 {
+        // Each asks the victim after the other has begun, and while the other still waits.
+        let (of_ada, of_bob, nobody) = tokio::join!(
+            ada.read("/mistaken-caller/run?ms=60"),
+            bob.read("/mistaken-caller/run?ms=40"),
+            siege.read("run?ms=50"),
+        );
+        assert_eq!(of_ada["seen"]["caller"]["user"], ada.id, "{of_ada}");
+        assert_eq!(of_bob["seen"]["caller"]["user"], bob.id, "{of_bob}");
+        assert_eq!(nobody["seen"]["caller"], Value::Null, "{nobody}");
+        let at_once = [of_ada, of_bob, nobody].map(|got| got["at_once"].as_u64().unwrap());
+        together += usize::from(at_once.contains(&3));
+    }
+    assert!(together > 0, "no instance answered the three at once");
     siege.lift().await;
 }
 

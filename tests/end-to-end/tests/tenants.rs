@@ -300,6 +300,65 @@ async fn idle_tenants_are_closed_and_open_again() {
     );
 }
 
+/// The probe, in instances that answer one request at a time.
+fn cramped(instances: usize) -> Launch {
+    Launch::app(&format!(
+        r#"
+[[trigger.http]]
+route = "/probe/..."
+component = "probe"
+
+[component.probe]
+source = "{{guest:probe}}"
+allowed_outbound_hosts = ["http://nobody.spin.internal"]
+
+[component.probe.tool.sbd.limits]
+instances = {instances}
+reuse_concurrent = 1
+"#
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_tenants_than_instances_are_served_one_after_the_other() {
+    let server = cramped(3).start().await;
+    for round in 0..2 {
+        for tenant in 0..12 {
+            let name = format!("tenant-{tenant}");
+            if round == 0 {
+                server.done(&["tenant", "create", &name]);
+            }
+            let client = server.as_tenant(&name);
+            let asked = client.get(server.at("/probe/whoami")).send().await.unwrap();
+            assert_eq!(json(asked, 200).await["tenant"], name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_with_slow_requests_keeps_nobody_out() {
+    let server = cramped(8).start().await;
+    for name in ["slow", "other"] {
+        server.done(&["tenant", "create", name]);
+    }
+    let (slow, other) = (server.as_tenant("slow"), server.as_tenant("other"));
+    let rest = || slow.get(server.at("/probe/sleep?ms=3000")).send();
+    let resting = futures::future::join_all((0..8).map(|_| rest()));
+    let asking = async {
+        while server.metric("sbd_instances", "probe").await < 7.0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for _ in 0..5 {
+            let asked = other.get(server.at("/probe/whoami")).send().await.unwrap();
+            assert_eq!(json(asked, 200).await["tenant"], "other");
+        }
+    };
+    let (rested, ()) = tokio::join!(resting, asking);
+    let rested = rested.into_iter().map(|rested| rested.unwrap().status());
+    // The eighth finds no instance within the second that it waits.
+    assert_eq!(rested.filter(|status| *status == 200).count(), 7);
+}
+
 async fn administrator(server: &Server) -> Account {
     let args = ["admin", "create", "root@example.com", "--username", "root"];
     let data_dir = server.data().display().to_string();

@@ -45,6 +45,8 @@ impl Default for GatewayConfig {
             rate_limit: Some(RateLimit {
                 per_second: 200,
                 burst: 2000,
+                // A fraction of the instances of one component, and more than a page asks for.
+                at_once: 32,
             }),
             tenants: None,
             trusted_proxies: Vec::new(),

@@ -28,6 +28,7 @@ mod revoked;
 mod routes;
 mod server;
 mod tenant;
+mod under_way;
 mod version;
 
 pub use admin::{AdminPages, Administrator};

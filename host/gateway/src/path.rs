@@ -117,7 +117,7 @@ async fn inside<C: Components>(
     };
 
     // The platform's own pages. Above routing and limits: a probe must be answered when the
-    // components are not.
+    // components are not. Those that ask components charge the address themselves.
     if let Some(builtin) = Builtin::at(parts.uri.path(), &edge.yields) {
         exchange.record.route(&Arc::from(builtin.label()));
         let answer = Box::pin(own_page(edge, &exchange, builtin, &parts)).await;
@@ -219,6 +219,7 @@ async fn routed<C: Components>(
         let (allowance, admitted) = limiter.take(&payer);
         exchange.allowance = Some(allowance);
         admitted?;
+        exchange.record.place(limiter.enter(payer).await?);
     }
 
     // Body limit. At once if the length is announced, else while it streams.
@@ -322,7 +323,10 @@ async fn own_page<C: Components>(
             .docs
             .file(parts.uri.path())
             .ok_or_else(Refusal::not_found),
-        Builtin::OpenApi => Ok(edge.openapi(&exchange.tenant, exchange.request_id).await),
+        Builtin::OpenApi => {
+            charge_address(edge, exchange)?;
+            Ok(edge.openapi(&exchange.tenant, exchange.request_id).await)
+        }
         Builtin::Healthz => Ok(crate::health::plain("ok\n")),
         Builtin::Readyz => edge
             .lasting
@@ -336,20 +340,21 @@ async fn own_page<C: Components>(
     }
 }
 
+/// Takes one request from the bucket of the client's address.
+fn charge_address<C>(edge: &Edge<C>, exchange: &Exchange<'_>) -> Result<(), Refusal> {
+    let Some(limiter) = &edge.limiter else {
+        return Ok(());
+    };
+    let address = Payer::address(&exchange.tenant, exchange.client);
+    limiter.take(&address).1
+}
+
 /// Lets administrators pass.
 async fn administrator<C: Components>(
     edge: &Edge<C>,
     exchange: &Exchange<'_>,
     parts: &Parts,
 ) -> Result<(), Refusal> {
-    let admit = || match &edge.limiter {
-        Some(limiter) => {
-            limiter
-                .take(&Payer::address(&exchange.tenant, exchange.client))
-                .1
-        }
-        None => Ok(()),
-    };
     let caller = edge
         .authenticator
         .authenticate(
@@ -357,7 +362,7 @@ async fn administrator<C: Components>(
             &exchange.tenant,
             exchange.request_id,
             &parts.headers,
-            admit,
+            || charge_address(edge, exchange),
         )
         .await?
         .ok_or_else(|| {

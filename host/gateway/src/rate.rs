@@ -1,6 +1,7 @@
 //! How many requests one user, or one anonymous address, may send.
 
 use crate::error::Refusal;
+use crate::under_way::{Place, UnderWay};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
@@ -23,7 +24,8 @@ const SWEEP_EVERY: u32 = 16 * 1024;
 /// Whose bucket a request is taken from: of a tenant, as an address may belong to users of several.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Payer {
-    tenant: Arc<str>,
+    /// `None` for an address in whichever tenants it names.
+    tenant: Option<Arc<str>>,
     who: Who,
 }
 
@@ -40,7 +42,9 @@ pub(crate) struct Limiter {
     buckets: RateLimiter<Payer, DashMapStateStore<Payer>, DefaultClock, StateInformationMiddleware>,
     burst: u32,
     per_second: u32,
+    at_once: u32,
     since_sweep: AtomicU32,
+    under_way: UnderWay,
 }
 
 /// What is left of a bucket, for the `ratelimit-*` headers.
@@ -63,6 +67,8 @@ impl Limiter {
             buckets: RateLimiter::dashmap(quota).with_middleware(),
             burst: burst.get(),
             per_second: per_second.get(),
+            at_once: limit.at_once,
+            under_way: UnderWay::new(limit.at_once),
             since_sweep: AtomicU32::new(0),
         }
     }
@@ -72,7 +78,13 @@ impl Limiter {
         RateLimit {
             per_second: self.per_second,
             burst: self.burst,
+            at_once: self.at_once,
         }
+    }
+
+    /// Waits until the payer may have one more request under way.
+    pub(crate) async fn enter(&self, payer: Payer) -> Result<Place, Refusal> {
+        self.under_way.enter(payer.anywhere()).await
     }
 
     /// Takes one request from the payer's bucket.
@@ -117,7 +129,7 @@ impl Allowance {
 impl Payer {
     pub(crate) fn user(tenant: &Arc<str>, user: &Arc<str>) -> Self {
         Self {
-            tenant: Arc::clone(tenant),
+            tenant: Some(Arc::clone(tenant)),
             who: Who::User(Arc::clone(user)),
         }
     }
@@ -134,9 +146,17 @@ impl Payer {
             }
         };
         Self {
-            tenant: Arc::clone(tenant),
+            tenant: Some(Arc::clone(tenant)),
             who: Who::Address(key),
         }
+    }
+
+    /// The same over all tenants, if it is an address: naming others must not bring more.
+    pub(crate) fn anywhere(mut self) -> Self {
+        if matches!(self.who, Who::Address(_)) {
+            self.tenant = None;
+        }
+        self
     }
 }
 
@@ -174,6 +194,7 @@ mod tests {
         let limiter = Limiter::new(RateLimit {
             per_second: 1,
             burst: 3,
+            at_once: 3,
         });
         let ada = Payer::user(&"t".into(), &"usr_ada".into());
         assert_eq!(limiter.take(&ada).0.remaining, 2);

@@ -1,5 +1,6 @@
 //! The access log line and the metrics of one request.
 
+use crate::under_way::Place;
 use bytes::Bytes;
 use http::{Method, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -53,6 +54,8 @@ pub(crate) struct Record {
     uri: Uri,
     labels: Labels,
     pub(crate) request_id: Arc<str>,
+    /// Its place among the payer's requests that are under way.
+    place: Option<Place>,
 }
 
 /// A response body that keeps the record of its request.
@@ -93,6 +96,7 @@ impl Series {
                 tenant: Arc::clone(&self.nothing),
             },
             request_id,
+            place: None,
         }
     }
 
@@ -145,6 +149,11 @@ fn bounded(method: &Method) -> &'static str {
 // === impl Record ===
 
 impl Record {
+    /// The request keeps its place until its answer has ended.
+    pub(crate) fn place(&mut self, place: Place) {
+        self.place = Some(place);
+    }
+
     pub(crate) fn tenant(&mut self, tenant: &Arc<str>) {
         self.labels.tenant = tenant_label(tenant);
     }

@@ -78,6 +78,7 @@ pub(crate) struct Cors {
 pub(crate) struct RateLimit {
     pub(crate) per_second: Spanned<u64>,
     pub(crate) burst: Spanned<u64>,
+    pub(crate) at_once: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]

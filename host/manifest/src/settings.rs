@@ -32,8 +32,11 @@ pub struct Cors {
 pub struct RateLimit {
     /// In the long run; at least 1.
     pub per_second: u32,
-    /// At once; at least 1.
+    /// In a moment; at least 1.
     pub burst: u32,
+    /// Under way at the same time, the others wait; at least 1. If the manifest does not say, as many as
+    /// `burst`.
+    pub at_once: u32,
 }
 
 /// `[component.X.tool.sbd]`.
@@ -93,9 +96,13 @@ impl AppSettings {
                 credentials: raw.credentials,
             }
         });
-        let rate_limit = raw.rate_limit.map(|raw| RateLimit {
-            per_second: u32::try_from(count(&raw.per_second, document)).unwrap_or(u32::MAX),
-            burst: u32::try_from(count(&raw.burst, document)).unwrap_or(u32::MAX),
+        let rate_limit = raw.rate_limit.map(|raw| {
+            let number = |raw| u32::try_from(count(raw, document)).unwrap_or(u32::MAX);
+            RateLimit {
+                per_second: number(&raw.per_second),
+                burst: number(&raw.burst),
+                at_once: number(raw.at_once.as_ref().unwrap_or(&raw.burst)),
+            }
         });
         Self {
             auth: raw.auth.map(Spanned::into_inner),

@@ -29,6 +29,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Most idle connections to one host.
 const IDLE_CONNECTIONS: usize = 8;
 
+/// Names that one component of a tenant may have looked up at the same time.
+const LOOKUPS: usize = 8;
+
 type HttpClient = Client<HttpsConnector<Connector>, Body>;
 
 /// Finds the addresses of a name.
@@ -61,6 +64,7 @@ pub(crate) struct Reaches {
 pub(crate) struct Connector {
     allowed: Arc<AllowedHosts>,
     resolver: Arc<dyn Resolve>,
+    lookups: Arc<Semaphore>,
 }
 
 /// Why there is no connection.
@@ -117,6 +121,7 @@ impl Egress {
             .wrap_connector(Connector {
                 allowed: Arc::clone(&self.allowed),
                 resolver: Arc::clone(&self.reaches.resolver),
+                lookups: Arc::new(Semaphore::new(LOOKUPS)),
             });
         Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
@@ -165,16 +170,26 @@ impl Service<Uri> for Connector {
 }
 
 impl Connector {
+    /// The system's resolver takes a thread and keeps it as long as a name server lets it wait, whether
+    /// or not anybody still does. So a component has few of them at a time, until they come back.
+    async fn resolve(&self, name: String) -> io::Result<Vec<IpAddr>> {
+        let asking = Arc::clone(&self.lookups).acquire_owned().await;
+        let resolver = Arc::clone(&self.resolver);
+        let found = tokio::spawn(async move {
+            let _asking = asking;
+            resolver.resolve(name).await
+        });
+        found.await?
+    }
+
     async fn connect(&self, uri: &Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
         let (scheme, host, port) = target(uri);
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let found = match name.parse::<IpAddr>() {
             Ok(address) => vec![address],
             Err(_) => {
-                let resolving = self.resolver.resolve(name.to_owned());
-                resolving
-                    .await
-                    .map_err(|error| ConnectError::Name(host.to_owned(), error))?
+                let found = self.resolve(name.to_owned()).await;
+                found.map_err(|error| ConnectError::Name(host.to_owned(), error))?
             }
         };
         let mut refused = None;
@@ -301,6 +316,7 @@ mod tests {
         let connector = Connector {
             allowed: Arc::new(hosts),
             resolver: resolver.clone(),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
         };
         (connector, resolver)
     }

@@ -145,6 +145,16 @@ impl Allowance {
         value.unwrap_or_else(|| STACK.to_owned())
     }
 
+    /// Whether a line about what the component did may go to the log, which costs it as its own lines do:
+    /// it can bring about as many as it likes.
+    pub(crate) fn may_log(&self, bytes: usize) -> bool {
+        let may = self.log.take(bytes);
+        if !may {
+            self.exceeded(Limit::LogRate);
+        }
+        may
+    }
+
     /// Counts that a limit was reached, and tells the log, though not for each of a thousand.
     pub(crate) fn exceeded(&self, limit: Limit) {
         let Some(times) = self.due(limit) else { return };

@@ -1,7 +1,7 @@
 //! A guest's stdout and stderr as log lines with tenant, component and request id.
 
 use crate::instance::State;
-use crate::limit::{Allowance, Limit};
+use crate::limit::Allowance;
 use crate::origin::{Current, find_current};
 use bytes::Bytes;
 use std::io;
@@ -61,7 +61,7 @@ impl LogBudget {
         }
     }
 
-    fn take(&self, bytes: usize) -> bool {
+    pub(crate) fn take(&self, bytes: usize) -> bool {
         let Ok(mut saved) = self.saved.lock() else {
             return false;
         };
@@ -115,8 +115,7 @@ impl LogStream {
 impl Shared {
     fn emit(&self, line: &[u8]) {
         let allowance = &self.allowance;
-        if !allowance.log.take(line.len()) {
-            allowance.exceeded(Limit::LogRate);
+        if !allowance.may_log(line.len()) {
             return;
         }
         let line = String::from_utf8_lossy(line);

@@ -1,6 +1,7 @@
 //! What a running request came with and has used so far, found again when its guest calls out.
 
 use crate::application::Snapshot;
+use crate::caller::CallerError;
 use crate::limit::{Allowance, Limit, OverLimit};
 use http::HeaderValue;
 use sbd_metering::Meter;
@@ -11,6 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use wasmtime::AsContextMut;
 use wasmtime::component::GuestTaskId;
+
+/// About what a line of ours takes in the log, in bytes.
+const LINE: usize = 256;
 
 /// The end of an instance is told to its requests right after they lost it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -163,6 +167,35 @@ impl Origin {
         let refused = &self.passage.chain.refused;
         if refused.get().is_none() && refused.set(self.allowance.over(limit)).is_ok() {
             self.allowance.exceeded(limit);
+        }
+    }
+
+    /// Tells the operator what to add for a request that was refused.
+    pub(crate) fn log_refusal(&self, line: &str) {
+        let Allowance {
+            tenant, component, ..
+        } = &*self.allowance;
+        if self.allowance.may_log(line.len() + LINE) {
+            tracing::warn!(
+                tenant = &**tenant,
+                component = &**component,
+                "outgoing request refused; to allow it, add to [component.{component}]: {line}"
+            );
+        }
+    }
+
+    /// Tells the operator of a caller that the guest passed on and that is none of ours.
+    pub(crate) fn log_forgery(&self, error: &CallerError) {
+        let Allowance {
+            tenant, component, ..
+        } = &*self.allowance;
+        if self.allowance.may_log(LINE) {
+            tracing::warn!(
+                tenant = &**tenant,
+                component = &**component,
+                %error,
+                "caller refused"
+            );
         }
     }
 

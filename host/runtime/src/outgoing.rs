@@ -30,7 +30,6 @@ const INTERNAL: &str = ".spin.internal";
 pub(crate) struct Outgoing {
     pub(crate) runtime: Weak<Inner>,
     pub(crate) tenant: Arc<str>,
-    pub(crate) component: Arc<str>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) current: Current,
     /// Largest body of an answer from outside.
@@ -114,7 +113,7 @@ impl Outgoing {
         let granted = allowed.allows_component(&component);
         if !granted {
             let host = format!("{component}{INTERNAL}");
-            self.refused(&allowed.line_to_add("http", &host, None));
+            origin.log_refusal(&allowed.line_to_add("http", &host, None));
         }
         async move {
             if !granted {
@@ -129,7 +128,7 @@ impl Outgoing {
             let (caller, user) = match request.headers().get(CALLER) {
                 Some(header) => {
                     let caller = runtime.seal.open(header, &tenant).map_err(|error| {
-                        tracing::warn!(%error, "caller refused");
+                        origin.log_forgery(&error);
                         BodyError::HttpRequestDenied
                     })?;
                     (Some(header.clone()), Some(caller.user))
@@ -185,14 +184,10 @@ impl Outgoing {
         let granted = self.egress.allowed.allows(scheme, host, port);
         if !granted {
             let port = request.uri().port_u16();
-            self.refused(&self.egress.allowed.line_to_add(scheme, host, port));
+            origin.log_refusal(&self.egress.allowed.line_to_add(scheme, host, port));
         }
         let egress = Arc::clone(&self.egress);
         let largest = self.largest;
-        let refusal = Refusal {
-            tenant: Arc::clone(&self.tenant),
-            component: Arc::clone(&self.component),
-        };
         async move {
             if !granted {
                 return Err(BodyError::HttpRequestDenied);
@@ -212,7 +207,7 @@ impl Outgoing {
             let sent = tokio::time::timeout(patience, egress.client().request(request)).await;
             let response = sent
                 .map_err(|_| BodyError::ConnectionReadTimeout)?
-                .map_err(|error| refusal.explain(&egress, &error))?;
+                .map_err(|error| explain(&origin, &egress, &error))?;
             if response.body().size_hint().lower() > largest {
                 origin.refuse(Limit::OutboundResponse);
                 return Err(BodyError::HttpResponseBodySize(Some(largest)));
@@ -227,67 +222,43 @@ impl Outgoing {
             Ok(response.map(|body| received(body).boxed_unsync()))
         }
     }
-
-    fn refused(&self, line: &str) {
-        let refusal = Refusal {
-            tenant: Arc::clone(&self.tenant),
-            component: Arc::clone(&self.component),
-        };
-        refusal.log(line);
-    }
 }
 
-/// Who is told that a request was refused.
-struct Refusal {
-    tenant: Arc<str>,
-    component: Arc<str>,
-}
-
-// === impl Refusal ===
-
-impl Refusal {
-    fn log(&self, line: &str) {
-        tracing::warn!(
-            tenant = &*self.tenant,
-            component = &*self.component,
-            "outgoing request refused; to allow it, add to [component.{}]: {line}",
-            self.component
-        );
-    }
-
-    /// What the guest learns of a request that got no answer. The operator learns the line to add.
-    fn explain(&self, egress: &Egress, error: &hyper_util::client::legacy::Error) -> BodyError {
-        let mut source = error.source();
-        while let Some(cause) = source {
-            match cause.downcast_ref::<ConnectError>() {
-                Some(ConnectError::Private {
-                    address,
-                    scheme,
-                    port,
-                    host,
-                }) => {
-                    let literal = match address {
-                        std::net::IpAddr::V4(address) => address.to_string(),
-                        std::net::IpAddr::V6(address) => format!("[{address}]"),
-                    };
-                    tracing::warn!(
-                        component = &*self.component,
-                        "{host} is at {address}, inside this host's own network, which needs a grant by address"
-                    );
-                    self.log(&egress.allowed.line_to_add(scheme, &literal, Some(*port)));
-                    return BodyError::HttpRequestDenied;
-                }
-                Some(ConnectError::Name(..)) => return BodyError::DestinationNotFound,
-                Some(ConnectError::Timeout) => return BodyError::ConnectionTimeout,
-                Some(ConnectError::Io(_)) => return BodyError::ConnectionRefused,
-                None => source = cause.source(),
+/// What the guest learns of a request that got no answer. The operator learns the line to add.
+fn explain(
+    origin: &Origin,
+    egress: &Egress,
+    error: &hyper_util::client::legacy::Error,
+) -> BodyError {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        match cause.downcast_ref::<ConnectError>() {
+            Some(ConnectError::Private {
+                address,
+                scheme,
+                port,
+                host,
+            }) => {
+                let literal = match address {
+                    std::net::IpAddr::V4(address) => address.to_string(),
+                    std::net::IpAddr::V6(address) => format!("[{address}]"),
+                };
+                let line = egress.allowed.line_to_add(scheme, &literal, Some(*port));
+                origin.log_refusal(&format!(
+                    "{line} ({host} is at {address}, inside this host's own network, which needs a grant by address)"
+                ));
+                return BodyError::HttpRequestDenied;
             }
+            Some(ConnectError::Name(..)) => return BodyError::DestinationNotFound,
+            Some(ConnectError::Timeout) => return BodyError::ConnectionTimeout,
+            Some(ConnectError::Io(_)) => return BodyError::ConnectionRefused,
+            None => source = cause.source(),
         }
-        if error.is_connect() {
-            BodyError::ConnectionRefused
-        } else {
-            BodyError::HttpProtocolError
-        }
+    }
+    if error.is_connect() {
+        BodyError::ConnectionRefused
+    } else {
+        BodyError::HttpProtocolError
     }
 }
 

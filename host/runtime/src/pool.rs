@@ -27,7 +27,7 @@ use wasmtime_wasi_http::p3;
 const RETRY: Duration = Duration::from_millis(5);
 
 /// Bytes of a guest's own reason for failing that are kept.
-const LONGEST_REASON: usize = 1024;
+const LONGEST_REASON: usize = 4096;
 
 /// The instances of one component for one tenant.
 pub(crate) struct Pool {
@@ -154,7 +154,10 @@ impl Pool {
                 return Err(self.stopped(*limit));
             }
             if !is_crowded(&unstarted.error) {
-                return Err(InvokeError::CannotStart(format!("{:#}", unstarted.error)));
+                return Err(InvokeError::CannotStart(cut(format!(
+                    "{:#}",
+                    unstarted.error
+                ))));
             }
             if Instant::now() >= give_up {
                 return Err(self.overloaded(Limit::Instances, Duration::from_secs(1)));
@@ -229,7 +232,7 @@ impl Pool {
 }
 
 /// A guest's own words go to the log, whose rate they must not get around.
-fn cut(mut reason: String) -> String {
+pub(crate) fn cut(mut reason: String) -> String {
     reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
     reason
 }

@@ -7,6 +7,7 @@ use crate::failures::Failures;
 use crate::instance::Capabilities;
 use crate::limit::Allowance;
 use crate::pool::Pool;
+use crate::turns::Turns;
 use crate::worker::Blueprint;
 use crate::{Error, Inner};
 use arc_swap::ArcSwap;
@@ -43,6 +44,7 @@ pub(crate) struct Tenant {
     documents: Arc<SqliteDocuments>,
     keyvalue: Arc<SqliteBackend>,
     cache: Arc<MemoryBackend>,
+    turns: Turns,
 }
 
 // === impl Place ===
@@ -84,6 +86,7 @@ impl Tenant {
             documents: Arc::new(documents),
             keyvalue: Arc::new(keyvalue),
             cache: Arc::default(),
+            turns: runtime.turns.of_tenant(),
         })
     }
 
@@ -262,7 +265,7 @@ impl Tenant {
         let allowance = Allowance::new(Arc::clone(&self.name), Arc::clone(id), limits);
         let blueprint = Blueprint {
             engine: runtime.engine.clone(),
-            turns: runtime.turns.clone(),
+            turns: self.turns.clone(),
             proxy: Arc::clone(&component.proxy),
             runtime: Arc::downgrade(runtime),
             allowance: Arc::new(allowance),

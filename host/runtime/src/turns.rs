@@ -21,13 +21,20 @@ const LONG: u32 = 4;
 pub(crate) struct Turns {
     clock: Clock,
     free: Arc<Semaphore>,
+    /// Those of a tenant: its guests wait for each other first, so that a tenant with many guests at work
+    /// is in the way of the others no more often than one with few.
+    own: Arc<Semaphore>,
+    threads: usize,
 }
+
+/// A turn: one of the tenant's, and of all.
+type Turn = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// What an instance does until it waits for something: one poll of its task.
 #[derive(Debug, Default)]
 pub(crate) struct Stint {
     number: AtomicU64,
-    turn: Mutex<Option<OwnedSemaphorePermit>>,
+    turn: Mutex<Option<Turn>>,
 }
 
 /// What a guest has done: part of its store's data.
@@ -96,7 +103,7 @@ pub(crate) fn bound_computing(
                 Ok(UpdateDeadline::YieldCustom(1, others))
             }
             Next::QueueForTurn => {
-                let turn = Arc::clone(&stint).next_turn(Arc::clone(&turns.free));
+                let turn = Arc::clone(&stint).next_turn(turns.clone());
                 Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn)))
             }
             Next::Stop => {
@@ -112,10 +119,20 @@ pub(crate) fn bound_computing(
 impl Turns {
     /// Turns for so many threads.
     pub(crate) fn new(clock: Clock, threads: usize) -> Self {
-        let free = threads.saturating_sub(1).max(1);
+        let turns = |turns: usize| Arc::new(Semaphore::new(turns.max(1)));
         Self {
             clock,
-            free: Arc::new(Semaphore::new(free)),
+            free: turns(threads.saturating_sub(1)),
+            own: turns(threads.saturating_sub(2)),
+            threads,
+        }
+    }
+
+    /// The same turns for another tenant, which leaves one of them to others, if there are two.
+    pub(crate) fn of_tenant(&self) -> Self {
+        Self {
+            free: Arc::clone(&self.free),
+            ..Self::new(self.clock.clone(), self.threads)
         }
     }
 }
@@ -146,7 +163,7 @@ impl Stint {
         .await
     }
 
-    fn turn(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,13 +172,15 @@ impl Stint {
         self.turn().take().is_some()
     }
 
-    async fn next_turn(self: Arc<Self>, free: Arc<Semaphore>) {
+    async fn next_turn(self: Arc<Self>, turns: Turns) {
         if self.end_turn() {
             tokio::task::yield_now().await;
         }
-        // The semaphore is never closed.
-        if let Ok(turn) = free.acquire_owned().await {
-            *self.turn() = Some(turn);
+        // The semaphores are never closed.
+        if let Ok(own) = turns.own.acquire_owned().await
+            && let Ok(free) = turns.free.acquire_owned().await
+        {
+            *self.turn() = Some((own, free));
         }
         // Not every poll of an instance ends with a look at its stint, but the one after it does.
         std::future::poll_fn(|cx| {
@@ -242,7 +261,7 @@ mod tests {
     async fn there_is_one_turn_fewer_than_threads() {
         let turns = Turns::new(Clock::default(), 2);
         let (one, other) = (Arc::new(Stint::default()), Arc::new(Stint::default()));
-        let next = |stint: &Arc<Stint>| Arc::clone(stint).next_turn(Arc::clone(&turns.free));
+        let next = |stint: &Arc<Stint>| Arc::clone(stint).next_turn(turns.clone());
         next(&one).await;
         let mut waiting = std::pin::pin!(next(&other));
         assert!(futures::poll!(waiting.as_mut()).is_pending());
@@ -250,5 +269,28 @@ mod tests {
         one.end();
         waiting.await;
         assert!(other.end_turn());
+    }
+
+    #[tokio::test]
+    async fn a_tenant_with_many_guests_at_work_waits_for_itself() {
+        let many = Turns::new(Clock::default(), 2);
+        let few = many.of_tenant();
+        let stints: [_; 4] = std::array::from_fn(|_| Arc::new(Stint::default()));
+        let [one, second, third, other] = &stints;
+        let next = |stint: &Arc<Stint>, turns: &Turns| Arc::clone(stint).next_turn(turns.clone());
+        next(one, &many).await;
+        let mut second = std::pin::pin!(next(second, &many));
+        let mut third = std::pin::pin!(next(third, &many));
+        let mut few = std::pin::pin!(next(other, &few));
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        assert!(futures::poll!(third.as_mut()).is_pending());
+        assert!(futures::poll!(few.as_mut()).is_pending());
+        // Of those who wait for the one turn, only one is of the tenant with many.
+        one.end();
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        few.await;
+        other.end();
+        second.await;
+        assert!(futures::poll!(third.as_mut()).is_pending());
     }
 }

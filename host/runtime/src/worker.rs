@@ -5,6 +5,7 @@ use crate::instance::{Capabilities, State};
 use crate::limit::{Allowance, Limit};
 use crate::origin::{Current, Flow, Origin, OriginsView as _};
 use crate::outgoing::Outgoing;
+use crate::pool::cut;
 use crate::slots::{Calls, Slots};
 use crate::turns::{Stint, Turns, bound_computing};
 use crate::{Inner, egress::Egress};
@@ -163,7 +164,6 @@ impl Blueprint {
         let outgoing = Outgoing {
             runtime: self.runtime.clone(),
             tenant: Arc::clone(&allowance.tenant),
-            component: Arc::clone(&allowance.component),
             egress: Arc::clone(&self.egress),
             current: Current::new(Arc::new(Origin::start(Arc::clone(allowance)))),
             largest: limits.outbound_response.bytes(),
@@ -327,7 +327,7 @@ impl WorkerState for Worker {
         tracing::error!(
             tenant = &**tenant,
             component = &**component,
-            error = format!("{error:?}"),
+            error = cut(format!("{error:?}")),
             "component failed; its other requests in the same instance fail with it"
         );
     }

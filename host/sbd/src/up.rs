@@ -32,6 +32,7 @@ pub(crate) async fn command(
     settings: &Settings,
     environment: &Environment,
 ) -> anyhow::Result<()> {
+    raise_file_limit();
     let metrics = Metrics::install()?;
     let data_dir = settings.data_dir();
     make_data_dir(&data_dir)?;
@@ -187,4 +188,15 @@ There is no default password. Make the first administrator with
 or start with SBD_ADMIN_EMAIL and SBD_ADMIN_PASSWORD (or SBD_ADMIN_PASSWORD_FILE) set.",
         data_dir.display()
     );
+}
+
+/// Every connection and every open tenant takes files, and shells mostly allow 1024 of them where the
+/// system would allow many more.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "serving with as many files as are allowed");
+    }
 }

@@ -9,6 +9,7 @@ mod deadline;
 mod error;
 pub mod quota;
 mod reader;
+mod wal;
 mod writer;
 
 pub use deadline::Deadline;
@@ -19,6 +20,17 @@ pub use rusqlite;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+
+/// How long a connection waits for another process that has the file, for example one that has not
+/// quite ended.
+const BUSY: Duration = Duration::from_secs(10);
+/// Bytes that the work under way for one database may hold ([`Database::to_the_end`]), in KiB: twice
+/// what the largest calls carry, and far more than shares one commit.
+const HELD_KIB: u32 = 32 << 10;
+/// What any work counts for at least: it holds more than the bytes of its arguments.
+const LEAST: usize = 16 << 10;
 
 /// How to open a database file.
 #[derive(Clone, Debug)]
@@ -57,6 +69,8 @@ struct Inner {
     path: PathBuf,
     writer: writer::Writer,
     readers: reader::Readers,
+    /// One for each KiB that work under way may hold.
+    room: Arc<Semaphore>,
 }
 
 // === impl Database ===
@@ -71,13 +85,14 @@ impl Database {
             std::fs::create_dir_all(folder)?;
         }
         create_private(path)?;
-        let writer = writer::Writer::start(open_writer(path, options)?, options)?;
+        let writer = writer::Writer::start(path, open_writer(path, options)?, options)?;
         let readers = reader::Readers::new(path, options.readers.clamp(1, 64));
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
                 writer,
                 readers,
+                room: Arc::new(Semaphore::new(HELD_KIB as usize)),
             }),
         })
     }
@@ -106,6 +121,67 @@ impl Database {
         E: From<Error> + Send + 'static,
     {
         self.inner.writer.run(job).await
+    }
+
+    /// As [`Database::write`], for a job that holds so many bytes: it waits as
+    /// [`Database::to_the_end`] does, as a full queue of large jobs would hold too much memory.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub async fn write_sized<T, E>(
+        &self,
+        bytes: usize,
+        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        if bytes <= LEAST {
+            return self.write(job).await;
+        }
+        let this = self.clone();
+        self.to_the_end(bytes, async move { this.write(job).await })
+            .await
+    }
+
+    /// Runs work that writes, and holds so many bytes, in a task of its own: once it has begun, it
+    /// comes to its end even if the caller is dropped. It begins when what all such work holds
+    /// leaves room for it; a caller that is dropped before takes its work with it, so nobody can
+    /// pile up work by not waiting for it.
+    ///
+    /// # Errors
+    /// What the work answers; [`Error::Panicked`].
+    pub async fn to_the_end<T, E>(
+        &self,
+        bytes: usize,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let kib = u32::try_from(bytes.max(LEAST) / 1024).map_or(HELD_KIB, |kib| kib.min(HELD_KIB));
+        let room = Arc::clone(&self.inner.room);
+        let (caller, gone) = oneshot::channel::<()>();
+        // It waits in the task too: room that were given to a caller whom nobody polls, as its guest
+        // computes, would be lost to others meanwhile.
+        let task = tokio::spawn(async move {
+            let _held = tokio::select! {
+                held = room.acquire_many_owned(kib) => held.map_err(|_| Error::Closed)?,
+                _ = gone => return Err(Error::Closed.into()),
+            };
+            work.await
+        });
+        let done = task.await;
+        drop(caller);
+        done.map_err(|error| {
+            if error.is_panic() {
+                Error::Panicked
+            } else {
+                Error::Closed
+            }
+        })?
     }
 
     /// Runs `job` on a connection that can only read, off the async threads. It sees everything
@@ -161,7 +237,7 @@ fn open_writer(path: &Path, options: &Options) -> Result<Connection, Error> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // A burst must not leave a large write-ahead log on the disk for ever.
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "journal_size_limit", wal::LARGE)?;
     if let Some(bytes) = options.max_bytes {
         let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = (bytes / u64::from(page)).clamp(1, u64::from(u32::MAX - 1));
@@ -177,7 +253,7 @@ fn open_writer(path: &Path, options: &Options) -> Result<Connection, Error> {
 /// What readers and the writer have in common.
 fn prepare(connection: &mut Connection) -> Result<(), Error> {
     deadline::heed(connection)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(256);
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(())

@@ -1,8 +1,10 @@
 //! The one writer of a database: a thread that commits the jobs of many callers together.
 
+use crate::wal::Log;
 use crate::{Error, Options};
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -24,14 +26,19 @@ pub(crate) struct Writer {
 // === impl Writer ===
 
 impl Writer {
-    pub(crate) fn start(connection: Connection, options: &Options) -> Result<Self, Error> {
+    pub(crate) fn start(
+        path: &Path,
+        connection: Connection,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let log = Log::of(path);
         let (sender, jobs) = mpsc::channel(options.queue.max(1));
         let group = options.group.max(1);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
         let thread = std::thread::Builder::new()
             .name("sbd-writer".to_owned())
-            .spawn(move || serve(&connection, jobs, group, &counter))?;
+            .spawn(move || serve(&connection, log, jobs, group, &counter))?;
         Ok(Self {
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -93,13 +100,18 @@ impl Drop for Writer {
 
 fn serve(
     connection: &Connection,
+    mut log: Log,
     mut jobs: mpsc::Receiver<Job>,
     group: usize,
     commits: &AtomicU64,
 ) {
+    let mut room = Ok(());
     while let Some(first) = jobs.blocking_recv() {
         let mut done = Vec::new();
-        let mut begun = begin(connection);
+        if room.is_err() {
+            room = log.keep_short(connection);
+        }
+        let mut begun = room.clone().and_then(|()| begin(connection));
         let mut next = Some(first);
         while let Some(job) = next {
             done.push(job(begun
@@ -123,6 +135,10 @@ fn serve(
             Err(error) => Err(error),
         };
         settle(&mut done, committed);
+        // Only now: it may take a while, and those who wait have their answer.
+        if room.is_ok() {
+            room = log.keep_short(connection);
+        }
     }
 }
 

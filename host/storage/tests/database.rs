@@ -8,6 +8,8 @@
 
 use sbd_storage::rusqlite::Connection;
 use sbd_storage::{Database, Deadline, Error, Options};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 fn open(folder: &tempfile::TempDir, options: &Options) -> Database {
@@ -201,4 +203,152 @@ async fn short_reads_see_what_was_written_and_survive_panics() {
         Err(Error::Panicked)
     ));
     assert_eq!(database.read_short(look).await.unwrap().0, 1);
+}
+
+/// Waits for something that should be so soon.
+async fn soon(what: &str, is_so: impl Fn() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while !is_so() {
+        assert!(Instant::now() < give_up, "not so after 10 s: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Keeps the writer busy until the sender is used or dropped.
+async fn occupy(database: &Database) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel();
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let database = database.clone();
+    tokio::spawn(async move {
+        let job = move |_: &Connection| {
+            begin.send(()).unwrap();
+            let _ = released.recv();
+            Ok::<_, Error>(())
+        };
+        database.write(job).await.unwrap();
+    });
+    begun.await.unwrap();
+    release
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_waits_for_room_and_goes_with_its_caller_or_else_comes_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder, &Options::default());
+    table(&database).await;
+    let release = occupy(&database).await;
+
+    let caller = |key: &'static str, bytes: usize| {
+        let (begun, held) = (Arc::new(AtomicBool::new(false)), Arc::new(()));
+        let (begin, hold, database) = (Arc::clone(&begun), Arc::clone(&held), database.clone());
+        let caller = tokio::spawn(async move {
+            let this = database.clone();
+            let work = async move {
+                let _hold = hold;
+                begin.store(true, Ordering::Relaxed);
+                insert(&this, key.to_owned(), 1).await
+            };
+            database.to_the_end(bytes, work).await
+        });
+        (caller, begun, held)
+    };
+    let has_begun = |begun: &AtomicBool| begun.load(Ordering::Relaxed);
+
+    // As much as there is, and more; what has begun does not need its caller any more.
+    let (first, begun, held) = caller("first", usize::MAX);
+    soon("the first begins", || has_begun(&begun)).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    assert_eq!(Arc::strong_count(&held), 2);
+
+    let (second, second_begun, second_held) = caller("second", 20 << 20);
+    let (third, third_begun, _) = caller("third", 20 << 20);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!has_begun(&second_begun) && !has_begun(&third_begun));
+
+    // Though the writer is still busy.
+    second.abort();
+    soon("what the second held is freed", || {
+        Arc::strong_count(&second_held) == 1
+    })
+    .await;
+    assert!(!has_begun(&second_begun));
+
+    drop(release);
+    third.await.unwrap().unwrap();
+    soon("the first has ended", || Arc::strong_count(&held) == 1).await;
+    assert_eq!(count(&database).await, 2);
+    let large = |c: &Connection| Ok(c.execute("DELETE FROM t WHERE k = 'first'", [])?);
+    assert_eq!(
+        database
+            .write_sized::<_, Error>(1 << 20, large)
+            .await
+            .unwrap(),
+        1
+    );
+}
+
+/// Reads from the database as it is now until told to end.
+fn hold_a_view(connection: &Connection, end: impl FnOnce()) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached("SELECT length(v) FROM t")?;
+    let mut rows = statement.query([])?;
+    rows.next()?.unwrap();
+    end();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_shrinks_once_a_long_reader_ends_though_others_always_read() {
+    const LARGE: u64 = 64 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder, &Options::default());
+    table(&database).await;
+    insert(&database, "a".to_owned(), 1).await.unwrap();
+    let log = folder.path().join("tenants/default.db-wal");
+    let length = || std::fs::metadata(&log).unwrap().len();
+
+    let (end, ended) = mpsc::channel::<()>();
+    let (hold, holds) = tokio::sync::oneshot::channel();
+    let reading = database.clone();
+    let long = tokio::spawn(async move {
+        let wait = move || {
+            hold.send(()).unwrap();
+            let _ = ended.recv();
+        };
+        reading.read(move |c| hold_a_view(c, wait)).await
+    });
+    holds.await.unwrap();
+
+    let stop = Arc::new(AtomicBool::new(false));
+    // They end at different times, so one of them always reads.
+    let others = [37, 41, 43].map(|milliseconds| {
+        let (database, stop) = (database.clone(), Arc::clone(&stop));
+        tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let wait = move || std::thread::sleep(Duration::from_millis(milliseconds));
+                database.read(move |c| hold_a_view(c, wait)).await.unwrap();
+            }
+        })
+    });
+    let writing = database.clone();
+    let rewrites = tokio::spawn(async move {
+        for _ in 0..24 {
+            let rewrite = |c: &Connection| {
+                let update = "UPDATE t SET v = randomblob(4 << 20)";
+                Ok::<_, Error>(c.execute(update, [])?)
+            };
+            writing.write(rewrite).await.unwrap();
+        }
+    });
+
+    soon("the log is large", || length() > LARGE).await;
+    drop(end);
+    long.await.unwrap().unwrap();
+    rewrites.await.unwrap();
+    soon("the log is short again", || length() < LARGE).await;
+    stop.store(true, Ordering::Relaxed);
+    for other in others {
+        other.await.unwrap();
+    }
+    assert_eq!(count(&database).await, 1);
 }

@@ -1,7 +1,7 @@
 //! Why an operation on documents was refused.
 
 use crate::limits::advice;
-use sbd_documents_query::Invalid;
+use sbd_documents_query::{Failed, Invalid, TooLong};
 
 /// Why an operation was refused. Nothing was written in any of these cases.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,21 @@ fn key(name: &str) -> String {
 impl From<Invalid> for Error {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid.to_string())
+    }
+}
+
+impl From<TooLong> for Error {
+    fn from(_: TooLong) -> Self {
+        Self::Limit("query_time")
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Invalid(invalid) => invalid.into(),
+            Failed::TooLong(too_long) => too_long.into(),
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use crate::{Error, Switch, Switches};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Bytes of the longest name that is compared with others, and characters that are repeated.
+const LONGEST_NAME: usize = 100;
+
 /// A feature as it is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feature {
@@ -107,7 +110,8 @@ impl Catalogue {
     }
 
     fn unknown(&self, name: &str) -> Error {
-        let known = self.features.keys();
+        // A guest may ask for anything, and comparing takes as long as its name is.
+        let known = self.features.keys().filter(|_| name.len() <= LONGEST_NAME);
         let near = known.map(|known| {
             let short = known.rsplit('.').next().unwrap_or(known);
             let distance = |known| strsim::osa_distance(name, known);
@@ -115,7 +119,7 @@ impl Catalogue {
         });
         let nearest = near.filter(|(distance, _)| *distance <= 3).min();
         Error::Unknown {
-            name: name.chars().take(100).collect(),
+            name: name.chars().take(LONGEST_NAME).collect(),
             nearest: nearest.map(|(_, known)| known.to_string()),
             known: self.features.keys().map(ToString::to_string).collect(),
         }

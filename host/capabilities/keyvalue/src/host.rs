@@ -12,6 +12,9 @@ use std::sync::Arc;
 use wasmtime::AsContextMut as _;
 use wasmtime::component::{Access, Resource, ResourceTableError};
 
+/// Characters of a label that are repeated to the operator.
+const LONGEST_LABEL: usize = 100;
+
 /// A bucket that a component has opened.
 #[derive(Clone, Debug)]
 pub struct Bucket {
@@ -75,7 +78,7 @@ impl Call<'_> {
         if !ctx.granted.contains(&label) {
             let error = Error::AccessDenied {
                 component: ctx.component.to_string(),
-                bucket: label,
+                bucket: label.chars().take(LONGEST_LABEL).collect(),
             };
             // The interface has no room for words here, so the operator gets them.
             tracing::warn!(component = &*ctx.component, "{error}");

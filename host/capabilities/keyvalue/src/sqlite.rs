@@ -134,8 +134,9 @@ impl Backend for SqliteBackend {
         value: Vec<u8>,
     ) -> BoxFuture<'a, Result<(), Error>> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let bytes = value.len();
         let job = move |connection: &Connection| set(connection, &bucket, &key, &value);
-        self.database.write(job).boxed()
+        self.database.write_sized(bytes, job).boxed()
     }
 
     fn delete<'a>(&'a self, bucket: &'a str, key: &'a str) -> BoxFuture<'a, Result<(), Error>> {
@@ -179,6 +180,7 @@ impl Backend for SqliteBackend {
         value: Vec<u8>,
     ) -> BoxFuture<'a, Result<bool, Error>> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let bytes = expected.as_ref().map_or(0, Vec::len) + value.len();
         let job = move |connection: &Connection| {
             let changed = match expected {
                 Some(expected) => connection
@@ -190,7 +192,7 @@ impl Backend for SqliteBackend {
             };
             Ok(changed == 1)
         };
-        self.database.write(job).boxed()
+        self.database.write_sized(bytes, job).boxed()
     }
 
     fn get_many<'a>(
@@ -209,13 +211,15 @@ impl Backend for SqliteBackend {
         pairs: Vec<(String, Vec<u8>)>,
     ) -> BoxFuture<'a, Result<(), Error>> {
         let bucket = bucket.to_owned();
+        let each = pairs.iter().map(|(key, value)| key.len() + value.len());
+        let bytes = each.sum();
         let job = move |connection: &Connection| {
             for (key, value) in &pairs {
                 set(connection, &bucket, key, value)?;
             }
             Ok(())
         };
-        self.database.write(job).boxed()
+        self.database.write_sized(bytes, job).boxed()
     }
 
     fn delete_many<'a>(
@@ -224,6 +228,7 @@ impl Backend for SqliteBackend {
         keys: Vec<String>,
     ) -> BoxFuture<'a, Result<(), Error>> {
         let bucket = bucket.to_owned();
+        let bytes = keys.iter().map(String::len).sum();
         let job = move |connection: &Connection| {
             let mut delete = connection.prepare_cached(DELETE)?;
             for key in &keys {
@@ -231,7 +236,7 @@ impl Backend for SqliteBackend {
             }
             Ok(())
         };
-        self.database.write(job).boxed()
+        self.database.write_sized(bytes, job).boxed()
     }
 }
 

@@ -9,6 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Longest password in bytes: far over any passphrase, short enough to cost nothing to carry.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
+/// Bytes of the longest hash that is read: those that are made have about a hundred.
+const MAX_HASH_BYTES: usize = 512;
+
 /// The answer to [`crate::PasswordsCtx::verify`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -62,6 +65,12 @@ impl Hasher {
         })
     }
 
+    /// Places that one tenant may take.
+    pub(crate) fn share(&self) -> usize {
+        let settings = &self.work.settings;
+        (settings.concurrent + settings.waiting).div_ceil(2)
+    }
+
     /// Hashes a password with today's algorithm and parameters.
     pub(crate) async fn hash(&self, password: String) -> Result<String, Error> {
         check(&password)?;
@@ -76,6 +85,7 @@ impl Hasher {
         hash: Option<String>,
     ) -> Result<Verdict, Error> {
         check(&password)?;
+        let hash = hash.filter(|hash| hash.len() <= MAX_HASH_BYTES);
         self.compute(move |work| work.verify(&password, hash.as_deref()))
             .await
     }

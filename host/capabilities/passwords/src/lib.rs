@@ -16,12 +16,15 @@ pub use settings::{Algorithm, Settings};
 
 use sbd_metering::Metered;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use wasmtime::component::{HasData, Linker};
 
-/// What a component may do with passwords. Cheap to clone.
+/// What a component may do with passwords for a tenant: at most half of what this host computes and
+/// lets wait, so that no tenant's logins keep those of all others out. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PasswordsCtx {
     hasher: Arc<Hasher>,
+    share: Arc<Semaphore>,
 }
 
 /// Implemented by the data of a store whose components hash passwords.
@@ -49,7 +52,8 @@ pub fn add_to_linker<T: PasswordsView + Metered>(linker: &mut Linker<T>) -> wasm
 impl PasswordsCtx {
     /// Passwords are hashed by this hasher.
     pub fn new(hasher: Arc<Hasher>) -> Self {
-        Self { hasher }
+        let share = Arc::new(Semaphore::new(hasher.share()));
+        Self { hasher, share }
     }
 
     /// Hashes a password with today's algorithm and parameters. The text names both: PHC form for
@@ -59,6 +63,7 @@ impl PasswordsCtx {
     /// [`Error::Invalid`] unless the password has 1 to [`MAX_PASSWORD_BYTES`] bytes (bcrypt: 1 to
     /// 72), [`Error::Busy`], [`Error::Unavailable`].
     pub async fn hash(&self, password: String) -> Result<String, Error> {
+        let _place = self.share.try_acquire().map_err(|_| Error::Busy)?;
         self.hasher.hash(password).await
     }
 
@@ -69,6 +74,7 @@ impl PasswordsCtx {
     /// [`Error::Invalid`] unless the password has 1 to [`MAX_PASSWORD_BYTES`] bytes,
     /// [`Error::Busy`], [`Error::Unavailable`].
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<Verdict, Error> {
+        let _place = self.share.try_acquire().map_err(|_| Error::Busy)?;
         self.hasher.verify(password, hash).await
     }
 }

@@ -3,13 +3,27 @@
 use super::merge::{METHODS, template};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::fmt::Arguments;
 
 /// Deepest nesting that is followed: a document from a guest must not exhaust the stack.
 const DEEPEST: usize = 64;
 
+/// Most problems that are told: each may quote a long name again.
+const MOST_FOUND: usize = 16;
+
+/// Most operations; a path without one counts too. Each gets a copy of the document's `security`.
+const MOST_OPERATIONS: usize = 1000;
+
+/// Most entries of the document's `security`.
+const MOST_REQUIREMENTS: usize = 16;
+
+/// Longest `security` of the document, as JSON: one entry can be as large as many.
+const LONGEST_REQUIREMENTS: usize = 1024;
+
 /// Where `document` is not valid OpenAPI 3.1: missing fields, references and security schemes
 /// that lead nowhere, operation ids used twice, path parameters that are not declared, paths that
-/// are the same. Empty if nothing was found.
+/// are the same; and where it is larger than this host serves. Empty if nothing was found, and no
+/// more than the first few.
 pub fn problems(document: &Value) -> Vec<String> {
     let mut check = Check {
         document,
@@ -29,16 +43,22 @@ struct Check<'a> {
 // === impl Check ===
 
 impl<'a> Check<'a> {
+    fn problem(&mut self, text: Arguments<'_>) {
+        if self.found.len() < MOST_FOUND {
+            self.found.push(text.to_string());
+        }
+    }
+
     fn whole(&mut self) {
         let document = self.document;
         let version = document.get("openapi").and_then(Value::as_str);
         if !version.is_some_and(|version| version.starts_with("3.1.")) {
-            self.found.push("`openapi` is not 3.1".to_owned());
+            self.problem(format_args!("`openapi` is not 3.1"));
         }
         for field in ["title", "version"] {
             let text = document.get("info").and_then(|info| info.get(field));
             if !text.is_some_and(Value::is_string) {
-                self.found.push(format!("`info.{field}` is missing"));
+                self.problem(format_args!("`info.{field}` is missing"));
             }
         }
         let sections = ["paths", "components", "webhooks"];
@@ -46,29 +66,57 @@ impl<'a> Check<'a> {
             .iter()
             .any(|section| document.get(section).is_some())
         {
-            self.found
-                .push("there is neither `paths` nor `components`".to_owned());
+            self.problem(format_args!("there is neither `paths` nor `components`"));
         }
         self.component_names();
         self.references(document, "", 0);
+        self.size();
         self.requirements(document.get("security"), "the document");
         self.tags();
         let mut templates = BTreeSet::new();
         for (path, item) in self.object(document.get("paths"), "`paths`") {
             if !path.starts_with('/') {
-                self.found
-                    .push(format!("path `{path}` does not begin with /"));
+                self.problem(format_args!("path `{path}` does not begin with /"));
             }
             if !templates.insert(template(path)) {
-                self.found.push(format!("path `{path}` is there twice"));
+                self.problem(format_args!("path `{path}` is there twice"));
             }
             self.path(path, item);
         }
     }
 
+    /// What is said once for all operations becomes part of each: their product must stay small.
+    fn size(&mut self) {
+        let paths = self.document.get("paths").and_then(Value::as_object);
+        let operations: usize = paths
+            .into_iter()
+            .flat_map(Map::values)
+            .map(|item| METHODS.iter().filter(|method| item.get(method).is_some()))
+            .map(|methods| methods.count().max(1))
+            .sum();
+        if operations > MOST_OPERATIONS {
+            self.problem(format_args!(
+                "there are more than {MOST_OPERATIONS} operations"
+            ));
+        }
+        let Some(security) = self.document.get("security") else {
+            return;
+        };
+        if security.as_array().map_or(0, Vec::len) > MOST_REQUIREMENTS {
+            self.problem(format_args!(
+                "`security` has more than {MOST_REQUIREMENTS} entries"
+            ));
+        }
+        if security.to_string().len() > LONGEST_REQUIREMENTS {
+            self.problem(format_args!(
+                "`security` is longer than {LONGEST_REQUIREMENTS} bytes"
+            ));
+        }
+    }
+
     fn path(&mut self, path: &'a str, item: &'a Value) {
         if !item.is_object() {
-            self.found.push(format!("path `{path}` is not an object"));
+            self.problem(format_args!("path `{path}` is not an object"));
         }
         let of_path = self.parameters(item.get("parameters"), path);
         for method in METHODS {
@@ -77,23 +125,22 @@ impl<'a> Check<'a> {
             };
             let at = format!("{} {path}", method.to_ascii_uppercase());
             if !operation.is_object() {
-                self.found.push(format!("{at} is not an object"));
+                self.problem(format_args!("{at} is not an object"));
             }
             if let Some(id) = operation.get("operationId") {
                 match id.as_str() {
                     Some(id) if self.operations.insert(id) => {}
-                    Some(id) => self.found.push(format!("operationId `{id}` is used twice")),
-                    None => self
-                        .found
-                        .push(format!("{at}: operationId is not a string")),
+                    Some(id) => self.problem(format_args!("operationId `{id}` is used twice")),
+                    None => self.problem(format_args!("{at}: operationId is not a string")),
                 }
             }
             let mut declared = self.parameters(operation.get("parameters"), &at);
             declared.extend(of_path.iter().copied());
             for name in placeholders(path) {
                 if !declared.contains(name) {
-                    self.found
-                        .push(format!("{at}: path parameter `{name}` is not declared"));
+                    self.problem(format_args!(
+                        "{at}: path parameter `{name}` is not declared"
+                    ));
                 }
             }
             self.requirements(operation.get("security"), &at);
@@ -108,13 +155,11 @@ impl<'a> Check<'a> {
                 || matches!(code, [b'1'..=b'5', rest @ ..] if rest.len() == 2
                     && (rest == b"XX" || rest.iter().all(u8::is_ascii_digit)));
             if !known && !status.starts_with("x-") {
-                self.found
-                    .push(format!("{at}: `{status}` is not a response status"));
+                self.problem(format_args!("{at}: `{status}` is not a response status"));
             }
             let described = response.get("description").is_some_and(Value::is_string);
             if !described && response.get("$ref").is_none() {
-                self.found
-                    .push(format!("{at}: response {status} has no description"));
+                self.problem(format_args!("{at}: response {status} has no description"));
             }
         }
     }
@@ -127,7 +172,7 @@ impl<'a> Check<'a> {
             return names;
         };
         let Some(list) = list.as_array() else {
-            self.found.push(format!("{at}: `parameters` is not a list"));
+            self.problem(format_args!("{at}: `parameters` is not a list"));
             return names;
         };
         for parameter in list {
@@ -135,26 +180,23 @@ impl<'a> Check<'a> {
             let name = parameter.get("name").and_then(Value::as_str);
             let place = parameter.get("in").and_then(Value::as_str);
             let (Some(name), Some(place)) = (name, place) else {
-                self.found
-                    .push(format!("{at}: a parameter has no `name` or no `in`"));
+                self.problem(format_args!("{at}: a parameter has no `name` or no `in`"));
                 continue;
             };
             if !["path", "query", "header", "cookie"].contains(&place) {
-                self.found
-                    .push(format!("{at}: parameter `{name}` is in `{place}`"));
+                self.problem(format_args!("{at}: parameter `{name}` is in `{place}`"));
             }
             if !seen.insert((name, place)) {
-                self.found
-                    .push(format!("{at}: parameter `{name}` is there twice"));
+                self.problem(format_args!("{at}: parameter `{name}` is there twice"));
             }
             if parameter.get("schema").is_none() && parameter.get("content").is_none() {
-                self.found
-                    .push(format!("{at}: parameter `{name}` has no schema"));
+                self.problem(format_args!("{at}: parameter `{name}` has no schema"));
             }
             if place == "path" {
                 if parameter.get("required") != Some(&Value::Bool(true)) {
-                    self.found
-                        .push(format!("{at}: path parameter `{name}` is not required"));
+                    self.problem(format_args!(
+                        "{at}: path parameter `{name}` is not required"
+                    ));
                 }
                 names.insert(name);
             }
@@ -167,14 +209,15 @@ impl<'a> Check<'a> {
             return;
         };
         let Some(list) = security.as_array() else {
-            self.found.push(format!("{at}: `security` is not a list"));
+            self.problem(format_args!("{at}: `security` is not a list"));
             return;
         };
         for name in list.iter().filter_map(Value::as_object).flat_map(Map::keys) {
             let schemes = self.document.pointer("/components/securitySchemes");
             if schemes.and_then(|schemes| schemes.get(name)).is_none() {
-                self.found
-                    .push(format!("{at}: security scheme `{name}` is not defined"));
+                self.problem(format_args!(
+                    "{at}: security scheme `{name}` is not defined"
+                ));
             }
         }
     }
@@ -187,12 +230,12 @@ impl<'a> Check<'a> {
         for tag in tags.as_array().into_iter().flatten() {
             match tag.get("name").and_then(Value::as_str) {
                 Some(name) if seen.insert(name) => {}
-                Some(name) => self.found.push(format!("tag `{name}` is there twice")),
-                None => self.found.push("a tag has no name".to_owned()),
+                Some(name) => self.problem(format_args!("tag `{name}` is there twice")),
+                None => self.problem(format_args!("a tag has no name")),
             }
         }
         if !tags.is_array() {
-            self.found.push("`tags` is not a list".to_owned());
+            self.problem(format_args!("`tags` is not a list"));
         }
     }
 
@@ -204,8 +247,7 @@ impl<'a> Check<'a> {
             for (name, _) in self.object(Some(entries), "a section of `components`") {
                 let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
                 if name.is_empty() || !name.bytes().all(allowed) {
-                    self.found
-                        .push(format!("`{name}` is not a name for one of {section}"));
+                    self.problem(format_args!("`{name}` is not a name for one of {section}"));
                 }
             }
         }
@@ -214,7 +256,7 @@ impl<'a> Check<'a> {
     /// Every `$ref` must lead somewhere inside the document.
     fn references(&mut self, value: &'a Value, key: &str, depth: usize) {
         if depth > DEEPEST {
-            self.found.push("it is nested too deep".to_owned());
+            self.problem(format_args!("it is nested too deep"));
             return;
         }
         match value {
@@ -224,7 +266,7 @@ impl<'a> Check<'a> {
                         .strip_prefix('#')
                         .and_then(|pointer| self.document.pointer(pointer));
                     if found.is_none() {
-                        self.found.push(format!("`{target}` leads nowhere"));
+                        self.problem(format_args!("`{target}` leads nowhere"));
                     }
                 }
                 for (name, field) in fields {
@@ -260,7 +302,7 @@ impl<'a> Check<'a> {
     ) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
         let fields = value.and_then(Value::as_object);
         if value.is_some() && fields.is_none() {
-            self.found.push(format!("{what} is not an object"));
+            self.problem(format_args!("{what} is not an object"));
         }
         fields
             .into_iter()

@@ -1,7 +1,8 @@
 //! Many OpenAPI documents into one.
 
-use super::check;
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The sections of `components`, each a name space of its own.
@@ -29,39 +30,26 @@ pub(crate) struct Info {
     pub(crate) description: Option<String>,
 }
 
-/// What one component offers.
+/// What one component offers. Its document is valid, and kept as text: parsed it takes many times
+/// the memory.
 #[derive(Clone)]
 pub(crate) struct Part {
     pub(crate) component: String,
-    pub(crate) document: Value,
+    pub(crate) document: Bytes,
+    /// The paths that count.
+    pub(crate) paths: BTreeSet<String>,
 }
 
 /// New names of one document's components: (section, old name) to new name.
 type Renames = BTreeMap<(String, String), String>;
 
-/// Unites the documents in their order. A path counts only if `routed(component, path)`: what a
-/// component offers but no route leads to is not part of the public API. A document that is not
-/// valid is left out. The second value says what was left out and why.
-pub(crate) fn merge(
-    info: &Info,
-    parts: Vec<Part>,
-    routed: impl Fn(&str, &str) -> bool,
-) -> (Value, Vec<String>) {
+/// Unites the documents in their order. The second value says what was left out and why.
+pub(crate) fn merge(info: &Info, parts: Vec<Part>) -> (Value, Vec<String>) {
     let mut merged = Merged::default();
-    for Part {
-        component,
-        document,
-    } in parts
-    {
-        let problems = check::problems(&document);
-        if let Some(first) = problems.first() {
-            merged.warnings.push(format!(
-                "the OpenAPI document of `{component}` is left out: {first} ({} in all)",
-                problems.len()
-            ));
-            continue;
+    for part in parts {
+        if let Ok(document) = serde_json::from_slice(&part.document) {
+            merged.add(&part.component, document, &part.paths);
         }
-        merged.add(&component, document, &routed);
     }
     let mut about = json!({ "title": info.title, "version": info.version });
     if let (Some(about), Some(text)) = (about.as_object_mut(), &info.description) {
@@ -84,6 +72,7 @@ struct Merged {
     templates: BTreeSet<String>,
     components: Map<String, Value>,
     tags: Vec<Value>,
+    tag_names: BTreeSet<String>,
     operations: BTreeSet<String>,
     warnings: Vec<String>,
 }
@@ -91,7 +80,7 @@ struct Merged {
 // === impl Merged ===
 
 impl Merged {
-    fn add(&mut self, component: &str, mut document: Value, routed: &impl Fn(&str, &str) -> bool) {
+    fn add(&mut self, component: &str, mut document: Value, shown: &BTreeSet<String>) {
         let renames = self.renames(component, &document);
         rewrite(&mut document, &renames);
         let Value::Object(mut document) = document else {
@@ -103,19 +92,15 @@ impl Merged {
         }
         if let Some(Value::Object(paths)) = document.remove("paths") {
             for (path, item) in paths {
-                if path.starts_with("/-/") || !routed(component, &path) {
-                    continue;
+                if shown.contains(&path) {
+                    self.add_path(component, path, item, security.as_ref());
                 }
-                self.add_path(component, path, item, security.as_ref());
             }
         }
         if let Some(Value::Array(tags)) = document.remove("tags") {
             for tag in tags {
-                if !self
-                    .tags
-                    .iter()
-                    .any(|known| known.get("name") == tag.get("name"))
-                {
+                let name = tag.get("name").and_then(Value::as_str);
+                if name.is_some_and(|name| self.tag_names.insert(name.to_owned())) {
                     self.tags.push(tag);
                 }
             }
@@ -131,7 +116,7 @@ impl Merged {
     ) {
         if !self.templates.insert(template(&path)) {
             self.warnings.push(format!(
-                "`{component}` offers {path}, which another component offers already; the first one is shown"
+                "`{component}` offers {path:.200}, which another component offers already; the first one is shown"
             ));
             return;
         }
@@ -181,39 +166,34 @@ impl Merged {
     /// means something else if what it refers to does.
     fn renames(&self, component: &str, document: &Value) -> Renames {
         let mut renames = Renames::new();
-        let mut shared = Vec::new();
+        let mut changed = Vec::new();
+        // By what is referred to: the alike that change with it.
+        let mut alike: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for section in SECTIONS {
             let Some(Value::Object(entries)) = document.pointer(&format!("/components/{section}"))
             else {
                 continue;
             };
             for (name, entry) in entries {
+                let this = (section, name.as_str());
                 match self.component(section, name) {
                     None => {}
-                    Some(known) if known == entry => shared.push((section, name, entry)),
-                    Some(_) => self.rename(&mut renames, component, section, name),
+                    Some(known) if known == entry => each_reference(entry, &mut |target| {
+                        alike.entry(target).or_default().push(this);
+                    }),
+                    Some(_) => changed.push(this),
                 }
             }
         }
-        loop {
-            let (moved, rest): (Vec<_>, Vec<_>) = shared
-                .into_iter()
-                .partition(|(_, _, entry)| refers_to_any(entry, &renames));
-            shared = rest;
-            if moved.is_empty() {
-                return renames;
-            }
-            for (section, name, _) in moved {
-                self.rename(&mut renames, component, section, name);
+        while let Some((section, name)) = changed.pop() {
+            let old = (section.to_owned(), name.to_owned());
+            if let Entry::Vacant(new) = renames.entry(old) {
+                let taken = |name: &str| self.component(section, name).is_some();
+                new.insert(free_name(component, name, taken));
+                changed.extend(alike.remove(&(section, name)).unwrap_or_default());
             }
         }
-    }
-
-    fn rename(&self, renames: &mut Renames, component: &str, section: &str, name: &str) {
-        let new = free_name(component, name, |name| {
-            self.component(section, name).is_some()
-        });
-        renames.insert((section.to_owned(), name.to_owned()), new);
+        renames
     }
 
     fn component(&self, section: &str, name: &str) -> Option<&Value> {
@@ -260,12 +240,19 @@ fn renamed(text: &str, renames: &Renames) -> Option<String> {
     Some(format!("#/components/{section}/{new}{tail}"))
 }
 
-fn refers_to_any(value: &Value, renames: &Renames) -> bool {
+/// Calls `found` with the section and name of everything that a value refers to.
+fn each_reference<'a>(value: &'a Value, found: &mut impl FnMut((&'a str, &'a str))) {
     match value {
-        Value::String(text) => renamed(text, renames).is_some(),
-        Value::Array(items) => items.iter().any(|item| refers_to_any(item, renames)),
-        Value::Object(fields) => fields.values().any(|field| refers_to_any(field, renames)),
-        _ => false,
+        Value::String(text) => {
+            if let Some((section, name, _)) = reference(text) {
+                found((section, name));
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| each_reference(item, found)),
+        Value::Object(fields) => fields
+            .values()
+            .for_each(|field| each_reference(field, found)),
+        _ => {}
     }
 }
 
@@ -309,5 +296,84 @@ fn rename_requirements(requirements: &mut Value, renames: &Renames) {
                 (new.cloned().unwrap_or(name), scopes)
             })
             .collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::openapi::problems;
+
+    fn part(component: &str, document: &Value) -> Part {
+        Part {
+            component: component.to_owned(),
+            document: document.to_string().into(),
+            paths: BTreeSet::new(),
+        }
+    }
+
+    fn with(field: &str, value: Value) -> Value {
+        let mut document = json!({
+            "openapi": "3.1.0",
+            "info": { "title": "part", "version": "1" },
+            "paths": {},
+        });
+        document[field] = value;
+        document
+    }
+
+    fn merged(parts: Vec<Part>) -> Value {
+        let info = Info {
+            title: "all".to_owned(),
+            version: "1".to_owned(),
+            description: None,
+        };
+        let (document, warnings) = merge(&info, parts);
+        assert_eq!(warnings, Vec::<String>::new());
+        assert_eq!(problems(&document), Vec::<String>::new());
+        document
+    }
+
+    #[test]
+    fn many_tags_keep_their_order_and_are_there_once() {
+        let tags = |numbers: std::ops::Range<u32>, text: &str| {
+            let tags = numbers.map(|n| json!({ "name": format!("t{n}"), "description": text }));
+            with("tags", tags.collect())
+        };
+        let document = merged(vec![
+            part("a", &tags(0..20_000, "first")),
+            part("b", &tags(10_000..30_000, "second")),
+        ]);
+        let tags = document["tags"].as_array().unwrap();
+        assert_eq!(tags.len(), 30_000);
+        for (n, tag) in tags.iter().enumerate() {
+            let text = if n < 20_000 { "first" } else { "second" };
+            assert_eq!(
+                *tag,
+                json!({ "name": format!("t{n}"), "description": text })
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_chain_of_names_is_renamed_when_its_end_differs() {
+        const LENGTH: usize = 5000;
+        let chain = |end: &str| {
+            let mut schemas = Map::new();
+            for n in 0..LENGTH {
+                let next = format!("#/components/schemas/s{}", n + 1);
+                schemas.insert(format!("s{n}"), json!({ "$ref": next }));
+            }
+            schemas.insert(format!("s{LENGTH}"), json!({ "type": end }));
+            with("components", json!({ "schemas": schemas }))
+        };
+        let document = merged(vec![
+            part("a", &chain("string")),
+            part("b", &chain("integer")),
+        ]);
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        assert_eq!(schemas.len(), 2 * (LENGTH + 1));
+        assert_eq!(schemas["b_s0"]["$ref"], "#/components/schemas/b_s1");
     }
 }

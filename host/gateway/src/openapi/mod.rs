@@ -11,36 +11,54 @@ use crate::components::Components;
 use crate::routes::Routes;
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sbd_runtime::{Call, body};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedMutexGuard;
 
-/// Largest document of one component.
-const LARGEST: usize = 8 * 1024 * 1024;
+/// Largest document of one component. Parsed it takes up to fifty times as much.
+const LARGEST: usize = 1024 * 1024;
 
 /// Most documents that are kept: tenants with the same features off share one.
 const MOST_KEPT: usize = 64;
 
+/// How long a document is kept that lacks a component which could not be asked: not every reader
+/// is to ask it again.
+const INCOMPLETE_KEPT: Duration = Duration::from_secs(5);
+
 /// What the components offer, asked for at first use and kept until refreshed.
 pub(crate) struct Catalogue {
-    info: Info,
+    info: Arc<Info>,
     parts: RwLock<Option<Arc<[Part]>>>,
-    /// The merged documents, by the features that are off.
-    merged: Mutex<HashMap<BTreeSet<Arc<str>>, Bytes>>,
-    /// Held while the components are asked, so that many first readers ask once.
-    asking: tokio::sync::Mutex<()>,
+    merged: Arc<Mutex<Documents>>,
+    asking: Arc<tokio::sync::Mutex<()>>,
     time_limit: Duration,
 }
 
+/// The merged documents, by the features that are off.
+type Documents = HashMap<BTreeSet<Arc<str>>, Kept>;
+
+struct Kept {
+    document: Bytes,
+    /// Until when, if it is incomplete.
+    until: Option<Instant>,
+}
+
+/// Held while the components are asked and their documents merged, so that many first readers do
+/// it once. Whoever works on a thread has a share: the work goes on when its reader leaves.
+type Asking = Arc<OwnedMutexGuard<()>>;
+
 /// How a component answered.
 enum Offer {
-    Document(Value),
+    Document(Bytes),
+    /// It has one that is larger than [`LARGEST`].
+    TooLarge,
     /// It has none; for a component not written for this host that is in order.
     Nothing,
-    /// It could not be asked now; the next reader tries again.
+    /// It could not be asked now; it is asked again after [`INCOMPLETE_KEPT`].
     Unavailable(String),
 }
 
@@ -49,10 +67,10 @@ enum Offer {
 impl Catalogue {
     pub(crate) fn new(info: Info, time_limit: Duration) -> Self {
         Self {
-            info,
+            info: Arc::new(info),
             parts: RwLock::default(),
-            merged: Mutex::default(),
-            asking: tokio::sync::Mutex::new(()),
+            merged: Arc::default(),
+            asking: Arc::default(),
             time_limit,
         }
     }
@@ -66,28 +84,41 @@ impl Catalogue {
         request_id: &Arc<str>,
     ) -> Bytes {
         let off = components.switched_off(tenant);
-        if let Some(kept) = self.merged().get(&off) {
-            return kept.clone();
+        if let Some(kept) = self.kept(&off) {
+            return kept;
+        }
+        let asking = self.asking().await;
+        if let Some(kept) = self.kept(&off) {
+            return kept;
         }
         let (parts, complete) = match self.parts() {
             Some(parts) => (parts, true),
             None => {
-                let _asking = self.asking.lock().await;
-                match self.parts() {
-                    Some(parts) => (parts, true),
-                    None => self.ask_all(components, routes, tenant, request_id).await,
-                }
+                self.ask_all(components, routes, tenant, request_id, &asking)
+                    .await
             }
         };
-        let document = self.merge(components, routes, &parts, &off);
-        if complete {
-            let mut merged = self.merged();
+        let shown = shown(components, routes, &parts, &off);
+        let info = Arc::clone(&self.info);
+        let merged = Arc::clone(&self.merged);
+        on_a_thread(&asking, move || {
+            let (document, warnings) = merge(&info, shown);
+            for warning in warnings {
+                tracing::warn!(target: "sbd::openapi", "{warning}");
+            }
+            let document = Bytes::from(document.to_string());
+            let kept = Kept {
+                document: document.clone(),
+                until: (!complete).then(|| Instant::now() + INCOMPLETE_KEPT),
+            };
+            let mut merged = merged.lock().unwrap_or_else(PoisonError::into_inner);
             if merged.len() >= MOST_KEPT {
                 merged.clear();
             }
-            merged.insert(off, document.clone());
-        }
-        document
+            merged.insert(off, kept);
+            document
+        })
+        .await
     }
 
     /// Asks the components again, for example after one was swapped.
@@ -98,8 +129,13 @@ impl Catalogue {
         tenant: &Arc<str>,
         request_id: &Arc<str>,
     ) {
-        let _asking = self.asking.lock().await;
-        self.ask_all(components, routes, tenant, request_id).await;
+        let asking = self.asking().await;
+        self.ask_all(components, routes, tenant, request_id, &asking)
+            .await;
+    }
+
+    async fn asking(&self) -> Asking {
+        Arc::new(Arc::clone(&self.asking).lock_owned().await)
     }
 
     fn parts(&self) -> Option<Arc<[Part]>> {
@@ -109,43 +145,25 @@ impl Catalogue {
             .clone()
     }
 
-    fn merged(&self) -> MutexGuard<'_, HashMap<BTreeSet<Arc<str>>, Bytes>> {
+    fn merged(&self) -> MutexGuard<'_, Documents> {
         self.merged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn merge<C: Components>(
-        &self,
-        components: &C,
-        routes: &Routes,
-        parts: &[Part],
-        off: &BTreeSet<Arc<str>>,
-    ) -> Bytes {
-        let is_on = |component: &str, path: &str| {
-            off.is_empty() || {
-                let features = components.features_at(component, path);
-                !features.iter().any(|feature| off.contains(feature))
-            }
-        };
-        let parts = parts.iter();
-        // Without its component a document's schemas and tags say nothing either.
-        let parts = parts.filter(|part| !off.contains(part.component.as_str()));
-        let (document, warnings) =
-            merge(&self.info, parts.cloned().collect(), |component, path| {
-                routes.leads_to(path, component) && is_on(component, path)
-            });
-        for warning in warnings {
-            tracing::warn!(target: "sbd::openapi", "{warning}");
-        }
-        Bytes::from(document.to_string())
+    fn kept(&self, off: &BTreeSet<Arc<str>>) -> Option<Bytes> {
+        let merged = self.merged();
+        let kept = merged.get(off)?;
+        let lasts = kept.until.is_none_or(|until| Instant::now() < until);
+        lasts.then(|| kept.document.clone())
     }
 
-    /// What the components offer, and whether each could be asked: only then it is kept.
+    /// What the components offer, and whether each could be asked: only then it lasts.
     async fn ask_all<C: Components>(
         &self,
         components: &C,
         routes: &Routes,
         tenant: &Arc<str>,
         request_id: &Arc<str>,
+        asking: &Asking,
     ) -> (Arc<[Part]>, bool) {
         let questions = routes.documented().map(|component| async move {
             let call = Call {
@@ -159,14 +177,15 @@ impl Catalogue {
                 offer.unwrap_or_else(|_| Offer::Unavailable("no answer in time".to_owned()));
             (component, offer)
         });
-        let mut parts = Vec::new();
+        let mut documents = Vec::new();
         let mut complete = true;
         for (component, offer) in futures::future::join_all(questions).await {
             match offer {
-                Offer::Document(document) => parts.push(Part {
-                    component: component.to_string(),
-                    document,
-                }),
+                Offer::Document(document) => documents.push((component.to_string(), document)),
+                Offer::TooLarge => tracing::warn!(
+                    target: "sbd::openapi",
+                    "the OpenAPI document of `{component}` is left out: it is larger than {LARGEST} bytes"
+                ),
                 Offer::Nothing => tracing::debug!(%component, "offers no OpenAPI document"),
                 Offer::Unavailable(reason) => {
                     complete = false;
@@ -174,7 +193,8 @@ impl Catalogue {
                 }
             }
         }
-        let parts: Arc<[Part]> = parts.into();
+        let parts: Arc<[Part]> =
+            on_a_thread(asking, || documents.into_iter().filter_map(valid).collect()).await;
         if complete {
             *self.parts.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&parts));
             self.merged().clear();
@@ -205,10 +225,77 @@ async fn ask<C: Components>(components: &C, call: Call) -> Offer {
         };
     }
     match Limited::new(body, LARGEST).collect().await {
-        // A component that answers every path with a page has no document either.
-        Ok(body) => {
-            serde_json::from_slice(&body.to_bytes()).map_or(Offer::Nothing, Offer::Document)
-        }
+        Ok(body) => Offer::Document(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Offer::TooLarge,
         Err(error) => Offer::Unavailable(error.to_string()),
+    }
+}
+
+/// What a component answered as a part, if it is a valid document.
+fn valid((component, text): (String, Bytes)) -> Option<Part> {
+    // A component that answers every path with a page has no document either.
+    let document: Value = serde_json::from_slice(&text).ok()?;
+    let problems = problems(&document);
+    if let Some(first) = problems.first() {
+        tracing::warn!(
+            target: "sbd::openapi",
+            "the OpenAPI document of `{component}` is left out: {first:.200} ({} found)",
+            problems.len()
+        );
+        return None;
+    }
+    let paths = document.get("paths").and_then(Value::as_object);
+    let paths = paths.into_iter().flat_map(Map::keys);
+    Some(Part {
+        component,
+        document: text,
+        paths: paths.cloned().collect(),
+    })
+}
+
+/// What of the parts is public where these features are off: what a component offers but no route
+/// leads to is not part of the API.
+fn shown<C: Components>(
+    components: &C,
+    routes: &Routes,
+    parts: &[Part],
+    off: &BTreeSet<Arc<str>>,
+) -> Vec<Part> {
+    let is_on = |component: &str, path: &str| {
+        off.is_empty() || {
+            let features = components.features_at(component, path);
+            !features.iter().any(|feature| off.contains(feature))
+        }
+    };
+    // Without its component a document's schemas and tags say nothing either.
+    let parts = parts
+        .iter()
+        .filter(|part| !off.contains(part.component.as_str()));
+    let public = |part: &Part| {
+        let mut part = part.clone();
+        let component = &part.component;
+        part.paths.retain(|path| {
+            !path.starts_with("/-/") && routes.leads_to(path, component) && is_on(component, path)
+        });
+        part
+    };
+    parts.map(public).collect()
+}
+
+/// Does work that takes long where no other request waits behind it.
+async fn on_a_thread<T: Send + 'static>(
+    asking: &Asking,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let held = Arc::clone(asking);
+    let work = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(held);
+        done
+    });
+    match work.await {
+        Ok(done) => done,
+        // The request path accounts for it.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

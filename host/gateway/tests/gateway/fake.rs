@@ -31,7 +31,7 @@ pub(crate) struct State {
     pub(crate) release: Notify,
     /// Counts `/echo/wait` requests that were dropped unfinished.
     pub(crate) dropped: Arc<AtomicUsize>,
-    /// What `GET /-/openapi.json` answers, by component.
+    /// What `GET /-/openapi.json` answers, by component; null for one that is down.
     pub(crate) documents: Mutex<HashMap<String, Value>>,
 }
 
@@ -69,6 +69,7 @@ impl Components for Fake {
             self.offers.fetch_add(1, Ordering::SeqCst);
             let documents = self.documents.lock().unwrap();
             return Ok(match documents.get(&*call.component) {
+                Some(Value::Null) => answer(503, &json!({})),
                 Some(document) => answer(200, document),
                 None => answer(404, &json!({})),
             });

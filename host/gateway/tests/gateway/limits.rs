@@ -5,6 +5,7 @@ use sbd_manifest::RateLimit;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 /// What is left after a request, as the answer says.
 fn remaining(response: &Response) -> u32 {
@@ -44,6 +45,21 @@ async fn too_many_requests_are_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn reading_the_api_document_counts_as_a_request() {
+    let server = Server::of(&manifest_with("rate_limit = { per_second = 1, burst = 2 }")).await;
+    let mut allowed = 0;
+    let refused = loop {
+        let response = server.get("/openapi.json").await;
+        if response.status() != 200 {
+            break response;
+        }
+        allowed += 1;
+        assert!(allowed < 50);
+    };
+    assert_eq!(error(refused, 429).await, "RATE_LIMITED");
+}
+
+#[tokio::test]
 async fn users_have_buckets_of_their_own() {
     let server = Server::of(&manifest_with(
         "rate_limit = { per_second = 1, burst = 1000 }",
@@ -72,6 +88,36 @@ async fn users_have_buckets_of_their_own() {
 }
 
 #[tokio::test]
+async fn who_has_too_many_under_way_waits_for_their_own() {
+    let server = Server::with(GatewayConfig {
+        rate_limit: Some(RateLimit {
+            per_second: 1000,
+            burst: 1000,
+            at_once: 2,
+        }),
+        ..GatewayConfig::default()
+    })
+    .await;
+    let reached = || server.fake.reached.load(SeqCst);
+    let wait = || tokio::spawn(server.request(Method::GET, "/echo/wait").send());
+    let waiting = [wait(), wait(), wait()];
+    while reached() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Somebody else is not in their way.
+    assert_eq!(server.get_as("/echo/x", "bob.2.user").await.status(), 200);
+    assert_eq!(reached(), 3);
+    while waiting.iter().any(|waiting| !waiting.is_finished()) {
+        server.fake.release.notify_waiters();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(reached(), 4);
+}
+
+#[tokio::test]
 async fn forwarded_addresses_count_only_behind_a_trusted_proxy() {
     let from = |server: &Server, address: String| {
         server
@@ -82,6 +128,7 @@ async fn forwarded_addresses_count_only_behind_a_trusted_proxy() {
     let rate_limit = Some(RateLimit {
         per_second: 1,
         burst: 1,
+        at_once: 1,
     });
     let open = Server::with(GatewayConfig {
         rate_limit,

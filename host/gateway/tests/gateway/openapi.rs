@@ -176,6 +176,42 @@ async fn components_are_asked_once_and_again_on_demand() {
 }
 
 #[tokio::test]
+async fn a_component_that_is_down_is_not_asked_by_every_reader() {
+    let server = Server::start().await;
+    server.fake.offer("echo", Value::Null);
+    let offered = document("/other/{id}", &json!({}));
+    server.fake.offer("other", offered);
+    for _ in 0..3 {
+        let merged = merged(&server).await;
+        assert_eq!(merged["paths"].as_object().unwrap().len(), 1);
+    }
+    assert_eq!(server.fake.offers.load(SeqCst), 3, "auth, echo, other");
+    let offered = document("/echo/{id}", &json!({}));
+    server.fake.offer("echo", offered);
+    server.gateway.refresh_openapi().await;
+    assert_eq!(merged(&server).await["paths"].as_object().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn many_first_readers_ask_once() {
+    let server = Server::start().await;
+    let readers = (0..20).map(|_| merged(&server));
+    futures::future::join_all(readers).await;
+    assert_eq!(server.fake.offers.load(SeqCst), 3, "auth, echo, other");
+}
+
+#[tokio::test]
+async fn a_document_that_is_too_large_is_left_out() {
+    let server = Server::start().await;
+    let item = json!({ "description": "x".repeat(1024 * 1024) });
+    server.fake.offer("echo", document("/echo/{id}", &item));
+    let offered = document("/other/{id}", &json!({}));
+    server.fake.offer("other", offered);
+    let merged = merged(&server).await;
+    assert_eq!(merged["paths"].as_object().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_component_that_describes_nothing_is_not_asked() {
     let manifest = format!("{MANIFEST}\n[component.other.tool.sbd]\nopenapi = false\n");
     let server = Server::of(&manifest).await;
@@ -240,4 +276,43 @@ fn the_rules_find_what_breaks_them() {
             "{expected}: {found:?}"
         );
     }
+}
+
+#[test]
+fn what_would_be_copied_often_is_small() {
+    let mut good = document("/echo/{id}", &json!({}));
+    good["security"] = json!(vec![json!({ "bearer": [] }); 16]);
+    for n in 1..1000 {
+        good["paths"][format!("/echo/{n}")] = json!({ "get": {} });
+    }
+    assert_eq!(problems(&good), Vec::<String>::new());
+    let broken: [(&str, Spoil); 3] = [
+        ("more than 16 entries", |d| {
+            d["security"] = json!(vec![json!({}); 17])
+        }),
+        ("longer than 1024 bytes", |d| {
+            d["security"] = json!([{ "bearer": ["x".repeat(1024)] }])
+        }),
+        ("more than 1000 operations", |d| {
+            d["paths"]["/echo/1"]["put"] = json!({})
+        }),
+    ];
+    for (expected, spoil) in broken {
+        let mut document = good.clone();
+        spoil(&mut document);
+        let found = problems(&document);
+        assert!(
+            matches!(&found[..], [only] if only.contains(expected)),
+            "{expected}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn many_problems_are_not_all_told() {
+    let mut bad = document("/echo/{id}", &json!({}));
+    for n in 0..1000 {
+        bad["paths"]["/echo/{id}"]["get"]["responses"][format!("x{n}")] = json!({});
+    }
+    assert_eq!(problems(&bad).len(), 16);
 }

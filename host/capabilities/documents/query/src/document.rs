@@ -116,6 +116,15 @@ fn text_bytes(value: &Value) -> usize {
     serde_json::to_writer(&mut counter, value).map_or(usize::MAX, |()| counter.0)
 }
 
+/// How many values a value is, with those inside it.
+pub(crate) fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(elements) => elements.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
 /// About how many bytes of memory a value takes.
 pub(crate) fn weight(value: &Value) -> usize {
     let own = size_of::<Value>();

@@ -1,6 +1,7 @@
 //! Filters: which documents.
 
-use crate::document::check_operand;
+use crate::document::{check_operand, count};
+use crate::order::compare;
 use crate::{Invalid, Limits, Path};
 use serde_json::{Map, Value};
 
@@ -30,7 +31,7 @@ pub enum Condition {
     Less(Value),
     /// It, or an element of it, is less or equal, of the same type.
     LessOrEqual(Value),
-    /// It, or an element of it, equals one of these.
+    /// It, or an element of it, equals one of these, each of which is there once and in order.
     In(Vec<Value>),
     /// It is there (or is not).
     Exists(bool),
@@ -66,6 +67,7 @@ const OPERATORS: &[&str] = &[
 struct Parser<'a> {
     limits: &'a Limits,
     conditions: usize,
+    values: usize,
 }
 
 /// Ids in [`Filter::names_few`].
@@ -82,6 +84,7 @@ impl Filter {
         let mut parser = Parser {
             limits,
             conditions: limits.conditions,
+            values: limits.filter_values,
         };
         parser.filter(value, limits.depth)
     }
@@ -96,18 +99,14 @@ impl Filter {
         matches!(self, Self::And(parts) if parts.is_empty())
     }
 
-    /// Whether it names its matches by `_id`, a handful at most: looking them up takes no time worth
-    /// planning for.
+    /// Whether it names its matches by `_id`, a handful at most, and asks for nothing else of them:
+    /// looking them up takes no time worth planning for.
     pub fn names_few(&self) -> bool {
-        let mut of_id = self
-            .conjuncts()
-            .into_iter()
-            .filter(|(path, _)| path.is_id());
-        of_id.any(|(_, condition)| match condition {
-            Condition::Equal(_) => true,
-            Condition::In(values) => values.len() <= HANDFUL,
+        match self {
+            Self::Field(path, Condition::Equal(_)) => path.is_id(),
+            Self::Field(path, Condition::In(values)) => path.is_id() && values.len() <= HANDFUL,
             _ => false,
-        })
+        }
     }
 
     /// The conditions that every match meets: those that are joined by "and" at the top.
@@ -290,17 +289,31 @@ impl Parser<'_> {
         })
     }
 
-    fn value(&self, path: &str, operand: &Value) -> Result<Value, Invalid> {
+    fn value(&mut self, path: &str, operand: &Value) -> Result<Value, Invalid> {
         check_operand(operand, self.limits).map_err(|invalid| invalid.within(path))?;
+        self.values = self.values.checked_sub(count(operand)).ok_or_else(|| {
+            Invalid::new(format!(
+                "the filter compares with more than {} values; split it",
+                self.limits.filter_values
+            ))
+        })?;
         Ok(operand.clone())
     }
 
-    fn one_of(&self, path: &str, operator: &str, operand: &Value) -> Result<Condition, Invalid> {
+    fn one_of(
+        &mut self,
+        path: &str,
+        operator: &str,
+        operand: &Value,
+    ) -> Result<Condition, Invalid> {
         let values = self
             .list(path, operator, operand)?
             .iter()
             .map(|value| self.value(path, value));
-        Ok(Condition::In(values.collect::<Result<_, _>>()?))
+        let mut values: Vec<Value> = values.collect::<Result<_, _>>()?;
+        values.sort_by(compare);
+        values.dedup_by(|one, other| compare(one, other).is_eq());
+        Ok(Condition::In(values))
     }
 
     fn list<'v>(

@@ -7,8 +7,10 @@ pub struct Limits {
     pub depth: usize,
     /// Conditions in one filter, changes in one update, fields in one projection or stage. Default 256.
     pub conditions: usize,
-    /// Values in one `$in`, `$nin` or `$all`. Default 1000.
+    /// Values in one `$in`, `$nin` or `$all`, or in the `$each` of one `$addToSet`. Default 1000.
     pub values: usize,
+    /// Values that one filter compares with, those inside lists and objects too. Default 50 000.
+    pub filter_values: usize,
     /// Bytes of one value that a filter compares with. Default 64 KiB.
     pub operand_bytes: usize,
     /// Segments of a dotted path. Default 16.
@@ -37,6 +39,7 @@ impl Default for Limits {
             depth: 16,
             conditions: 256,
             values: 1000,
+            filter_values: 50_000,
             operand_bytes: 64 << 10,
             segments: 16,
             path_bytes: 1024,

@@ -3,6 +3,7 @@
 use crate::filter::{Condition, Filter};
 use crate::order::{compare, same_bracket};
 use crate::path::Reached;
+use crate::{Patience, TooLong};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -10,101 +11,146 @@ use std::cmp::Ordering;
 
 impl Filter {
     /// Whether the filter matches a document.
-    pub fn matches(&self, document: &Value) -> bool {
+    ///
+    /// # Errors
+    /// When it takes too long to tell.
+    pub fn matches(&self, document: &Value, patience: &Patience) -> Result<bool, TooLong> {
+        patience.spend(1)?;
         match self {
-            Self::And(filters) => filters.iter().all(|filter| filter.matches(document)),
-            Self::Or(filters) => filters.iter().any(|filter| filter.matches(document)),
-            Self::Nor(filters) => !filters.iter().any(|filter| filter.matches(document)),
-            Self::Field(path, condition) => condition.is_met_by(&path.reach(document)),
+            Self::And(filters) => all(filters, |filter| filter.matches(document, patience)),
+            Self::Or(filters) => any(filters, |filter| filter.matches(document, patience)),
+            Self::Nor(filters) => Ok(!any(filters, |filter| filter.matches(document, patience))?),
+            Self::Field(path, condition) => {
+                let walk = path.walk(document);
+                patience.spend(walk.looked)?;
+                condition.is_met_by(&walk.reached, patience)
+            }
         }
     }
+}
+
+/// As [`Iterator::all`].
+fn all<T>(
+    items: impl IntoIterator<Item = T>,
+    holds: impl Fn(T) -> Result<bool, TooLong>,
+) -> Result<bool, TooLong> {
+    Ok(!any(items, |item| Ok(!holds(item)?))?)
+}
+
+/// As [`Iterator::any`].
+fn any<T>(
+    items: impl IntoIterator<Item = T>,
+    holds: impl Fn(T) -> Result<bool, TooLong>,
+) -> Result<bool, TooLong> {
+    for item in items {
+        if holds(item)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a value is among values in order.
+fn is_among(value: &Value, values: &[Value]) -> bool {
+    values
+        .binary_search_by(|other| compare(other, value))
+        .is_ok()
 }
 
 // === impl Condition ===
 
 impl Condition {
     /// Whether the places that a path reaches meet the condition. Negations are of the whole.
-    fn is_met_by(&self, reached: &[Reached<'_>]) -> bool {
+    fn is_met_by(&self, reached: &[Reached<'_>], patience: &Patience) -> Result<bool, TooLong> {
         match self {
-            Self::Not(conditions) => !conditions
-                .iter()
-                .all(|condition| condition.is_met_by(reached)),
-            Self::All(conditions) => conditions
-                .iter()
-                .all(|condition| condition.is_met_by(reached)),
-            Self::Exists(exists) => reached.iter().any(Option::is_some) == *exists,
+            Self::Not(conditions) => Ok(!all(conditions, |condition| {
+                condition.is_met_by(reached, patience)
+            })?),
+            Self::All(conditions) => all(conditions, |condition| {
+                condition.is_met_by(reached, patience)
+            }),
+            Self::Exists(exists) => {
+                patience.spend(reached.len())?;
+                Ok(reached.iter().any(Option::is_some) == *exists)
+            }
             // `{"a": null}` is also about documents without `a`.
-            _ => reached.iter().any(|value| {
-                value.map_or_else(|| self.takes_missing(), |value| self.holds_within(value))
+            _ => any(reached, |value| match value {
+                None => self.takes_missing(patience),
+                Some(value) => self.holds_within(value, patience),
             }),
         }
     }
 
     /// Whether a missing value meets the condition as null does.
-    fn takes_missing(&self) -> bool {
-        match self {
+    fn takes_missing(&self, patience: &Patience) -> Result<bool, TooLong> {
+        patience.spend(1)?;
+        Ok(match self {
             Self::Equal(value) | Self::GreaterOrEqual(value) | Self::LessOrEqual(value) => {
                 value.is_null()
             }
-            Self::In(values) => values.contains(&Value::Null),
+            Self::In(values) => is_among(&Value::Null, values),
             _ => false,
-        }
+        })
     }
 
     /// Whether a value meets the condition, itself or by one of its elements.
-    fn holds_within(&self, value: &Value) -> bool {
+    fn holds_within(&self, value: &Value, patience: &Patience) -> Result<bool, TooLong> {
         match (self, value) {
             (Self::Size(size), Value::Array(elements)) => {
-                u64::try_from(elements.len()) == Ok(*size)
+                patience.spend(1)?;
+                Ok(u64::try_from(elements.len()) == Ok(*size))
             }
-            (Self::Size(_), _) => false,
             (Self::ElementMatches(filter), Value::Array(elements)) => {
-                elements.iter().any(|element| {
-                    (element.is_object() || element.is_array()) && filter.matches(element)
+                patience.spend(elements.len())?;
+                any(elements, |element| {
+                    Ok((element.is_object() || element.is_array())
+                        && filter.matches(element, patience)?)
                 })
             }
-            (Self::ElementMeets(conditions), Value::Array(elements)) => {
-                elements.iter().any(|element| {
-                    conditions
-                        .iter()
-                        .all(|condition| condition.is_met_by_element(element))
+            (Self::ElementMeets(conditions), Value::Array(elements)) => any(elements, |element| {
+                all(conditions, |condition| {
+                    condition.is_met_by_element(element, patience)
                 })
+            }),
+            (Self::Size(_) | Self::ElementMatches(_) | Self::ElementMeets(_), _) => {
+                patience.spend(1)?;
+                Ok(false)
             }
-            (Self::ElementMatches(_) | Self::ElementMeets(_), _) => false,
-            (_, Value::Array(elements)) => {
-                self.holds_for(value) || elements.iter().any(|element| self.holds_for(element))
-            }
-            _ => self.holds_for(value),
+            (_, Value::Array(elements)) => Ok(self.holds_for(value, patience)?
+                || any(elements, |element| self.holds_for(element, patience))?),
+            _ => self.holds_for(value, patience),
         }
     }
 
     /// Inside `$elemMatch` the element stands for the field; a list in the list counts as a whole.
-    fn is_met_by_element(&self, element: &Value) -> bool {
+    fn is_met_by_element(&self, element: &Value, patience: &Patience) -> Result<bool, TooLong> {
         match self {
-            Self::Not(conditions) => !conditions
-                .iter()
-                .all(|condition| condition.is_met_by_element(element)),
-            Self::All(conditions) => conditions
-                .iter()
-                .all(|condition| condition.is_met_by_element(element)),
-            Self::Exists(exists) => *exists,
-            Self::Size(_) | Self::ElementMatches(_) | Self::ElementMeets(_) => {
-                self.holds_within(element)
+            Self::Not(conditions) => Ok(!all(conditions, |condition| {
+                condition.is_met_by_element(element, patience)
+            })?),
+            Self::All(conditions) => all(conditions, |condition| {
+                condition.is_met_by_element(element, patience)
+            }),
+            Self::Exists(exists) => {
+                patience.spend(1)?;
+                Ok(*exists)
             }
-            _ => self.holds_for(element),
+            Self::Size(_) | Self::ElementMatches(_) | Self::ElementMeets(_) => {
+                self.holds_within(element, patience)
+            }
+            _ => self.holds_for(element, patience),
         }
     }
 
     /// Whether this very value meets the condition.
-    fn holds_for(&self, value: &Value) -> bool {
+    fn holds_for(&self, value: &Value, patience: &Patience) -> Result<bool, TooLong> {
+        patience.spend(1)?;
         let compares = |operand: &Value, wanted: &[Ordering]| {
             same_bracket(value, operand) && wanted.contains(&compare(value, operand))
         };
-        match self {
+        Ok(match self {
             Self::Equal(operand) => compare(value, operand).is_eq(),
-            Self::In(operands) => operands
-                .iter()
-                .any(|operand| compare(value, operand).is_eq()),
+            Self::In(operands) => is_among(value, operands),
             Self::Greater(operand) => compares(operand, &[Ordering::Greater]),
             Self::GreaterOrEqual(operand) => {
                 compares(operand, &[Ordering::Greater, Ordering::Equal])
@@ -117,6 +163,6 @@ impl Condition {
             | Self::ElementMatches(_)
             | Self::ElementMeets(_)
             | Self::Not(_) => false,
-        }
+        })
     }
 }

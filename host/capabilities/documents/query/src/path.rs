@@ -13,6 +13,14 @@ pub struct Path {
 /// What a path reaches at one place of a document; `None` is "missing there".
 pub(crate) type Reached<'a> = Option<&'a Value>;
 
+/// A path followed through a document.
+#[derive(Default)]
+pub(crate) struct Walk<'a> {
+    pub(crate) reached: Vec<Reached<'a>>,
+    /// How many values were looked at. With arrays in arrays these can be far more than there are.
+    pub(crate) looked: usize,
+}
+
 // === impl Path ===
 
 impl Path {
@@ -87,18 +95,23 @@ impl Path {
     /// Everything that the path reaches, through arrays of objects too. Empty only where an array
     /// without objects stands in the way.
     pub(crate) fn reach<'a>(&self, document: &'a Value) -> Vec<Reached<'a>> {
-        let mut reached = Vec::new();
+        self.walk(document).reached
+    }
+
+    /// As [`Path::reach`], with what it took.
+    pub(crate) fn walk<'a>(&self, document: &'a Value) -> Walk<'a> {
+        let mut walk = Walk::default();
         match (document, self.segments.split_first()) {
             // An array that `$elemMatch` asks about is no list to look through: its fields are its places.
             (Value::Array(elements), Some((first, rest))) => {
                 match array_index(first).and_then(|index| elements.get(index)) {
-                    Some(element) => descend(element, rest, &mut reached),
-                    None => reached.push(None),
+                    Some(element) => walk.descend(element, rest),
+                    None => walk.reached.push(None),
                 }
             }
-            _ => descend(document, &self.segments, &mut reached),
+            _ => walk.descend(document, &self.segments),
         }
-        reached
+        walk
     }
 
     /// The values at the path as an index and a sort see them: elements of arrays one by one, null
@@ -157,25 +170,31 @@ impl fmt::Display for Path {
     }
 }
 
-fn descend<'a>(value: &'a Value, segments: &[String], reached: &mut Vec<Reached<'a>>) {
-    let Some((segment, rest)) = segments.split_first() else {
-        reached.push(Some(value));
-        return;
-    };
-    match value {
-        Value::Object(fields) => match fields.get(segment) {
-            Some(field) => descend(field, rest, reached),
-            None => reached.push(None),
-        },
-        Value::Array(elements) => {
-            if let Some(element) = array_index(segment).and_then(|index| elements.get(index)) {
-                descend(element, rest, reached);
+// === impl Walk ===
+
+impl<'a> Walk<'a> {
+    fn descend(&mut self, value: &'a Value, segments: &[String]) {
+        self.looked += 1;
+        let Some((segment, rest)) = segments.split_first() else {
+            self.reached.push(Some(value));
+            return;
+        };
+        match value {
+            Value::Object(fields) => match fields.get(segment) {
+                Some(field) => self.descend(field, rest),
+                None => self.reached.push(None),
+            },
+            Value::Array(elements) => {
+                self.looked += elements.len();
+                if let Some(element) = array_index(segment).and_then(|index| elements.get(index)) {
+                    self.descend(element, rest);
+                }
+                for element in elements.iter().filter(|element| element.is_object()) {
+                    self.descend(element, segments);
+                }
             }
-            for element in elements.iter().filter(|element| element.is_object()) {
-                descend(element, segments, reached);
-            }
+            _ => self.reached.push(None),
         }
-        _ => reached.push(None),
     }
 }
 

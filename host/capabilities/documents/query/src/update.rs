@@ -4,7 +4,7 @@ use crate::document::check_name;
 use crate::filter::{Condition, Filter};
 use crate::order::compare;
 use crate::path::array_index;
-use crate::{ID, Invalid, Limits, Path};
+use crate::{Failed, ID, Invalid, Limits, Path, Patience, TooLong};
 use serde_json::{Map, Number, Value};
 use std::cmp::Ordering;
 
@@ -131,9 +131,14 @@ impl Update {
     /// Changes a document; says whether anything is different. `now` is the present time in RFC 3339.
     ///
     /// # Errors
-    /// When a change does not fit the document, such as `$inc` of a text. The document may then be
-    /// changed in part: throw it away.
-    pub fn apply(&self, document: &mut Value, now: &str) -> Result<bool, Invalid> {
+    /// When a change does not fit the document, such as `$inc` of a text, or takes too long. The
+    /// document may then be changed in part: throw it away.
+    pub fn apply(
+        &self,
+        document: &mut Value,
+        now: &str,
+        patience: &Patience,
+    ) -> Result<bool, Failed> {
         match self {
             Self::Replace(replacement) => {
                 let mut replacement = replacement.clone();
@@ -141,7 +146,8 @@ impl Update {
                     if fields.get(ID).is_some_and(|other| other != id) {
                         return Err(Invalid::new(
                             "`_id` cannot be changed; leave it out or repeat it",
-                        ));
+                        )
+                        .into());
                     }
                     fields.shift_remove(ID);
                     fields.shift_insert(0, ID.to_owned(), id.clone());
@@ -153,7 +159,7 @@ impl Update {
             Self::Change(changes) => {
                 let mut changed = false;
                 for (path, operation) in changes {
-                    changed |= operation.apply(document, path, now)?;
+                    changed |= operation.apply(document, path, now, patience)?;
                 }
                 Ok(changed)
             }
@@ -165,7 +171,12 @@ impl Update {
     ///
     /// # Errors
     /// As [`Update::apply`], and when the filter names a field twice.
-    pub fn upserted(&self, filter: &Filter, now: &str) -> Result<Value, Invalid> {
+    pub fn upserted(
+        &self,
+        filter: &Filter,
+        now: &str,
+        patience: &Patience,
+    ) -> Result<Value, Failed> {
         let mut document = Value::Object(Map::new());
         let mut named: Vec<&Path> = Vec::new();
         for (path, condition) in filter.conjuncts() {
@@ -178,12 +189,13 @@ impl Update {
             if named.iter().any(|other| other.conflicts_with(path)) {
                 return Err(Invalid::new(format!(
                     "the filter names `{path}` twice, so that an upsert cannot set it; name it once"
-                )));
+                ))
+                .into());
             }
             named.push(path);
-            Operation::Set(value.clone()).apply(&mut document, path, now)?;
+            Operation::Set(value.clone()).apply(&mut document, path, now, patience)?;
         }
-        self.apply(&mut document, now)?;
+        self.apply(&mut document, now, patience)?;
         Ok(document)
     }
 }
@@ -215,6 +227,12 @@ fn operation(
         "$addToSet" => match operand.get("$each") {
             Some(_) if operand.as_object().is_some_and(|parts| parts.len() > 1) => {
                 return wrong("nothing beside `$each`");
+            }
+            Some(Value::Array(values)) if values.len() > limits.values => {
+                let (count, most) = (values.len(), limits.values);
+                return Err(Invalid::new(format!(
+                    "`$each` of `$addToSet` at `{path}` has {count} values; at most {most} are allowed"
+                )));
             }
             Some(Value::Array(values)) => Operation::AddToSet(
                 values
@@ -310,7 +328,13 @@ fn value(value: &Value, limits: &Limits) -> Result<Value, Invalid> {
 // === impl Operation ===
 
 impl Operation {
-    fn apply(&self, document: &mut Value, path: &Path, now: &str) -> Result<bool, Invalid> {
+    fn apply(
+        &self,
+        document: &mut Value,
+        path: &Path,
+        now: &str,
+        patience: &Patience,
+    ) -> Result<bool, Failed> {
         if let Self::Unset = self {
             return Ok(unset(document, path.segments()));
         }
@@ -322,7 +346,7 @@ impl Operation {
             return Ok(false);
         }
         change_at(document, path.segments(), path, &|before| {
-            self.changed(before, path, now)
+            self.changed(before, path, now, patience)
         })
     }
 
@@ -332,7 +356,8 @@ impl Operation {
         before: Option<&Value>,
         path: &Path,
         now: &str,
-    ) -> Result<Option<Value>, Invalid> {
+        patience: &Patience,
+    ) -> Result<Option<Value>, Failed> {
         let array = || match before {
             None => Ok(Vec::new()),
             Some(Value::Array(elements)) => Ok(elements.clone()),
@@ -357,7 +382,8 @@ impl Operation {
                 Some(_) => {
                     return Err(Invalid::new(format!(
                         "`{path}` is no number; $set it to one first"
-                    )));
+                    ))
+                    .into());
                 }
             },
             Self::Minimum(value) => if_beyond(value, Ordering::Less),
@@ -376,6 +402,7 @@ impl Operation {
             Self::AddToSet(values) => {
                 let mut elements = array()?;
                 for value in values {
+                    patience.spend(elements.len())?;
                     if !elements
                         .iter()
                         .any(|element| compare(element, value).is_eq())
@@ -386,23 +413,29 @@ impl Operation {
                 Value::Array(elements)
             }
             Self::Pull(_) | Self::PullMatching(_) | Self::PullMeeting(_) => {
-                let mut elements = array()?;
-                elements.retain(|element| !self.pulls(element));
-                Value::Array(elements)
+                let mut kept = Vec::new();
+                for element in array()? {
+                    if !self.pulls(&element, patience)? {
+                        kept.push(element);
+                    }
+                }
+                Value::Array(kept)
             }
         };
         Ok(Some(after))
     }
 
-    fn pulls(&self, element: &Value) -> bool {
+    fn pulls(&self, element: &Value, patience: &Patience) -> Result<bool, TooLong> {
         match self {
-            Self::Pull(value) => compare(element, value).is_eq(),
-            Self::PullMatching(filter) => element.is_object() && filter.matches(element),
-            Self::PullMeeting(filter) => filter.matches(&Value::Object(Map::from_iter([(
-                ELEMENT.to_owned(),
-                element.clone(),
-            )]))),
-            _ => false,
+            Self::Pull(value) => Ok(compare(element, value).is_eq()),
+            Self::PullMatching(filter) => {
+                Ok(element.is_object() && filter.matches(element, patience)?)
+            }
+            Self::PullMeeting(filter) => {
+                let named = Map::from_iter([(ELEMENT.to_owned(), element.clone())]);
+                filter.matches(&Value::Object(named), patience)
+            }
+            _ => Ok(false),
         }
     }
 }
@@ -430,7 +463,7 @@ fn sliced(mut elements: Vec<Value>, slice: Option<i64>) -> Vec<Value> {
 }
 
 /// What becomes of the value at a place; `None`: it stays.
-type Change<'a> = dyn Fn(Option<&Value>) -> Result<Option<Value>, Invalid> + 'a;
+type Change<'a> = dyn Fn(Option<&Value>) -> Result<Option<Value>, Failed> + 'a;
 
 /// The largest place in an array that an update may make by naming it. Every place before it is
 /// filled with null, and each change of an update may do so.
@@ -443,7 +476,7 @@ fn change_at(
     segments: &[String],
     path: &Path,
     change: &Change<'_>,
-) -> Result<bool, Invalid> {
+) -> Result<bool, Failed> {
     let Some((segment, rest)) = segments.split_first() else {
         let Some(after) = change(Some(value))? else {
             return Ok(false);
@@ -483,12 +516,13 @@ fn change_at(
         }
         _ => Err(Invalid::new(format!(
             "`{path}` leads through a value that is no object; $set that first"
-        ))),
+        ))
+        .into()),
     }
 }
 
 /// What comes to stand at a place where nothing was.
-fn made(rest: &[String], change: &Change<'_>) -> Result<Option<Value>, Invalid> {
+fn made(rest: &[String], change: &Change<'_>) -> Result<Option<Value>, Failed> {
     for segment in rest {
         check_name(segment)?;
     }

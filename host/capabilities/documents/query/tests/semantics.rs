@@ -8,9 +8,11 @@
 )]
 
 use sbd_documents_query::{
-    Distinct, Filter, Limits, Path, Pipeline, Projection, Update, check_document, id_of,
+    Distinct, Failed, Filter, Limits, Path, Patience, Pipeline, Projection, TooLong, Update,
+    check_document, id_of,
 };
 use serde_json::{Value, json};
+use std::time::Instant;
 
 fn filter(value: Value) -> Filter {
     Filter::parse(&value, &Limits::default()).unwrap()
@@ -223,8 +225,8 @@ fn filters() {
     ];
     for (condition, document, matches) in table {
         assert_eq!(
-            filter(condition.clone()).matches(document),
-            *matches,
+            filter(condition.clone()).matches(document, &Patience::endless()),
+            Ok(*matches),
             "{condition} on {document}"
         );
     }
@@ -396,7 +398,7 @@ fn updates() {
         let mut document = before.clone();
         let changed = Update::parse(update, &Limits::default())
             .unwrap()
-            .apply(&mut document, "now")
+            .apply(&mut document, "now", &Patience::endless())
             .unwrap();
         assert_eq!(document, *after, "{update}");
         assert_eq!(changed, before != after, "{update}");
@@ -438,7 +440,7 @@ fn wrong_updates_are_refused() {
         assert!(
             parse(update.clone())
                 .unwrap()
-                .apply(&mut document.clone(), "now")
+                .apply(&mut document.clone(), "now", &Patience::endless())
                 .is_err(),
             "{update}"
         );
@@ -452,24 +454,37 @@ fn an_upsert_takes_what_the_filter_equals() {
         .upserted(
             &filter(json!({"_id": "x", "a.b": 2, "c": {"$gt": 1}})),
             "now",
+            &Patience::endless(),
         )
         .unwrap();
     assert_eq!(made, json!({"_id": "x", "a": {"b": 2}, "n": 1}));
     let replacement = Update::parse(&json!({"n": 5}), &Limits::default()).unwrap();
     assert_eq!(
         replacement
-            .upserted(&filter(json!({"_id": "x", "a": 2})), "now")
+            .upserted(
+                &filter(json!({"_id": "x", "a": 2})),
+                "now",
+                &Patience::endless()
+            )
             .unwrap(),
         json!({"_id": "x", "n": 5})
     );
     assert!(
         update
-            .upserted(&filter(json!({"$and": [{"a": 1}, {"a": 2}]})), "now")
+            .upserted(
+                &filter(json!({"$and": [{"a": 1}, {"a": 2}]})),
+                "now",
+                &Patience::endless()
+            )
             .is_err()
     );
     assert!(
         update
-            .upserted(&filter(json!({"a": 1, "a.b": 2})), "now")
+            .upserted(
+                &filter(json!({"a": 1, "a.b": 2})),
+                "now",
+                &Patience::endless()
+            )
             .is_err()
     );
 }
@@ -704,7 +719,8 @@ fn a_run_says_when_it_has_seen_enough() {
         &Limits::default(),
     )
     .unwrap();
-    let mut run = pipeline.begin();
+    let patience = Patience::endless();
+    let mut run = pipeline.begin(&patience);
     let more: Vec<bool> = (0..4).map(|n| run.push(json!({"n": n})).unwrap()).collect();
     assert_eq!(more, [true, true, true, false]);
     assert_eq!(run.finish().unwrap().len(), 2);
@@ -769,4 +785,104 @@ fn documents_that_no_path_could_reach_are_refused() {
         assert!(check_document(&wrong, &Limits::default()).is_err());
     }
     assert!(check_document(&json!({"a": [{"b-ü \" '": 1}]}), &Limits::default()).is_ok());
+}
+
+/// `$nin` of so many numbers, none of which is 0.
+fn none_of(count: usize) -> Value {
+    json!({"a": {"$nin": (1..=count).collect::<Vec<_>>()}})
+}
+
+#[test]
+fn the_values_of_a_filter_and_of_each_are_bounded() {
+    let limits = Limits::default();
+    let all_of = |conditions| json!({"$and": vec![none_of(1000); conditions]});
+    assert!(Filter::parse(&all_of(50), &limits).is_ok());
+    for wrong in [
+        all_of(51),
+        json!({"$and": vec![json!({"a": vec![0; 25_000]}); 2]}),
+        json!({"$or": (0..200).map(|_| json!({"a": {"$in": [vec![0; 300]]}})).collect::<Vec<_>>()}),
+    ] {
+        let error = Filter::parse(&wrong, &limits).unwrap_err().to_string();
+        assert!(error.contains("50000 values"), "{error}");
+    }
+    let adding = |count| json!({"$addToSet": {"a": {"$each": vec![0; count]}}});
+    assert!(Update::parse(&adding(1000), &limits).is_ok());
+    let error = Update::parse(&adding(1001), &limits).unwrap_err();
+    assert!(error.to_string().contains("at most 1000"), "{error}");
+    assert!(Update::parse(&json!({"$push": {"a": {"$each": vec![0; 1001]}}}), &limits).is_ok());
+}
+
+#[test]
+fn only_ids_alone_name_few() {
+    let many: Vec<String> = (0..21).map(|n| n.to_string()).collect();
+    for (of, few) in [
+        (json!({"_id": "x"}), true),
+        (json!({"_id": {"$in": ["x", "y", "x"]}}), true),
+        (json!({"_id": {"$in": many}}), false),
+        (json!({"_id": {"$ne": "x"}}), false),
+        (json!({"_id": {"$eq": "x", "$ne": "y"}}), false),
+        (json!({"_id": "x", "a": 1}), false),
+        (json!({"_id": "x", "$and": [none_of(1000)]}), false),
+        (json!({"a": "x"}), false),
+        (json!({}), false),
+    ] {
+        assert_eq!(filter(of.clone()).names_few(), few, "{of}");
+    }
+}
+
+#[test]
+fn one_document_takes_no_longer_than_there_is_time() {
+    let over = || Patience::until(Instant::now());
+    let zeros = json!({"a": vec![0; 10_000]});
+    let objects = json!({"a": vec![json!({"b": 0}); 10_000]});
+    // Far more ways lead through arrays in arrays than there are values.
+    let nested = (0..12).fold(json!(0), |inner, _| json!([{"0": inner}]));
+    let nothing = json!({"$and": vec![json!({}); 1000]});
+    for (of, document) in [
+        (none_of(1), &zeros),
+        (json!({"a": 1}), &zeros),
+        (json!({"a": {"$not": {"$gt": 1}}}), &zeros),
+        (json!({"a": {"$elemMatch": {"$gt": 1}}}), &zeros),
+        (json!({"a": {"$elemMatch": {"$exists": false}}}), &zeros),
+        (json!({"a": {"$elemMatch": {"$size": 1}}}), &zeros),
+        (
+            json!({"a": {"$elemMatch": {"$elemMatch": {"$gt": 1}}}}),
+            &zeros,
+        ),
+        (json!({"a": {"$elemMatch": {"b": 1}}}), &zeros),
+        (json!({"a": {"$elemMatch": {"b": 1}}}), &objects),
+        (json!({"a": {"$elemMatch": {"$nor": [{}]}}}), &objects),
+        (json!({"a.b": 1}), &objects),
+        (json!({"a.b": {"$size": 1}}), &objects),
+        (json!({"a.b": {"$exists": false}}), &objects),
+        (json!({"a.c": 1}), &objects),
+        (
+            json!({"a.0.0.0.0.0.0.0.0.0.0.0.0": 1}),
+            &json!({"a": nested}),
+        ),
+        (nothing, &json!({})),
+    ] {
+        let of_it = filter(of.clone());
+        assert_eq!(of_it.matches(document, &over()), Err(TooLong), "{of}");
+        assert!(
+            of_it.matches(document, &Patience::endless()).is_ok(),
+            "{of}"
+        );
+    }
+    for (update, document) in [
+        (json!({"$addToSet": {"a": 1}}), &zeros),
+        (json!({"$pull": {"a": {"$gt": 1}}}), &zeros),
+        (json!({"$pull": {"a": {"b": 1}}}), &objects),
+    ] {
+        let parsed = Update::parse(&update, &Limits::default()).unwrap();
+        let changed = parsed.apply(&mut document.clone(), "now", &over());
+        assert_eq!(changed, Err(Failed::TooLong(TooLong)), "{update}");
+    }
+    let pipeline = json!([{"$unwind": "$a"}, {"$match": {"a": 1}}, {"$count": "n"}]);
+    let pipeline = Pipeline::parse(&pipeline, &Limits::default()).unwrap();
+    let patience = over();
+    let pushed = pipeline.begin(&patience).push(zeros.clone());
+    assert_eq!(pushed, Err(Failed::TooLong(TooLong)));
+    // What takes little is not asked for the time.
+    assert_eq!(filter(json!({"b": 1})).matches(&zeros, &over()), Ok(false));
 }

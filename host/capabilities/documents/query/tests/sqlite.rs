@@ -12,8 +12,8 @@ use proptest::test_runner::RngSeed;
 use rusqlite::{Connection, params_from_iter, types::Value as Sql};
 use sbd_documents_query::sqlite::{Collection, Index, Plan, SqlValue};
 use sbd_documents_query::{
-    Direction, Filter, Limits, Path, Pipeline, Projection, Sort, SortKey, Update, compare,
-    fingerprint, key,
+    Direction, Filter, Limits, Path, Patience, Pipeline, Projection, Sort, SortKey, Update,
+    compare, fingerprint, key,
 };
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -47,6 +47,10 @@ fn collection() -> Collection {
             index("by_b_id", &[("b.c", Descending)]),
         ],
     }
+}
+
+fn is_match(filter: &Filter, document: &Value) -> bool {
+    filter.matches(document, &Patience::endless()).unwrap()
 }
 
 fn database(collection: &Collection, documents: &[Value]) -> Connection {
@@ -138,7 +142,7 @@ fn found_after(
     for row in rows {
         let (id, text): (String, String) = row.unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();
-        if seen.insert(id.clone()) && filter.matches(&document) {
+        if seen.insert(id.clone()) && is_match(filter, &document) {
             let place = sort.key(&document, &id);
             if after.is_none_or(|after| sort.compare(&place, after).is_gt()) {
                 matches.push(place);
@@ -153,7 +157,9 @@ fn found_after(
 
 /// The places of the documents that match, by evaluation alone.
 fn expected(documents: &[Value], filter: &Filter, sort: &Sort) -> Vec<SortKey> {
-    let matching = documents.iter().filter(|document| filter.matches(document));
+    let matching = documents
+        .iter()
+        .filter(|document| is_match(filter, document));
     let mut places: Vec<SortKey> = matching
         .map(|document| sort.key(document, document["_id"].as_str().unwrap()))
         .collect();
@@ -806,7 +812,7 @@ proptest! {
         before["_id"] = "x".into();
         let Ok(update) = Update::parse(&update, &Limits::default()) else { return Ok(()) };
         let mut after = before.clone();
-        if let Ok(changed) = update.apply(&mut after, "2026-11-23T22:10:00.123Z") {
+        if let Ok(changed) = update.apply(&mut after, "2026-11-23T22:10:00.123Z", &Patience::endless()) {
             prop_assert_eq!(changed, before != after);
             prop_assert_eq!(&after["_id"], "x");
             prop_assert!(sbd_documents_query::check_document(&after, &Limits::default()).is_ok());
@@ -818,15 +824,29 @@ proptest! {
         prop_assert_eq!(key(&one).cmp(&key(&other)), compare(&one, &other), "{} {}", one, other);
     }
 
+    /// However the values of `$in` are searched, it means that the field equals one of them.
+    #[test]
+    fn one_of_means_equal_to_one(document in document(), path in path(), values in prop::collection::vec(key_value(), 0..6)) {
+        let limits = Limits::default();
+        let equal = values.iter().map(|value| json!({path.as_str(): {"$eq": value}}));
+        let either: Result<Vec<Filter>, _> = equal.map(|equal| Filter::parse(&equal, &limits)).collect();
+        let one_of = Filter::parse(&json!({path.as_str(): {"$in": values}}), &limits);
+        let none_of = Filter::parse(&json!({path.as_str(): {"$nin": values}}), &limits);
+        let (Ok(either), Ok(one_of), Ok(none_of)) = (either, one_of, none_of) else { return Ok(()) };
+        let expected = either.iter().any(|equal| is_match(equal, &document));
+        prop_assert_eq!(is_match(&one_of, &document), expected);
+        prop_assert_eq!(is_match(&none_of, &document), !expected);
+    }
+
     #[test]
     fn parsers_refuse_but_never_panic(value in value(), operator in "\\$(set|inc|push|pull|match|group|in|not|elemMatch|all|[a-z]{1,5})") {
         let limits = Limits::default();
         for value in [value.clone(), json!({ operator.as_str(): value.clone() }), json!({"a": {operator.as_str(): value.clone()}}), json!([{operator.as_str(): value}])] {
             if let Ok(filter) = Filter::parse(&value, &limits) {
-                filter.matches(&json!({"a": [1, {"b": 2}]}));
+                is_match(&filter, &json!({"a": [1, {"b": 2}]}));
             }
             if let Ok(update) = Update::parse(&value, &limits) {
-                let _ = update.apply(&mut json!({"_id": "x", "a": [1]}), "now");
+                let _ = update.apply(&mut json!({"_id": "x", "a": [1]}), "now", &Patience::endless());
             }
             let _ = Sort::parse(&value, &limits);
             let _ = Projection::parse(&value, &limits);

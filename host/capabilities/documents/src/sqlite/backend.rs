@@ -2,7 +2,7 @@
 
 use super::request::{self, Find};
 use super::session::Session;
-use super::{Effort, SqliteDocuments, to_the_end};
+use super::{Effort, SqliteDocuments};
 use crate::CollectionDeclaration;
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
 use jiff::Timestamp;
@@ -34,8 +34,9 @@ impl Backend for SqliteDocuments {
         documents: Vec<String>,
     ) -> Boxed<'_, Vec<String>> {
         let (this, component) = (self.clone(), Arc::clone(component));
+        let bytes = documents.iter().map(String::len).sum();
         let insert = async move { this.insert(&component, &collection, documents).await };
-        Box::pin(to_the_end(insert))
+        Box::pin(self.database.to_the_end(bytes, insert))
     }
 
     fn get(
@@ -56,7 +57,7 @@ impl Backend for SqliteDocuments {
         let component = Arc::clone(component);
         Box::pin(async move {
             let find = Find::parse(&collection, &query, &self.limits)?;
-            let effort = if find.filter.names_few() {
+            let effort = if find.filter.names_few() && find.sort.fields().is_empty() {
                 Effort::Lookup
             } else {
                 Effort::Search
@@ -124,12 +125,13 @@ impl Backend for SqliteDocuments {
         options: FindAndUpdate,
     ) -> Boxed<'_, Option<String>> {
         let (this, component) = (self.clone(), Arc::clone(component));
+        let bytes = filter.len() + update.len();
         let change = async move {
             let texts = (filter.as_str(), update.as_str());
             this.find_one_and_update(&component, &collection, texts, options)
                 .await
         };
-        Box::pin(to_the_end(change))
+        Box::pin(self.database.to_the_end(bytes, change))
     }
 
     fn transact(
@@ -138,8 +140,10 @@ impl Backend for SqliteDocuments {
         operations: Vec<Operation>,
     ) -> Boxed<'_, Vec<Outcome>> {
         let (this, component) = (self.clone(), Arc::clone(component));
+        let texts = operations.iter().flat_map(request::texts);
+        let bytes = texts.map(str::len).sum();
         let run = async move { this.transact(component, operations).await };
-        Box::pin(to_the_end(run))
+        Box::pin(self.database.to_the_end(bytes, run))
     }
 
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64> {

@@ -17,7 +17,7 @@ pub use export::{StoredCollection, stored_collections};
 use crate::backend::{FindAndUpdate, Operation, Outcome, Query};
 use crate::{CollectionDeclaration, Error, Limits, declaration};
 use jiff::Timestamp;
-use request::{Find, Step, check_bytes, check_count, known};
+use request::{Find, Step, check_bytes, check_count, check_parsed, known};
 use sbd_documents_query::sqlite::Collection;
 use sbd_storage::Database;
 use sbd_storage::quota::{self, Quota, Stored};
@@ -280,7 +280,7 @@ impl SqliteDocuments {
             let (collection, limits) = (Arc::clone(&collection), Arc::clone(&limits));
             move || {
                 let new = documents.iter().map(|document| {
-                    let document = request::json("document", document, &limits)?;
+                    let document = request::document(document, &limits)?;
                     Prepared::new(&collection, document, &limits)
                 });
                 new.collect::<Result<Vec<_>, Error>>()
@@ -330,6 +330,7 @@ impl SqliteDocuments {
         options: FindAndUpdate,
     ) -> Result<Option<String>, Error> {
         let limits = Arc::clone(&self.limits);
+        check_parsed([filter, update].into_iter().chain(options.sort.as_deref()))?;
         let filter = request::filter(filter, &limits)?;
         let update = request::update(update, &limits)?;
         let sort = request::sort(options.sort.as_deref(), &limits)?;

@@ -4,7 +4,7 @@ use super::request::Find;
 use super::session::{ENTRY_BYTES, Session, params, parsed};
 use crate::{Error, Limits};
 use sbd_documents_query::sqlite::Plan;
-use sbd_documents_query::{Distinct, Filter, Path, Pipeline, Projection, Sort, SortKey};
+use sbd_documents_query::{Distinct, Failed, Filter, Path, Pipeline, Projection, Sort, SortKey};
 use sbd_storage::rusqlite::params_from_iter;
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -134,10 +134,14 @@ impl Session<'_> {
     /// What a pipeline makes of the collection.
     pub(super) fn aggregate(&self, pipeline: &Pipeline) -> Result<Vec<String>, Error> {
         // A pipeline refuses documents only when it holds or copies too much.
-        let too_much = |_| Error::Limit("pipeline");
+        let too_much = |failed| match failed {
+            Failed::Invalid(_) => Error::Limit("pipeline"),
+            Failed::TooLong(too_long) => too_long.into(),
+        };
         let filter = pipeline.leading_filter();
         let plan = self.collection.plan(&filter, &pipeline.leading_sort());
-        let mut run = pipeline.begin();
+        let patience = self.patience();
+        let mut run = pipeline.begin(&patience);
         self.each(&plan, &filter, |found| {
             let more = run.push(found.into_document()?).map_err(too_much)?;
             Ok(go_on(more))

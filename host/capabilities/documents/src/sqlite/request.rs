@@ -10,6 +10,10 @@ use sbd_documents_query::{Filter, Projection, Sort, SortKey, Update, fingerprint
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// What the texts of one call may take in memory once they are read. However dense it is, a single
+/// value as large as a document may be takes less.
+const PARSED_BYTES: usize = 64 << 20;
+
 /// A page to find.
 pub(super) struct Find {
     pub(super) filter: Filter,
@@ -48,6 +52,8 @@ impl Find {
         if query.limit > limits.page {
             return Err(Error::Limit("page"));
         }
+        let texts = [&query.sort, &query.projection].into_iter().flatten();
+        check_parsed(texts.chain([&query.filter]).map(String::as_str))?;
         let filter = json("filter", &query.filter, limits)?;
         let sort = match &query.sort {
             Some(sort) => json("sort", sort, limits)?,
@@ -87,6 +93,11 @@ impl Step {
         operations: Vec<Operation>,
         limits: &Limits,
     ) -> Result<Vec<Self>, Error> {
+        // Of a document only its text is kept.
+        let kept = operations
+            .iter()
+            .filter(|operation| !matches!(operation, Operation::Insert { .. }));
+        check_parsed(kept.flat_map(texts))?;
         let is_alone = operations.len() == 1;
         let steps = operations
             .into_iter()
@@ -113,10 +124,10 @@ impl Step {
         let (name, action, expect) = match operation {
             Operation::Insert {
                 collection: name,
-                document,
+                document: text,
             } => {
                 let collection = known(collections, component, &name)?;
-                let document = json("document", &document, limits)?;
+                let document = document(&text, limits)?;
                 let action = Action::Insert(Prepared::new(&collection, document, limits)?);
                 return Ok(Self {
                     collection,
@@ -225,9 +236,18 @@ pub(super) fn sort(text: Option<&str>, limits: &Limits) -> Result<Sort, Error> {
     })
 }
 
+/// A document that is to be stored.
+pub(super) fn document(text: &str, limits: &Limits) -> Result<Value, Error> {
+    if text.len() > limits.document_bytes {
+        return Err(Error::Limit("document_bytes"));
+    }
+    json("document", text, limits)
+}
+
 /// Reads a guest's JSON.
 pub(super) fn json(what: &str, text: &str, limits: &Limits) -> Result<Value, Error> {
     check_bytes([text], limits)?;
+    check_parsed([text])?;
     serde_json::from_str(text).map_err(|error| {
         Error::Invalid(format!("the {what} is no JSON: {error}; correct it there"))
     })
@@ -243,6 +263,30 @@ pub(super) fn check_bytes<'t>(
         return Err(Error::Limit("call_bytes"));
     }
     Ok(bytes)
+}
+
+/// Refuses texts that would take too much memory together once they are read.
+pub(super) fn check_parsed<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<(), Error> {
+    if texts.into_iter().map(parsed_bytes).sum::<usize>() > PARSED_BYTES {
+        return Err(Error::Limit("call_bytes"));
+    }
+    Ok(())
+}
+
+/// About what a JSON text takes in memory once it is read: each value, and each field's name, is
+/// much larger than its text can be. None is without a sign of its own.
+fn parsed_bytes(text: &str) -> usize {
+    let (mut signs, mut in_string, mut escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => signs += 1,
+            _ => {}
+        }
+    }
+    text.len() + signs * size_of::<Value>()
 }
 
 /// The JSON texts of an operation.
@@ -269,4 +313,68 @@ pub(super) fn check_count(
         return Err(Error::Limit(limit));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn what_would_be_large_is_not_read() {
+        let limits = Limits::default();
+        let zeros = |count| format!("[{}0]", "0,".repeat(count));
+        let too_large = Err(Error::Limit("call_bytes"));
+        assert_eq!(json("filter", &zeros(1_000_000), &limits), too_large);
+        // It is not even JSON.
+        assert_eq!(
+            json("filter", &"{\"\":".repeat(500_000), &limits),
+            too_large
+        );
+        assert_eq!(
+            check_parsed(vec![zeros(400_000); 3].iter().map(String::as_str)),
+            too_large.map(drop)
+        );
+        // A value as large as a document may be can be read, and a text may hold anything.
+        for text in [
+            zeros(524_000),
+            format!("[{}{{}}]", "[],".repeat(349_000)),
+            format!("{{\"a\":\"{}\"}}", ",".repeat(4 << 20)),
+            format!("{{\"a\":\"\\\"{}\\\\\"}}", "[{:,".repeat(1 << 20)),
+        ] {
+            assert!(json("update", &text, &limits).is_ok());
+        }
+        let text = r#"{"a":"\\","b":[1,"\",",2]}"#;
+        assert_eq!(parsed_bytes(text), text.len() + 7 * size_of::<Value>());
+    }
+
+    #[test]
+    fn a_document_is_measured_before_it_is_read() {
+        let limits = Limits::default();
+        let large = "[".repeat(limits.document_bytes + 1);
+        let refused = Err(Error::Limit("document_bytes"));
+        assert_eq!(document(&large, &limits), refused);
+        let just = format!("{{\"a\":\"{}\"}}", "x".repeat(limits.document_bytes - 8));
+        assert_eq!(just.len(), limits.document_bytes);
+        assert!(document(&just, &limits).is_ok());
+    }
+
+    #[test]
+    fn the_steps_of_a_transaction_are_read_only_if_there_is_room_for_all() {
+        let limits = Limits::default();
+        let zeros = format!("[{}0]", "0,".repeat(400_000));
+        let update = Operation::Update {
+            collection: "things".to_owned(),
+            filter: "{}".to_owned(),
+            update: format!("{{\"$set\":{{\"a\":{zeros}}}}}"),
+            options: UpdateOptions::default(),
+            expect: None,
+        };
+        let parse = |steps| Step::parse_all(&Collections::new(), "family", steps, &limits).err();
+        let unknown = parse(vec![update.clone(); 2]).unwrap();
+        assert!(matches!(unknown, Error::UnknownCollection { .. }));
+        let refused = parse(vec![update; 3]);
+        assert_eq!(refused, Some(Error::Limit("call_bytes")));
+    }
 }

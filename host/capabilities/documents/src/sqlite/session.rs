@@ -2,7 +2,7 @@
 
 use crate::{Error, Limits};
 use sbd_documents_query::sqlite::{Collection, Plan, SqlValue, Statement};
-use sbd_documents_query::{Filter, Sort, SortKey};
+use sbd_documents_query::{Filter, Patience, Sort, SortKey, TooLong};
 use sbd_storage::Deadline;
 use sbd_storage::rusqlite::{Connection, Params, Row, params_from_iter, types};
 use serde_json::Value;
@@ -63,6 +63,7 @@ impl<'a> Session<'a> {
         mut visit: impl FnMut(Found<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let _deadline = Deadline::until(self.deadline);
+        let patience = self.patience();
         let mut prepared = self.connection.prepare_cached(&plan.statement.sql)?;
         let mut rows = prepared.query(params_from_iter(params(&plan.statement)))?;
         let (mut seen, mut seen_bytes) = (HashSet::new(), 0_usize);
@@ -83,7 +84,7 @@ impl<'a> Session<'a> {
                     return Err(Error::Limit("held"));
                 }
             }
-            let matches = filter.is_all() || filter.matches(found.document()?);
+            let matches = filter.is_all() || filter.matches(found.document()?, &patience)?;
             if matches && visit(found)?.is_break() {
                 break;
             }
@@ -110,9 +111,14 @@ impl<'a> Session<'a> {
 
     pub(super) fn check_time(&self) -> Result<(), Error> {
         if Instant::now() > self.deadline {
-            return Err(Error::Limit("query_time"));
+            return Err(TooLong.into());
         }
         Ok(())
+    }
+
+    /// For evaluations, which must be done by the same time.
+    pub(super) fn patience(&self) -> Patience {
+        Patience::until(self.deadline)
     }
 }
 

@@ -219,7 +219,7 @@ impl Session<'_> {
     ) -> Result<Option<String>, Error> {
         let (collection, limits) = (self.collection, self.limits);
         let before = entries(collection, &document, limits)?;
-        if !update.apply(&mut document, now)? {
+        if !update.apply(&mut document, now, &self.patience())? {
             return Ok(None);
         }
         let text = checked(&document, limits)?;
@@ -244,7 +244,7 @@ impl Session<'_> {
         update: &Update,
         now: &str,
     ) -> Result<(String, String), Error> {
-        let document = update.upserted(filter, now)?;
+        let document = update.upserted(filter, now, &self.patience())?;
         let new = Prepared::new(self.collection, document, self.limits)?;
         let text = new.text.clone();
         Ok((self.insert(new)?, text))

@@ -220,6 +220,47 @@ async fn what_takes_too_long_is_refused_and_in_nobodys_way() {
     assert_eq!(ours.count(&json!({"w": {"$gte": 0}})).await, 32);
 }
 
+/// A single document can take as long as many do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_document_that_takes_too_long_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        query_time: std::time::Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let ours = Things::new(open_with(&folder.path().join("t.db"), limits).await, vec![]).await;
+    let zeros = vec![0; 200_000];
+    ours.insert(&[json!({"_id": "x", "a": zeros})])
+        .await
+        .unwrap();
+    let none_of = json!({"a": {"$nin": (1..=200).collect::<Vec<_>>()}});
+    let long = json!({"$and": vec![none_of; 240]});
+    let slow = Error::Limit("query_time");
+    let query = |filter: &serde_json::Value| Query {
+        filter: filter.to_string(),
+        ..everything(1)
+    };
+    let named = json!({"_id": "x", "$and": [long.clone()]});
+    assert_eq!(ours.find(query(&named)).await, Err(slow.clone()));
+    assert_eq!(ours.find(query(&long)).await, Err(slow.clone()));
+    assert_eq!(ours.try_count(&long.to_string()).await, Err(slow.clone()));
+    let of_all = json!([{"$limit": 1}, {"$match": long.clone()}]);
+    for pipeline in [json!([{"$match": long.clone()}]), of_all] {
+        let answer = ours.aggregate(&pipeline.to_string()).await;
+        assert_eq!(answer, Err(slow.clone()));
+    }
+    let set = json!({"$set": {"b": 1}});
+    assert_eq!(
+        ours.update(&long, &set, false, false).await,
+        Err(slow.clone())
+    );
+    let adding: Vec<_> = (1..=1000).collect();
+    let add = json!({"$addToSet": {"a": {"$each": adding}}});
+    let id = json!({"_id": "x"});
+    assert_eq!(ours.update(&id, &add, false, false).await, Err(slow));
+    assert_eq!(ours.count(&json!({"b": 1})).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn little_is_held() {
     let folder = tempfile::tempdir().unwrap();

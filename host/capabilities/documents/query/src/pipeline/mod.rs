@@ -7,7 +7,7 @@ mod run;
 
 pub use run::Run;
 
-use crate::{Filter, Invalid, Limits, Path, Projection, Sort};
+use crate::{Failed, Filter, Invalid, Limits, Path, Patience, Projection, Sort};
 use accumulator::Accumulator;
 use expression::Expression;
 use serde_json::Value;
@@ -85,16 +85,17 @@ impl Pipeline {
     }
 
     /// Begins to run: documents are pushed one by one, and only what a stage must hold is held.
-    pub fn begin(&self) -> Run<'_> {
-        Run::new(&self.stages, &self.limits)
+    pub fn begin<'a>(&'a self, patience: &'a Patience) -> Run<'a> {
+        Run::new(&self.stages, &self.limits, patience)
     }
 
-    /// Runs the pipeline over documents.
+    /// Runs the pipeline over documents, for as long as it takes.
     ///
     /// # Errors
     /// When it would hold or copy more than the limits allow.
-    pub fn run(&self, documents: impl IntoIterator<Item = Value>) -> Result<Vec<Value>, Invalid> {
-        let mut run = self.begin();
+    pub fn run(&self, documents: impl IntoIterator<Item = Value>) -> Result<Vec<Value>, Failed> {
+        let patience = Patience::endless();
+        let mut run = self.begin(&patience);
         for document in documents {
             if !run.push(document)? {
                 break;

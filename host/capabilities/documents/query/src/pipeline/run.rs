@@ -5,7 +5,7 @@ use super::expression::object;
 use super::{Accumulator, Expression, Stage};
 use crate::document::weight;
 use crate::sort::{SortKey, hex};
-use crate::{Filter, ID, Invalid, Limits, Path, Projection, Sort, key};
+use crate::{Failed, Filter, ID, Invalid, Limits, Path, Patience, Projection, Sort, key};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -16,9 +16,10 @@ pub struct Run<'a> {
     room: Room<'a>,
 }
 
-/// What may still be held and copied.
+/// What may still be held and copied, and how long that may take.
 struct Room<'a> {
     limits: &'a Limits,
+    patience: &'a Patience,
     held: usize,
     bytes: usize,
     copied: usize,
@@ -63,7 +64,7 @@ struct Groups<'a> {
 // === impl Run ===
 
 impl<'a> Run<'a> {
-    pub(super) fn new(stages: &'a [Stage], limits: &'a Limits) -> Self {
+    pub(super) fn new(stages: &'a [Stage], limits: &'a Limits, patience: &'a Patience) -> Self {
         let running = stages.iter().enumerate().map(|(place, stage)| match stage {
             Stage::Match(filter) => Running::Match(filter),
             Stage::Choose(projection) => Running::Choose(projection),
@@ -92,6 +93,7 @@ impl<'a> Run<'a> {
             answer: Vec::new(),
             room: Room {
                 limits,
+                patience,
                 held: 0,
                 bytes: 0,
                 copied: 0,
@@ -102,8 +104,8 @@ impl<'a> Run<'a> {
     /// Takes a document. `false`: no further one can change the answer.
     ///
     /// # Errors
-    /// When more would be held or copied than the limits allow.
-    pub fn push(&mut self, document: Value) -> Result<bool, Invalid> {
+    /// When more would be held or copied than the limits allow, or it takes too long.
+    pub fn push(&mut self, document: Value) -> Result<bool, Failed> {
         feed(&mut self.stages, document, &mut self.answer, &mut self.room)
     }
 
@@ -111,7 +113,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// As [`Run::push`].
-    pub fn finish(mut self) -> Result<Vec<Value>, Invalid> {
+    pub fn finish(mut self) -> Result<Vec<Value>, Failed> {
         let mut rest = self.stages.as_mut_slice();
         while let Some((stage, after)) = rest.split_first_mut() {
             for document in stage.finish(&mut self.room) {
@@ -140,15 +142,16 @@ fn feed(
     mut document: Value,
     answer: &mut Vec<Value>,
     room: &mut Room<'_>,
-) -> Result<bool, Invalid> {
+) -> Result<bool, Failed> {
     let Some((stage, after)) = stages.split_first_mut() else {
         room.hold(weight(&document))?;
         answer.push(document);
         return Ok(true);
     };
+    room.patience.spend(1)?;
     match stage {
         Running::Match(filter) => {
-            if !filter.matches(&document) {
+            if !filter.matches(&document, room.patience)? {
                 return Ok(true);
             }
         }
@@ -216,7 +219,7 @@ fn unwind(
     after: &mut [Running<'_>],
     answer: &mut Vec<Value>,
     room: &mut Room<'_>,
-) -> Result<bool, Invalid> {
+) -> Result<bool, Failed> {
     // Taken out, so that the array is not copied with each of its elements.
     let taken = match at(&mut document, path.segments()) {
         Some(Value::Array(elements)) => std::mem::take(elements),

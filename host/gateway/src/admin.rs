@@ -90,10 +90,7 @@ async fn administrator<C: Components>(
 ) -> Result<Administrator, Refusal> {
     let tenant = edge.lasting.tenants.default_tenant();
     let address = Payer::address(&tenant, peer.address.ip());
-    let admit = || match &edge.limiter {
-        Some(limiter) => limiter.take(&address).1,
-        None => Ok(()),
-    };
+    let admit = || edge.charge(&address);
     if let Some(token) = operator_token(headers) {
         admit()?;
         let operator = pages.operator(token).await;

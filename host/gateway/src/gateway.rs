@@ -7,12 +7,12 @@ use crate::components::Components;
 use crate::config::GatewayConfig;
 use crate::cors::Cors;
 use crate::docs::Docs;
-use crate::error::GatewayError;
+use crate::error::{GatewayError, Refusal};
 use crate::health::Health;
 use crate::home::Home;
 use crate::openapi::{Catalogue, Info};
 use crate::path;
-use crate::rate::Limiter;
+use crate::rate::{Limiter, Payer};
 use crate::record::Series;
 use crate::request_id::RequestId;
 use crate::revoked::Revocations;
@@ -226,6 +226,14 @@ impl<C: Components> Edge<C> {
             name: app.name.clone(),
             version: app.version.clone(),
         })
+    }
+
+    /// Takes one request from a payer's bucket.
+    pub(crate) fn charge(&self, payer: &Payer) -> Result<(), Refusal> {
+        match &self.limiter {
+            Some(limiter) => limiter.take(payer).1,
+            None => Ok(()),
+        }
     }
 
     /// `/openapi.json`.

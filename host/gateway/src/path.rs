@@ -192,10 +192,7 @@ async fn routed<C: Components>(
     // Authenticate. Before the rate limit, which is the user's. A token that is not known is
     // charged to the address, or guessing tokens would be free.
     let address = Payer::address(&exchange.tenant, exchange.client);
-    let admit = || match &edge.limiter {
-        Some(limiter) => limiter.take(&address).1,
-        None => Ok(()),
-    };
+    let admit = || edge.charge(&address);
     let caller = edge
         .authenticator
         .authenticate(
@@ -341,12 +338,8 @@ async fn own_page<C: Components>(
 }
 
 /// Takes one request from the bucket of the client's address.
-fn charge_address<C>(edge: &Edge<C>, exchange: &Exchange<'_>) -> Result<(), Refusal> {
-    let Some(limiter) = &edge.limiter else {
-        return Ok(());
-    };
-    let address = Payer::address(&exchange.tenant, exchange.client);
-    limiter.take(&address).1
+fn charge_address<C: Components>(edge: &Edge<C>, exchange: &Exchange<'_>) -> Result<(), Refusal> {
+    edge.charge(&Payer::address(&exchange.tenant, exchange.client))
 }
 
 /// Lets administrators pass.

@@ -1,0 +1,47 @@
+//! What the host asks the auth component at [`crate::path::AUTHENTICATE`], and what it answers.
+
+use crate::Scopes;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Whom does this speak for, and what may they do now? Answered with an [`Identity`], or with 401
+/// and the code `TOKEN_EXPIRED` or `TOKEN_INVALID`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Question {
+    /// A bearer token of a request.
+    Token(String),
+    /// What a user left a component to do: whether they may still do it.
+    Delegation {
+        /// The user's id.
+        user: Arc<str>,
+    },
+}
+
+/// Who that is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// The user's id.
+    pub user: Arc<str>,
+    /// The session's id, if it is a session's token.
+    pub session: Option<Arc<str>>,
+    /// The user's name, for display.
+    pub username: String,
+    /// The user's roles.
+    pub roles: Vec<String>,
+    /// What the user may do. Who says nothing gives no right to anything that needs a permission.
+    #[serde(default)]
+    pub scopes: Scopes,
+    /// Until when the answer holds at most, RFC 3339.
+    pub expires_at: String,
+}
+
+impl std::fmt::Debug for Question {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Token(_) => f.write_str("Token"),
+            Self::Delegation { user } => f.debug_struct("Delegation").field("user", user).finish(),
+        }
+    }
+}

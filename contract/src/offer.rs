@@ -1,0 +1,400 @@
+//! What a component offers, as it says itself at [`crate::path::OFFER`]: an OpenAPI 3.1 document whose
+//! `x-sbd-` fields say what OpenAPI has no words for. It is the one declaration: permissions, tools
+//! for agents, subscriptions and schedules are read from it.
+
+use crate::is_permission;
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Of an operation: what a principal needs to be allowed. Without it anybody may ask.
+pub const PERMISSION: &str = "x-sbd-permission";
+/// Of an operation: its [`Effect`]. Without it, what its method means.
+pub const EFFECT: &str = "x-sbd-effect";
+/// Of an operation: whether asking twice has the effect of asking once. Without it, what its method
+/// means.
+pub const IDEMPOTENT: &str = "x-sbd-idempotent";
+/// Of the document: which events it listens to, a list of types; `*` stands for one word, or at the
+/// end for any.
+pub const EVENTS: &str = "x-sbd-events";
+/// Of the document: the tasks it works on, a list of [`Task`].
+pub const TASKS: &str = "x-sbd-tasks";
+/// Of the document: when it is to be called, a list of [`Schedule`].
+pub const SCHEDULES: &str = "x-sbd-schedules";
+/// Of the document: the real-time channels it decides about, a list of beginnings like `family:`.
+pub const CHANNELS: &str = "x-sbd-channels";
+
+const PREFIX: &str = "x-sbd-";
+
+/// The methods that OpenAPI has a place for.
+pub const METHODS: [&str; 8] = [
+    "get", "put", "post", "delete", "options", "head", "patch", "trace",
+];
+
+/// Most entries of each list.
+const MOST: usize = 100;
+
+/// What a component offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Offer {
+    /// Its operations, in the document's order.
+    pub operations: Vec<Operation>,
+    /// The types of events it listens to.
+    pub events: Vec<String>,
+    /// The tasks it works on.
+    pub tasks: Vec<Task>,
+    /// When it is to be called.
+    pub schedules: Vec<Schedule>,
+    /// The channels it decides about.
+    pub channels: Vec<String>,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Operation {
+    /// Its method.
+    pub method: Method,
+    /// Its path, with `{name}` for parameters.
+    pub path: String,
+    /// Its `operationId`.
+    pub id: Option<String>,
+    /// What a principal needs to be allowed; `None`: nothing.
+    pub permission: Option<String>,
+    /// What it does to what there is.
+    pub effect: Effect,
+    /// Whether asking twice has the effect of asking once.
+    pub idempotent: bool,
+}
+
+/// What an operation does to what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Nothing.
+    Read,
+    /// It adds or changes.
+    Write,
+    /// It takes away what cannot be had again.
+    Destructive,
+}
+
+/// A kind of queued work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Task {
+    /// Its name, the last part of its path.
+    pub name: String,
+    /// The queue it waits in.
+    #[serde(default = "default_queue")]
+    pub queue: String,
+}
+
+/// A time to be called at, again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Schedule {
+    /// Its name, the last part of its path.
+    pub name: String,
+    /// When, as cron writes it.
+    pub cron: String,
+    /// The time zone of that, an IANA name; UTC without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+fn default_queue() -> String {
+    "default".to_owned()
+}
+
+// === impl Offer ===
+
+impl Offer {
+    /// Reads an OpenAPI document, which is one.
+    ///
+    /// # Errors
+    /// What is wrong with its `x-sbd-` fields, and where.
+    pub fn read(document: &Value) -> Result<Self, String> {
+        known(
+            document,
+            "the document",
+            &[EVENTS, TASKS, SCHEDULES, CHANNELS],
+        )?;
+        let mut offer = Self {
+            operations: Vec::new(),
+            events: list(document, EVENTS)?,
+            tasks: list(document, TASKS)?,
+            schedules: list(document, SCHEDULES)?,
+            channels: list(document, CHANNELS)?,
+        };
+        for event in &offer.events {
+            check(
+                is_event_pattern(event),
+                EVENTS,
+                event,
+                "dotted words like `family.member.*`",
+            )?;
+        }
+        for task in &offer.tasks {
+            check(
+                is_name(&task.name),
+                TASKS,
+                &task.name,
+                "a word of a-z, 0-9 and hyphens",
+            )?;
+            check(is_name(&task.queue), TASKS, &task.queue, "a queue's name")?;
+        }
+        for schedule in &offer.schedules {
+            let name = &schedule.name;
+            check(
+                is_name(name),
+                SCHEDULES,
+                name,
+                "a word of a-z, 0-9 and hyphens",
+            )?;
+        }
+        for channel in &offer.channels {
+            let kind = channel.strip_suffix(':').unwrap_or_default();
+            check(
+                is_name(kind),
+                CHANNELS,
+                channel,
+                "a beginning like `family:`",
+            )?;
+        }
+        let names = offer.tasks.iter().map(|task| &task.name);
+        once(names, TASKS)?;
+        once(
+            offer.schedules.iter().map(|schedule| &schedule.name),
+            SCHEDULES,
+        )?;
+        once(offer.channels.iter(), CHANNELS)?;
+        let paths = document.get("paths").and_then(Value::as_object);
+        for (path, item) in paths.into_iter().flatten() {
+            for name in METHODS {
+                if let Some(operation) = item.get(name) {
+                    offer
+                        .operations
+                        .push(Operation::read(name, path, operation)?);
+                }
+            }
+        }
+        Ok(offer)
+    }
+}
+
+// === impl Operation ===
+
+impl Operation {
+    fn read(method: &str, path: &str, operation: &Value) -> Result<Self, String> {
+        let at = format!("{} {path}", method.to_ascii_uppercase());
+        known(operation, &at, &[PERMISSION, EFFECT, IDEMPOTENT])?;
+        let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+            .map_err(|error| format!("{at}: {error}"))?;
+        let permission = match operation.get(PERMISSION) {
+            None => None,
+            Some(Value::String(permission)) if is_permission(permission) => {
+                Some(permission.clone())
+            }
+            Some(other) => {
+                return Err(format!(
+                    "{at}: `{PERMISSION}` is {other}; write words joined by colons, like `families:read`"
+                ));
+            }
+        };
+        let effect = match operation.get(EFFECT) {
+            None => Effect::of(&method),
+            Some(effect) => Effect::deserialize(effect).map_err(|_| {
+                format!("{at}: `{EFFECT}` is {effect}; write `read`, `write` or `destructive`")
+            })?,
+        };
+        let idempotent = match operation.get(IDEMPOTENT) {
+            None => method.is_idempotent(),
+            Some(Value::Bool(idempotent)) => *idempotent,
+            Some(other) => {
+                return Err(format!(
+                    "{at}: `{IDEMPOTENT}` is {other}; write true or false"
+                ));
+            }
+        };
+        let id = operation.get("operationId").and_then(Value::as_str);
+        Ok(Self {
+            method,
+            path: path.to_owned(),
+            id: id.map(str::to_owned),
+            permission,
+            effect,
+            idempotent,
+        })
+    }
+}
+
+impl Effect {
+    /// What a method means (RFC 9110).
+    fn of(method: &Method) -> Self {
+        match *method {
+            Method::DELETE => Self::Destructive,
+            _ if method.is_safe() => Self::Read,
+            _ => Self::Write,
+        }
+    }
+}
+
+/// Refuses fields of ours that nobody knows: a typo must not make an operation free for all.
+fn known(value: &Value, at: &str, known: &[&str]) -> Result<(), String> {
+    let fields = value.as_object().into_iter().flat_map(Map::keys);
+    match fields
+        .filter(|name| name.starts_with(PREFIX))
+        .find(|name| !known.contains(&name.as_str()))
+    {
+        None => Ok(()),
+        Some(unknown) => Err(format!(
+            "{at} has `{unknown}`, which this host does not know; there are {}",
+            known.join(", ")
+        )),
+    }
+}
+
+fn list<T: serde::de::DeserializeOwned>(document: &Value, name: &str) -> Result<Vec<T>, String> {
+    let Some(value) = document.get(name) else {
+        return Ok(Vec::new());
+    };
+    let entries = value
+        .as_array()
+        .ok_or_else(|| format!("`{name}` is no list"))?;
+    if entries.len() > MOST {
+        return Err(format!("`{name}` has more than {MOST} entries"));
+    }
+    let read = |entry: &Value| {
+        T::deserialize(entry).map_err(|error| format!("`{name}` has {entry}: {error}"))
+    };
+    entries.iter().map(read).collect()
+}
+
+fn check(is_right: bool, name: &str, text: &str, wanted: &str) -> Result<(), String> {
+    if is_right {
+        return Ok(());
+    }
+    Err(format!("`{name}` has `{text}`; write {wanted}"))
+}
+
+fn once<'a>(mut names: impl Iterator<Item = &'a String>, field: &str) -> Result<(), String> {
+    let mut seen = std::collections::BTreeSet::new();
+    match names.find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(twice) => Err(format!("`{field}` has `{twice}` twice")),
+    }
+}
+
+/// A word that can be the last part of a path.
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn is_event_pattern(text: &str) -> bool {
+    let is_word = |word: &str| {
+        word == "*"
+            || (!word.is_empty()
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
+    };
+    text.len() <= 200 && text.split('.').all(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use serde_json::json;
+
+    fn with(operation: Value) -> Value {
+        json!({"openapi": "3.1.0", "paths": {"/notes/{id}": {"delete": operation}}})
+    }
+
+    #[test]
+    fn an_operation_means_what_its_method_does_unless_it_says_otherwise() {
+        let offer = Offer::read(&with(json!({"operationId": "deleteNote"}))).unwrap();
+        let [delete] = offer.operations.as_slice() else {
+            unreachable!("one operation")
+        };
+        assert_eq!(
+            (delete.effect, delete.idempotent),
+            (Effect::Destructive, true)
+        );
+        assert_eq!(
+            (delete.id.as_deref(), &delete.permission),
+            (Some("deleteNote"), &None)
+        );
+        let said = with(json!({
+            "x-sbd-permission": "notes:write", "x-sbd-effect": "write", "x-sbd-idempotent": false,
+        }));
+        let offer = Offer::read(&said).unwrap();
+        let [delete] = offer.operations.as_slice() else {
+            unreachable!("one operation")
+        };
+        assert_eq!((delete.effect, delete.idempotent), (Effect::Write, false));
+        assert_eq!(delete.permission.as_deref(), Some("notes:write"));
+    }
+
+    #[test]
+    fn what_it_listens_to_and_works_on_is_read() {
+        let offer = Offer::read(&json!({
+            "x-sbd-events": ["family.member.*"],
+            "x-sbd-tasks": [{"name": "index"}, {"name": "embed", "queue": "ai"}],
+            "x-sbd-schedules": [{"name": "nightly", "cron": "0 3 * * *", "time_zone": "Europe/Berlin"}],
+            "x-sbd-channels": ["family:"],
+        }))
+        .unwrap();
+        assert_eq!(offer.events, ["family.member.*"]);
+        assert_eq!(offer.tasks[0].queue, "default");
+        assert_eq!(
+            offer.schedules[0].time_zone.as_deref(),
+            Some("Europe/Berlin")
+        );
+        assert_eq!(offer.channels, ["family:"]);
+    }
+
+    #[test]
+    fn a_wrong_offer_says_where_and_what_to_write() {
+        for (wrong, says) in [
+            (
+                with(json!({"x-sbd-permision": "a:b"})),
+                "DELETE /notes/{id} has `x-sbd-permision`",
+            ),
+            (
+                with(json!({"x-sbd-permission": "notes"})),
+                "words joined by colons",
+            ),
+            (
+                with(json!({"x-sbd-effect": "none"})),
+                "`read`, `write` or `destructive`",
+            ),
+            (with(json!({"x-sbd-idempotent": "yes"})), "true or false"),
+            (json!({"x-sbd-event": []}), "the document has `x-sbd-event`"),
+            (json!({"x-sbd-events": {}}), "no list"),
+            (json!({"x-sbd-events": ["Family"]}), "dotted words"),
+            (json!({"x-sbd-tasks": [{"name": "a b"}]}), "hyphens"),
+            (
+                json!({"x-sbd-tasks": [{"name": "a"}, {"name": "a"}]}),
+                "twice",
+            ),
+            (
+                json!({"x-sbd-tasks": [{"name": "a", "que": "b"}]}),
+                "unknown field",
+            ),
+            (json!({"x-sbd-schedules": [{"name": "a"}]}), "missing field"),
+            (json!({"x-sbd-channels": ["family"]}), "like `family:`"),
+        ] {
+            let error = Offer::read(&wrong).unwrap_err();
+            assert!(error.contains(says), "{wrong}: {error}");
+        }
+    }
+}

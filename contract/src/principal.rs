@@ -27,10 +27,13 @@ pub struct Principal {
     /// How it came to ask.
     pub kind: Kind,
     /// The user's id, `usr_...`; none for a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Arc<str>>,
     /// The component that acts; none for a user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Arc<str>>,
     /// The session's id, `ses_...`, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Arc<str>>,
     /// The user's name, for display; of a service the component's.
     pub username: String,

@@ -1,10 +1,10 @@
 //! Making administrators. The rules are the auth component's; here is only the way to it.
 
 use crate::{Admin, Error};
-use http::{Request, StatusCode, header};
-use http_body_util::BodyExt as _;
+use http::StatusCode;
+use sbd_contract::{ErrorBody, path};
 use sbd_registry::Actor;
-use sbd_runtime::{Call, body};
+use sbd_runtime::{Call, Class, InvokeError, Question};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fmt;
@@ -65,55 +65,35 @@ impl Admin {
             tenant: tenant.name.shared().clone(),
             component: auth.into(),
             request_id: "req_administrator".into(),
-            caller: None,
+            class: Class::Authentication,
+            principal: None,
         };
-        let unasked = |error: &dyn fmt::Display| {
+        let unasked = |error: InvokeError| {
             Error::unavailable(format!("the auth component did not answer: {error}"))
         };
-        let json = serde_json::to_vec(new).map_err(|error| unasked(&error))?;
-        let request = Request::post("/-/administrators")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body::full(json))
-            .map_err(|error| unasked(&error))?;
-        let response = application.invoke(call, request).await;
-        let response = response.map_err(|error| unasked(&error))?;
-        let status = response.status();
-        let answer = response.into_body().collect().await;
-        let answer = answer.map_err(|error| unasked(&error))?.to_bytes();
-        match status {
+        let question = Question::post(path::ADMINISTRATORS, new).map_err(unasked)?;
+        let reply = application.ask(call, question).await.map_err(unasked)?;
+        match reply.status {
             StatusCode::CREATED => Ok(format!("{} is now an administrator.", new.email)),
             StatusCode::OK => Ok(format!(
                 "{} existed and is now an administrator; the password is unchanged.",
                 new.email
             )),
             StatusCode::NOT_FOUND => Err(Error::invalid(format!(
-                "component `{auth}` cannot make administrators: it has no POST /-/administrators"
+                "component `{auth}` cannot make administrators: it has no POST {}",
+                path::ADMINISTRATORS
             ))),
-            _ => Err(Error::invalid(refusal(&answer))),
+            _ => Err(Error::invalid(refusal(&reply.body))),
         }
     }
 }
 
 /// The sentences in a standard error body.
 fn refusal(answer: &[u8]) -> String {
-    let error: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
-    let message = error
-        .pointer("/error/message")
-        .and_then(|message| message.as_str());
-    let mut text = message.unwrap_or("the auth component refused").to_owned();
-    for detail in error
-        .pointer("/error/details")
-        .and_then(|details| details.as_array())
-        .into_iter()
-        .flatten()
-    {
-        let part = |name: &str| {
-            detail
-                .get(name)
-                .and_then(|part| part.as_str())
-                .unwrap_or_default()
-        };
-        text.push_str(&format!("\n  {}: {}", part("field"), part("message")));
-    }
-    text
+    let Ok(ErrorBody { error }) = serde_json::from_slice(answer) else {
+        return "the auth component refused".to_owned();
+    };
+    let details = error.details.iter();
+    let details = details.map(|detail| format!("\n  {}: {}", detail.field, detail.message));
+    std::iter::once(error.message).chain(details).collect()
 }

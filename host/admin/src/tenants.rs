@@ -135,6 +135,7 @@ impl Admin {
         let removed = self.runtime.remove_tenant(&tenant.name).await?;
         let switches = self.runtime.application();
         switches.switches().forget(&tenant.name).await?;
+        self.registry.due.forget(&tenant.name).await?;
         self.registry.tenants.forget(&tenant.name).await?;
         let files = removed.iter().map(|(path, bytes)| RemovedFile {
             path: path.display().to_string(),

@@ -11,7 +11,7 @@ use crate::request_id::RequestId;
 use crate::server::Peer;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
-use sbd_runtime::{Body, Principal, body};
+use sbd_runtime::{Authenticated, Body, body};
 use std::sync::Arc;
 
 /// Prometheus' text format.
@@ -29,7 +29,7 @@ pub enum Administrator {
     /// The holder of an operator's token, by its name.
     Operator(String),
     /// A user with the role.
-    User(Arc<Principal>),
+    User(Arc<Authenticated>),
 }
 
 /// What the admin listener serves beside the gateway's own pages.
@@ -107,7 +107,7 @@ async fn administrator<C: Components>(
                 "This is for administrators; send an operator's token, or an administrator's access token, as bearer token.",
             )
         })?;
-    if caller.roles.iter().any(|role| role == "admin") {
+    if caller.has_role("admin") {
         Ok(Administrator::User(caller))
     } else {
         Err(Refusal::forbidden("This is for administrators."))

@@ -3,13 +3,13 @@
 use crate::components::Components;
 use crate::error::Refusal;
 use crate::revoked::Revocations;
-use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http::{HeaderMap, StatusCode, header};
 use moka::Expiry;
 use moka::future::Cache;
+use sbd_contract::{authentication, path};
 use sbd_manifest::App;
-use sbd_runtime::{Body, Call, Caller, Principal, body};
-use serde::{Deserialize, Serialize};
+use sbd_runtime::{Authenticated, Call, Class, InvokeError, Question, identified};
+use serde::Deserialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,8 +21,6 @@ const REFUSAL_KEPT: Duration = Duration::from_secs(5);
 const ANSWERS: u64 = 50_000;
 /// Longest token that is looked at. Ours have a few hundred bytes.
 const LONGEST_TOKEN: usize = 4096;
-/// Largest answer of the auth component.
-const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// Asks the auth component who a token belongs to.
 pub(crate) struct Authenticator {
@@ -36,38 +34,12 @@ type Fingerprint = [u8; 32];
 
 #[derive(Clone)]
 enum Answer {
-    Known(Arc<Principal>),
+    Known(Arc<Authenticated>),
     Refused(Refusal),
 }
 
 /// Keeps a principal no longer than its token is valid.
 struct KeptFor;
-
-#[derive(Serialize)]
-struct Question<'a> {
-    token: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Identity {
-    user: Arc<str>,
-    session: Option<Arc<str>>,
-    username: String,
-    roles: Vec<String>,
-    /// RFC 3339.
-    expires_at: String,
-}
-
-/// What is wrong with a question or an answer; goes to the log.
-#[derive(Debug, thiserror::Error)]
-enum ContractError {
-    #[error("JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("HTTP: {0}")]
-    Http(#[from] http::Error),
-    #[error("expires_at: {0}")]
-    Time(#[from] jiff::Error),
-}
 
 #[derive(Deserialize)]
 struct ErrorEnvelope {
@@ -114,7 +86,7 @@ impl Authenticator {
         request_id: &Arc<str>,
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
-    ) -> Result<Option<Arc<Principal>>, Refusal> {
+    ) -> Result<Option<Arc<Authenticated>>, Refusal> {
         let Some(component) = &self.component else {
             return Ok(None);
         };
@@ -130,7 +102,8 @@ impl Authenticator {
                     tenant: Arc::clone(tenant),
                     component: Arc::clone(component),
                     request_id: Arc::clone(request_id),
-                    caller: None,
+                    class: Class::Authentication,
+                    principal: None,
                 };
                 // Of many requests with one new token the first asks, the others wait for it. A
                 // failure to ask is shared by those who wait and then forgotten.
@@ -170,24 +143,29 @@ impl Authenticator {
             tracing::error!(%reason, %request_id, "the auth component's answer to /-/authenticate is of no use");
             Refusal::internal()
         };
-        let request = question(&component, token).map_err(|error| unusable(&error))?;
-        let answer = components.invoke(call, request).await;
-        let (head, body) = answer
-            .map_err(|error| Refusal::from_component(&error, &component, &request_id))?
-            .into_parts();
-        let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-        let (status, body) = (
-            head.status,
-            body.map_err(|error| unusable(&error))?.to_bytes(),
-        );
-        match status {
+        let about = authentication::Question::Token(token.to_owned());
+        let asked = match Question::post(path::AUTHENTICATE, &about) {
+            Ok(question) => {
+                question
+                    .put(call, |call, request| components.invoke(call, request))
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        let reply = match asked {
+            Ok(reply) => reply,
+            Err(InvokeError::Unusable(reason)) => return Err(unusable(&reason)),
+            Err(error) => return Err(Refusal::from_component(&error, &component, &request_id)),
+        };
+        match reply.status {
             StatusCode::OK => {
-                let caller = caller(tenant, &body).map_err(|error| unusable(&error))?;
-                Ok(Answer::Known(Arc::new(caller.into())))
+                let principal = identified(&tenant, &reply.body);
+                let principal = principal.map_err(|error| unusable(&error))?;
+                Ok(Answer::Known(Arc::new(principal.into())))
             }
             StatusCode::UNAUTHORIZED => {
                 let envelope: ErrorEnvelope =
-                    serde_json::from_slice(&body).map_err(|error| unusable(&error))?;
+                    serde_json::from_slice(&reply.body).map_err(|error| unusable(&error))?;
                 Ok(Answer::Refused(match envelope.error.code.as_str() {
                     "TOKEN_EXPIRED" => Refusal::token_expired(),
                     _ => Refusal::token_invalid("The access token is not valid; log in again."),
@@ -256,30 +234,6 @@ fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
     let mut key = [0; 32];
     key.copy_from_slice(digest.as_ref());
     key
-}
-
-/// `POST /-/authenticate`.
-fn question(component: &str, token: &str) -> Result<Request<Body>, ContractError> {
-    let json = serde_json::to_vec(&Question { token })?;
-    Ok(
-        Request::post(format!("http://{component}.spin.internal/-/authenticate"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body::full(json))?,
-    )
-}
-
-/// The principal in the auth component's answer.
-fn caller(tenant: Arc<str>, body: &[u8]) -> Result<Caller, ContractError> {
-    let principal: Identity = serde_json::from_slice(body)?;
-    let expires_at: jiff::Timestamp = principal.expires_at.parse()?;
-    Ok(Caller {
-        tenant,
-        user: principal.user,
-        session: principal.session,
-        username: principal.username,
-        roles: principal.roles,
-        expires_at: expires_at.as_second(),
-    })
 }
 
 fn now() -> i64 {

@@ -1,7 +1,7 @@
 //! What the gateway needs of the runtime, as a trait: the gateway's own promises are then tested
 //! without wasm, and the product is tested whole elsewhere.
 
-use sbd_runtime::{Application, Body, Call, InvokeError};
+use sbd_runtime::{Application, Body, Call, InvokeError, Offered};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ pub trait Components: Send + Sync + 'static {
         call: Call,
         request: http::Request<Body>,
     ) -> impl Future<Output = Result<http::Response<Body>, InvokeError>> + Send;
+
+    /// What a component offers, if it says so.
+    fn offer(&self, component: &str) -> Option<Arc<Offered>>;
 
     /// Calls `listener` before the response that ended the sessions reaches its client.
     fn on_revoked(&self, listener: RevocationListener);
@@ -41,6 +44,10 @@ impl Components for Application {
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, InvokeError> {
         Application::invoke(self, call, request).await
+    }
+
+    fn offer(&self, component: &str) -> Option<Arc<Offered>> {
+        Application::offer(self, component).cloned()
     }
 
     fn on_revoked(&self, listener: RevocationListener) {

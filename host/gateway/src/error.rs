@@ -2,7 +2,6 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use sbd_runtime::{Body, InvokeError, Limit, OverLimit, body};
-use serde::Serialize;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -32,60 +31,20 @@ pub enum GatewayError {
     },
 }
 
-/// A request that is answered with an error.
+/// A request that is answered with an error: what the gateway itself says no to, in the form and,
+/// where there is one, with the sentence that every component has for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    message: Cow<'static, str>,
-    limit: Option<(&'static str, String)>,
-    hint: Hint,
-}
-
-/// The header that goes with a refusal.
-#[derive(Clone, Debug)]
-enum Hint {
-    Nothing,
-    RetryAfter(u64),
-    Allow(&'static str),
-    Authenticate,
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    error: Inside<'a>,
-}
-
-#[derive(Serialize)]
-struct Inside<'a> {
-    code: &'a str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<[Detail<'a>; 1]>,
-    request_id: &'a str,
-}
-
-#[derive(Serialize)]
-struct Detail<'a> {
-    field: String,
-    message: &'a str,
-}
+pub(crate) struct Refusal(sbd_contract::Refusal);
 
 // === impl Refusal ===
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            limit: None,
-            hint: Hint::Nothing,
-        }
+        Self(sbd_contract::Refusal::new(status, code, message))
     }
 
     pub(crate) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", message)
+        Self(sbd_contract::Refusal::malformed(message))
     }
 
     pub(crate) fn broken_body() -> Self {
@@ -94,30 +53,25 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::challenge("UNAUTHENTICATED", message)
+    /// In place of the usual sentence one that says what this is.
+    pub(crate) fn unauthenticated(message: &'static str) -> Self {
+        let bearer = HeaderValue::from_static("Bearer");
+        let refusal = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message);
+        Self(refusal.0.with_header(header::WWW_AUTHENTICATE, bearer))
     }
 
     pub(crate) fn token_expired() -> Self {
-        Self::challenge(
-            "TOKEN_EXPIRED",
+        Self(sbd_contract::Refusal::token_expired(
             "The access token has expired; get a new one with the refresh token.",
-        )
+        ))
     }
 
     pub(crate) fn token_invalid(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::challenge("TOKEN_INVALID", message)
-    }
-
-    fn challenge(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            hint: Hint::Authenticate,
-            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
-        }
+        Self(sbd_contract::Refusal::token_invalid(message))
     }
 
     pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+        Self(sbd_contract::Refusal::forbidden(message))
     }
 
     pub(crate) fn not_found() -> Self {
@@ -145,24 +99,15 @@ impl Refusal {
     }
 
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
-        Self {
-            hint: Hint::Allow(allow),
-            ..Self::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "METHOD_NOT_ALLOWED",
-                format!("This path answers {allow} only."),
-            )
-        }
+        let refusal = sbd_contract::Refusal::method_not_allowed();
+        Self(refusal.with_header(header::ALLOW, HeaderValue::from_static(allow)))
     }
 
     pub(crate) fn body_too_large(limit: u64) -> Self {
-        let mut refusal = Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "BODY_TOO_LARGE",
-            format!("The request body is larger than the {limit} bytes allowed here; send less."),
-        );
-        refusal.limit = Some(("request_body", format!("{limit} bytes")));
-        refusal
+        Self(sbd_contract::Refusal::body_too_large(format!(
+            "The request body is larger than the {limit} bytes allowed here; send less."
+        )))
+        .naming("request_body", format!("{limit} bytes"))
     }
 
     pub(crate) fn uri_too_long(limit: usize) -> Self {
@@ -175,14 +120,8 @@ impl Refusal {
 
     pub(crate) fn rate_limited(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
-        Self {
-            hint: Hint::RetryAfter(seconds),
-            ..Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "RATE_LIMITED",
-                format!("Too many requests; try again in {seconds} s."),
-            )
-        }
+        let message = format!("Too many requests; try again in {seconds} s.");
+        Self(sbd_contract::Refusal::rate_limited(message, seconds))
     }
 
     fn timeout(after: Duration, limit: Limit) -> Self {
@@ -192,7 +131,7 @@ impl Refusal {
             "TIMEOUT",
             format!("No answer within {seconds} s; try again, or ask for less at once."),
         )
-        .naming(limit, format!("{after:?}"))
+        .naming(limit.name(), format!("{after:?}"))
     }
 
     /// A component that wanted more than it may have. There is nothing the client could change, but
@@ -217,24 +156,23 @@ impl Refusal {
         let message = format!(
             "The component `{component}` ran into its limit `{limit}` ({allowed}); ask for less at once, or ask the operator to raise it."
         );
-        Self::new(status, "LIMIT_EXCEEDED", message).naming(*limit, allowed.clone())
+        Self::new(status, "LIMIT_EXCEEDED", message).naming(limit.name(), allowed.clone())
     }
 
-    fn naming(mut self, limit: Limit, allowed: String) -> Self {
-        self.limit = Some((limit.name(), allowed));
-        self
+    /// The same with the limit that is behind it.
+    fn naming(self, limit: &str, allowed: String) -> Self {
+        Self(self.0.with_detail(format!("limits.{limit}"), allowed))
     }
 
     pub(crate) fn headers_too_large(limit: u64) -> Self {
-        let mut refusal = Self::new(
+        Self::new(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "HEADERS_TOO_LARGE",
             format!(
                 "The request's headers are larger than the {limit} bytes allowed here; send less."
             ),
-        );
-        refusal.limit = Some(("request_headers", format!("{limit} bytes")));
-        refusal
+        )
+        .naming("request_headers", format!("{limit} bytes"))
     }
 
     pub(crate) fn internal() -> Self {
@@ -247,21 +185,15 @@ impl Refusal {
 
     fn busy(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
-        Self {
-            hint: Hint::RetryAfter(seconds),
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "OVERLOADED",
-                format!("The server is busy; try again in {seconds} s."),
-            )
-        }
+        let message = format!("The server is busy; try again in {seconds} s.");
+        Self(sbd_contract::Refusal::overloaded(message, seconds))
     }
 
     pub(crate) fn not_ready() -> Self {
-        Self {
-            message: Cow::Borrowed("The server is starting or stopping; try again shortly."),
-            ..Self::busy(Duration::from_secs(1))
-        }
+        Self(sbd_contract::Refusal::overloaded(
+            "The server is starting or stopping; try again shortly.",
+            1,
+        ))
     }
 
     fn storage_full() -> Self {
@@ -272,32 +204,24 @@ impl Refusal {
         )
     }
 
-    fn switched_off(feature: &str) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "FEATURE_DISABLED",
-            format!("The feature `{feature}` is switched off here; ask the operator for it."),
-        )
-    }
-
     /// What the runtime reports, as what the client is told. Where the client could do nothing
     /// about it, the reason stays in the log.
     pub(crate) fn from_component(error: &InvokeError, component: &str, request_id: &str) -> Self {
+        if let Some(refusal) = error.refusal() {
+            return Self(refusal);
+        }
         match error {
             InvokeError::Overloaded { retry_after, limit } => {
                 let allowed = format!("busy for {} s", whole_seconds(*retry_after));
-                Self::busy(*retry_after).naming(*limit, allowed)
+                Self::busy(*retry_after).naming(limit.name(), allowed)
             }
             InvokeError::Timeout { after, limit } => Self::timeout(*after, *limit),
             InvokeError::OverLimit(over) => Self::over_limit(over),
             InvokeError::StorageFull => Self::storage_full(),
-            InvokeError::SwitchedOff(feature) => Self::switched_off(feature),
             InvokeError::BodyBroken => Self::broken_body(),
-            InvokeError::BodyTooLarge => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "BODY_TOO_LARGE",
+            InvokeError::BodyTooLarge => Self(sbd_contract::Refusal::body_too_large(
                 "The request body is larger than allowed here; send less.",
-            ),
+            )),
             // UnknownComponent, Trapped, CannotStart, Guest.
             other => {
                 tracing::error!(error = %other, component, request_id, "a component did not answer");
@@ -308,39 +232,7 @@ impl Refusal {
 
     /// The answer in the standard form.
     pub(crate) fn into_response(self, request_id: &str) -> Response<Body> {
-        let envelope = Envelope {
-            error: Inside {
-                code: self.code,
-                message: &self.message,
-                details: self.limit.as_ref().map(|(name, allowed)| {
-                    [Detail {
-                        field: format!("limits.{name}"),
-                        message: allowed,
-                    }]
-                }),
-                request_id,
-            },
-        };
-        // Three strings always serialise; an empty body would still carry the status.
-        let bytes = serde_json::to_vec(&envelope).unwrap_or_default();
-        let mut response = Response::new(body::full(bytes));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        match self.hint {
-            Hint::Nothing => None,
-            Hint::RetryAfter(seconds) => headers.insert(header::RETRY_AFTER, seconds.into()),
-            Hint::Allow(methods) => {
-                headers.insert(header::ALLOW, HeaderValue::from_static(methods))
-            }
-            Hint::Authenticate => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-            }
-        };
-        response
+        self.0.into_parts(request_id).map(body::full)
     }
 }
 

@@ -14,7 +14,6 @@ use crate::openapi::{Catalogue, Info};
 use crate::path;
 use crate::rate::{Limiter, Payer};
 use crate::record::Series;
-use crate::request_id::RequestId;
 use crate::revoked::Revocations;
 use crate::routes::Routes;
 use crate::server::{self, ServerLimits};
@@ -25,11 +24,7 @@ use sbd_manifest::{App, RateLimit};
 use sbd_runtime::{Body, body};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
-
-/// How long a component may take to say what it offers.
-const OFFER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Connections of the admin listener; monitoring needs a handful.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -167,17 +162,6 @@ impl<C: Components> Gateway<C> {
     pub fn set_ready(&self, ready: bool) {
         self.lasting.health.set_ready(ready);
     }
-
-    /// Asks the components again what they offer. Without this it is asked at the first read of
-    /// `/openapi.json` and then kept for as long as the application is served.
-    pub async fn refresh_openapi(&self) {
-        let edge = self.served.load_full();
-        let tenant = edge.lasting.tenants.default_tenant();
-        let id = RequestId::new();
-        edge.catalogue
-            .refresh(&edge.components, &edge.routes, &tenant, &id.text)
-            .await;
-    }
 }
 
 // === impl Edge ===
@@ -212,6 +196,7 @@ impl<C: Components> Edge<C> {
             .and_then(|served| served.limiter.as_ref())
             .filter(|kept| Some(kept.rate()) == rate)
             .cloned();
+        let catalogue = Catalogue::new(info, &components, &routes);
         Ok(Self {
             lasting: Arc::clone(lasting),
             components,
@@ -222,7 +207,7 @@ impl<C: Components> Edge<C> {
                 .unwrap_or_else(|| Arc::new(Authenticator::new(app, Arc::clone(&lasting.revoked)))),
             limiter: limiter.or_else(|| rate.map(Limiter::new).map(Arc::new)),
             cors: app.settings.cors.as_ref().map(Cors::new).transpose()?,
-            catalogue: Catalogue::new(info, OFFER_LIMIT),
+            catalogue,
             name: app.name.clone(),
             version: app.version.clone(),
         })
@@ -237,11 +222,8 @@ impl<C: Components> Edge<C> {
     }
 
     /// `/openapi.json`.
-    pub(crate) async fn openapi(&self, tenant: &Arc<str>, request_id: &Arc<str>) -> Response<Body> {
-        let document = self
-            .catalogue
-            .document(&self.components, &self.routes, tenant, request_id)
-            .await;
+    pub(crate) async fn openapi(&self, tenant: &str) -> Response<Body> {
+        let document = self.catalogue.document(&self.components, tenant).await;
         let mut response = Response::new(body::full(document));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);

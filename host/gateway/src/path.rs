@@ -20,7 +20,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use sbd_runtime::{Body, Call, body, is_reserved};
+use sbd_runtime::{Body, Call, Class, body, is_reserved};
 use sbd_telemetry::metrics::{LIMIT_EXCEEDED, tenant_label};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -210,9 +210,8 @@ async fn routed<C: Components>(
 
     // Rate limit. Before anything that costs: no body is read and no instance taken.
     if let Some(limiter) = &edge.limiter {
-        let payer = caller.as_ref().map_or(address, |caller| {
-            Payer::user(&exchange.tenant, &caller.user)
-        });
+        let user = caller.as_ref().and_then(|caller| caller.user.clone());
+        let payer = user.map_or(address, |user| Payer::user(&exchange.tenant, user));
         let (allowance, admitted) = limiter.take(&payer);
         exchange.allowance = Some(allowance);
         admitted?;
@@ -234,7 +233,8 @@ async fn routed<C: Components>(
         tenant: Arc::clone(&exchange.tenant),
         component: Arc::clone(component),
         request_id: Arc::clone(exchange.request_id),
-        caller,
+        class: Class::Public,
+        principal: caller,
     };
     let answer = edge
         .components
@@ -322,7 +322,7 @@ async fn own_page<C: Components>(
             .ok_or_else(Refusal::not_found),
         Builtin::OpenApi => {
             charge_address(edge, exchange)?;
-            Ok(edge.openapi(&exchange.tenant, exchange.request_id).await)
+            Ok(edge.openapi(&exchange.tenant).await)
         }
         Builtin::Healthz => Ok(crate::health::plain("ok\n")),
         Builtin::Readyz => edge
@@ -361,7 +361,7 @@ async fn administrator<C: Components>(
         .ok_or_else(|| {
             Refusal::unauthenticated("This is for administrators; log in as one. /healthz is open.")
         })?;
-    if caller.roles.iter().any(|role| role == "admin") {
+    if caller.has_role("admin") {
         Ok(())
     } else {
         Err(Refusal::forbidden(

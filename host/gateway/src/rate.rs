@@ -127,10 +127,10 @@ impl Allowance {
 // === impl Payer ===
 
 impl Payer {
-    pub(crate) fn user(tenant: &Arc<str>, user: &Arc<str>) -> Self {
+    pub(crate) fn user(tenant: &Arc<str>, user: Arc<str>) -> Self {
         Self {
             tenant: Some(Arc::clone(tenant)),
-            who: Who::User(Arc::clone(user)),
+            who: Who::User(user),
         }
     }
 
@@ -196,7 +196,7 @@ mod tests {
             burst: 3,
             at_once: 3,
         });
-        let ada = Payer::user(&"t".into(), &"usr_ada".into());
+        let ada = Payer::user(&"t".into(), "usr_ada".into());
         assert_eq!(limiter.take(&ada).0.remaining, 2);
         // However slow the machine: eleven in less than eight seconds are too many.
         let (allowance, refusal) = (0..10)
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(refused.headers().get("retry-after").unwrap(), "1");
         assert!(
             limiter
-                .take(&Payer::user(&"t".into(), &"usr_bob".into()))
+                .take(&Payer::user(&"t".into(), "usr_bob".into()))
                 .1
                 .is_ok()
         );

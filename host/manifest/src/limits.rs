@@ -84,12 +84,14 @@ limits! {
     request_timeout: Duration, SomeTime = Duration::from_secs(30);
     /// The longest pause within an answer's body. Default 60s.
     response_stall: Duration, SomeTime = Duration::from_secs(60);
-    /// Requests at once, per tenant. Default 256.
+    /// Requests at once, per tenant. What the host itself asks has a quarter of it beside that, by kind:
+    /// authentication, events, tasks, probes. Default 256.
     concurrency: usize, Count = 256;
     /// Instances at once, over all tenants; an eighth of them is kept for tenants that have none.
     /// Default 64.
     instances: usize, Count = 64;
-    /// Requests that may wait for their turn, per tenant. Default 1000.
+    /// Requests that may wait for their turn, per tenant; of the host's own a quarter, by kind. Default
+    /// 1000.
     queue: usize, Count = 1000;
     /// How long a request may wait for its turn. Default 1s.
     queue_wait: Duration, Time = Duration::from_secs(1);

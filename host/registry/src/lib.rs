@@ -1,8 +1,9 @@
 //! What a host knows about itself, in one file of its data directory, `host.db`: the tenants there
-//! are, the versions of components that were deployed, who may operate it, and an account of every
-//! change, which cannot be altered without a trace.
+//! are, what is due in them, the versions of components that were deployed, who may operate it, and an
+//! account of every change, which cannot be altered without a trace.
 
 mod audit;
+mod due;
 mod error;
 mod files;
 mod name;
@@ -11,6 +12,7 @@ mod tenants;
 mod versions;
 
 pub use audit::{Actor, Audit, Begun, Broken, Entry, Filter, Outcome};
+pub use due::{Due, DueTenant};
 pub use error::Error;
 pub use files::StoredWasm;
 pub use name::TenantName;
@@ -35,6 +37,8 @@ pub struct Registry {
     pub operators: Operators,
     /// Who changed what.
     pub audit: Audit,
+    /// What is due in which tenants.
+    pub due: Due,
     database: Database,
 }
 
@@ -63,6 +67,7 @@ impl Registry {
             versions: Versions::open(database.clone(), data_dir).await?,
             operators: Operators::open(database.clone()).await?,
             audit: Audit::open(database.clone()).await?,
+            due: Due::open(database.clone()).await?,
             database,
         })
     }

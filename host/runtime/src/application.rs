@@ -3,11 +3,14 @@
 //! A request keeps the application it arrived at, all along the components that call each other for
 //! it: no answer is made by two versions, and what is taken away stays until the last of them is done.
 
-use crate::component::LoadedComponent;
+use crate::component::{LoadedComponent, Loader};
+use crate::offers::Offered;
 use crate::origin::{Chain, Passage};
-use crate::outgoing::drop_platform_headers;
-use crate::{Body, Call, Chained, Error, Gate, Inner, InvokeError, Stats, Verdict};
+use crate::{
+    Body, Call, Chained, Error, Gate, Inner, InvokeError, Question, Reply, Stats, Verdict,
+};
 use http::{Request, Response};
+use sbd_contract::header;
 use sbd_features::Catalogue;
 use sbd_manifest::App;
 use std::collections::{BTreeMap, HashMap};
@@ -99,11 +102,7 @@ impl Application {
         call: Call,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
-        drop_platform_headers(request.headers_mut());
-        let caller = call
-            .caller
-            .as_ref()
-            .and_then(|principal| principal.sealed(&self.runtime.seal));
+        header::drop_all(request.headers_mut());
         let component = self.snapshot.component(&call.component)?;
         let limits = &component.declared.settings.limits;
         let chain = Chain::new(Arc::clone(&self.snapshot), limits.calls, limits.call_depth);
@@ -112,13 +111,28 @@ impl Application {
             component: Arc::clone(component),
             passage: Passage {
                 request_id: call.request_id,
-                user: call.caller.as_ref().map(|caller| Arc::clone(&caller.user)),
-                caller,
+                class: call.class,
+                principal: call.principal,
                 depth: 0,
                 chain: Arc::new(chain),
             },
         };
         self.runtime.invoke(&self.snapshot, chained, request).await
+    }
+
+    /// Asks a component something at a path under `/-/`, and takes its whole answer.
+    ///
+    /// # Errors
+    /// As [`Self::invoke`], and when the answer is too large or breaks off.
+    pub async fn ask(&self, call: Call, question: Question) -> Result<Reply, InvokeError> {
+        question
+            .put(call, |call, request| self.invoke(call, request))
+            .await
+    }
+
+    /// What a component offers, if it says so.
+    pub fn offer(&self, component: &str) -> Option<&Arc<Offered>> {
+        self.snapshot.components.get(component)?.offer.as_ref()
     }
 
     /// Hears of sessions that the auth component has ended, by tenant; whatever the application is by
@@ -162,15 +176,14 @@ impl Snapshot {
     /// Makes the components of an application ready; those that are served unchanged stay what they
     /// are. Blocks.
     pub(crate) fn load(
-        engine: &wasmtime::Engine,
-        cache: &crate::compile_cache::CompileCache,
+        loader: Loader<'_>,
         definition: &Definition,
         served: Option<&Self>,
     ) -> Result<Self, Error> {
         let mut components = HashMap::new();
         for declared in definition.app.components.values() {
             let id: Arc<str> = Arc::from(declared.id.as_str());
-            let component = LoadedComponent::load(engine, cache, definition, declared, served)?;
+            let component = LoadedComponent::load(loader, definition, declared, served)?;
             components.insert(id, component);
         }
         Ok(Self {

@@ -7,6 +7,7 @@
 //! wasmtime version or setting never meets it.
 
 use crate::Error;
+use bytes::Bytes;
 use sbd_telemetry::metrics::COMPILE_CACHE;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -111,6 +112,25 @@ impl CompileCache {
         self.trusted(engine, &name, &file)
     }
 
+    /// What the component with this hash offers, if that was kept; `Some(None)`: nothing.
+    pub(crate) fn find_offer(&self, engine: &Engine, sha256: &str) -> Option<Option<Bytes>> {
+        let name = offer_name(engine, sha256);
+        let file = std::fs::read(self.folder.join(&name)).ok()?;
+        match self.content(&name, &file)? {
+            [] => Some(None),
+            document => Some(Some(Bytes::copy_from_slice(document))),
+        }
+    }
+
+    /// Keeps what the component with this hash offers, or that it offers nothing.
+    pub(crate) fn keep_offer(&self, engine: &Engine, sha256: &str, document: Option<&Bytes>) {
+        let name = offer_name(engine, sha256);
+        let file = self.sealed(&name, document.map(Bytes::as_ref).unwrap_or_default());
+        if let Err(error) = write_atomically(&self.folder.join(&name), &file) {
+            tracing::warn!(file = name, %error, "cannot keep a component's offer; the next start will ask for it again");
+        }
+    }
+
     fn sealed(&self, name: &str, compiled: &[u8]) -> Vec<u8> {
         let mut file = Vec::with_capacity(TAG + compiled.len());
         file.extend_from_slice(self.tag(name, compiled).as_bytes());
@@ -120,11 +140,7 @@ impl CompileCache {
 
     /// The component in a file's bytes, if this host sealed them under this name.
     fn trusted(&self, engine: &Engine, name: &str, file: &[u8]) -> wasmtime::Result<Component> {
-        let sealed = file.split_first_chunk::<TAG>().filter(|(tag, compiled)| {
-            // Compared in constant time.
-            self.tag(name, compiled) == **tag
-        });
-        let Some((_, compiled)) = sealed else {
+        let Some(compiled) = self.content(name, file) else {
             wasmtime::bail!("compiled component was changed or comes from elsewhere");
         };
         // SAFETY: `deserialize` trusts its input to be wasmtime's own output. The tag, made with a
@@ -134,6 +150,13 @@ impl CompileCache {
         unsafe {
             Component::deserialize(engine, compiled)
         }
+    }
+
+    /// What is in a file's bytes, if this host sealed them under this name.
+    fn content<'a>(&self, name: &str, file: &'a [u8]) -> Option<&'a [u8]> {
+        let (tag, content) = file.split_first_chunk::<TAG>()?;
+        // Compared in constant time.
+        (self.tag(name, content) == *tag).then_some(content)
     }
 
     fn tag(&self, name: &str, compiled: &[u8]) -> blake3::Hash {
@@ -171,6 +194,10 @@ fn give_way() {
     if let Err(error) = rustix::process::nice(10) {
         tracing::debug!(%error, "compiling with the priority of requests");
     }
+}
+
+fn offer_name(engine: &Engine, sha256: &str) -> String {
+    file_name(engine, sha256).replace(".cwasm", ".offer")
 }
 
 fn file_name(engine: &Engine, sha256: &str) -> String {

@@ -2,10 +2,13 @@
 
 use crate::application::Snapshot;
 use crate::compile_cache::CompileCache;
+use crate::egress::Reaches;
 use crate::features::SwitchedRoutes;
 use crate::gate::Watch;
 use crate::instance::State;
+use crate::offers::{Loading, Offered};
 use crate::slots::Slots;
+use crate::turns::Turns;
 use crate::{Definition, Error, Sheet, grants};
 use sbd_manifest::{AllowedHosts, Component as Declared};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +34,16 @@ pub(crate) struct LoadedComponent {
     pub(crate) slots: Arc<Slots>,
     pub(crate) watch: Watch,
     pub(crate) switched: SwitchedRoutes,
+    pub(crate) offer: Option<Arc<Offered>>,
+}
+
+/// What components are loaded with.
+#[derive(Clone, Copy)]
+pub(crate) struct Loader<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) compile_cache: &'a CompileCache,
+    pub(crate) turns: &'a Turns,
+    pub(crate) reaches: &'a Reaches,
 }
 
 // === impl LoadedComponent ===
@@ -38,14 +51,14 @@ pub(crate) struct LoadedComponent {
 impl LoadedComponent {
     /// Reads and compiles a component, unless it is the one that is served already. Blocks.
     pub(crate) fn load(
-        engine: &Engine,
-        cache: &CompileCache,
+        loader: Loader<'_>,
         definition: &Definition,
         declared: &Declared,
         served: Option<&Snapshot>,
     ) -> Result<Arc<Self>, Error> {
         static REVISIONS: AtomicU64 = AtomicU64::new(0);
 
+        let (engine, cache) = (loader.engine, loader.compile_cache);
         let id = declared.id.as_str();
         let wasm = (definition.read_source)(&declared.source).map_err(|error| Error::Source {
             component: id.to_owned(),
@@ -74,12 +87,23 @@ impl LoadedComponent {
             }
         };
         let proxy = grants::link(engine, declared, &component)?;
+        let variables = Arc::new(variables);
+        let loading = Loading {
+            loader,
+            declared,
+            sha256: &sha256,
+            variables: &variables,
+            component: &component,
+            is_deployed: served.is_some(),
+        };
+        let offer = loading.offer()?;
         Ok(Arc::new(Self {
             sha256,
             revision: REVISIONS.fetch_add(1, Ordering::Relaxed),
             proxy: Arc::new(proxy),
             allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
-            variables: Arc::new(variables),
+            variables,
+            offer,
             stores: Arc::new(declared.key_value_stores.iter().cloned().collect()),
             environment: declared.environment.clone().into_iter().collect(),
             slots: Arc::new(Slots::new(declared.settings.limits.instances)),

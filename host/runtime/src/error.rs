@@ -1,6 +1,7 @@
 //! Why the runtime could not start, load or answer.
 
 use crate::limit::{Limit, OverLimit};
+use sbd_contract::Refusal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +47,16 @@ pub enum Error {
         /// What to add.
         line: String,
     },
+    /// A component's offer is wrong.
+    #[error(
+        "component `{component}`: what it offers at GET /-/openapi.json is wrong: {reason}; correct it and build it again"
+    )]
+    Offer {
+        /// The component.
+        component: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A component does not start, or says that it is not well.
     #[error("component `{component}` is not well: {reason}")]
     Unwell {
@@ -79,6 +90,12 @@ pub enum InvokeError {
     /// An operator has switched it off in this tenant, or for this user.
     #[error("the feature `{0}` is switched off here")]
     SwitchedOff(String),
+    /// It needs a permission, and nobody is signed in.
+    #[error("this needs somebody who is signed in")]
+    Unauthenticated,
+    /// It needs this permission, which the principal has not.
+    #[error("this needs the permission `{0}`")]
+    Forbidden(String),
     /// As many requests as allowed are being answered; nothing has been done.
     #[error("the limit `{limit}` is reached; try again in {} s", retry_after.as_secs().max(1))]
     Overloaded {
@@ -113,9 +130,27 @@ pub enum InvokeError {
     /// The component answered with an error of `wasi:http` instead of a response.
     #[error("the component answered {0}")]
     Guest(String),
+    /// The component answered, and what it answered is of no use to the host that asked.
+    #[error("the component's answer cannot be used: {0}")]
+    Unusable(String),
     /// There is no room left on the disk.
     #[error("no room left on the disk")]
     StorageFull,
+}
+
+// === impl InvokeError ===
+
+impl InvokeError {
+    /// What whoever asked is told where the component was not reached because of who asked, for
+    /// components and people alike.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::SwitchedOff(feature) => Some(Refusal::feature_disabled(feature)),
+            Self::Unauthenticated => Some(Refusal::unauthenticated()),
+            Self::Forbidden(permission) => Some(Refusal::lacks_permission(permission)),
+            _ => None,
+        }
+    }
 }
 
 // === impl Error ===

@@ -80,7 +80,7 @@ impl Inner {
         path: &str,
     ) -> Result<(), InvokeError> {
         let id = call.component.declared.id.as_str();
-        let user = call.passage.user.as_deref();
+        let user = call.passage.user();
         let is_off = |feature: &str| {
             let features = &application.features;
             !features.is_on(&self.switches, &call.tenant, feature, user)

@@ -92,9 +92,14 @@ impl Watched {
 fn has_failed(answer: &Result<Response<Body>, InvokeError>) -> bool {
     match answer {
         Ok(response) => response.status().is_server_error(),
-        Err(InvokeError::BodyTooLarge | InvokeError::BodyBroken | InvokeError::StorageFull) => {
-            false
-        }
+        Err(
+            InvokeError::BodyTooLarge
+            | InvokeError::BodyBroken
+            | InvokeError::StorageFull
+            | InvokeError::SwitchedOff(_)
+            | InvokeError::Unauthenticated
+            | InvokeError::Forbidden(_),
+        ) => false,
         Err(InvokeError::Overloaded { limit, .. }) => *limit == Limit::Failures,
         Err(_) => true,
     }

@@ -97,10 +97,37 @@ pub(crate) fn link(
     declared: &Declared,
     component: &Component,
 ) -> Result<ProxyPre<State>, Error> {
-    let id = declared.id.as_str();
     check_imports(engine, declared, component)?;
+    let linker = linker(engine, declared)
+        .map_err(|error| Error::not_runnable(declared.id.as_str(), format!("{error:#}")))?;
+    prepare(engine, declared, component, &linker)
+}
+
+/// Links a component to nothing that reaches out of its instance: what else it calls ends it.
+///
+/// # Errors
+/// As [`link`].
+pub(crate) fn link_nothing(
+    engine: &Engine,
+    declared: &Declared,
+    component: &Component,
+) -> Result<ProxyPre<State>, Error> {
+    let linked = basis(engine).and_then(|mut linker| {
+        linker.define_unknown_imports_as_traps(component)?;
+        Ok(linker)
+    });
     let linker =
-        linker(engine, declared).map_err(|error| Error::not_runnable(id, format!("{error:#}")))?;
+        linked.map_err(|error| Error::not_runnable(declared.id.as_str(), format!("{error:#}")))?;
+    prepare(engine, declared, component, &linker)
+}
+
+fn prepare(
+    engine: &Engine,
+    declared: &Declared,
+    component: &Component,
+    linker: &Linker<State>,
+) -> Result<ProxyPre<State>, Error> {
+    let id = declared.id.as_str();
     let pre = linker.instantiate_pre(component).map_err(|error| {
         Error::not_runnable(id, format!("its imports do not fit this host: {error:#}"))
     })?;
@@ -139,6 +166,13 @@ pub(crate) fn link(
 
 pub(crate) fn is_handler(export: &str) -> bool {
     export.starts_with("wasi:http/handler@") || export.starts_with("wasi:http/incoming-handler@")
+}
+
+/// Whether a component speaks to this host in particular.
+pub(crate) fn wants_the_platform(engine: &Engine, component: &Component) -> bool {
+    let ty = component.component_type();
+    ty.imports(engine)
+        .any(|(import, _)| import.starts_with("sbd:platform/"))
 }
 
 fn check_imports(engine: &Engine, declared: &Declared, component: &Component) -> Result<(), Error> {
@@ -193,16 +227,22 @@ fn line_to_add(needs: Needs, declared: &Declared) -> String {
     }
 }
 
-fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State>> {
+/// What every component has.
+fn basis(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     crate::logs::add_to_linker(&mut linker)?;
     crate::http::add_types_to_linker(&mut linker)?;
+    sbd_config::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State>> {
+    let mut linker = basis(engine)?;
     if is_granted(Needs::OutboundHosts, declared) {
         crate::http::add_client_to_linker(&mut linker)?;
     }
-    sbd_config::add_to_linker(&mut linker)?;
     if is_granted(Needs::KeyValueStores, declared) {
         sbd_keyvalue::add_to_linker(&mut linker)?;
     }

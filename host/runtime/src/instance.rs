@@ -28,8 +28,10 @@ pub(crate) struct State {
     http: WasiHttpCtx,
     outgoing: Outgoing,
     origins: Origins,
-    capabilities: Capabilities,
-    keyvalue: sbd_keyvalue::KeyvalueCtx,
+    config: sbd_config::ConfigCtx,
+    /// None of nobody's instance, which is linked to none.
+    capabilities: Option<Capabilities>,
+    keyvalue: Option<sbd_keyvalue::KeyvalueCtx>,
 }
 
 /// The capabilities of one (tenant, component). Those that are not granted are not linked, so the
@@ -40,7 +42,6 @@ pub(crate) struct Capabilities {
     /// An instance opens its own: it counts the buckets that the instance holds open.
     pub(crate) keyvalue: Arc<dyn Fn() -> sbd_keyvalue::KeyvalueCtx + Send + Sync>,
     pub(crate) cache: sbd_cache::CacheCtx,
-    pub(crate) config: sbd_config::ConfigCtx,
     pub(crate) passwords: sbd_passwords::PasswordsCtx,
     pub(crate) keys: sbd_keys::KeysCtx,
     pub(crate) features: sbd_features::FeaturesCtx,
@@ -51,7 +52,8 @@ pub(crate) struct Capabilities {
 impl State {
     pub(crate) fn new(
         outgoing: Outgoing,
-        capabilities: Capabilities,
+        config: sbd_config::ConfigCtx,
+        capabilities: Option<Capabilities>,
         environment: &[(String, String)],
         allowance: &Arc<Allowance>,
     ) -> Self {
@@ -79,13 +81,22 @@ impl State {
             http,
             outgoing,
             origins,
-            keyvalue: (capabilities.keyvalue)(),
+            config,
+            keyvalue: capabilities.as_ref().map(|granted| (granted.keyvalue)()),
             capabilities,
         }
     }
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
+    }
+}
+
+/// What a guest calls was linked, and so is there.
+fn granted<T>(capability: &mut Option<T>) -> &mut T {
+    match capability {
+        Some(capability) => capability,
+        None => unreachable!("nothing was linked to what is not there"),
     }
 }
 
@@ -123,14 +134,14 @@ impl WasiHttpView for State {
 
 impl sbd_documents::DocumentsView for State {
     fn documents(&mut self) -> &mut sbd_documents::DocumentsCtx {
-        &mut self.capabilities.documents
+        &mut granted(&mut self.capabilities).documents
     }
 }
 
 impl sbd_keyvalue::KeyvalueView for State {
     fn keyvalue(&mut self) -> sbd_keyvalue::KeyvalueCtxView<'_> {
         sbd_keyvalue::KeyvalueCtxView {
-            ctx: &mut self.keyvalue,
+            ctx: granted(&mut self.keyvalue),
             table: &mut self.table,
         }
     }
@@ -138,30 +149,30 @@ impl sbd_keyvalue::KeyvalueView for State {
 
 impl sbd_config::ConfigView for State {
     fn config(&mut self) -> &mut sbd_config::ConfigCtx {
-        &mut self.capabilities.config
+        &mut self.config
     }
 }
 
 impl sbd_cache::CacheView for State {
     fn cache(&mut self) -> &mut sbd_cache::CacheCtx {
-        &mut self.capabilities.cache
+        &mut granted(&mut self.capabilities).cache
     }
 }
 
 impl sbd_passwords::PasswordsView for State {
     fn passwords(&mut self) -> &mut sbd_passwords::PasswordsCtx {
-        &mut self.capabilities.passwords
+        &mut granted(&mut self.capabilities).passwords
     }
 }
 
 impl sbd_keys::KeysView for State {
     fn keys(&mut self) -> &mut sbd_keys::KeysCtx {
-        &mut self.capabilities.keys
+        &mut granted(&mut self.capabilities).keys
     }
 }
 
 impl sbd_features::FeaturesView for State {
     fn features(&mut self) -> &mut sbd_features::FeaturesCtx {
-        &mut self.capabilities.features
+        &mut granted(&mut self.capabilities).features
     }
 }

@@ -6,7 +6,6 @@
 mod answer;
 mod application;
 pub mod body;
-mod caller;
 mod compile_cache;
 mod component;
 mod declarations;
@@ -23,9 +22,12 @@ mod instance;
 mod limit;
 mod logs;
 mod memory;
+mod offers;
 mod origin;
 mod outgoing;
 mod pool;
+mod principal;
+mod requests;
 mod reserved;
 mod sheet;
 mod slots;
@@ -37,12 +39,14 @@ mod worker;
 
 pub use application::{Application, Changes, Definition, ReadSource};
 pub use body::Body;
-pub use caller::{CALLER, Caller, CallerError, CallerSeal, Principal};
 pub use compile_cache::CompileCacheStats;
 pub use egress::Resolve;
 pub use error::{Error, InvokeError};
 pub use gate::{Gate, Verdict};
 pub use limit::{Limit, OverLimit};
+pub use offers::{NoOffer, Offered, check as openapi};
+pub use principal::{Authenticated, Delegation, Seal, SealError};
+pub use requests::{Class, DelegationError, Question, Reply, identified};
 pub use reserved::is_reserved;
 pub use sbd_storage::Options as StorageOptions;
 pub use sheet::{Sheet, Target, Unreadable, Wish};
@@ -52,10 +56,11 @@ use ::http::{HeaderValue, Request, Response, Uri, header};
 use application::Snapshot;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use compile_cache::CompileCache;
-use component::LoadedComponent;
+use component::{LoadedComponent, Loader};
 use egress::{Reaches, SystemResolver};
 use origin::Passage;
-use outgoing::{INTERNAL_SCHEME, drop_platform_headers};
+use outgoing::INTERNAL_SCHEME;
+use sbd_contract::header as platform;
 use sbd_features::Switches;
 use sbd_keys::{FileKeyring, HostSecret};
 use sbd_passwords::Hasher;
@@ -75,9 +80,6 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// A tenant's last requests may take this long when it is closed.
 const CLOSING: Duration = Duration::from_secs(60);
-
-/// The header by which the auth component says which sessions have ended.
-const REVOKED: &str = "sbd-revoked";
 
 /// What the runtime needs besides the application.
 pub struct Settings {
@@ -112,8 +114,10 @@ pub struct Call {
     pub component: Arc<str>,
     /// `req_...`
     pub request_id: Arc<str>,
+    /// Of which kind it is.
+    pub class: Class,
     /// Who asks; `None` is anybody.
-    pub caller: Option<Arc<Principal>>,
+    pub principal: Option<Arc<Authenticated>>,
 }
 
 /// Figures for `/health` and `/metrics`.
@@ -141,7 +145,7 @@ pub(crate) struct Inner {
     tenants: RwLock<HashMap<Arc<str>, Arc<Place>>>,
     tenant_idle: Duration,
     compile_cache: CompileCache,
-    seal: CallerSeal,
+    seal: Seal,
     reaches: Reaches,
     passwords: Arc<Hasher>,
     keyring: Arc<FileKeyring>,
@@ -289,27 +293,32 @@ impl Inner {
             engine::engine().map_err(|error| Error::Engine(format!("{error:#}")))?;
         let compile_cache =
             CompileCache::open(data_dir.join("compiled"), secret("compile-cache")?.bytes())?;
-        let served = Snapshot::load(&engine, &compile_cache, definition, None)?;
         let keyring = FileKeyring::open(data_dir.join("keyring").join("tenants"), settings.keys)
             .map_err(|error| Error::capability("keys", &error))?;
         let passwords = Hasher::new(settings.passwords)
             .map_err(|error| Error::capability("passwords", &error))?;
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
+        let turns = Turns::new(clock, threads);
+        let resolver = settings.resolver;
+        let reaches = Reaches::new(resolver.unwrap_or_else(|| Arc::new(SystemResolver)));
+        let loader = Loader {
+            engine: &engine,
+            compile_cache: &compile_cache,
+            turns: &turns,
+            reaches: &reaches,
+        };
+        let served = Snapshot::load(loader, definition, None)?;
         Ok(Self {
-            seal: CallerSeal::new(secret("caller")?.bytes()),
+            seal: Seal::new(secret("caller")?.bytes()),
             engine,
             started: Instant::now(),
-            turns: Turns::new(clock, threads),
+            turns,
             current: ArcSwap::from_pointee(served),
             tried: ArcSwapOption::empty(),
             tenants: RwLock::default(),
             tenant_idle: settings.tenant_idle,
             compile_cache,
-            reaches: Reaches::new(
-                settings
-                    .resolver
-                    .unwrap_or_else(|| Arc::new(SystemResolver)),
-            ),
+            reaches,
             passwords: Arc::new(passwords),
             keyring: Arc::new(keyring),
             switches: settings.switches,
@@ -319,6 +328,16 @@ impl Inner {
             stopping: AtomicBool::new(false),
             crowded: Arc::default(),
         })
+    }
+
+    /// What components are loaded with.
+    fn loader(&self) -> Loader<'_> {
+        Loader {
+            engine: &self.engine,
+            compile_cache: &self.compile_cache,
+            turns: &self.turns,
+            reaches: &self.reaches,
+        }
     }
 
     fn stats(&self, application: &Snapshot) -> Stats {
@@ -409,6 +428,10 @@ impl Inner {
         mut request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
         self.check_switched_on(application, &call, request.uri().path())?;
+        if let Some(offer) = &call.component.offer {
+            let principal = call.passage.principal.as_deref();
+            offer.check(request.method(), request.uri().path(), principal)?;
+        }
         // Boxed is what happens once: it would make the future of every request larger.
         let unopened = |error: Error| InvokeError::CannotStart(error.to_string());
         let place = self.place(&call.tenant).map_err(unopened)?;
@@ -428,22 +451,25 @@ impl Inner {
                 opening.await.map_err(unopened)?
             }
         };
-        describe(&mut request, &call)?;
+        self.describe(&mut request, &call)?;
+        let is_public = call.passage.class == Class::Public;
         let answer = pool.handle(call.passage, request).await;
-        component.watch.note(&answer);
+        if is_public {
+            component.watch.note(&answer);
+        }
         let mut response = answer?;
-        if response.headers().contains_key(REVOKED)
+        if response.headers().contains_key(platform::REVOKED)
             && application.app.settings.auth.as_deref() == Some(component.declared.id.as_str())
         {
             self.revoke(&call.tenant, response.headers());
         }
-        drop_platform_headers(response.headers_mut());
+        platform::drop_all(response.headers_mut());
         Ok(response)
     }
 
     fn revoke(&self, tenant: &str, headers: &::http::HeaderMap) {
         let lists = headers
-            .get_all(REVOKED)
+            .get_all(platform::REVOKED)
             .iter()
             .filter_map(|list| list.to_str().ok());
         let sessions: Vec<String> = lists
@@ -458,37 +484,40 @@ impl Inner {
     }
 }
 
-/// Sets what the host tells a guest about a request: the platform's headers, and a complete URI.
-fn describe(request: &mut Request<Body>, call: &Chained) -> Result<(), InvokeError> {
-    let text = |text: &str| {
-        HeaderValue::from_str(text).map_err(|error| InvokeError::CannotStart(error.to_string()))
-    };
-    let headers = request.headers_mut();
-    headers.insert("sbd-request-id", text(&call.passage.request_id)?);
-    headers.insert("sbd-tenant", text(&call.tenant)?);
-    if let Some(caller) = &call.passage.caller {
-        headers.insert(CALLER, caller.clone());
+impl Inner {
+    /// Sets what the host tells a guest about a request: the platform's headers, and a complete URI.
+    fn describe(&self, request: &mut Request<Body>, call: &Chained) -> Result<(), InvokeError> {
+        let text = |text: &str| {
+            HeaderValue::from_str(text).map_err(|error| InvokeError::CannotStart(error.to_string()))
+        };
+        let headers = request.headers_mut();
+        headers.insert(platform::REQUEST_ID, text(&call.passage.request_id)?);
+        headers.insert(platform::TENANT, text(&call.tenant)?);
+        let principal = call.passage.principal.as_ref();
+        if let Some(sealed) = principal.and_then(|principal| principal.sealed(&self.seal)) {
+            headers.insert(platform::CALLER, sealed);
+        }
+        if request.uri().authority().is_none() {
+            let host = request
+                .headers()
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok());
+            let host = host
+                .and_then(|host| host.parse().ok())
+                .unwrap_or_else(|| Authority::from_static("localhost"));
+            let path = request
+                .uri()
+                .path_and_query()
+                .cloned()
+                .unwrap_or_else(|| PathAndQuery::from_static("/"));
+            let complete = Uri::builder()
+                .scheme(INTERNAL_SCHEME)
+                .authority(host)
+                .path_and_query(path)
+                .build();
+            *request.uri_mut() =
+                complete.map_err(|error| InvokeError::CannotStart(error.to_string()))?;
+        }
+        Ok(())
     }
-    if request.uri().authority().is_none() {
-        let host = request
-            .headers()
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
-        let host = host
-            .and_then(|host| host.parse().ok())
-            .unwrap_or_else(|| Authority::from_static("localhost"));
-        let path = request
-            .uri()
-            .path_and_query()
-            .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let complete = Uri::builder()
-            .scheme(INTERNAL_SCHEME)
-            .authority(host)
-            .path_and_query(path)
-            .build();
-        *request.uri_mut() =
-            complete.map_err(|error| InvokeError::CannotStart(error.to_string()))?;
-    }
-    Ok(())
 }

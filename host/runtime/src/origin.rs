@@ -1,9 +1,9 @@
 //! What a running request came with and has used so far, found again when its guest calls out.
 
 use crate::application::Snapshot;
-use crate::caller::CallerError;
 use crate::limit::{Allowance, Limit, OverLimit};
-use http::HeaderValue;
+use crate::principal::{Authenticated, SealError};
+use crate::requests::Class;
 use sbd_metering::Meter;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -24,10 +24,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(crate) struct Passage {
     /// `req_...`, the same all along a chain of components.
     pub(crate) request_id: Arc<str>,
-    /// The sealed caller; `None` for an anonymous request.
-    pub(crate) caller: Option<HeaderValue>,
-    /// The caller's user id.
-    pub(crate) user: Option<Arc<str>>,
+    pub(crate) class: Class,
+    /// Who asks; `None` is anybody.
+    pub(crate) principal: Option<Arc<Authenticated>>,
     /// How many components called each other to get here.
     pub(crate) depth: usize,
     pub(crate) chain: Arc<Chain>,
@@ -93,6 +92,26 @@ pub(crate) trait OriginsView: Send {
     fn origins(&mut self) -> &mut Origins;
 }
 
+// === impl Passage ===
+
+impl Passage {
+    /// Of an instance that answers no request, or none that may lead anywhere.
+    pub(crate) fn of_nobody() -> Self {
+        Self {
+            request_id: Arc::from("-"),
+            class: Class::Probe,
+            principal: None,
+            depth: 0,
+            chain: Arc::new(Chain::none()),
+        }
+    }
+
+    /// The id of the user behind it, if there is one.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.principal.as_ref()?.user.as_deref()
+    }
+}
+
 // === impl Chain ===
 
 impl Chain {
@@ -151,14 +170,7 @@ impl Origin {
 
     /// An instance that starts, on behalf of no request.
     pub(crate) fn start(allowance: Arc<Allowance>) -> Self {
-        let passage = Passage {
-            request_id: Arc::from("-"),
-            caller: None,
-            user: None,
-            depth: 0,
-            chain: Arc::new(Chain::none()),
-        };
-        Self::new(passage, allowance)
+        Self::new(Passage::of_nobody(), allowance)
     }
 
     /// Notes that a limit refused something. The guest is told by an error, and may go on with less;
@@ -185,7 +197,7 @@ impl Origin {
     }
 
     /// Tells the operator of a caller that the guest passed on and that is none of ours.
-    pub(crate) fn log_forgery(&self, error: &CallerError) {
+    pub(crate) fn log_forgery(&self, error: &SealError) {
         let Allowance {
             tenant, component, ..
         } = &*self.allowance;

@@ -1,7 +1,6 @@
 //! A guest's outgoing HTTP: to another component in process, or to a granted host.
 
 use crate::body::{Body, BodyError};
-use crate::caller::CALLER;
 use crate::egress::{ConnectError, Egress, target};
 use crate::limit::Limit;
 use crate::origin::{Current, Origin, Passage};
@@ -9,9 +8,10 @@ use crate::reserved::is_reserved;
 use crate::{Chained, Inner, InvokeError};
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use sbd_contract::{Refusal, header};
 use std::error::Error as _;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -85,20 +85,6 @@ impl WasiHttpHooks for Outgoing {
     }
 }
 
-/// What a component gets of one that is switched off: the answer that anybody would.
-fn switched_off(feature: &str, request_id: &str) -> Response<Body> {
-    let error = serde_json::json!({"error": {
-        "code": "FEATURE_DISABLED",
-        "message": format!("The feature `{feature}` is switched off here; ask the operator for it."),
-        "request_id": request_id,
-    }});
-    let mut response = Response::new(crate::body::full(error.to_string()));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
-}
-
 impl Outgoing {
     /// Local service chaining: no socket, the caller carried along.
     fn call_component(
@@ -125,17 +111,17 @@ impl Outgoing {
             }
             let passage = &origin.passage;
             // What the guest passed on must be ours; without it the running request's caller goes along.
-            let (caller, user) = match request.headers().get(CALLER) {
-                Some(header) => {
-                    let caller = runtime.seal.open(header, &tenant).map_err(|error| {
+            let principal = match request.headers().get(header::CALLER) {
+                Some(sealed) => {
+                    let opened = runtime.seal.open(sealed, &tenant).map_err(|error| {
                         origin.log_forgery(&error);
                         BodyError::HttpRequestDenied
                     })?;
-                    (Some(header.clone()), Some(caller.user))
+                    Some(Arc::new(opened))
                 }
-                None => (passage.caller.clone(), passage.user.clone()),
+                None => passage.principal.clone(),
             };
-            drop_platform_headers(request.headers_mut());
+            header::drop_all(request.headers_mut());
             let depth = passage.depth + 1;
             if depth > passage.chain.deepest {
                 origin.refuse(Limit::CallDepth);
@@ -148,8 +134,8 @@ impl Outgoing {
             let request_id = Arc::clone(&passage.request_id);
             let passage = Passage {
                 request_id: Arc::clone(&request_id),
-                caller,
-                user,
+                class: passage.class,
+                principal,
                 depth,
                 chain: Arc::clone(&passage.chain),
             };
@@ -166,10 +152,12 @@ impl Outgoing {
                 component,
                 passage,
             };
-            match runtime.invoke(&application, chained, request).await {
-                Err(InvokeError::SwitchedOff(feature)) => Ok(switched_off(&feature, &request_id)),
-                answer => answer.map_err(BodyError::from),
-            }
+            let answer = runtime.invoke(&application, chained, request).await;
+            answer.or_else(|error| match error.refusal() {
+                // The answer that anybody would get.
+                Some(refusal) => Ok(refused(refusal, &request_id)),
+                None => Err(error.into()),
+            })
         }
     }
 
@@ -200,7 +188,7 @@ impl Outgoing {
                 return Err(BodyError::ConnectionLimitReached);
             };
             // Who asks, and for whom, is nobody's business outside.
-            drop_platform_headers(request.headers_mut());
+            header::drop_all(request.headers_mut());
             let patience = options
                 .and_then(|options| options.first_byte_timeout)
                 .unwrap_or(FIRST_BYTE_TIMEOUT);
@@ -326,16 +314,8 @@ impl From<InvokeError> for BodyError {
     }
 }
 
-/// Removes every header that only the host may set.
-pub(crate) fn drop_platform_headers(headers: &mut http::HeaderMap) {
-    let ours: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("sbd-"))
-        .cloned()
-        .collect();
-    for name in ours {
-        headers.remove(name);
-    }
+fn refused(refusal: Refusal, request_id: &str) -> Response<Body> {
+    refusal.into_parts(request_id).map(crate::body::full)
 }
 
 /// The scheme of a request that came in on a socket or from another component.

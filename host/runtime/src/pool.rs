@@ -11,6 +11,7 @@ use crate::component::LoadedComponent;
 use crate::failures::Failures;
 use crate::limit::{Allowance, Limit};
 use crate::origin::{Origin, Passage};
+use crate::requests::{Class, Share};
 use crate::worker::{Blueprint, InstancesLimit, Stopped};
 use arc_swap::ArcSwap;
 use http::{Request, Response, header};
@@ -40,8 +41,14 @@ pub(crate) struct Pool {
     retired: Arc<AtomicBool>,
     tried: AtomicBool,
     instances: Arc<AtomicUsize>,
+    queues: [Queue; Class::ALL.len()],
+}
+
+/// Where the requests of one class wait for their turn.
+struct Queue {
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
+    most: usize,
 }
 
 /// One of those who wait for their turn.
@@ -62,8 +69,7 @@ impl Pool {
             component,
             features,
             tried: AtomicBool::new(tried),
-            permits: Arc::new(Semaphore::new(allowance.limits.concurrency)),
-            waiting: AtomicUsize::new(0),
+            queues: Class::ALL.map(|class| Queue::new(class.share(&allowance.limits))),
             failures: Arc::clone(&blueprint.failures),
             retired: Arc::clone(&blueprint.retired),
             instances: Arc::clone(&blueprint.own_instances),
@@ -108,7 +114,7 @@ impl Pool {
         if let Some(pause) = self.failures.pause() {
             return Err(self.overloaded(Limit::Failures, pause));
         }
-        let permit = self.admit().await?;
+        let permit = self.admit(passage.class).await?;
         let limits = &self.allowance.limits;
         let give_up = Instant::now() + limits.queue_wait;
         let timeout = limits.request_timeout;
@@ -171,16 +177,21 @@ impl Pool {
     }
 
     /// A place among the requests that may run at once; waits a bounded time for it.
-    async fn admit(&self) -> Result<OwnedSemaphorePermit, InvokeError> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+    async fn admit(&self, class: Class) -> Result<OwnedSemaphorePermit, InvokeError> {
+        let Queue {
+            permits,
+            waiting,
+            most,
+        } = &self.queues[class as usize];
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
             return Ok(permit);
         }
         let limits = &self.allowance.limits;
         let soon = Duration::from_secs(1);
-        let Some(_waiting) = Waiting::new(&self.waiting, limits.queue) else {
+        let Some(_waiting) = Waiting::new(waiting, *most) else {
             return Err(self.overloaded(Limit::Queue, soon));
         };
-        let turn = Arc::clone(&self.permits).acquire_owned();
+        let turn = Arc::clone(permits).acquire_owned();
         match tokio::time::timeout(limits.queue_wait, turn).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(self.overloaded(Limit::Concurrency, soon)),
@@ -253,6 +264,18 @@ fn announced(response: &Response<Body>) -> u64 {
 
 fn is_crowded(error: &wasmtime::Error) -> bool {
     error.is::<InstancesLimit>() || error.is::<PoolConcurrencyLimitError>()
+}
+
+// === impl Queue ===
+
+impl Queue {
+    fn new(share: Share) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(share.at_once)),
+            waiting: AtomicUsize::new(0),
+            most: share.waiting,
+        }
+    }
 }
 
 // === impl Waiting ===

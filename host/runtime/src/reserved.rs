@@ -8,13 +8,22 @@ const DEEPEST: u32 = 8;
 
 /// Does this path, as any server behind us might read it, lie under `/-/`?
 pub fn is_reserved(path: &str) -> bool {
+    !is_plain(path) && is_reserved_when_read_freely(path)
+}
+
+/// Whether every server would read a path as it is written: the common case.
+pub(crate) fn has_one_reading(path: &str) -> bool {
+    is_plain(path) && !path.contains("//") && !path.contains("/.") && !path.ends_with('/')
+}
+
+/// Whether nobody could read a path as one under `/-/` that is not written so.
+fn is_plain(path: &str) -> bool {
     let mut bytes = path.bytes();
-    // The common path: an ordinary first letter, and nothing in it that could be read otherwise.
-    let plain = bytes.next() == Some(b'/')
+    // An ordinary first letter, and nothing in it that could be read otherwise.
+    bytes.next() == Some(b'/')
         && !matches!(bytes.next(), Some(b'-' | b'/' | b'.' | b'\\' | b'%'))
         && !path.contains("..")
-        && !path.bytes().any(|b| b == b'%' || b == b'\\');
-    !plain && is_reserved_when_read_freely(path)
+        && !path.bytes().any(|b| b == b'%' || b == b'\\')
 }
 
 /// A path as the most forgiving server would read it; `None` if it is encoded without end.

@@ -5,16 +5,12 @@
 
 use crate::application::Snapshot;
 use crate::component::LoadedComponent;
-use crate::origin::{Chain, Passage};
+use crate::requests::{Class, Question};
 use crate::tenant::Tenant;
-use crate::{Application, Definition, Error, Inner, InvokeError, Runtime, body};
-use http::Request;
-use http_body_util::BodyExt as _;
+use crate::{Application, Call, Definition, Error, Inner, InvokeError, Runtime};
+use sbd_contract::path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Where a component that wants to be asked says whether it is well.
-const HEALTH: &str = "/-/health";
 
 /// So much of an unhealthy component's answer is shown.
 const EXCERPT: usize = 300;
@@ -32,12 +28,7 @@ impl Runtime {
         let inner = Arc::clone(&self.inner);
         let loading = tokio::task::spawn_blocking(move || {
             let served = inner.current.load_full();
-            Snapshot::load(
-                &inner.engine,
-                &inner.compile_cache,
-                &definition,
-                Some(&served),
-            )
+            Snapshot::load(inner.loader(), &definition, Some(&served))
         });
         let snapshot = loading
             .await
@@ -151,53 +142,53 @@ impl Inner {
             component: id.to_owned(),
             reason,
         };
+        // First and by itself: what does not fit the tenant's data says so in its own words.
         let place = self.place(tenant)?;
         self.open(&place, tenant).await?;
         let Some(open) = place.tenant.get() else {
             return Err(unwell(format!("the tenant `{tenant}` is not open")));
         };
-        let pool = open.open_pool(self, application, component).await?;
+        open.open_pool(self, application, component).await?;
         let limits = &component.declared.settings.limits;
-        let chain = Chain::new(Arc::clone(application), limits.calls, limits.call_depth);
-        let passage = Passage {
+        let call = Call {
+            tenant: Arc::clone(tenant),
+            component: Arc::from(id),
             request_id: Arc::from("req_probe"),
-            caller: None,
-            user: None,
-            depth: 0,
-            chain: Arc::new(chain),
+            class: Class::Probe,
+            principal: None,
         };
-        let request = Request::get(format!("http://{id}.spin.internal{HEALTH}"))
-            .header("sbd-tenant", &**tenant)
-            .header("sbd-request-id", "req_probe")
-            .body(body::empty())
-            .map_err(|error| unwell(error.to_string()))?;
-        let response = match pool.handle(passage, request).await {
-            Ok(response) => response,
-            Err(InvokeError::Trapped) => {
+        let application = Application {
+            runtime: Arc::clone(self),
+            snapshot: Arc::clone(application),
+        };
+        let question = Question::get(path::HEALTH).with_room(limits.response_body.bytes_usize());
+        let asking = application.ask(call, question);
+        let answer = match tokio::time::timeout(2 * limits.request_timeout, asking).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(InvokeError::Trapped)) => {
                 return Err(unwell(
                     "it failed when it was tried; the log says how".to_owned(),
                 ));
             }
-            Err(error) => return Err(unwell(error.to_string())),
-        };
-        let status = response.status();
-        let answer = tokio::time::timeout(limits.request_timeout, response.into_body().collect());
-        let answer = match answer.await {
-            Ok(Ok(answer)) => answer.to_bytes(),
-            Ok(Err(error)) => {
-                return Err(unwell(format!("its answer to {HEALTH} broke off: {error}")));
+            Ok(Err(error)) => return Err(unwell(error.to_string())),
+            Err(_) => {
+                return Err(unwell(format!(
+                    "its answer to {} does not end",
+                    path::HEALTH
+                )));
             }
-            Err(_) => return Err(unwell(format!("its answer to {HEALTH} does not end"))),
         };
+        let status = answer.status;
         if !status.is_server_error() {
             return Ok(());
         }
-        let shown: String = String::from_utf8_lossy(&answer)
+        let shown: String = String::from_utf8_lossy(&answer.body)
             .chars()
             .take(EXCERPT)
             .collect();
         Err(unwell(format!(
-            "it answered {HEALTH} with {status}: {shown}"
+            "it answered {} with {status}: {shown}",
+            path::HEALTH
         )))
     }
 }

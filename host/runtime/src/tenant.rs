@@ -245,7 +245,6 @@ impl Tenant {
             documents: DocumentsCtx::new(self.documents.clone(), Arc::clone(id)),
             keyvalue: opens_keyvalue(&self.keyvalue, id, &component.stores),
             cache: CacheCtx::new(self.cache.clone(), Arc::clone(id)),
-            config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),
             passwords: PasswordsCtx::new(runtime.passwords.clone()),
             keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(&self.name)),
             features: FeaturesCtx::new(
@@ -271,7 +270,8 @@ impl Tenant {
             allowance: Arc::new(allowance),
             egress: Arc::new(egress),
             environment: Arc::clone(&component.environment),
-            capabilities,
+            config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),
+            capabilities: Some(capabilities),
             slots: Arc::clone(&component.slots),
             crowded: Arc::clone(&runtime.crowded),
             own_instances: Arc::default(),

@@ -9,6 +9,7 @@ use crate::pool::cut;
 use crate::slots::{Calls, Slots};
 use crate::turns::{Stint, Turns, bound_computing};
 use crate::{Inner, egress::Egress};
+use sbd_config::ConfigCtx;
 use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, tenant_label};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -48,7 +49,8 @@ pub(crate) struct Blueprint {
     pub(crate) allowance: Arc<Allowance>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) environment: Arc<[(String, String)]>,
-    pub(crate) capabilities: Capabilities,
+    pub(crate) config: ConfigCtx,
+    pub(crate) capabilities: Option<Capabilities>,
     /// Those of the component, over all tenants.
     pub(crate) slots: Arc<Slots>,
     /// Where the process calls for a slot.
@@ -170,6 +172,7 @@ impl Blueprint {
         };
         let state = State::new(
             outgoing,
+            self.config.clone(),
             self.capabilities.clone(),
             &self.environment,
             allowance,

@@ -125,7 +125,9 @@ impl AdminPages for Pages {
     ) -> Response<Body> {
         let actor = match administrator {
             Administrator::Operator(name) => Actor::Operator(name),
-            Administrator::User(user) => Actor::User(user.user.to_string()),
+            Administrator::User(user) => {
+                Actor::User(user.user.as_deref().unwrap_or_default().to_owned())
+            }
         };
         let request = request.map(axum::body::Body::new);
         let response = self.api.respond(actor, request).await;

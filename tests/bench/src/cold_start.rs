@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use sbd_features::{SqliteSwitches, Switches};
 use sbd_manifest::{App, LoadOptions};
 use sbd_registry::{DEFAULT_TENANT, Registry};
-use sbd_runtime::{Call, Definition, Runtime, body};
+use sbd_runtime::{Call, Class, Definition, Runtime, body};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -85,7 +85,8 @@ async fn start(runtime: &Runtime, bundle: &Path, tenant: &Arc<str>) -> anyhow::R
         tenant: Arc::clone(tenant),
         component: COMPONENT.into(),
         request_id: "req_bench".into(),
-        caller: None,
+        class: Class::Probe,
+        principal: None,
     };
     let request = Request::get(PAGE).body(body::empty())?;
     let response = application.invoke(call, request).await?;

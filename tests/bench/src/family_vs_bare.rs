@@ -8,8 +8,7 @@ use crate::report::{Figure, Goal};
 use crate::rounds::{Contender, compare};
 use crate::sbd::{self, Sbd, USERS};
 use anyhow::Context as _;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::json;
+use sbd_contract::Principal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -69,19 +68,13 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Vec<Figure>> {
 /// guest; the guest leaves the seal behind the dot to the host.
 fn bare_reads(address: SocketAddr) -> anyhow::Result<Arc<[Shot]>> {
     let read = |number| {
-        let claims = json!({
-            "tenant": "default",
-            "user": format!("usr_{number:032x}"),
-            "session": format!("ses_{number:032x}"),
-            "username": format!("bench{number}"),
-            "roles": ["user"],
-            "expires_at": jiff::Timestamp::now().as_second() + 24 * 3600,
-        });
-        let caller = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(claims.to_string()),
-            "A".repeat(43)
-        );
+        let user = Principal::user("default", format!("usr_{number:032x}"))
+            .in_session(format!("ses_{number:032x}"))
+            .named(format!("bench{number}"))
+            .with_roles(["user"])
+            .until(jiff::Timestamp::now().as_second() + 24 * 3600);
+        let claims = user.claims().context("a principal is JSON")?;
+        let caller = format!("{claims}.{}", "A".repeat(43));
         let path = sbd::created(address, &sbd::create().header("sbd-caller", &caller))?;
         let shot = Shot::get(path).header("sbd-caller", caller);
         Ok(shot

@@ -9,6 +9,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Method, header};
+use sbd_contract::Principal;
 use sbd_keys::{FileKeyring, KeysCtx, Settings};
 use sbd_tests::{Account, Launch, Reply, Server, assert_error, assert_standard, json};
 use serde_json::{Value, json};
@@ -527,8 +528,10 @@ async fn registrations() {
 #[tokio::test]
 async fn what_only_the_host_may_say() {
     let server = Launch::app(include_str!("apps/guests.toml")).start().await;
-    let claims = json!({"tenant": "default", "user": "usr_root", "session": null, "username": "root", "roles": ["admin"], "expires_at": 4_102_444_800_i64});
-    let sealed = format!("{}.AAAA", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let root = Principal::user("default", "usr_root")
+        .named("root")
+        .with_roles(["admin"]);
+    let sealed = format!("{}.AAAA", root.claims().unwrap());
     let request = server
         .client
         .get(server.at("/probe/whoami"))

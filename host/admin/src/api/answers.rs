@@ -1,16 +1,15 @@
 //! The form of answers: as everywhere, one body for errors, and a request id.
 
 use crate::Error;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
+use sbd_contract::Refusal;
 use sbd_registry::Actor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -89,9 +88,12 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = self.0.status.into_response();
-        response.extensions_mut().insert(self);
-        response
+        let Error {
+            status,
+            code,
+            message,
+        } = self.0;
+        Refusal::new(status, code, message).into_response()
     }
 }
 
@@ -102,12 +104,9 @@ impl From<Error> for Failure {
 }
 
 /// Gives an answer its id, and an error its body.
-pub(crate) fn with_request_id(mut response: Response) -> Response {
+pub(crate) fn with_request_id(response: Response) -> Response {
     let id = format!("req_{}", uuid::Uuid::now_v7().simple());
-    if let Some(Failure(Error { code, message, .. })) = response.extensions_mut().remove() {
-        let body = json!({"error": {"code": code, "message": message, "request_id": id}});
-        response = (response.status(), Json(body)).into_response();
-    }
+    let (mut response, _) = Refusal::complete(response, &id);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

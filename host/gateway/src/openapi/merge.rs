@@ -1,6 +1,8 @@
 //! Many OpenAPI documents into one.
 
 use bytes::Bytes;
+use sbd_contract::offer::METHODS;
+use sbd_runtime::openapi::template;
 use serde_json::{Map, Value, json};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +19,6 @@ const SECTIONS: [&str; 10] = [
     "links",
     "callbacks",
     "pathItems",
-];
-
-pub(crate) const METHODS: [&str; 8] = [
-    "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 
 /// What the merged document says about itself.
@@ -213,17 +211,6 @@ fn free_name(component: &str, name: &str, taken: impl Fn(&str) -> bool) -> Strin
         number += 1;
     }
     candidate
-}
-
-/// `/a/{id}/b` as `/a/{}/b`.
-pub(crate) fn template(path: &str) -> String {
-    path.split('/')
-        .map(|segment| match segment.strip_prefix('{') {
-            Some(rest) if rest.ends_with('}') => "{}",
-            _ => segment,
-        })
-        .collect::<Vec<_>>()
-        .join("/")
 }
 
 /// `#/components/{section}/{name}`, with whatever follows the name.

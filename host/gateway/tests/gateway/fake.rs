@@ -3,7 +3,7 @@
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use sbd_gateway::{Components, RevocationListener};
-use sbd_runtime::{Body, Call, InvokeError, Limit, body};
+use sbd_runtime::{Body, Call, InvokeError, Limit, Offered, body};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,8 +19,6 @@ pub(crate) struct State {
     listener: Mutex<Option<RevocationListener>>,
     /// How often `/-/authenticate` was asked.
     pub(crate) asked: AtomicUsize,
-    /// How often any component was asked for its document.
-    pub(crate) offers: AtomicUsize,
     /// Requests that reached `echo` or `other`.
     pub(crate) reached: AtomicUsize,
     /// Answers of `/-/authenticate` wait for a permit each.
@@ -31,8 +29,8 @@ pub(crate) struct State {
     pub(crate) release: Notify,
     /// Counts `/echo/wait` requests that were dropped unfinished.
     pub(crate) dropped: Arc<AtomicUsize>,
-    /// What `GET /-/openapi.json` answers, by component; null for one that is down.
-    pub(crate) documents: Mutex<HashMap<String, Value>>,
+    /// What components offer.
+    pub(crate) offers: Mutex<HashMap<String, Arc<Offered>>>,
 }
 
 impl Default for State {
@@ -40,13 +38,12 @@ impl Default for State {
         Self {
             listener: Mutex::default(),
             asked: AtomicUsize::default(),
-            offers: AtomicUsize::default(),
             reached: AtomicUsize::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             arrived: Notify::default(),
             release: Notify::default(),
             dropped: Arc::default(),
-            documents: Mutex::default(),
+            offers: Mutex::default(),
         }
     }
 }
@@ -65,15 +62,6 @@ impl Components for Fake {
         request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
         let path = request.uri().path().to_owned();
-        if path == "/-/openapi.json" {
-            self.offers.fetch_add(1, Ordering::SeqCst);
-            let documents = self.documents.lock().unwrap();
-            return Ok(match documents.get(&*call.component) {
-                Some(Value::Null) => answer(503, &json!({})),
-                Some(document) => answer(200, document),
-                None => answer(404, &json!({})),
-            });
-        }
         match &*call.component {
             "auth" if path == "/-/authenticate" => self.authenticate(request).await,
             "auth" => self.logout(&call).await,
@@ -84,6 +72,10 @@ impl Components for Fake {
             }
             unknown => Err(InvokeError::UnknownComponent(unknown.to_owned())),
         }
+    }
+
+    fn offer(&self, component: &str) -> Option<Arc<Offered>> {
+        self.offers.lock().unwrap().get(component).cloned()
     }
 
     fn on_revoked(&self, listener: RevocationListener) {
@@ -118,11 +110,11 @@ impl Fake {
         listener.as_ref().unwrap()("default", &[session.to_owned()]);
     }
 
-    pub(crate) fn offer(&self, component: &str, document: Value) {
-        self.documents
-            .lock()
-            .unwrap()
-            .insert(component.to_owned(), document);
+    /// Whoever begins to serve this offers that.
+    pub(crate) fn offers(&self, component: &str, document: &Value) {
+        let offered = Offered::read(document.to_string().into()).unwrap();
+        let mut offers = self.offers.lock().unwrap();
+        offers.insert(component.to_owned(), Arc::new(offered));
     }
 
     /// Tokens are `{user}.{session}.{role}[.{seconds to live}]`, or a word for what is wrong.
@@ -165,7 +157,7 @@ impl Fake {
 
     async fn logout(&self, call: &Call) -> Result<Response<Body>, InvokeError> {
         let session = call
-            .caller
+            .principal
             .as_ref()
             .and_then(|caller| caller.session.clone());
         self.revoke(&session.unwrap());
@@ -249,7 +241,7 @@ impl Fake {
                 "component": &*call.component,
                 "tenant": &*call.tenant,
                 "request_id": &*call.request_id,
-                "caller": call.caller.map(|caller| caller.username.clone()),
+                "caller": call.principal.map(|caller| caller.username.clone()),
             }),
         );
         for name in ["sbd-caller", "sbd-revoked", "sbd-anything"] {

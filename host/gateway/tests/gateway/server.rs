@@ -103,8 +103,20 @@ impl Server {
         Self::serving(GatewayConfig::default(), manifest).await
     }
 
-    async fn serving(config: GatewayConfig, manifest: &str) -> Self {
+    /// With components that offer these documents.
+    pub(crate) async fn offering<const N: usize>(offers: [(&str, Value); N]) -> Self {
         let fake = Fake::default();
+        for (component, document) in &offers {
+            fake.offers(component, document);
+        }
+        Self::before(fake, GatewayConfig::default(), MANIFEST).await
+    }
+
+    async fn serving(config: GatewayConfig, manifest: &str) -> Self {
+        Self::before(Fake::default(), config, manifest).await
+    }
+
+    async fn before(fake: Fake, config: GatewayConfig, manifest: &str) -> Self {
         let gateway = Gateway::new(config, fake.clone(), &app(manifest)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,6 +1,6 @@
 //! Is this a valid OpenAPI 3.1 document? The rules that documents break in practice.
 
-use super::merge::{METHODS, template};
+use sbd_contract::offer::METHODS;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt::Arguments;
@@ -315,4 +315,142 @@ impl<'a> Check<'a> {
 fn placeholders(path: &str) -> impl Iterator<Item = &str> {
     path.split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+}
+
+/// `/a/{id}/b` as `/a/{}/b`: to OpenAPI, paths that differ in the names of parameters alone are one.
+pub fn template(path: &str) -> String {
+    path.split('/')
+        .map(|segment| match segment.strip_prefix('{') {
+            Some(rest) if rest.ends_with('}') => "{}",
+            _ => segment,
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+    use super::*;
+    use serde_json::json;
+
+    /// A small valid document whose one path answers with `Page` of `Item`.
+    fn document(path: &str, item: &Value) -> Value {
+        json!({
+            "openapi": "3.1.0",
+            "info": { "title": "part", "version": "1" },
+            "security": [{ "bearer": [] }],
+            "paths": { path: { "get": {
+                "operationId": "list",
+                "parameters": [{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }],
+                "responses": { "200": {
+                    "description": "the page",
+                    "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Page" } } }
+                } }
+            } } },
+            "components": {
+                "schemas": {
+                    "Page": { "type": "array", "items": { "$ref": "#/components/schemas/Item" } },
+                    "Item": item,
+                    "Error": { "type": "object" }
+                },
+                "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } }
+            },
+            "tags": [{ "name": "shared" }]
+        })
+    }
+
+    type Spoil = fn(&mut Value);
+
+    #[test]
+    fn the_rules_find_what_breaks_them() {
+        let good = document("/echo/{id}", &json!({}));
+        assert_eq!(problems(&good), Vec::<String>::new());
+        let broken: [(&str, Spoil); 12] = [
+            ("3.1", |d| d["openapi"] = json!("3.0.3")),
+            ("info.title", |d| d["info"] = json!({ "version": "1" })),
+            ("leads nowhere", |d| {
+                d["components"]["schemas"]["Page"]["items"]["$ref"] = json!("#/nowhere")
+            }),
+            ("leads nowhere", |d| {
+                d["components"]["schemas"]["Page"]["items"]["$ref"] = json!("other.json")
+            }),
+            ("not declared", |d| {
+                d["paths"]["/echo/{id}"]["get"]["parameters"] = json!([])
+            }),
+            ("not required", |d| {
+                d["paths"]["/echo/{id}"]["get"]["parameters"][0]["required"] = json!(false)
+            }),
+            ("no schema", |d| {
+                d["paths"]["/echo/{id}"]["get"]["parameters"][0] =
+                    json!({ "name": "id", "in": "path", "required": true });
+            }),
+            ("used twice", |d| {
+                let item = d["paths"]["/echo/{id}"].clone();
+                d["paths"]["/more/{id}"] = item;
+            }),
+            ("there twice", |d| {
+                let mut item = d["paths"]["/echo/{id}"].clone();
+                item["get"]["operationId"] = json!("again");
+                item["get"]["parameters"][0]["name"] = json!("name");
+                d["paths"]["/echo/{name}"] = item;
+            }),
+            ("not defined", |d| d["security"] = json!([{ "cookie": [] }])),
+            ("no description", |d| {
+                d["paths"]["/echo/{id}"]["get"]["responses"]["200"] = json!({})
+            }),
+            ("not a response status", |d| {
+                d["paths"]["/echo/{id}"]["get"]["responses"] =
+                    json!({ "600": { "description": "" } })
+            }),
+        ];
+        for (expected, spoil) in broken {
+            let mut document = good.clone();
+            spoil(&mut document);
+            let found = problems(&document);
+            assert!(
+                found.iter().any(|problem| problem.contains(expected)),
+                "{expected}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_would_be_copied_often_is_small() {
+        let mut good = document("/echo/{id}", &json!({}));
+        good["security"] = json!(vec![json!({ "bearer": [] }); 16]);
+        for n in 1..1000 {
+            good["paths"][format!("/echo/{n}")] = json!({ "get": {} });
+        }
+        assert_eq!(problems(&good), Vec::<String>::new());
+        let broken: [(&str, Spoil); 3] = [
+            ("more than 16 entries", |d| {
+                d["security"] = json!(vec![json!({}); 17])
+            }),
+            ("longer than 1024 bytes", |d| {
+                d["security"] = json!([{ "bearer": ["x".repeat(1024)] }])
+            }),
+            ("more than 1000 operations", |d| {
+                d["paths"]["/echo/1"]["put"] = json!({})
+            }),
+        ];
+        for (expected, spoil) in broken {
+            let mut document = good.clone();
+            spoil(&mut document);
+            let found = problems(&document);
+            assert!(
+                matches!(&found[..], [only] if only.contains(expected)),
+                "{expected}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn many_problems_are_not_all_told() {
+        let mut bad = document("/echo/{id}", &json!({}));
+        for n in 0..1000 {
+            bad["paths"]["/echo/{id}"]["get"]["responses"][format!("x{n}")] = json!({});
+        }
+        assert_eq!(problems(&bad).len(), 16);
+    }
 }

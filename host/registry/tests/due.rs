@@ -1,0 +1,74 @@
+//! What is due in which tenants.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use jiff::{SignedDuration, Timestamp};
+use sbd_registry::{DueTenant, Registry};
+use std::time::Duration;
+
+fn tenants(due: &[DueTenant]) -> Vec<&str> {
+    due.iter().map(|due| due.tenant.as_str()).collect()
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap()
+}
+
+#[tokio::test]
+async fn the_earliest_counts_and_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (soon, later) = (now(), now() + SignedDuration::from_hours(1));
+    {
+        let due = Registry::open(folder.path()).await.unwrap().due;
+        due.at("acme", "tasks", soon).await.unwrap();
+        due.at("acme", "tasks", later).await.unwrap();
+        due.at("bello", "schedules", later).await.unwrap();
+    }
+    let due = Registry::open(folder.path()).await.unwrap().due;
+    assert_eq!(tenants(&due.until(soon, 10).await.unwrap()), ["acme"]);
+    assert_eq!(
+        tenants(&due.until(later, 10).await.unwrap()),
+        ["acme", "bello"]
+    );
+    assert_eq!(tenants(&due.until(later, 1).await.unwrap()), ["acme"]);
+    due.forget("bello").await.unwrap();
+    assert_eq!(tenants(&due.until(later, 10).await.unwrap()), ["acme"]);
+}
+
+#[tokio::test]
+async fn a_look_takes_away_what_it_saw_and_nothing_that_came_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let due = Registry::open(folder.path()).await.unwrap().due;
+    let at = now();
+    let before = at - SignedDuration::from_secs(5);
+    due.at("acme", "tasks", at).await.unwrap();
+    let seen = due.until(at, 1).await.unwrap().remove(0);
+    // While somebody looks, earlier work arrives.
+    due.at("acme", "tasks", before).await.unwrap();
+    due.looked(&seen, None).await.unwrap();
+    let seen = due.until(at, 1).await.unwrap().remove(0);
+    assert_eq!(seen.at, before);
+    let next = at + SignedDuration::from_hours(1);
+    due.looked(&seen, Some(next)).await.unwrap();
+    assert!(due.until(at, 1).await.unwrap().is_empty());
+    assert_eq!(due.until(next, 1).await.unwrap().len(), 1);
+    let seen = due.until(next, 1).await.unwrap().remove(0);
+    due.looked(&seen, None).await.unwrap();
+    assert!(due.until(next, 1).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_waits_hears_of_what_is_due_earlier() {
+    let folder = tempfile::tempdir().unwrap();
+    let due = Registry::open(folder.path()).await.unwrap().due;
+    due.at("late", "tasks", now() + SignedDuration::from_hours(9))
+        .await
+        .unwrap();
+    let waiting = tokio::spawn({
+        let due = due.clone();
+        async move { due.next(10).await.unwrap() }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!waiting.is_finished());
+    due.at("acme", "events", now()).await.unwrap();
+    assert_eq!(tenants(&waiting.await.unwrap()), ["acme"]);
+}

@@ -30,11 +30,34 @@ pub enum GatewayError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The application has a route where the host answers.
+    #[error(
+        "the route `{route}` of {} is one that the host answers itself, as `{hosts}`; choose another in the manifest",
+        component.as_ref().map_or("a static response".to_owned(), |id| format!("the component `{id}`"))
+    )]
+    HostsRoute {
+        /// The route as the manifest writes it.
+        route: String,
+        /// Its component; `None` for a static response.
+        component: Option<String>,
+        /// The route as the host writes it.
+        hosts: String,
+    },
+    /// A route of the host cannot be served.
+    #[error(
+        "the host's route `{route}` cannot be served: {reason}; this is a bug, please report it"
+    )]
+    HostRoute {
+        /// The route.
+        route: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
-/// A request that is answered with an error.
+/// A request that is answered with an error, in the standard form.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
@@ -74,7 +97,12 @@ struct Detail<'a> {
 // === impl Refusal ===
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    /// Any refusal. The message says what to do next, in one sentence.
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             status,
             code,
@@ -84,7 +112,8 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
+    /// 400: the request is not what is understood here.
+    pub fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "MALFORMED_REQUEST", message)
     }
 
@@ -94,7 +123,8 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
+    /// 401: nobody is logged in.
+    pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
         Self::challenge("UNAUTHENTICATED", message)
     }
 
@@ -116,11 +146,13 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+    /// 403: not for this caller.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
     }
 
-    pub(crate) fn not_found() -> Self {
+    /// 404: nothing is there.
+    pub fn not_found() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "NOT_FOUND",
@@ -144,7 +176,8 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+    /// 405: only these methods are answered, in a list by commas.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
         Self {
             hint: Hint::Allow(allow),
             ..Self::new(
@@ -182,6 +215,16 @@ impl Refusal {
                 "RATE_LIMITED",
                 format!("Too many requests; try again in {seconds} s."),
             )
+        }
+    }
+
+    /// More connections than one payer may have open.
+    pub(crate) fn too_many_open(most: u32, wait: Duration) -> Self {
+        Self {
+            message: Cow::Owned(format!(
+                "You have {most} such connections open, which is as many as one may; close one first."
+            )),
+            ..Self::rate_limited(wait)
         }
     }
 
@@ -237,7 +280,8 @@ impl Refusal {
         refusal
     }
 
-    pub(crate) fn internal() -> Self {
+    /// 500: the log has the reason.
+    pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
@@ -245,7 +289,8 @@ impl Refusal {
         )
     }
 
-    fn busy(wait: Duration) -> Self {
+    /// 503: to be tried again after so long.
+    pub fn busy(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
         Self {
             hint: Hint::RetryAfter(seconds),

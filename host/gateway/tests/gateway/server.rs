@@ -103,7 +103,7 @@ impl Server {
         Self::serving(GatewayConfig::default(), manifest).await
     }
 
-    async fn serving(config: GatewayConfig, manifest: &str) -> Self {
+    pub(crate) async fn serving(config: GatewayConfig, manifest: &str) -> Self {
         let fake = Fake::default();
         let gateway = Gateway::new(config, fake.clone(), &app(manifest)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

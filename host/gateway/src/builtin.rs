@@ -1,16 +1,21 @@
-//! Pages of the platform itself.
+//! Pages of the platform itself, which are there whatever becomes of the components.
 
+use crate::error::Refusal;
+use crate::gateway::Edge;
+use crate::health::plain;
+use crate::host_routes::read_only;
 use crate::routes::Routes;
+use http::Response;
+use http::request::Parts;
+use sbd_runtime::Body;
 
-/// A page that no component answers.
+/// A page that neither a component nor a route of the host answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Builtin {
     Home,
     Docs,
-    OpenApi,
     Healthz,
     Readyz,
-    Health,
 }
 
 /// Which pages give way to the application. One that a route names keeps its own; `/` also gives
@@ -19,18 +24,20 @@ pub(crate) enum Builtin {
 pub(crate) struct Yields {
     home: bool,
     docs: bool,
-    openapi: bool,
 }
+
+// === impl Yields ===
 
 impl Yields {
     pub(crate) fn to(routes: &Routes) -> Self {
         Self {
             home: routes.find("/").is_some(),
             docs: routes.names("/docs"),
-            openapi: routes.names("/openapi.json"),
         }
     }
 }
+
+// === impl Builtin ===
 
 impl Builtin {
     /// The page at a path.
@@ -39,8 +46,6 @@ impl Builtin {
             "/" if !yields.home => Some(Self::Home),
             "/healthz" => Some(Self::Healthz),
             "/readyz" => Some(Self::Readyz),
-            "/health" => Some(Self::Health),
-            "/openapi.json" if !yields.openapi => Some(Self::OpenApi),
             _ if !yields.docs => {
                 let rest = path.strip_prefix("/docs")?;
                 (rest.is_empty() || rest.starts_with('/')).then_some(Self::Docs)
@@ -54,10 +59,23 @@ impl Builtin {
         match self {
             Self::Home => "/",
             Self::Docs => "/docs/...",
-            Self::OpenApi => "/openapi.json",
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
-            Self::Health => "/health",
+        }
+    }
+
+    /// The page itself.
+    pub(crate) fn page<C>(self, edge: &Edge<C>, parts: &Parts) -> Result<Response<Body>, Refusal> {
+        read_only(&parts.method)?;
+        let lasting = &edge.lasting;
+        match self {
+            Self::Home => Ok(edge.home.page(&parts.headers)),
+            Self::Docs => {
+                let file = lasting.docs.file(parts.uri.path());
+                file.ok_or_else(Refusal::not_found)
+            }
+            Self::Healthz => Ok(plain("ok\n")),
+            Self::Readyz => lasting.health.ready().map(|()| plain("ready\n")),
         }
     }
 }

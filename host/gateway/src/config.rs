@@ -1,6 +1,7 @@
 //! What an operator sets on the HTTP edge. What belongs to the application (auth component, CORS,
 //! rate limit, limits of components) stands in its manifest.
 
+use crate::host_routes::HostRoute;
 use sbd_manifest::RateLimit;
 use sbd_registry::Tenants;
 use std::net::IpAddr;
@@ -11,6 +12,9 @@ use std::time::Duration;
 pub struct GatewayConfig {
     /// Connections open at once. Further clients wait in the listener's backlog.
     pub max_connections: usize,
+    /// Connections that were upgraded (WebSockets) open at once, which are not among
+    /// `max_connections`. One more is answered 503.
+    pub max_upgraded: usize,
     /// How long a connection is kept without a request under way; so also how long a client may
     /// take to send a request's head.
     pub idle_timeout: Duration,
@@ -21,7 +25,8 @@ pub struct GatewayConfig {
     pub max_header_bytes: usize,
     /// Longest path with query in bytes; more is answered 414.
     pub max_uri_bytes: usize,
-    /// How long requests under way may take to finish once shutdown begins; then they are cut.
+    /// How long requests under way and upgraded connections may take to finish once shutdown begins;
+    /// then they are cut.
     pub shutdown_grace: Duration,
     /// Requests allowed per user, or per client address for the anonymous, if the manifest does
     /// not say. `None`: no limit.
@@ -30,12 +35,15 @@ pub struct GatewayConfig {
     pub tenants: Option<Tenants>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// What the host answers itself, beside the gateway's own pages.
+    pub host_routes: Vec<HostRoute>,
 }
 
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             max_connections: 4096,
+            max_upgraded: 4096,
             idle_timeout: Duration::from_secs(15),
             take_timeout: Duration::from_secs(30),
             max_header_bytes: 64 * 1024,
@@ -50,6 +58,7 @@ impl Default for GatewayConfig {
             }),
             tenants: None,
             trusted_proxies: Vec::new(),
+            host_routes: Vec::new(),
         }
     }
 }

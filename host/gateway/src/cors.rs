@@ -1,6 +1,7 @@
 //! Cross-origin rules from the settings, as tower-http's layer.
 
 use crate::error::GatewayError;
+use crate::tenant::TENANT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use sbd_manifest::Cors as Declared;
@@ -29,13 +30,14 @@ const ASKED: [HeaderName; 3] = [
 ];
 
 /// What pages may send along beyond the safelisted headers.
-const SENT: [HeaderName; 6] = [
+const SENT: [HeaderName; 7] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     HeaderName::from_static("idempotency-key"),
+    TENANT,
 ];
 
 /// What pages may read of an answer beyond the safelisted headers.

@@ -29,21 +29,50 @@ pub enum GatewayError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The application has a route where the host answers.
+    #[error(
+        "the route `{route}` of {} is one that the host answers itself, as `{hosts}`; choose another in the manifest",
+        component.as_ref().map_or("a static response".to_owned(), |id| format!("the component `{id}`"))
+    )]
+    HostsRoute {
+        /// The route as the manifest writes it.
+        route: String,
+        /// Its component; `None` for a static response.
+        component: Option<String>,
+        /// The route as the host writes it.
+        hosts: String,
+    },
+    /// A route of the host cannot be served.
+    #[error(
+        "the host's route `{route}` cannot be served: {reason}; this is a bug, please report it"
+    )]
+    HostRoute {
+        /// The route.
+        route: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// A request that is answered with an error: what the gateway itself says no to, in the form and,
 /// where there is one, with the sentence that every component has for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal(sbd_contract::Refusal);
+pub struct Refusal(sbd_contract::Refusal);
 
 // === impl Refusal ===
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    /// Any refusal. The message says what to do next, in one sentence.
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self(sbd_contract::Refusal::new(status, code, message))
     }
 
-    pub(crate) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
+    /// 400: the request is not what is understood here.
+    pub fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
         Self(sbd_contract::Refusal::malformed(message))
     }
 
@@ -53,8 +82,8 @@ impl Refusal {
         )
     }
 
-    /// In place of the usual sentence one that says what this is.
-    pub(crate) fn unauthenticated(message: &'static str) -> Self {
+    /// 401: nobody is logged in. In place of the usual sentence one that says what this is.
+    pub fn unauthenticated(message: &'static str) -> Self {
         let bearer = HeaderValue::from_static("Bearer");
         let refusal = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message);
         Self(refusal.0.with_header(header::WWW_AUTHENTICATE, bearer))
@@ -70,11 +99,13 @@ impl Refusal {
         Self(sbd_contract::Refusal::token_invalid(message))
     }
 
-    pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+    /// 403: not for this caller.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self(sbd_contract::Refusal::forbidden(message))
     }
 
-    pub(crate) fn not_found() -> Self {
+    /// 404: nothing is there.
+    pub fn not_found() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "NOT_FOUND",
@@ -98,7 +129,8 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+    /// 405: only these methods are answered, in a list by commas.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
         let refusal = sbd_contract::Refusal::method_not_allowed();
         Self(refusal.with_header(header::ALLOW, HeaderValue::from_static(allow)))
     }
@@ -121,6 +153,15 @@ impl Refusal {
     pub(crate) fn rate_limited(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
         let message = format!("Too many requests; try again in {seconds} s.");
+        Self(sbd_contract::Refusal::rate_limited(message, seconds))
+    }
+
+    /// More connections than one payer may have open.
+    pub(crate) fn too_many_open(most: u32, wait: Duration) -> Self {
+        let message = format!(
+            "You have {most} such connections open, which is as many as one may; close one first."
+        );
+        let seconds = whole_seconds(wait);
         Self(sbd_contract::Refusal::rate_limited(message, seconds))
     }
 
@@ -175,7 +216,8 @@ impl Refusal {
         .naming("request_headers", format!("{limit} bytes"))
     }
 
-    pub(crate) fn internal() -> Self {
+    /// 500: the log has the reason.
+    pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
@@ -183,7 +225,8 @@ impl Refusal {
         )
     }
 
-    fn busy(wait: Duration) -> Self {
+    /// 503: to be tried again after so long.
+    pub fn busy(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
         let message = format!("The server is busy; try again in {seconds} s.");
         Self(sbd_contract::Refusal::overloaded(message, seconds))

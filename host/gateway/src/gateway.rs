@@ -10,6 +10,7 @@ use crate::docs::Docs;
 use crate::error::{GatewayError, Refusal};
 use crate::health::Health;
 use crate::home::Home;
+use crate::host_routes::HostRoute;
 use crate::openapi::{Catalogue, Info};
 use crate::path;
 use crate::rate::{Limiter, Payer};
@@ -18,6 +19,7 @@ use crate::revoked::Revocations;
 use crate::routes::Routes;
 use crate::server::{self, ServerLimits};
 use crate::tenant::TenantResolver;
+use crate::upgrade::Upgrades;
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Response, header};
 use sbd_manifest::{App, RateLimit};
@@ -25,6 +27,7 @@ use sbd_runtime::{Body, body};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// Connections of the admin listener; monitoring needs a handful.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -46,6 +49,10 @@ pub(crate) struct Lasting {
     pub(crate) docs: Docs,
     pub(crate) health: Health,
     pub(crate) series: Arc<Series>,
+    pub(crate) upgrades: Arc<Upgrades>,
+    /// Cancelled when the server stops.
+    pub(crate) stopping: CancellationToken,
+    host_routes: Vec<HostRoute>,
     revoked: Arc<Revocations>,
     rate_limit: Option<RateLimit>,
     limits: ServerLimits,
@@ -90,6 +97,8 @@ impl<C: Components> Gateway<C> {
             hears.add(tenant, sessions)
         }));
         let trusted_proxies = config.trusted_proxies.iter().map(IpAddr::to_canonical);
+        let stopping = CancellationToken::new();
+        let upgrades = Upgrades::new(config.max_upgraded, stopping.clone(), config.shutdown_grace);
         let lasting = Arc::new(Lasting {
             tenants: TenantResolver::new(config.tenants),
             trusted_proxies: trusted_proxies.collect(),
@@ -97,6 +106,9 @@ impl<C: Components> Gateway<C> {
             docs: Docs::new(),
             health: Health::new(),
             series: Arc::new(Series::new()),
+            upgrades: Arc::new(upgrades),
+            stopping,
+            host_routes: config.host_routes,
             revoked,
             rate_limit: config.rate_limit,
             limits: ServerLimits {
@@ -129,15 +141,18 @@ impl<C: Components> Gateway<C> {
         self.served.store(next.0);
     }
 
-    /// Serves the public API until `shutdown` resolves, then lets requests under way finish.
+    /// Serves the public API until `shutdown` resolves, then lets requests under way finish, and
+    /// upgraded connections end.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let served = Arc::clone(&self.served);
         let stopping = async {
             shutdown.await;
             self.lasting.health.set_ready(false);
+            self.lasting.stopping.cancel();
         };
         let handler = move |peer, request| path::answer(served.load_full(), peer, request);
         server::run(listener, self.lasting.limits, stopping, handler).await;
+        self.lasting.upgrades.ended().await;
     }
 
     /// Serves `/metrics`, `/healthz`, `/readyz` and, to administrators, the admin API until `shutdown`
@@ -175,7 +190,7 @@ impl<C: Components> Edge<C> {
         app: &App,
         served: Option<&Self>,
     ) -> Result<Self, GatewayError> {
-        let routes = Routes::new(app)?;
+        let routes = Routes::new(app, &lasting.host_routes)?;
         let description = app.description.as_deref();
         let info = Info {
             title: app.name.clone(),

@@ -1,7 +1,7 @@
 //! The HTTP edge: one request path from socket to component.
 //!
 //! [`Gateway::serve`] takes a listener and answers; `path.rs` is the request path, to be read from
-//! top to bottom. The gateway knows no domain: whoever calls, what they may do and what the answer
+//! top to bottom. It leads to components, and to what the host answers itself ([`HostRoute`]). The gateway knows no domain: whoever calls, what they may do and what the answer
 //! is are the components' affair.
 
 mod activity;
@@ -18,6 +18,7 @@ mod gateway;
 mod headers;
 mod health;
 mod home;
+mod host_routes;
 pub mod openapi;
 mod path;
 mod rate;
@@ -29,10 +30,13 @@ mod routes;
 mod server;
 mod tenant;
 mod under_way;
+mod upgrade;
 mod version;
 
 pub use admin::{AdminPages, Administrator};
 pub use components::{Components, RevocationListener};
 pub use config::GatewayConfig;
-pub use error::GatewayError;
+pub use error::{GatewayError, Refusal};
 pub use gateway::{Gateway, Next};
+pub use host_routes::{HostRequest, HostRoute};
+pub use upgrade::{Upgrade, UpgradedConnection};

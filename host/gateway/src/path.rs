@@ -8,12 +8,14 @@ use crate::cors;
 use crate::error::Refusal;
 use crate::gateway::Edge;
 use crate::headers;
+use crate::host_routes::{HostRequest, read_only};
 use crate::rate::{Allowance, Payer, client_address};
 use crate::record::{Record, Tracked};
-use crate::request_body::{Fate, metered};
+use crate::request_body::{Fate, Watch, metered};
 use crate::request_id::RequestId;
-use crate::routes::{StaticResponse, Target};
+use crate::routes::{Asked, Limits, StaticResponse, Target};
 use crate::server::Peer;
+use crate::upgrade::Upgrade;
 use crate::version;
 use futures::FutureExt as _;
 use http::request::Parts;
@@ -33,7 +35,8 @@ struct Exchange<'a> {
     client: IpAddr,
     tenant: Arc<str>,
     record: &'a mut Record,
-    allowance: Option<Allowance>,
+    /// Learned on the way down, told on the way up.
+    allowance: &'a mut Option<Allowance>,
 }
 
 /// Answers one request from outside.
@@ -92,45 +95,8 @@ async fn inside<C: Components>(
     // Reserved headers from outside go before anybody could read them.
     headers::drop_reserved(&mut parts.headers);
 
-    // Addresses that nobody below should have to think about.
-    if let Err(refusal) = acceptable(&parts, edge.lasting.max_uri_bytes) {
-        return refusal.into_response(request_id);
-    }
-
-    // Tenant. Above all that has data: users, routes and limits are the tenant's.
-    let tenant = match edge.lasting.tenants.resolve(&parts) {
-        Ok(tenant) => tenant,
-        Err(refusal) => return refusal.into_response(request_id),
-    };
-    record.tenant(&tenant);
-    let mut exchange = Exchange {
-        request_id,
-        peer,
-        client: client_address(
-            peer.address.ip(),
-            &parts.headers,
-            &edge.lasting.trusted_proxies,
-        ),
-        tenant,
-        record,
-        allowance: None,
-    };
-
-    // The platform's own pages. Above routing and limits: a probe must be answered when the
-    // components are not. Those that ask components charge the address themselves.
-    if let Some(builtin) = Builtin::at(parts.uri.path(), &edge.yields) {
-        exchange.record.route(&Arc::from(builtin.label()));
-        let answer = Box::pin(own_page(edge, &exchange, builtin, &parts)).await;
-        return answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
-    }
-
-    // What host and components say to each other is not there for anybody else.
-    if is_reserved(parts.uri.path()) {
-        return Refusal::not_found().into_response(request_id);
-    }
-
-    // Cross-origin rules. A preflight carries no credentials and must not reach a guest; and the
-    // refusals from below need these headers too, or a page could not read them.
+    // Cross-origin rules. Above all that refuses, or a page could not read why; and a preflight, which
+    // carries no credentials, is answered here and reaches nobody.
     let mut extra = None;
     if let Some(cors) = &edge.cors {
         let headers = Box::pin(cors.headers(&parts)).await;
@@ -143,21 +109,76 @@ async fn inside<C: Components>(
         extra = Some(headers);
     }
 
-    // Everything that has a route. Errors become bodies here and nowhere else.
-    let answer = routed(edge, &mut exchange, parts, incoming).await;
+    // The rest. Errors become bodies here and nowhere else.
+    let mut allowance = None;
+    let answer = addressed(
+        edge,
+        peer,
+        request_id,
+        record,
+        &mut allowance,
+        parts,
+        incoming,
+    )
+    .await;
     let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
     if let Some(extra) = extra {
         cors::add(response.headers_mut(), extra);
     }
-    if let Some(allowance) = exchange.allowance {
+    if let Some(allowance) = allowance {
         allowance.describe(response.headers_mut());
     }
     response
 }
 
+async fn addressed<C: Components>(
+    edge: &Edge<C>,
+    peer: &Peer,
+    request_id: &Arc<str>,
+    record: &mut Record,
+    allowance: &mut Option<Allowance>,
+    parts: Parts,
+    incoming: Arriving,
+) -> Result<Response<Body>, Refusal> {
+    // Addresses that nobody below should have to think about.
+    acceptable(&parts, edge.lasting.max_uri_bytes)?;
+
+    // Tenant. Above all that has data: users, routes and limits are the tenant's.
+    let tenant = edge.lasting.tenants.resolve(&parts)?;
+    record.tenant(&tenant);
+
+    // The platform's own pages. Above routing and limits: a probe must be answered when the
+    // components are not.
+    if let Some(builtin) = Builtin::at(parts.uri.path(), &edge.yields) {
+        record.route(&Arc::from(builtin.label()));
+        return builtin.page(edge, &parts);
+    }
+
+    // What host and components say to each other is not there for anybody else.
+    if is_reserved(parts.uri.path()) {
+        return Err(Refusal::not_found());
+    }
+
+    // Everything that has a route.
+    let client = client_address(
+        peer.address.ip(),
+        &parts.headers,
+        &edge.lasting.trusted_proxies,
+    );
+    let exchange = Exchange {
+        request_id,
+        peer,
+        client,
+        tenant,
+        record,
+        allowance,
+    };
+    routed(edge, exchange, parts, incoming).await
+}
+
 async fn routed<C: Components>(
     edge: &Edge<C>,
-    exchange: &mut Exchange<'_>,
+    exchange: Exchange<'_>,
     mut parts: Parts,
     incoming: Arriving,
 ) -> Result<Response<Body>, Refusal> {
@@ -173,19 +194,17 @@ async fn routed<C: Components>(
         .find(uri.path())
         .ok_or_else(Refusal::not_found)?;
     exchange.record.route(&matched.route.pattern);
-    let (component, limits, spin_headers) = match &matched.route.target {
+    let (asked, limits) = match &matched.route.target {
         Target::Static(answer) => return static_response(answer, &parts.method),
-        Target::Component {
-            id,
-            limits,
-            spin_headers,
-        } => (id, limits, *spin_headers),
+        Target::Asked(asked, limits) => (asked, *limits),
     };
-    exchange.record.component(component);
+    if let Asked::Component { id, .. } = asked {
+        exchange.record.component(id);
+    }
 
     // Head limit. Before the head is looked at any closer.
     if head_bytes(&parts) > limits.headers {
-        exceeded(exchange, component, "request_headers");
+        exceeded(&exchange, "request_headers");
         return Err(Refusal::headers_too_large(limits.headers));
     }
 
@@ -209,45 +228,69 @@ async fn routed<C: Components>(
     }
 
     // Rate limit. Before anything that costs: no body is read and no instance taken.
+    let user = caller.as_ref().and_then(|caller| caller.user.clone());
+    let payer = user.map_or(address, |user| Payer::user(&exchange.tenant, user));
     if let Some(limiter) = &edge.limiter {
-        let user = caller.as_ref().and_then(|caller| caller.user.clone());
-        let payer = user.map_or(address, |user| Payer::user(&exchange.tenant, user));
         let (allowance, admitted) = limiter.take(&payer);
-        exchange.allowance = Some(allowance);
+        *exchange.allowance = Some(allowance);
         admitted?;
-        exchange.record.place(limiter.enter(payer).await?);
+        exchange.record.place(limiter.enter(payer.clone()).await?);
     }
 
     // Body limit. At once if the length is announced, else while it streams.
     if incoming.size_hint().lower() > limits.body {
-        exceeded(exchange, component, "request_body");
+        exceeded(&exchange, "request_body");
         return Err(Refusal::body_too_large(limits.body));
     }
     let (body, watch) = metered(incoming, limits.body);
-    if spin_headers {
-        headers::add_spin(&mut parts.headers, &uri, &matched, &exchange.peer.header);
-    }
 
-    // The component. How long it may take is the runtime's to watch over, as every limit on guests.
-    let call = Call {
-        tenant: Arc::clone(&exchange.tenant),
-        component: Arc::clone(component),
-        request_id: Arc::clone(exchange.request_id),
-        class: Class::Public,
-        principal: caller,
-    };
-    let answer = edge
-        .components
-        .invoke(call, Request::from_parts(parts, body))
-        .await;
-
-    // A guest cannot know what a body that failed under it means to the client; we do.
-    match watch.fate() {
-        Fate::Intact => {
-            answer.map_err(|error| Refusal::from_component(&error, component, exchange.request_id))
+    match asked {
+        // The component. How long it may take is the runtime's to watch over, as every limit on
+        // guests.
+        Asked::Component { id, spin_headers } => {
+            if *spin_headers {
+                headers::add_spin(&mut parts.headers, &uri, &matched, &exchange.peer.header);
+            }
+            let call = Call {
+                tenant: Arc::clone(&exchange.tenant),
+                component: Arc::clone(id),
+                request_id: Arc::clone(exchange.request_id),
+                class: Class::Public,
+                principal: caller,
+            };
+            let answer = edge
+                .components
+                .invoke(call, Request::from_parts(parts, body))
+                .await;
+            arrived(&exchange, &watch, limits)?;
+            answer.map_err(|error| Refusal::from_component(&error, id, exchange.request_id))
         }
+        // The host. It alone may take the connection over.
+        Asked::Host(host) => {
+            let request = HostRequest {
+                tenant: Arc::clone(&exchange.tenant),
+                request_id: Arc::clone(exchange.request_id),
+                caller,
+                client: exchange.client,
+                params: matched.owned_params(),
+                rest: matched.rest.to_owned(),
+                upgrade: Upgrade::wanted(&mut parts, &body, &edge.lasting.upgrades, payer),
+                request: Request::from_parts(parts, body),
+                stopping: edge.lasting.stopping.clone(),
+            };
+            let answer = Box::pin(host.answer(edge, request)).await;
+            arrived(&exchange, &watch, limits)?;
+            answer
+        }
+    }
+}
+
+/// Whoever answers cannot know what a body that failed under them means to the client; we do.
+fn arrived(exchange: &Exchange<'_>, watch: &Watch, limits: Limits) -> Result<(), Refusal> {
+    match watch.fate() {
+        Fate::Intact => Ok(()),
         Fate::TooLarge => {
-            exceeded(exchange, component, "request_body");
+            exceeded(exchange, "request_body");
             Err(Refusal::body_too_large(limits.body))
         }
         Fate::Broken => Err(Refusal::broken_body()),
@@ -268,8 +311,9 @@ fn head_bytes(parts: &Parts) -> u64 {
 }
 
 /// Tells operators of a limit that is kept here, as the runtime tells of its own.
-fn exceeded(exchange: &Exchange<'_>, component: &str, limit: &'static str) {
+fn exceeded(exchange: &Exchange<'_>, limit: &'static str) {
     let tenant = &*exchange.tenant;
+    let component = exchange.record.answerer();
     metrics::counter!(
         LIMIT_EXCEEDED,
         "tenant" => tenant_label(&exchange.tenant).to_string(),
@@ -283,7 +327,7 @@ fn exceeded(exchange: &Exchange<'_>, component: &str, limit: &'static str) {
         component,
         limit,
         request_id,
-        "a request is larger than its component allows"
+        "a request is larger than allowed"
     );
 }
 
@@ -304,76 +348,8 @@ fn acceptable(parts: &Parts, longest: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn own_page<C: Components>(
-    edge: &Edge<C>,
-    exchange: &Exchange<'_>,
-    builtin: Builtin,
-    parts: &Parts,
-) -> Result<Response<Body>, Refusal> {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return Err(Refusal::method_not_allowed("GET, HEAD"));
-    }
-    match builtin {
-        Builtin::Home => Ok(edge.home.page(&parts.headers)),
-        Builtin::Docs => edge
-            .lasting
-            .docs
-            .file(parts.uri.path())
-            .ok_or_else(Refusal::not_found),
-        Builtin::OpenApi => {
-            charge_address(edge, exchange)?;
-            Ok(edge.openapi(&exchange.tenant).await)
-        }
-        Builtin::Healthz => Ok(crate::health::plain("ok\n")),
-        Builtin::Readyz => edge
-            .lasting
-            .health
-            .ready()
-            .map(|()| crate::health::plain("ready\n")),
-        Builtin::Health => {
-            administrator(edge, exchange, parts).await?;
-            Ok(edge.health_in_detail())
-        }
-    }
-}
-
-/// Takes one request from the bucket of the client's address.
-fn charge_address<C: Components>(edge: &Edge<C>, exchange: &Exchange<'_>) -> Result<(), Refusal> {
-    edge.charge(&Payer::address(&exchange.tenant, exchange.client))
-}
-
-/// Lets administrators pass.
-async fn administrator<C: Components>(
-    edge: &Edge<C>,
-    exchange: &Exchange<'_>,
-    parts: &Parts,
-) -> Result<(), Refusal> {
-    let caller = edge
-        .authenticator
-        .authenticate(
-            &edge.components,
-            &exchange.tenant,
-            exchange.request_id,
-            &parts.headers,
-            || charge_address(edge, exchange),
-        )
-        .await?
-        .ok_or_else(|| {
-            Refusal::unauthenticated("This is for administrators; log in as one. /healthz is open.")
-        })?;
-    if caller.has_role("admin") {
-        Ok(())
-    } else {
-        Err(Refusal::forbidden(
-            "This is for administrators; /healthz and /readyz are open.",
-        ))
-    }
-}
-
 fn static_response(answer: &StaticResponse, method: &Method) -> Result<Response<Body>, Refusal> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return Err(Refusal::method_not_allowed("GET, HEAD"));
-    }
+    read_only(method)?;
     let mut response = Response::new(body::full(answer.body.clone()));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers.clone();

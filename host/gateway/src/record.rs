@@ -166,6 +166,11 @@ impl Record {
         self.labels.component = Arc::clone(component);
     }
 
+    /// Who answers, as metrics name them.
+    pub(crate) fn answerer(&self) -> &str {
+        &self.labels.component
+    }
+
     /// The answer's head is ready.
     pub(crate) fn answered(&mut self, status: http::StatusCode) {
         self.labels.status = status.as_u16();

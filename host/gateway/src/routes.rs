@@ -1,17 +1,18 @@
-//! The routes of the manifest, with all that a request needs of one made in advance.
+//! The routes of manifest and host, with all that a request needs of one made in advance.
 
 use crate::error::GatewayError;
+use crate::host_routes::{HostAnswers, HostRoute};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use sbd_manifest::{App, ComponentSettings, Target as Declared};
+use sbd_manifest::{App, ComponentSettings, Target as Declared, check_route, same_route};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Which route a path belongs to.
 pub(crate) struct Routes {
     matcher: sbd_manifest::Routes,
-    /// By trigger; `None` for private ones, which the matcher never answers.
-    routes: Vec<Option<Route>>,
+    /// As the matcher numbers them.
+    routes: Vec<Route>,
     documented: Vec<Arc<str>>,
 }
 
@@ -26,15 +27,18 @@ pub(crate) struct Route {
 
 /// What answers on a route.
 pub(crate) enum Target {
-    Component {
-        id: Arc<str>,
-        limits: Limits,
-        spin_headers: bool,
-    },
     Static(StaticResponse),
+    /// Each request is asked anew, within these limits.
+    Asked(Asked, Limits),
 }
 
-/// What a request to a component may cost.
+/// Who is asked.
+pub(crate) enum Asked {
+    Component { id: Arc<str>, spin_headers: bool },
+    Host(HostAnswers),
+}
+
+/// What a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Bytes of the request's head: its address and headers.
@@ -62,22 +66,23 @@ pub(crate) struct Matched<'a> {
 // === impl Routes ===
 
 impl Routes {
-    pub(crate) fn new(app: &App) -> Result<Self, GatewayError> {
+    /// The routes of an application, and those of the host.
+    pub(crate) fn new(app: &App, host: &[HostRoute]) -> Result<Self, GatewayError> {
         let mut components: BTreeMap<&str, Arc<str>> = BTreeMap::new();
         let mut routes = Vec::with_capacity(app.triggers.len());
         for trigger in &app.triggers {
+            // Private ones are for other components only.
             let sbd_manifest::Route::Public(pattern) = &trigger.route else {
-                routes.push(None);
                 continue;
             };
             let target = match &trigger.target {
                 Declared::Component(id) => {
                     let id = id.as_str();
-                    Target::Component {
+                    let component = Asked::Component {
                         id: Arc::clone(components.entry(id).or_insert_with(|| Arc::from(id))),
-                        limits: Limits::of(app, id),
                         spin_headers: setting(app, id, |settings| settings.spin_headers),
-                    }
+                    };
+                    Target::Asked(component, Limits::of(app, id))
                 }
                 Declared::Static {
                     status,
@@ -91,10 +96,28 @@ impl Routes {
                     })?)
                 }
             };
-            routes.push(Some(Route::new(pattern, target)));
+            routes.push(Route::new(pattern, target));
+        }
+        for route in HostRoute::own().iter().chain(host) {
+            check_route(&route.pattern).map_err(|reason| route.wrong(reason))?;
+            let same = |other: &&Route| same_route(&other.pattern, &route.pattern);
+            if let Some(other) = routes.iter().find(same) {
+                if other.is_hosts() {
+                    return Err(route.wrong("it is there twice".to_owned()));
+                }
+                if route.yields {
+                    continue;
+                }
+                return Err(route.taken_by(other));
+            }
+            let host = Asked::Host(route.answers.clone());
+            routes.push(Route::new(
+                &route.pattern,
+                Target::Asked(host, route.limits),
+            ));
         }
         Ok(Self {
-            matcher: sbd_manifest::Routes::new(&app.triggers),
+            matcher: sbd_manifest::Routes::of(routes.iter().map(|route| &*route.pattern)),
             documented: components
                 .into_iter()
                 .filter(|(id, _)| setting(app, id, |settings| settings.openapi))
@@ -108,7 +131,7 @@ impl Routes {
     pub(crate) fn find<'a>(&'a self, path: &'a str) -> Option<Matched<'a>> {
         let found = self.matcher.find(path)?;
         Some(Matched {
-            route: self.routes.get(found.trigger)?.as_ref()?,
+            route: self.routes.get(found.trigger)?,
             rest: found.rest,
             params: found.params,
         })
@@ -116,16 +139,14 @@ impl Routes {
 
     /// Does a path lead to this component?
     pub(crate) fn leads_to(&self, path: &str, component: &str) -> bool {
-        self.find(path).is_some_and(|matched| {
-            matches!(&matched.route.target, Target::Component { id, .. } if &**id == component)
-        })
+        self.find(path)
+            .is_some_and(|matched| matched.route.component() == Some(component))
     }
 
-    /// Is this path written in the manifest, alone or with `/...` behind it?
+    /// Is this path written as a route, alone or with `/...` behind it?
     pub(crate) fn names(&self, path: &str) -> bool {
         self.routes
             .iter()
-            .flatten()
             .any(|route| prefix(&route.pattern) == path)
     }
 
@@ -138,11 +159,19 @@ impl Routes {
     pub(crate) fn listed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.routes
             .iter()
-            .flatten()
-            .filter_map(|route| match &route.target {
-                Target::Component { id, .. } => Some((&*route.pattern, &**id)),
-                Target::Static(_) => None,
-            })
+            .filter_map(|route| Some((&*route.pattern, route.component()?)))
+    }
+}
+
+// === impl Matched ===
+
+impl Matched<'_> {
+    /// What `:name` stands for, to be kept.
+    pub(crate) fn owned_params(&self) -> Vec<(String, String)> {
+        let params = self.params.iter();
+        params
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 }
 
@@ -162,6 +191,18 @@ impl Route {
             target,
         }
     }
+
+    /// The component that answers, if one does.
+    pub(crate) fn component(&self) -> Option<&str> {
+        match &self.target {
+            Target::Asked(Asked::Component { id, .. }, _) => Some(id),
+            Target::Asked(Asked::Host(_), _) | Target::Static(_) => None,
+        }
+    }
+
+    fn is_hosts(&self) -> bool {
+        matches!(&self.target, Target::Asked(Asked::Host(_), _))
+    }
 }
 
 fn prefix(pattern: &str) -> &str {
@@ -173,15 +214,26 @@ fn prefix(pattern: &str) -> &str {
 impl Limits {
     /// The limits of a component that are kept before it is reached.
     pub(crate) fn of(app: &App, component: &str) -> Self {
-        let declared = app
-            .components
-            .get(component)
-            .map(|component| component.settings.limits.clone())
-            .unwrap_or_default();
+        let declared = app.components.get(component);
+        declared.map_or_else(Self::default, |component| {
+            Self::from(&component.settings.limits)
+        })
+    }
+}
+
+impl From<&sbd_manifest::Limits> for Limits {
+    fn from(declared: &sbd_manifest::Limits) -> Self {
         Self {
             headers: declared.request_headers.bytes(),
             body: declared.request_body.bytes(),
         }
+    }
+}
+
+/// As for a component of which the manifest says nothing.
+impl Default for Limits {
+    fn default() -> Self {
+        Self::from(&sbd_manifest::Limits::default())
     }
 }
 

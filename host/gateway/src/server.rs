@@ -149,7 +149,9 @@ async fn connection<H, F, B>(
         let response = handler(Arc::clone(&peer), request);
         async move { Ok::<_, Infallible>(response.await.map(|body| Answering::new(body, busy))) }
     });
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // Ends with the answer to an upgrade: what is spoken then has no place here.
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
     let ServerLimits {
         idle_timeout,
         take_timeout,

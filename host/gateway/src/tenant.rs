@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// By which a request names its tenant, where host names do not.
-const TENANT: HeaderName = HeaderName::from_static("x-sbd-tenant");
+pub(crate) const TENANT: HeaderName = HeaderName::from_static("x-sbd-tenant");
 
 /// Reads the tenant off a request: by the host name it was sent to, else by the header
 /// `x-sbd-tenant`, else `default`.

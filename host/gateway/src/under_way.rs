@@ -60,6 +60,11 @@ impl UnderWay {
         }
     }
 
+    /// A place for one more, if there is one now.
+    pub(crate) fn try_enter(&self, payer: Payer) -> Option<Place> {
+        self.places_of(payer).try_acquire_owned().ok()
+    }
+
     fn places_of(&self, payer: Payer) -> Arc<Semaphore> {
         let mut payers = self.payers.lock().unwrap_or_else(PoisonError::into_inner);
         let Payers { places, room } = &mut *payers;

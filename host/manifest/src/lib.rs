@@ -29,7 +29,7 @@ pub use error::ManifestError;
 pub use grant::Grant;
 pub use hosts::AllowedHosts;
 pub use limits::Limits;
-pub use route::{RouteMatch, Routes};
+pub use route::{RouteMatch, Routes, check as check_route, same as same_route};
 pub use settings::{AppSettings, ComponentSettings, Cors, Feature, RateLimit};
 pub use template::Template;
 pub use units::{ByteSize, parse_duration};

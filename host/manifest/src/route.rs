@@ -55,18 +55,20 @@ impl Routes {
                 Route::Public(text) => Pattern::parse(text, trigger).ok(),
                 Route::Private => None,
             });
-        let mut patterns: Vec<Pattern> = public.collect();
-        patterns.sort_by(Pattern::by_exactness);
-        Self { patterns }
+        Self::sorted(public)
     }
 
-    /// These patterns alone, which [`crate::App`] has checked. Their matches are numbered as they come.
+    /// These patterns alone, which [`crate::App`] or [`check`] has checked. Their matches are numbered
+    /// as they come.
     pub fn of<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
         let numbered = patterns.into_iter().enumerate();
-        let patterns = numbered.filter_map(|(number, text)| Pattern::parse(text, number).ok());
-        Self {
-            patterns: patterns.collect(),
-        }
+        Self::sorted(numbered.filter_map(|(number, text)| Pattern::parse(text, number).ok()))
+    }
+
+    fn sorted(patterns: impl Iterator<Item = Pattern>) -> Self {
+        let mut patterns: Vec<Pattern> = patterns.collect();
+        patterns.sort_by(Pattern::by_exactness);
+        Self { patterns }
     }
 
     /// Every route for a path, not only the most exact one.
@@ -212,12 +214,15 @@ impl Segment {
 }
 
 /// Checks a route as written.
-pub(crate) fn check(text: &str) -> Result<(), String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(text: &str) -> Result<(), String> {
     Pattern::parse(text, 0).map(drop)
 }
 
 /// Whether two routes match the same paths.
-pub(crate) fn same(one: &str, other: &str) -> bool {
+pub fn same(one: &str, other: &str) -> bool {
     match (Pattern::parse(one, 0), Pattern::parse(other, 0)) {
         (Ok(one), Ok(other)) => one.shape() == other.shape(),
         _ => false,

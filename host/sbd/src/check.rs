@@ -20,6 +20,7 @@ pub(crate) async fn command(
 ) -> anyhow::Result<()> {
     settings.parse::<SocketAddr>("listen")?;
     settings.parse::<SocketAddr>("admin_listen")?;
+    settings.parse::<usize>("max_upgraded")?;
     // Compiled components and keys go to a folder that is gone afterwards: a check leaves no trace.
     // The folder is new and this user's alone: what somebody else has put there would be trusted.
     let scratch = tempfile::Builder::new().prefix("sbd-check-").tempdir();

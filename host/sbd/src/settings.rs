@@ -79,6 +79,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "how long a tenant stays open without a request; a closed one costs no memory",
     ),
     setting(
+        "max_upgraded",
+        "4096",
+        "how many WebSockets and other upgraded connections may be open at once",
+    ),
+    setting(
         "shutdown_grace",
         "10s",
         "how long running requests may take to finish when the server stops",

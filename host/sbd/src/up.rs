@@ -56,6 +56,7 @@ pub(crate) async fn command(
     let api = Api::new(admin.clone());
     let commands = control::listen(&data_dir, &lock, api.clone())?;
     let config = GatewayConfig {
+        max_upgraded: settings.parse("max_upgraded")?,
         shutdown_grace: settings.duration("shutdown_grace")?,
         tenants: Some(registry.tenants.clone()),
         ..GatewayConfig::default()

@@ -21,6 +21,8 @@ pub const HTTP_REQUESTS: &str = "http_requests_total";
 pub const HTTP_REQUEST_DURATION: &str = "http_request_duration_seconds";
 /// Gauge: requests being worked on.
 pub const HTTP_REQUESTS_IN_PROGRESS: &str = "http_requests_in_progress";
+/// Gauge: connections open that left HTTP (WebSockets).
+pub const UPGRADED_CONNECTIONS: &str = "http_upgraded_connections";
 /// Gauge: live instances. Label `component`.
 pub const INSTANCES: &str = "sbd_instances";
 /// Counter: look-ups in the compile cache. Label `result`: `hit`, `miss` or `rejected`.
@@ -154,6 +156,10 @@ fn describe() {
         "Time from a request's first byte to its response's head."
     );
     metrics::describe_gauge!(HTTP_REQUESTS_IN_PROGRESS, "Requests being worked on.");
+    metrics::describe_gauge!(
+        UPGRADED_CONNECTIONS,
+        "Connections open that left HTTP, such as WebSockets."
+    );
     metrics::describe_gauge!(INSTANCES, "Live component instances.");
     metrics::describe_counter!(COMPILE_CACHE, "Look-ups in the compile cache.");
     metrics::describe_counter!(COMPONENT_TRAPS, "Component instances that trapped.");

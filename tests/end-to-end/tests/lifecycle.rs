@@ -115,6 +115,7 @@ fn settings_say_where_they_come_from() {
         ),
         ("log", "warn", "from file"),
         ("token_algorithm", "EdDSA", "from default"),
+        ("max_upgraded", "4096", "from default"),
         (
             "admin_password",
             "(set, not shown)",

@@ -112,7 +112,7 @@ impl Server {
         Self::before(fake, GatewayConfig::default(), MANIFEST).await
     }
 
-    async fn serving(config: GatewayConfig, manifest: &str) -> Self {
+    pub(crate) async fn serving(config: GatewayConfig, manifest: &str) -> Self {
         Self::before(Fake::default(), config, manifest).await
     }
 

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use crate::checks;
 use crate::guests;
 use crate::host;
+use crate::manifest;
 use crate::nearest::nearest;
 use crate::process::Steps;
 use crate::wasm_target::{self, Rung};
@@ -31,7 +32,7 @@ enum Accepts {
     Anything,
 }
 
-const VERBS: [Verb; 7] = [
+const VERBS: [Verb; 8] = [
     Verb {
         name: "up",
         arguments: "[ARGS..]",
@@ -53,7 +54,15 @@ const VERBS: [Verb; 7] = [
         arguments: "",
         about: "build the components alone",
         help: "Gets the wasm32-wasip2 target if it is missing, builds everything under `components/`, and brings\n\
-               `target/bundle` up to date, which is what the binary embeds.",
+               `spin.toml` and `target/bundle` up to date, which is what the binary embeds.",
+        accepts: Accepts::Nothing,
+    },
+    Verb {
+        name: "manifest",
+        arguments: "",
+        about: "put `spin.toml` together from the components' own manifests",
+        help: "Takes over what each `components/*/spin.toml` says, below the head of `spin.toml`, which is written by\n\
+               hand. Everything that builds the components does so too; `ci` refuses one that is not up to date.",
         accepts: Accepts::Nothing,
     },
     Verb {
@@ -83,7 +92,7 @@ const VERBS: [Verb; 7] = [
     Verb {
         name: "ci",
         arguments: "",
-        about: "formatting, clippy, documentation and all tests, as `.ci/run` does",
+        about: "manifest, formatting, clippy, documentation and all tests, as `.ci/run` does",
         help: "Fails on the first finding, on a failed test, and on a test that could not run for want of a peer.",
         accepts: Accepts::Nothing,
     },
@@ -169,6 +178,7 @@ impl Verb {
             "up" => up(arguments),
             "build" => build(),
             "guests" => guests(),
+            "manifest" => manifest(),
             "target" => target(arguments.first().map(String::as_str)),
             "test" => test(arguments.first().map(String::as_str)),
             "bench" => bench(arguments),
@@ -238,6 +248,15 @@ fn guests() -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn manifest() -> Result<ExitCode, String> {
+    if manifest::write(&Workspace::read()?)? {
+        eprintln!("{} is written anew", manifest::FILE);
+    } else {
+        eprintln!("{} is up to date", manifest::FILE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn target(by: Option<&str>) -> Result<ExitCode, String> {
     let rungs = match by {
         None => Rung::ALL.to_vec(),
@@ -271,7 +290,10 @@ fn bench(arguments: &[String]) -> Result<ExitCode, String> {
 
 fn ci() -> Result<ExitCode, String> {
     let workspace = Workspace::read()?;
-    let mut steps = Steps::of(guests::STEPS + checks::READ_ONLY_STEPS + checks::TEST_STEPS);
+    let mut steps = Steps::of(1 + guests::STEPS + checks::READ_ONLY_STEPS + checks::TEST_STEPS);
+    // What comes next writes it anew.
+    steps.next("manifest");
+    manifest::check(&workspace)?;
     let target = guests::components(&workspace, &mut steps)?;
     checks::read_only(&workspace, &target, &mut steps)?;
     let outcome = checks::test(&workspace, &target, None, &mut steps)?;

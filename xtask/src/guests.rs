@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::bundle;
+use crate::manifest;
 use crate::process::{self, Steps};
 use crate::wasm_target::{self, WasmTarget};
 use crate::workspace::{Member, Workspace};
@@ -13,13 +14,14 @@ pub(crate) const PROFILE: &str = "guest";
 /// How many steps [`components`] announces.
 pub(crate) const STEPS: usize = 2;
 
-/// The target, the components, and the bundle made of them.
+/// The target, the components, their manifest, and the bundle made of them.
 pub(crate) fn components(workspace: &Workspace, steps: &mut Steps) -> Result<WasmTarget, String> {
     steps.next("the wasm32-wasip2 target");
     let target = wasm_target::ensure(workspace)?;
     let components = workspace.components();
     steps.next(&format!("components: {}", names(&components)));
     build(&target, &components)?;
+    manifest::write(workspace)?;
     bundle::write(workspace)?;
     Ok(target)
 }

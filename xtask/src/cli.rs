@@ -77,8 +77,9 @@ const VERBS: [Verb; 8] = [
         name: "test",
         arguments: "[--filter NAME]",
         about: "run every test there is",
-        help: "Builds the components and the guests that only tests load, then runs all tests. The last lines name\n\
-               what could not be run and why, then the counts. `--filter` runs the tests whose name contains NAME.",
+        help: "Builds the components and the guests that only tests load, then runs all tests. It ends with the ten\n\
+               slowest; the last lines name what could not be run and why, then the counts. `--filter` runs the\n\
+               tests whose name contains NAME.",
         accepts: Accepts::Flag("--filter"),
     },
     Verb {
@@ -304,12 +305,16 @@ fn ci() -> Result<ExitCode, String> {
     Ok(report(&outcome, outcome.succeeded && complete))
 }
 
-/// Prints the last lines of a test run and turns it into an exit code.
+/// Prints what took long and the last lines of a test run, and turns it into an exit code.
 fn report(outcome: &checks::Outcome, good: bool) -> ExitCode {
     if !outcome.succeeded && outcome.summary.failed == 0 {
         println!("a test program did not compile or did not come to its end; see above");
     }
-    for line in outcome.summary.lines() {
+    let slowest = outcome.summary.slowest();
+    if !slowest.is_empty() {
+        println!("the slowest tests:");
+    }
+    for line in slowest.iter().chain(&outcome.summary.lines()) {
         println!("{line}");
     }
     if good {

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::manifest;
 use crate::workspace::Workspace;
 
 /// Tells the host's build script where the bundle is.
 pub(crate) const VARIABLE: &str = "SBD_BUNDLE_DIR";
-
-const MANIFEST: &str = "spin.toml";
 
 /// Where the bundle is.
 pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
@@ -20,8 +19,11 @@ pub(crate) fn write(workspace: &Workspace) -> Result<(), String> {
     let folder = folder(workspace);
     std::fs::create_dir_all(&folder)
         .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
-    copy_if_changed(&workspace.root.join(MANIFEST), &folder.join(MANIFEST))?;
-    let mut kept = BTreeSet::from([MANIFEST]);
+    copy_if_changed(
+        &workspace.root.join(manifest::FILE),
+        &folder.join(manifest::FILE),
+    )?;
+    let mut kept = BTreeSet::from([manifest::FILE]);
     for wasm in workspace
         .components()
         .iter()

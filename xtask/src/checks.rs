@@ -13,6 +13,13 @@ pub(crate) const TEST_STEPS: usize = 3;
 /// How many steps [`read_only`] announces.
 pub(crate) const READ_ONLY_STEPS: usize = 4;
 
+/// Runs a test program so that it says its name and how long each test took. Stable libtest keeps the times back, unless
+/// the environment of the run has this word; what is compiled does not see it.
+const TIMED: &str = r#"target."cfg(all())".runner = ["sh", "-c", """
+    echo "program ${0##*/}"
+    RUSTC_BOOTSTRAP=1 exec "$0" "$@" -Z unstable-options --report-time
+"""]"#;
+
 /// What a test run came to.
 pub(crate) struct Outcome {
     pub(crate) succeeded: bool,
@@ -40,7 +47,8 @@ pub(crate) fn test(
         summary: Summary::default(),
     };
     for call in [&mut everything, &mut own] {
-        call.arg("--no-fail-fast").args(filter);
+        call.args(["--no-fail-fast", "--config", TIMED])
+            .args(filter);
         outcome.succeeded &= process::run_reading(call, |line| outcome.summary.read_line(line))?;
     }
     Ok(outcome)

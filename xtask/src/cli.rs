@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use crate::checks;
 use crate::guests;
 use crate::host;
+use crate::manifest;
 use crate::nearest::nearest;
 use crate::process::Steps;
 use crate::wasm_target::{self, Rung};
@@ -31,7 +32,7 @@ enum Accepts {
     Anything,
 }
 
-const VERBS: [Verb; 7] = [
+const VERBS: [Verb; 8] = [
     Verb {
         name: "up",
         arguments: "[ARGS..]",
@@ -53,7 +54,15 @@ const VERBS: [Verb; 7] = [
         arguments: "",
         about: "build the components alone",
         help: "Gets the wasm32-wasip2 target if it is missing, builds everything under `components/`, and brings\n\
-               `target/bundle` up to date, which is what the binary embeds.",
+               `spin.toml` and `target/bundle` up to date, which is what the binary embeds.",
+        accepts: Accepts::Nothing,
+    },
+    Verb {
+        name: "manifest",
+        arguments: "",
+        about: "put `spin.toml` together from the components' own manifests",
+        help: "Takes over what each `components/*/spin.toml` says, below the head of `spin.toml`, which is written by\n\
+               hand. Everything that builds the components does so too; `ci` refuses one that is not up to date.",
         accepts: Accepts::Nothing,
     },
     Verb {
@@ -68,8 +77,9 @@ const VERBS: [Verb; 7] = [
         name: "test",
         arguments: "[--filter NAME]",
         about: "run every test there is",
-        help: "Builds the components and the guests that only tests load, then runs all tests. The last lines name\n\
-               what could not be run and why, then the counts. `--filter` runs the tests whose name contains NAME.",
+        help: "Builds the components and the guests that only tests load, then runs all tests. It ends with the ten\n\
+               slowest; the last lines name what could not be run and why, then the counts. `--filter` runs the\n\
+               tests whose name contains NAME.",
         accepts: Accepts::Flag("--filter"),
     },
     Verb {
@@ -83,7 +93,7 @@ const VERBS: [Verb; 7] = [
     Verb {
         name: "ci",
         arguments: "",
-        about: "formatting, clippy, documentation and all tests, as `.ci/run` does",
+        about: "manifest, formatting, clippy, documentation and all tests, as `.ci/run` does",
         help: "Fails on the first finding, on a failed test, and on a test that could not run for want of a peer.",
         accepts: Accepts::Nothing,
     },
@@ -169,6 +179,7 @@ impl Verb {
             "up" => up(arguments),
             "build" => build(),
             "guests" => guests(),
+            "manifest" => manifest(),
             "target" => target(arguments.first().map(String::as_str)),
             "test" => test(arguments.first().map(String::as_str)),
             "bench" => bench(arguments),
@@ -238,6 +249,15 @@ fn guests() -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn manifest() -> Result<ExitCode, String> {
+    if manifest::write(&Workspace::read()?)? {
+        eprintln!("{} is written anew", manifest::FILE);
+    } else {
+        eprintln!("{} is up to date", manifest::FILE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn target(by: Option<&str>) -> Result<ExitCode, String> {
     let rungs = match by {
         None => Rung::ALL.to_vec(),
@@ -271,7 +291,10 @@ fn bench(arguments: &[String]) -> Result<ExitCode, String> {
 
 fn ci() -> Result<ExitCode, String> {
     let workspace = Workspace::read()?;
-    let mut steps = Steps::of(guests::STEPS + checks::READ_ONLY_STEPS + checks::TEST_STEPS);
+    let mut steps = Steps::of(1 + guests::STEPS + checks::READ_ONLY_STEPS + checks::TEST_STEPS);
+    // What comes next writes it anew.
+    steps.next("manifest");
+    manifest::check(&workspace)?;
     let target = guests::components(&workspace, &mut steps)?;
     checks::read_only(&workspace, &target, &mut steps)?;
     let outcome = checks::test(&workspace, &target, None, &mut steps)?;
@@ -282,12 +305,16 @@ fn ci() -> Result<ExitCode, String> {
     Ok(report(&outcome, outcome.succeeded && complete))
 }
 
-/// Prints the last lines of a test run and turns it into an exit code.
+/// Prints what took long and the last lines of a test run, and turns it into an exit code.
 fn report(outcome: &checks::Outcome, good: bool) -> ExitCode {
     if !outcome.succeeded && outcome.summary.failed == 0 {
         println!("a test program did not compile or did not come to its end; see above");
     }
-    for line in outcome.summary.lines() {
+    let slowest = outcome.summary.slowest();
+    if !slowest.is_empty() {
+        println!("the slowest tests:");
+    }
+    for line in slowest.iter().chain(&outcome.summary.lines()) {
         println!("{line}");
     }
     if good {

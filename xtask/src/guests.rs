@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::bundle;
+use crate::manifest;
 use crate::process::{self, Steps};
 use crate::wasm_target::{self, WasmTarget};
 use crate::workspace::{Member, Workspace};
@@ -10,16 +11,21 @@ use crate::workspace::{Member, Workspace};
 /// The profile of every guest (root `Cargo.toml`).
 pub(crate) const PROFILE: &str = "guest";
 
+/// Guests that only tests load are compiled with less effort: nothing waits for them but tests. Nothing else of their
+/// profile may differ, or cargo compiles all macros once more.
+const LIGHT: [&str; 2] = ["--config", "profile.guest.opt-level=1"];
+
 /// How many steps [`components`] announces.
 pub(crate) const STEPS: usize = 2;
 
-/// The target, the components, and the bundle made of them.
+/// The target, the components, their manifest, and the bundle made of them.
 pub(crate) fn components(workspace: &Workspace, steps: &mut Steps) -> Result<WasmTarget, String> {
     steps.next("the wasm32-wasip2 target");
     let target = wasm_target::ensure(workspace)?;
     let components = workspace.components();
     steps.next(&format!("components: {}", names(&components)));
-    build(&target, &components)?;
+    build(&target, &components, &[])?;
+    manifest::write(workspace)?;
     bundle::write(workspace)?;
     Ok(target)
 }
@@ -36,17 +42,17 @@ pub(crate) fn test_guests(
         return Ok(());
     }
     steps.next(&format!("test guests: {}", names(&guests)));
-    build(target, &guests)
+    build(target, &guests, &LIGHT)
 }
 
-fn build(target: &WasmTarget, guests: &[&Member]) -> Result<(), String> {
+fn build(target: &WasmTarget, guests: &[&Member], settings: &[&str]) -> Result<(), String> {
     if let Some(guest) = guests.iter().find(|guest| guest.wasm().is_none()) {
         return Err(format!(
             "the guest `{}` builds no module; put `crate-type = [\"cdylib\"]` under `[lib]` in its Cargo.toml",
             guest.name
         ));
     }
-    process::run(&mut cargo(target, "build", guests))
+    process::run(cargo(target, "build", guests).args(settings))
 }
 
 /// Checks guests and all that they are made of with clippy, as wasm.

@@ -7,6 +7,7 @@ mod checks;
 mod cli;
 mod guests;
 mod host;
+mod manifest;
 mod nearest;
 mod process;
 mod summary;

@@ -37,23 +37,52 @@ fn encoded(name: &str, text: &Path) -> PathBuf {
     path
 }
 
+/// The manifest of a component, which names the file that was built for the tests.
+fn own_manifest(component: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../components");
+    let text = std::fs::read_to_string(folder.join(component).join("spin.toml")).unwrap();
+    let is_source = |line: &&str| line.starts_with("source = ");
+    let source = text.lines().find(is_source).unwrap();
+    text.replace(source, &format!("source = \"{}\"", guest(component).display()))
+}
+
+/// A text in which something stands for every `OPEN..NAME}`.
+fn filled(text: &str, open: &str, with: impl Fn(&str) -> String) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(open) {
+        let (name, after) = after.split_once('}').unwrap();
+        filled.push_str(before);
+        filled.push_str(&with(name));
+        rest = after;
+    }
+    filled + rest
+}
+
 // === impl Application ===
 
 impl Application {
     /// An application of these lines behind a common head. `{guest:NAME}` stands for the path of a
-    /// built guest.
+    /// built guest, `{component:NAME}` for what the manifest of one of ours says of it.
     pub fn new(manifest: &str) -> Self {
-        let mut text = String::from("spin_manifest_version = 2\n[application]\nname = \"test\"\n");
-        let mut rest = manifest;
-        while let Some((before, after)) = rest.split_once("{guest:") {
-            let (name, after) = after.split_once('}').unwrap();
-            text.push_str(before);
-            text.push_str(&guest(name).display().to_string());
-            rest = after;
-        }
-        text.push_str(rest);
+        let head = "spin_manifest_version = 2\n[application]\nname = \"test\"\n";
+        let lines = filled(manifest, "{component:", |name| {
+            let own = own_manifest(name);
+            let begin = own.find("[[trigger.http]]").unwrap();
+            own[begin..].to_owned()
+        });
+        let lines = filled(&lines, "{guest:", |name| guest(name).display().to_string());
+        Self::of(&format!("{head}{lines}"))
+    }
+
+    /// A component of ours alone, as its manifest declares it.
+    pub fn alone(component: &str) -> Self {
+        Self::of(&own_manifest(component))
+    }
+
+    fn of(manifest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("spin.toml"), text).unwrap();
+        std::fs::write(folder.path().join("spin.toml"), manifest).unwrap();
         Self { folder }
     }
 

@@ -25,27 +25,7 @@ component = "victim"
 source = "{guest:probe}"
 allowed_outbound_hosts = ["http://nobody.spin.internal"]
 
-[[trigger.http]]
-route = "/api/v1/auth/..."
-component = "auth"
-
-[component.auth]
-source = "{guest:auth}"
-
-[component.auth.tool.sbd]
-grants = ["documents", "passwords", "keys", "cache"]
-
-[component.auth.tool.sbd.collections.users]
-indexes = [
-    { name = "by_username", fields = ["username_key"], unique = true },
-    { name = "by_email", fields = ["email_key"], unique = true },
-]
-
-[component.auth.tool.sbd.collections.sessions]
-indexes = [{ name = "by_user", fields = ["user_id", "last_used_at"] }]
-
-[component.auth.tool.sbd.collections.refresh_tokens]
-indexes = [{ name = "by_session", fields = ["session_id"] }]
+{component:auth}
 "#;
 
 /// A hostile guest at work.

@@ -139,12 +139,7 @@ async fn changes_by_command() {
 #[test]
 fn the_settings_are_settings() {
     let served = r#"
-        [[trigger.http]]
-        route = "/api/v1/auth/..."
-        component = "auth"
-        [component.auth]
-        source = "{guest:auth}"
-        tool.sbd.grants = ["documents", "passwords", "keys", "cache"]
+        {component:auth}
         [[trigger.http]]
         route = "/api/v1/notes/..."
         component = "notes"

@@ -4,30 +4,43 @@ use crate::error::did_you_mean;
 use std::fmt;
 use std::str::FromStr;
 
-/// A capability that a component can be granted by its word in `grants`. Key-value stores are
-/// granted as in Spin, by their names in `key_value_stores`; a component's own `variables` need no
-/// grant. Matched exhaustively on purpose: a new capability is nothing until the runtime links it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Grant {
-    /// JSON collections.
-    Documents,
-    /// Values with a time to live.
-    Cache,
-    /// Hash and verify passwords.
-    Passwords,
-    /// Sign and verify tokens.
-    Keys,
-    /// Ask which features are on.
-    Features,
+/// Declares each capability once: what it is for, its name, and the word that grants it.
+macro_rules! grants {
+    ($($(#[$doc:meta])+ $name:ident = $word:literal,)+) => {
+        /// A capability that a component can be granted by its word in `grants`. Key-value stores are
+        /// granted as in Spin, by their names in `key_value_stores`; a component's own `variables` need
+        /// no grant.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Grant {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Grant {
+            /// Each of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The word that grants it.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+        }
+    };
 }
 
-const GRANTS: &[(&str, Grant)] = &[
-    ("documents", Grant::Documents),
-    ("cache", Grant::Cache),
-    ("passwords", Grant::Passwords),
-    ("keys", Grant::Keys),
-    ("features", Grant::Features),
-];
+grants! {
+    /// JSON collections.
+    Documents = "documents",
+    /// Values with a time to live.
+    Cache = "cache",
+    /// Hash and verify passwords.
+    Passwords = "passwords",
+    /// Sign and verify tokens.
+    Keys = "keys",
+    /// Ask which features are on.
+    Features = "features",
+}
 
 /// Words that people try in `grants`, and what grants them instead.
 const NOT_BY_GRANT: &[(&str, &str)] = &[
@@ -49,11 +62,7 @@ const NOT_BY_GRANT: &[(&str, &str)] = &[
 
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = GRANTS
-            .iter()
-            .find(|(_, grant)| grant == self)
-            .map_or("", |(name, _)| name);
-        f.write_str(name)
+        f.write_str(self.word())
     }
 }
 
@@ -61,15 +70,12 @@ impl FromStr for Grant {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = GRANTS
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, grant)| *grant);
+        let found = Self::ALL.iter().find(|grant| grant.word() == text).copied();
         found.ok_or_else(|| {
             if let Some((_, instead)) = NOT_BY_GRANT.iter().find(|(name, _)| *name == text) {
                 return format!("`{text}` {instead}");
             }
-            let known = did_you_mean(text, GRANTS.iter().map(|(name, _)| *name));
+            let known = did_you_mean(text, Self::ALL.iter().map(|grant| grant.word()));
             format!("there is no capability `{text}` to grant{known}")
         })
     }

@@ -4,9 +4,12 @@
 //! that the message can name the line to add instead of a mismatch deep in the linker.
 
 use crate::Error;
+use crate::capabilities::{self, Opening};
 use crate::instance::State;
 use crate::sheet::Wish;
+use sbd_keyvalue::KeyvalueCtx;
 use sbd_manifest::{Component as Declared, Grant};
+use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::handler::ProxyPre;
@@ -40,17 +43,16 @@ const IMPORTS: &[(&str, Needs)] = &[
     ("wasi:config/", Needs::Nothing),
     ("spin:variables/", Needs::Nothing),
     ("wasi:keyvalue/", Needs::KeyValueStores),
-    ("sbd:platform/documents@", Needs::Grant(Grant::Documents)),
-    ("sbd:platform/cache@", Needs::Grant(Grant::Cache)),
-    ("sbd:platform/passwords@", Needs::Grant(Grant::Passwords)),
-    ("sbd:platform/keys@", Needs::Grant(Grant::Keys)),
-    ("sbd:platform/features@", Needs::Grant(Grant::Features)),
 ];
 
 /// What an import needs; `None`: this host does not offer it.
 pub(crate) fn needs_of(import: &str) -> Option<Needs> {
     let found = IMPORTS.iter().find(|(start, _)| import.starts_with(start));
-    found.map(|(_, needs)| *needs)
+    found.map(|(_, needs)| *needs).or_else(|| {
+        let mut capabilities = capabilities::ALL.iter();
+        let granted = capabilities.find(|granted| import.starts_with(granted.import));
+        granted.map(|capability| Needs::Grant(capability.grant))
+    })
 }
 
 // === impl Needs ===
@@ -68,21 +70,7 @@ impl Needs {
                 "key_value_stores",
                 "keeps values in the tenant's stores that the manifest lists",
             ),
-            Self::Grant(Grant::Documents) => (
-                "documents",
-                "keeps documents in collections of its own, tenant by tenant",
-            ),
-            Self::Grant(Grant::Cache) => ("cache", "keeps small values that may be forgotten"),
-            Self::Grant(Grant::Passwords) => {
-                ("passwords", "has passwords hashed and compared by the host")
-            }
-            Self::Grant(Grant::Keys) => (
-                "keys",
-                "signs and checks tokens with the tenant's keys, without seeing them",
-            ),
-            Self::Grant(Grant::Features) => {
-                ("features", "asks which features are on, and for whom")
-            }
+            Self::Grant(grant) => (grant.word(), capabilities::of(grant)?.meaning),
         };
         Some(Wish { grant, meaning })
     }
@@ -246,14 +234,17 @@ fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State
     if is_granted(Needs::KeyValueStores, declared) {
         sbd_keyvalue::add_to_linker(&mut linker)?;
     }
-    for grant in &declared.settings.grants {
-        match grant {
-            Grant::Documents => sbd_documents::add_to_linker(&mut linker)?,
-            Grant::Cache => sbd_cache::add_to_linker(&mut linker)?,
-            Grant::Passwords => sbd_passwords::add_to_linker(&mut linker)?,
-            Grant::Keys => sbd_keys::add_to_linker(&mut linker)?,
-            Grant::Features => sbd_features::add_to_linker(&mut linker)?,
+    for capability in capabilities::ALL {
+        if is_granted(Needs::Grant(capability.grant), declared) {
+            (capability.link)(&mut linker)?;
         }
     }
     Ok(linker)
+}
+
+/// What opens the key-value stores of one instance.
+pub(crate) fn keyvalue(of: &Opening<'_>) -> Arc<dyn Fn() -> KeyvalueCtx + Send + Sync> {
+    let (backend, id) = (Arc::clone(&of.tenant.keyvalue), Arc::clone(&of.id));
+    let stores = Arc::clone(&of.component.stores);
+    Arc::new(move || KeyvalueCtx::new(backend.clone(), Arc::clone(&id), Arc::clone(&stores)))
 }

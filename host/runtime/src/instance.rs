@@ -1,5 +1,6 @@
 //! What one instance may use: the data of its store.
 
+use crate::capabilities::Capabilities;
 use crate::limit::Allowance;
 use crate::logs::{LogStream, Stream};
 use crate::memory::MemoryLimiter;
@@ -32,19 +33,6 @@ pub(crate) struct State {
     /// None of nobody's instance, which is linked to none.
     capabilities: Option<Capabilities>,
     keyvalue: Option<sbd_keyvalue::KeyvalueCtx>,
-}
-
-/// The capabilities of one (tenant, component). Those that are not granted are not linked, so the
-/// guest cannot reach them.
-#[derive(Clone)]
-pub(crate) struct Capabilities {
-    pub(crate) documents: sbd_documents::DocumentsCtx,
-    /// An instance opens its own: it counts the buckets that the instance holds open.
-    pub(crate) keyvalue: Arc<dyn Fn() -> sbd_keyvalue::KeyvalueCtx + Send + Sync>,
-    pub(crate) cache: sbd_cache::CacheCtx,
-    pub(crate) passwords: sbd_passwords::PasswordsCtx,
-    pub(crate) keys: sbd_keys::KeysCtx,
-    pub(crate) features: sbd_features::FeaturesCtx,
 }
 
 // === impl State ===
@@ -82,9 +70,13 @@ impl State {
             outgoing,
             origins,
             config,
-            keyvalue: capabilities.as_ref().map(|granted| (granted.keyvalue)()),
+            keyvalue: capabilities.as_ref().map(|granted| granted.open_keyvalue()),
             capabilities,
         }
+    }
+
+    pub(crate) fn capabilities(&mut self) -> &mut Capabilities {
+        granted(&mut self.capabilities)
     }
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
@@ -132,12 +124,6 @@ impl WasiHttpView for State {
     }
 }
 
-impl sbd_documents::DocumentsView for State {
-    fn documents(&mut self) -> &mut sbd_documents::DocumentsCtx {
-        &mut granted(&mut self.capabilities).documents
-    }
-}
-
 impl sbd_keyvalue::KeyvalueView for State {
     fn keyvalue(&mut self) -> sbd_keyvalue::KeyvalueCtxView<'_> {
         sbd_keyvalue::KeyvalueCtxView {
@@ -150,29 +136,5 @@ impl sbd_keyvalue::KeyvalueView for State {
 impl sbd_config::ConfigView for State {
     fn config(&mut self) -> &mut sbd_config::ConfigCtx {
         &mut self.config
-    }
-}
-
-impl sbd_cache::CacheView for State {
-    fn cache(&mut self) -> &mut sbd_cache::CacheCtx {
-        &mut granted(&mut self.capabilities).cache
-    }
-}
-
-impl sbd_passwords::PasswordsView for State {
-    fn passwords(&mut self) -> &mut sbd_passwords::PasswordsCtx {
-        &mut granted(&mut self.capabilities).passwords
-    }
-}
-
-impl sbd_keys::KeysView for State {
-    fn keys(&mut self) -> &mut sbd_keys::KeysCtx {
-        &mut granted(&mut self.capabilities).keys
-    }
-}
-
-impl sbd_features::FeaturesView for State {
-    fn features(&mut self) -> &mut sbd_features::FeaturesCtx {
-        &mut granted(&mut self.capabilities).features
     }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod application;
 pub mod body;
+mod capabilities;
 mod compile_cache;
 mod component;
 mod declarations;

@@ -1,25 +1,22 @@
 //! One tenant at run time: its database, and its instances of the components that it uses.
 
 use crate::application::Snapshot;
+use crate::capabilities::{Capabilities, Opening};
 use crate::component::LoadedComponent;
 use crate::egress::Egress;
 use crate::failures::Failures;
-use crate::instance::Capabilities;
 use crate::limit::Allowance;
 use crate::pool::Pool;
 use crate::turns::Turns;
 use crate::worker::Blueprint;
 use crate::{Error, Inner};
 use arc_swap::ArcSwap;
-use sbd_cache::{CacheCtx, MemoryBackend};
+use sbd_cache::MemoryBackend;
 use sbd_config::ConfigCtx;
-use sbd_documents::{DocumentsCtx, SqliteDocuments};
-use sbd_features::FeaturesCtx;
-use sbd_keys::KeysCtx;
-use sbd_keyvalue::{KeyvalueCtx, SqliteBackend};
-use sbd_passwords::PasswordsCtx;
+use sbd_documents::SqliteDocuments;
+use sbd_keyvalue::SqliteBackend;
 use sbd_storage::{Database, Quota};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,14 +33,14 @@ pub(crate) struct Place {
 
 /// A tenant that has been opened.
 pub(crate) struct Tenant {
-    name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// By the component's revision. Made as they are first used: most tenants use few components.
     pools: ArcSwap<HashMap<u64, Arc<Pool>>>,
     opening: Mutex<()>,
     database: Database,
-    documents: Arc<SqliteDocuments>,
-    keyvalue: Arc<SqliteBackend>,
-    cache: Arc<MemoryBackend>,
+    pub(crate) documents: Arc<SqliteDocuments>,
+    pub(crate) keyvalue: Arc<SqliteBackend>,
+    pub(crate) cache: Arc<MemoryBackend>,
     turns: Turns,
 }
 
@@ -241,19 +238,13 @@ impl Tenant {
     ) -> Pool {
         let id: &Arc<str> = &Arc::from(component.declared.id.as_str());
         let catalogue = Arc::new(ArcSwap::new(Arc::clone(&application.features)));
-        let capabilities = Capabilities {
-            documents: DocumentsCtx::new(self.documents.clone(), Arc::clone(id)),
-            keyvalue: opens_keyvalue(&self.keyvalue, id, &component.stores),
-            cache: CacheCtx::new(self.cache.clone(), Arc::clone(id)),
-            passwords: PasswordsCtx::new(runtime.passwords.clone()),
-            keys: KeysCtx::new(runtime.keyring.clone(), Arc::clone(&self.name)),
-            features: FeaturesCtx::new(
-                Arc::clone(&catalogue),
-                runtime.switches.clone(),
-                Arc::clone(&self.name),
-                Arc::clone(id),
-            ),
-        };
+        let capabilities = Capabilities::open(&Opening {
+            runtime,
+            tenant: self,
+            component,
+            features: &catalogue,
+            id: Arc::clone(id),
+        });
         let limits = component.declared.settings.limits.clone();
         let egress = Egress::new(
             Arc::clone(&component.allowed),
@@ -333,17 +324,4 @@ pub(crate) fn remove_files(data_dir: &Path, name: &str) -> std::io::Result<Vec<(
         }
     }
     Ok(removed)
-}
-
-fn opens_keyvalue(
-    backend: &Arc<SqliteBackend>,
-    component: &Arc<str>,
-    stores: &Arc<BTreeSet<String>>,
-) -> Arc<dyn Fn() -> KeyvalueCtx + Send + Sync> {
-    let (backend, component, stores) = (
-        Arc::clone(backend),
-        Arc::clone(component),
-        Arc::clone(stores),
-    );
-    Arc::new(move || KeyvalueCtx::new(backend.clone(), Arc::clone(&component), Arc::clone(&stores)))
 }

@@ -1,7 +1,8 @@
 //! One instance at work: how it starts, how long it lives, and what becomes of it.
 
+use crate::capabilities::Capabilities;
 use crate::failures::Failures;
-use crate::instance::{Capabilities, State};
+use crate::instance::State;
 use crate::limit::{Allowance, Limit};
 use crate::origin::{Current, Flow, Origin, OriginsView as _};
 use crate::outgoing::Outgoing;

@@ -7,7 +7,7 @@
 use crate::{Admin, Error};
 use http::StatusCode;
 use sbd_registry::{Actor, DEFAULT_TENANT, NewVersion, Version, VersionState};
-use sbd_runtime::{Application, Changes, Gate, Verdict};
+use sbd_runtime::{Application, Canary, CanaryOutcome, Changes};
 use serde::Serialize;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub struct Deployment {
     /// Whether it may have more than the version that is served.
     pub grant: bool,
     /// Rolls back by itself if too many of the first requests fail.
-    pub gate: Option<Gate>,
+    pub gate: Option<Canary>,
 }
 
 /// A component that was deployed.
@@ -257,12 +257,12 @@ impl Admin {
     }
 
     /// Rolls back when a version has not passed its gate.
-    async fn guard(self, version: Version, verdict: impl Future<Output = Option<Verdict>>) {
+    async fn guard(self, version: Version, verdict: impl Future<Output = Option<CanaryOutcome>>) {
         let Some(verdict) = verdict.await else { return };
         let Version {
             component, number, ..
         } = &version;
-        let Verdict {
+        let CanaryOutcome {
             requests, failed, ..
         } = verdict;
         if verdict.passed {

@@ -1,62 +1,85 @@
-//! The application at a moment: which components there are, each in which version.
-//!
-//! A request keeps the application it arrived at, all along the components that call each other for
-//! it: no answer is made by two versions, and what is taken away stays until the last of them is done.
+//! An application as whoever embeds the runtime has it: requests go in, answers come out.
 
-use crate::component::{LoadedComponent, Loader};
 use crate::offers::Offered;
-use crate::origin::{Chain, Passage};
-use crate::{
-    Body, Call, Chained, Error, Gate, Inner, InvokeError, Question, Reply, Stats, Verdict,
-};
-use http::{Request, Response};
+use crate::principal::{Authenticated, SealError};
+use crate::requests::running::{Chain, Neighbours, RequestContext};
+use crate::served::Snapshot;
+use crate::served::canary::{Canary, CanaryOutcome};
+use crate::{Body, Call, Chained, Changes, Inner, InvokeError, Question, Reply, Stats};
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
 use sbd_contract::header;
-use sbd_features::Catalogue;
+use sbd_features::{Catalogue, State, Switches};
 use sbd_manifest::App;
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
-use std::sync::Arc;
-
-/// Reads a component's file, given the `source` of its manifest entry.
-pub type ReadSource = Box<dyn Fn(&Path) -> std::io::Result<Vec<u8>> + Send + Sync>;
-
-/// What an application is made of.
-pub struct Definition {
-    /// The manifest.
-    pub app: Arc<App>,
-    /// Where components come from: files, or the bundle in the binary.
-    pub read_source: ReadSource,
-    /// Values of the application's variables, already resolved, by component.
-    pub variables: HashMap<String, BTreeMap<String, String>>,
-}
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Weak};
 
 /// An application whose components are ready, served or not yet. Cheap to clone.
 #[derive(Clone)]
 pub struct Application {
     pub(crate) runtime: Arc<Inner>,
     pub(crate) snapshot: Arc<Snapshot>,
+    neighbours: Arc<dyn Neighbours>,
 }
 
-/// How an application differs from another one. Component names, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Components that the other one has not.
-    pub added: Vec<String>,
-    /// Components with another file, or another declaration.
-    pub changed: Vec<String>,
-    /// Components that only the other one has.
-    pub removed: Vec<String>,
+/// The components of an application, for each other. What runs does not keep the runtime alive.
+struct Chaining {
+    runtime: Weak<Inner>,
+    snapshot: Arc<Snapshot>,
 }
 
-pub(crate) struct Snapshot {
-    pub(crate) app: Arc<App>,
-    pub(crate) components: HashMap<Arc<str>, Arc<LoadedComponent>>,
-    pub(crate) features: Arc<Catalogue>,
+// === impl Chaining ===
+
+impl Neighbours for Chaining {
+    fn open(&self, sealed: &HeaderValue, tenant: &str) -> Result<Authenticated, SealError> {
+        let runtime = self.runtime.upgrade().ok_or(SealError::Forged)?;
+        runtime.seal.open(sealed, tenant)
+    }
+
+    fn call(
+        &self,
+        tenant: Arc<str>,
+        component: &str,
+        context: RequestContext,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<Response<Body>, InvokeError>> {
+        let (runtime, snapshot) = (self.runtime.upgrade(), Arc::clone(&self.snapshot));
+        let component = snapshot.component(component).cloned();
+        Box::pin(async move {
+            let stopped = || InvokeError::CannotStart("the host is stopping".to_owned());
+            let call = Chained {
+                tenant,
+                component: component?,
+                context,
+            };
+            let runtime = runtime.ok_or_else(stopped)?;
+            runtime.invoke(&snapshot, call, request).await
+        })
+    }
+}
+
+impl fmt::Debug for Chaining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chaining").finish_non_exhaustive()
+    }
 }
 
 // === impl Application ===
 
 impl Application {
+    pub(crate) fn new(runtime: &Arc<Inner>, snapshot: Arc<Snapshot>) -> Self {
+        let chaining = Chaining {
+            runtime: Arc::downgrade(runtime),
+            snapshot: Arc::clone(&snapshot),
+        };
+        Self {
+            runtime: Arc::clone(runtime),
+            snapshot,
+            neighbours: Arc::new(chaining),
+        }
+    }
+
     /// The manifest.
     pub fn app(&self) -> &Arc<App> {
         &self.snapshot.app
@@ -105,11 +128,15 @@ impl Application {
         header::drop_all(request.headers_mut());
         let component = self.snapshot.component(&call.component)?;
         let limits = &component.declared.settings.limits;
-        let chain = Chain::new(Arc::clone(&self.snapshot), limits.calls, limits.call_depth);
+        let chain = Chain::new(
+            Arc::clone(&self.neighbours),
+            limits.calls,
+            limits.call_depth,
+        );
         let chained = Chained {
             tenant: call.tenant,
             component: Arc::clone(component),
-            passage: Passage {
+            context: RequestContext {
                 request_id: call.request_id,
                 class: call.class,
                 principal: call.principal,
@@ -153,71 +180,40 @@ impl Application {
     pub fn watch(
         &self,
         component: &str,
-        gate: Gate,
-    ) -> Option<impl Future<Output = Option<Verdict>> + Send + 'static> {
+        gate: Canary,
+    ) -> Option<impl Future<Output = Option<CanaryOutcome>> + Send + 'static> {
         let component = self.snapshot.components.get(component)?;
         let verdict = component.watch.begin(gate)?;
         Some(async { verdict.await.ok() })
     }
-}
 
-// === impl Changes ===
-
-impl Changes {
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
-    }
-}
-
-// === impl Snapshot ===
-
-impl Snapshot {
-    /// Makes the components of an application ready; those that are served unchanged stay what they
-    /// are. Blocks.
-    pub(crate) fn load(
-        loader: Loader<'_>,
-        definition: &Definition,
-        served: Option<&Self>,
-    ) -> Result<Self, Error> {
-        let mut components = HashMap::new();
-        for declared in definition.app.components.values() {
-            let id: Arc<str> = Arc::from(declared.id.as_str());
-            let component = LoadedComponent::load(loader, definition, declared, served)?;
-            components.insert(id, component);
-        }
-        Ok(Self {
-            app: Arc::clone(&definition.app),
-            components,
-            features: Arc::new(crate::features::catalogue(&definition.app)),
-        })
+    /// The features that the application declares.
+    pub fn features(&self) -> &Catalogue {
+        &self.snapshot.features
     }
 
-    pub(crate) fn component(&self, id: &str) -> Result<&Arc<LoadedComponent>, InvokeError> {
-        let component = self.components.get(id);
-        component.ok_or_else(|| InvokeError::UnknownComponent(id.to_owned()))
+    /// Which of them are on.
+    pub fn switches(&self) -> &Switches {
+        &self.runtime.shared.switches
     }
 
-    pub(crate) fn has(&self, component: &LoadedComponent) -> bool {
-        let own = self.components.get(component.declared.id.as_str());
-        own.is_some_and(|own| own.revision == component.revision)
+    /// The features that are off for everybody in a tenant.
+    pub fn switched_off(&self, tenant: &str) -> BTreeSet<Arc<str>> {
+        let features = self.features();
+        let off = features
+            .features()
+            .filter(|feature| features.state(self.switches(), tenant, &feature.name) == State::Off);
+        off.map(|feature| Arc::clone(&feature.name)).collect()
     }
 
-    /// How much a bucket may hold: as much as the most generous of the components that may open it.
-    pub(crate) fn bucket_bytes(&self, bucket: &str) -> u64 {
-        let opens = |component: &&Arc<LoadedComponent>| component.stores.contains(bucket);
-        let limits = self.components.values().filter(opens);
-        limits
-            .map(|component| component.declared.settings.limits.stored_bytes.bytes())
-            .max()
-            .unwrap_or_default()
-    }
-}
-
-impl std::fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot")
-            .field("app", &self.app.name)
-            .finish_non_exhaustive()
+    /// The features that a component's path belongs to: the component itself, and parts of it.
+    pub fn features_at(&self, component: &str, path: &str) -> Vec<Arc<str>> {
+        let loaded = self.snapshot.components.get(component);
+        let parts = loaded
+            .into_iter()
+            .flat_map(|loaded| loaded.switched.at(path));
+        std::iter::once(Arc::from(component))
+            .chain(parts.cloned())
+            .collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Why the runtime could not start, load or answer.
 
-use crate::limit::{Limit, OverLimit};
+use crate::limits::{Limit, OverLimit};
 use sbd_contract::Refusal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

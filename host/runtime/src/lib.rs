@@ -1,80 +1,73 @@
 //! The wasm host: engine, compile cache, grants, instance pools and service chaining.
 //!
 //! Whoever embeds it starts an application ([`Runtime::start`]), sends it requests
-//! ([`Application::invoke`]) and puts another one in its place while it runs ([`Runtime::switch`]). wasmtime and its `wasi` crates are an affair of this crate alone.
+//! ([`Application::invoke`]) and puts another one in its place while it runs ([`Runtime::switch`]).
+//! wasmtime and its `wasi` crates are an affair of this crate alone.
+//!
+//! Each of these folders knows those before it and none after it: `limits`, `engine`, `requests`,
+//! `instances`, `inspection`, `offers`, `served`, `tenants`. Above them are the files beside this one,
+//! which put them together: `application`, `delegation`, `swap`; below them `body`, `error`,
+//! `principal`, `reserved`, `stores` and `archive`.
 
-mod answer;
 mod application;
+mod archive;
 pub mod body;
-mod capabilities;
-mod compile_cache;
-mod component;
-mod declarations;
-mod egress;
+mod delegation;
 mod engine;
 mod error;
-mod export;
-mod failures;
-mod features;
-mod gate;
-mod grants;
-mod http;
-mod instance;
-mod limit;
-mod logs;
-mod memory;
+mod inspection;
+mod instances;
+mod limits;
 mod offers;
-mod origin;
-mod outgoing;
-mod pool;
 mod principal;
 mod requests;
 mod reserved;
-mod sheet;
-mod slots;
-mod spin;
+mod served;
+mod stores;
 mod swap;
-mod tenant;
-mod turns;
-mod worker;
+mod tenants;
 
-pub use application::{Application, Changes, Definition, ReadSource};
+pub use application::Application;
 pub use body::Body;
-pub use compile_cache::CompileCacheStats;
-pub use egress::Resolve;
+pub use delegation::{DelegationError, identified};
+pub use engine::compile_cache::CompileCacheStats;
 pub use error::{Error, InvokeError};
-pub use gate::{Gate, Verdict};
-pub use limit::{Limit, OverLimit};
+pub use inspection::{Inspection, Target, Unreadable};
+pub use instances::grants::Permission;
+pub use limits::{Limit, OverLimit};
 pub use offers::{NoOffer, Offered, check as openapi};
 pub use principal::{Authenticated, Delegation, Seal, SealError};
-pub use requests::{Class, DelegationError, Question, Reply, identified};
+pub use requests::egress::Resolve;
+pub use requests::{Call, Class, Question, Reply};
 pub use reserved::is_reserved;
 pub use sbd_storage::Options as StorageOptions;
-pub use sheet::{Sheet, Target, Unreadable, Wish};
+pub use served::canary::{Canary, CanaryOutcome};
+pub use served::{Changes, Definition, ReadSource};
 
 use ::http::uri::{Authority, PathAndQuery};
 use ::http::{HeaderValue, Request, Response, Uri, header};
-use application::Snapshot;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use compile_cache::CompileCache;
-use component::{LoadedComponent, Loader};
-use egress::{Reaches, SystemResolver};
-use origin::Passage;
-use outgoing::INTERNAL_SCHEME;
+use engine::compile_cache::CompileCache;
+use instances::cpu_scheduler::CpuScheduler;
+use offers::Loader;
+use requests::egress::{Reaches, SystemResolver};
+use requests::outgoing::INTERNAL_SCHEME;
+use requests::running::RequestContext;
 use sbd_contract::header as platform;
 use sbd_features::Switches;
 use sbd_keys::{FileKeyring, HostSecret};
 use sbd_passwords::Hasher;
+use served::Snapshot;
+use served::component::LoadedComponent;
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use tenant::{Place, Tenant};
-use tokio::sync::Notify;
+use stores::SqliteStores;
+use tenants::{Place, Shared, Tenant};
 use tokio::time::Instant;
-use turns::Turns;
-use wasmtime::Engine;
 
 /// How often expired documents are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -106,21 +99,6 @@ pub struct Runtime {
     inner: Arc<Inner>,
 }
 
-/// A request on its way to a component.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The tenant whose data it may touch.
-    pub tenant: Arc<str>,
-    /// The component.
-    pub component: Arc<str>,
-    /// `req_...`
-    pub request_id: Arc<str>,
-    /// Of which kind it is.
-    pub class: Class,
-    /// Who asks; `None` is anybody.
-    pub principal: Option<Arc<Authenticated>>,
-}
-
 /// Figures for `/health` and `/metrics`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -136,9 +114,8 @@ pub struct Stats {
 type Observer = Box<dyn Fn(&str, &[String]) + Send + Sync>;
 
 pub(crate) struct Inner {
-    engine: Engine,
+    shared: Shared,
     started: Instant,
-    turns: Turns,
     /// What is served now.
     current: ArcSwap<Snapshot>,
     /// What is to be served next, if it does well.
@@ -147,23 +124,15 @@ pub(crate) struct Inner {
     tenant_idle: Duration,
     compile_cache: CompileCache,
     seal: Seal,
-    reaches: Reaches,
-    passwords: Arc<Hasher>,
-    keyring: Arc<FileKeyring>,
-    switches: Switches,
-    storage: sbd_storage::Options,
     data_dir: PathBuf,
     revoked: RwLock<Vec<Observer>>,
-    stopping: AtomicBool,
-    /// Somebody who has no instance needs the slot of one without work.
-    crowded: Arc<Notify>,
 }
 
 /// A call with its caller sealed, as it travels between components.
 pub(crate) struct Chained {
     tenant: Arc<str>,
     component: Arc<LoadedComponent>,
-    passage: Passage,
+    context: RequestContext,
 }
 
 // === impl Runtime ===
@@ -210,10 +179,7 @@ impl Runtime {
 
     /// What is served now.
     pub fn application(&self) -> Application {
-        Application {
-            runtime: Arc::clone(&self.inner),
-            snapshot: self.inner.current.load_full(),
-        }
+        Application::new(&self.inner, self.inner.current.load_full())
     }
 
     /// Opens a tenant now instead of at its first request.
@@ -259,7 +225,30 @@ impl Runtime {
 
     /// Says that the process is about to end: instances that are cut off from now on have not failed.
     pub fn stop(&self) {
-        self.inner.stopping.store(true, Ordering::Relaxed);
+        self.inner.shared.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes all that a tenant has stored, as of one moment, into a file without a name: a tar archive.
+    /// `about` stands in it as `tenant.json`. Requests go on meanwhile.
+    ///
+    /// # Errors
+    /// When the tenant cannot be opened or read, or the archive not written.
+    pub async fn export_tenant(
+        &self,
+        name: &Arc<str>,
+        about: serde_json::Value,
+    ) -> Result<File, Error> {
+        // In hand until the end, so that it stays open.
+        let place = self.inner.place(name)?;
+        self.inner.open(&place, name).await?;
+        let Some(tenant) = place.tenant.get() else {
+            return Err(Error::capability(
+                "storage",
+                &"the tenant is closing; try again",
+            ));
+        };
+        let archive = Arc::clone(&tenant.stores().archive);
+        archive.export(&self.inner.data_dir, about).await
     }
 
     /// Removes everything that a closed tenant has on disk; answers the files, with their sizes.
@@ -267,14 +256,9 @@ impl Runtime {
     /// # Errors
     /// When a file cannot be removed.
     pub async fn remove_tenant(&self, name: &str) -> Result<Vec<(PathBuf, u64)>, Error> {
-        let (data_dir, tenant) = (self.inner.data_dir.clone(), name.to_owned());
-        let removing = move || {
-            tenant::remove_files(&data_dir, &tenant)
-                .map_err(|error| Error::data_directory(&data_dir.join("tenants"), &error))
-        };
-        let removed = tokio::task::spawn_blocking(removing).await;
-        let mut removed = removed.map_err(|error| Error::capability("storage", &error))??;
-        let keys = self.inner.keyring.remove(name).await;
+        let shared = &self.inner.shared;
+        let mut removed = shared.stores.remove(name).await?;
+        let keys = shared.keyring.remove(name).await;
         removed.extend(keys.map_err(|error| Error::capability("keys", &error))?);
         Ok(removed)
     }
@@ -299,53 +283,46 @@ impl Inner {
         let passwords = Hasher::new(settings.passwords)
             .map_err(|error| Error::capability("passwords", &error))?;
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
-        let turns = Turns::new(clock, threads);
         let resolver = settings.resolver;
-        let reaches = Reaches::new(resolver.unwrap_or_else(|| Arc::new(SystemResolver)));
-        let loader = Loader {
-            engine: &engine,
-            compile_cache: &compile_cache,
-            turns: &turns,
-            reaches: &reaches,
+        let shared = Shared {
+            engine,
+            scheduler: CpuScheduler::new(clock, threads),
+            reaches: Reaches::new(resolver.unwrap_or_else(|| Arc::new(SystemResolver))),
+            passwords: Arc::new(passwords),
+            keyring: Arc::new(keyring),
+            switches: settings.switches,
+            stores: Box::new(SqliteStores {
+                data_dir: data_dir.clone(),
+                options: settings.storage,
+            }),
+            crowded: Arc::default(),
+            stopping: Arc::default(),
         };
-        let served = Snapshot::load(loader, definition, None)?;
+        let served = Snapshot::load(shared.loader(&compile_cache), definition, None)?;
         Ok(Self {
             seal: Seal::new(secret("caller")?.bytes()),
-            engine,
+            shared,
             started: Instant::now(),
-            turns,
             current: ArcSwap::from_pointee(served),
             tried: ArcSwapOption::empty(),
             tenants: RwLock::default(),
             tenant_idle: settings.tenant_idle,
             compile_cache,
-            reaches,
-            passwords: Arc::new(passwords),
-            keyring: Arc::new(keyring),
-            switches: settings.switches,
-            storage: settings.storage,
             data_dir,
             revoked: RwLock::default(),
-            stopping: AtomicBool::new(false),
-            crowded: Arc::default(),
         })
     }
 
     /// What components are loaded with.
     fn loader(&self) -> Loader<'_> {
-        Loader {
-            engine: &self.engine,
-            compile_cache: &self.compile_cache,
-            turns: &self.turns,
-            reaches: &self.reaches,
-        }
+        self.shared.loader(&self.compile_cache)
     }
 
     fn stats(&self, application: &Snapshot) -> Stats {
         let instances = application.components.iter();
         Stats {
             instances: instances
-                .map(|(id, component)| (id.to_string(), component.slots.taken()))
+                .map(|(id, component)| (id.to_string(), component.quota.taken()))
                 .collect(),
             compile_cache: self.compile_cache.stats(),
             tenants: self
@@ -382,7 +359,7 @@ impl Inner {
         place.touch(self.started.elapsed());
         place
             .tenant
-            .get_or_try_init(|| Tenant::open(self, name))
+            .get_or_try_init(|| Tenant::open(&self.shared, name))
             .await
             .map(drop)
     }
@@ -414,7 +391,7 @@ impl Inner {
         }
         let count = closed.len();
         for (name, _) in &closed {
-            self.keyring.forget(name);
+            self.shared.keyring.forget(name);
         }
         // A database that closes writes its log back and waits for its thread.
         let _ = tokio::task::spawn_blocking(move || drop(closed)).await;
@@ -428,9 +405,15 @@ impl Inner {
         call: Chained,
         mut request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
-        self.check_switched_on(application, &call, request.uri().path())?;
+        application.check_switched_on(
+            &self.shared.switches,
+            &call.tenant,
+            &call.component,
+            &call.context,
+            request.uri().path(),
+        )?;
         if let Some(offer) = &call.component.offer {
-            let principal = call.passage.principal.as_deref();
+            let principal = call.context.principal.as_deref();
             offer.check(request.method(), request.uri().path(), principal)?;
         }
         // Boxed is what happens once: it would make the future of every request larger.
@@ -445,16 +428,18 @@ impl Inner {
             || InvokeError::CannotStart(format!("the tenant `{}` is not open", call.tenant));
         let tenant = place.tenant.get().ok_or_else(closed)?;
         let component = &call.component;
-        let pool = match tenant.pool(component) {
-            Some(pool) => pool,
+        let serving = match tenant.serving(component) {
+            Some(serving) => serving,
             None => {
-                let opening = Box::pin(tenant.open_pool(self, application, component));
-                opening.await.map_err(unopened)?
+                let tried = self.tries(component);
+                let preparing =
+                    Box::pin(tenant.prepare(&self.shared, application, component, tried));
+                preparing.await.map_err(unopened)?
             }
         };
         self.describe(&mut request, &call)?;
-        let is_public = call.passage.class == Class::Public;
-        let answer = pool.handle(call.passage, request).await;
+        let is_public = call.context.class == Class::Public;
+        let answer = serving.pool.handle(call.context, request).await;
         if is_public {
             component.watch.note(&answer);
         }
@@ -492,9 +477,9 @@ impl Inner {
             HeaderValue::from_str(text).map_err(|error| InvokeError::CannotStart(error.to_string()))
         };
         let headers = request.headers_mut();
-        headers.insert(platform::REQUEST_ID, text(&call.passage.request_id)?);
+        headers.insert(platform::REQUEST_ID, text(&call.context.request_id)?);
         headers.insert(platform::TENANT, text(&call.tenant)?);
-        let principal = call.passage.principal.as_ref();
+        let principal = call.context.principal.as_ref();
         if let Some(sealed) = principal.and_then(|principal| principal.sealed(&self.seal)) {
             headers.insert(platform::CALLER, sealed);
         }

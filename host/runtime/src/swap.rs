@@ -3,10 +3,10 @@
 //! Made ready, tried, switched, settled: only the third step changes what is served, and it cannot
 //! fail.
 
-use crate::application::Snapshot;
-use crate::component::LoadedComponent;
 use crate::requests::{Class, Question};
-use crate::tenant::Tenant;
+use crate::served::Snapshot;
+use crate::served::component::LoadedComponent;
+use crate::tenants::Tenant;
 use crate::{Application, Call, Definition, Error, Inner, InvokeError, Runtime};
 use sbd_contract::path;
 use std::sync::Arc;
@@ -33,10 +33,7 @@ impl Runtime {
         let snapshot = loading
             .await
             .map_err(|error| Error::Engine(error.to_string()))??;
-        Ok(Application {
-            runtime: Arc::clone(&self.inner),
-            snapshot: Arc::new(snapshot),
-        })
+        Ok(Application::new(&self.inner, Arc::new(snapshot)))
     }
 
     /// Tries what is different from what is served: every tenant that is open must be able to keep
@@ -124,7 +121,10 @@ impl Inner {
             if let Some(tenant) =
                 tenant.filter(|tenant| tenant.uses(component.declared.id.as_str()))
             {
-                tenant.open_pool(self, application, component).await?;
+                let tried = self.tries(component);
+                tenant
+                    .prepare(&self.shared, application, component, tried)
+                    .await?;
             }
         }
         Ok(())
@@ -148,7 +148,9 @@ impl Inner {
         let Some(open) = place.tenant.get() else {
             return Err(unwell(format!("the tenant `{tenant}` is not open")));
         };
-        open.open_pool(self, application, component).await?;
+        let tried = self.tries(component);
+        open.prepare(&self.shared, application, component, tried)
+            .await?;
         let limits = &component.declared.settings.limits;
         let call = Call {
             tenant: Arc::clone(tenant),
@@ -157,10 +159,7 @@ impl Inner {
             class: Class::Probe,
             principal: None,
         };
-        let application = Application {
-            runtime: Arc::clone(self),
-            snapshot: Arc::clone(application),
-        };
+        let application = Application::new(self, Arc::clone(application));
         let question = Question::get(path::HEALTH).with_room(limits.response_body.bytes_usize());
         let asking = application.ask(call, question);
         let answer = match tokio::time::timeout(2 * limits.request_timeout, asking).await {

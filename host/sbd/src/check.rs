@@ -6,7 +6,7 @@ use crate::inspect::portable;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
 use sbd_admin::Stage as _;
-use sbd_runtime::{Sheet, Target};
+use sbd_runtime::{Inspection, Target};
 use std::net::SocketAddr;
 
 /// Reads settings and manifest, compiles every component and links what it was granted.
@@ -67,7 +67,7 @@ fn check_portable(host: &Host, target: Target) -> anyhow::Result<()> {
         let wasm = (definition.read_source)(&component.source);
         let wasm = wasm.with_context(|| format!("cannot read {}", component.source.display()))?;
         print!("{id} ");
-        all &= portable(&Sheet::read(&wasm)?, target);
+        all &= portable(&Inspection::read(&wasm)?, target);
     }
     if !all {
         bail!("not every component runs on {target}; what they import above decides");

@@ -3,10 +3,10 @@
 use crate::component::read;
 use anyhow::Context as _;
 use sbd_manifest::{App, LoadOptions};
-use sbd_runtime::{Sheet, Target};
+use sbd_runtime::{Inspection, Target};
 use std::path::Path;
 
-/// Prints the sheet of a file, or of every component of a folder's manifest.
+/// Prints the inspection of a file, or of every component of a folder's manifest.
 ///
 /// # Errors
 /// When it cannot be read, or is no component.
@@ -24,41 +24,41 @@ pub(crate) fn command(path: &Path) -> anyhow::Result<()> {
 }
 
 fn print(path: &Path) -> anyhow::Result<()> {
-    let sheet = Sheet::read(&read(path)?).with_context(|| path.display().to_string())?;
-    println!("{}  {} bytes", path.display(), sheet.bytes);
+    let inspection = Inspection::read(&read(path)?).with_context(|| path.display().to_string())?;
+    println!("{}  {} bytes", path.display(), inspection.bytes);
     println!("offers");
-    for export in &sheet.exports {
+    for export in &inspection.exports {
         println!("  {export}");
     }
-    if sheet.handlers().next().is_none() {
+    if inspection.handlers().next().is_none() {
         println!("  no HTTP handler, so nothing can call it");
     }
     println!("wants, and must be granted");
-    let wishes = sheet.wishes();
-    for wish in &wishes {
-        println!("  {:<24} it {}", wish.grant, wish.meaning);
+    let permissions = inspection.permissions();
+    for permission in &permissions {
+        println!("  {:<24} it {}", permission.grant, permission.meaning);
     }
-    if wishes.is_empty() {
+    if permissions.is_empty() {
         println!("  nothing");
     }
     println!("imports");
-    for import in &sheet.imports {
+    for import in &inspection.imports {
         println!("  {import}");
     }
-    let unknown: Vec<&str> = sheet.unknown().collect();
+    let unknown: Vec<&str> = inspection.unknown().collect();
     if !unknown.is_empty() {
         println!(
             "does not run here: this host does not offer {}",
             unknown.join(", ")
         );
     }
-    portable(&sheet, Target::Spin4_1);
+    portable(&inspection, Target::Spin4_1);
     Ok(())
 }
 
 /// Says whether a component runs on another host; the answer is also returned.
-pub(crate) fn portable(sheet: &Sheet, target: Target) -> bool {
-    let obstacles = sheet.obstacles(target);
+pub(crate) fn portable(inspection: &Inspection, target: Target) -> bool {
+    let obstacles = inspection.obstacles(target);
     if obstacles.is_empty() {
         println!("runs on {target} too");
     } else {

@@ -7,7 +7,7 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{Path, State};
 use http::StatusCode;
 use sbd_registry::{Version, VersionState};
-use sbd_runtime::Gate;
+use sbd_runtime::Canary;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -221,11 +221,11 @@ async fn read(component: String, mut form: Multipart) -> Result<Deployment, Fail
     Ok(deployment)
 }
 
-fn gate(requests: Option<u32>, percent: Option<u8>) -> Result<Option<Gate>, Failure> {
+fn gate(requests: Option<u32>, percent: Option<u8>) -> Result<Option<Canary>, Failure> {
     match (requests, percent) {
         (None, None) => Ok(None),
         (Some(requests), percent) if requests > 0 && percent.is_none_or(|percent| percent < 100) => {
-            Ok(Some(Gate {
+            Ok(Some(Canary {
                 requests,
                 percent: percent.unwrap_or(0),
             }))

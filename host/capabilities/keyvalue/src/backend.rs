@@ -18,6 +18,9 @@ pub struct Page {
 /// The buckets of one tenant. Callers have checked keys, values and grants; the suite in
 /// `tests/conformance` says what each method must do.
 pub trait Backend: Send + Sync + 'static {
+    /// Bounds the bytes of keys and values that a bucket may hold, from now on. What is there stays.
+    fn allow<'a>(&'a self, bucket: &'a str, bytes: u64) -> BoxFuture<'a, Result<(), Error>>;
+
     /// The value under a key.
     fn get<'a>(
         &'a self,

@@ -117,6 +117,10 @@ fn owner(bucket: &str) -> String {
 }
 
 impl Backend for SqliteBackend {
+    fn allow<'a>(&'a self, bucket: &'a str, bytes: u64) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.allow(bucket, bytes))
+    }
+
     fn get<'a>(
         &'a self,
         bucket: &'a str,

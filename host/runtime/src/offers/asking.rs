@@ -2,20 +2,21 @@
 
 use super::{LARGEST, Loading};
 use crate::body;
-use crate::egress::Egress;
-use crate::failures::Failures;
-use crate::limit::Allowance;
-use crate::origin::{Origin, Passage};
-use crate::slots::Slots;
-use crate::worker::Blueprint;
-use crate::{grants, pool};
+use crate::instances::circuit_breaker::CircuitBreaker;
+use crate::instances::instance_quota::InstanceQuota;
+use crate::instances::worker::Blueprint;
+use crate::instances::{grants, pool};
+use crate::limits::ComponentBudget;
+use crate::requests::egress::Egress;
+use crate::requests::running::{RequestContext, RunningRequest};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sbd_config::ConfigCtx;
 use sbd_contract::path;
 use sbd_manifest::{AllowedHosts, Component as Declared};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use wasmtime_wasi_http::handler::ProxyHandler;
 
@@ -58,10 +59,10 @@ async fn answer(blueprint: Blueprint, declared: &Declared) -> Asking {
         Ok(request) => request,
         Err(error) => return Asking::Failed(error.to_string()),
     };
-    let allowance = Arc::clone(&blueprint.allowance);
-    let origin = Arc::new(Origin::new(Passage::of_nobody(), allowance));
+    let budget = Arc::clone(&blueprint.budget);
+    let running = Arc::new(RunningRequest::new(RequestContext::of_nobody(), budget));
     let handler = ProxyHandler::new(blueprint);
-    let response = match handler.handle(origin, request).await {
+    let response = match handler.handle(running, request).await {
         Ok(response) => response,
         Err(error) => return Asking::Failed(pool::cut(format!("{error:#}"))),
     };
@@ -91,22 +92,23 @@ fn blueprint(loading: &Loading<'_>) -> Result<Blueprint, crate::Error> {
     let egress = Egress::new(nowhere, loader.reaches.clone(), 1);
     Ok(Blueprint {
         engine: loader.engine.clone(),
-        turns: loader.turns.of_tenant(),
+        scheduler: loader.scheduler.of_tenant(),
         proxy: Arc::new(grants::link_nothing(
             loader.engine,
             declared,
             loading.component,
         )?),
-        runtime: Weak::new(),
         egress: Arc::new(egress),
         environment: declared.environment.clone().into_iter().collect(),
         config: ConfigCtx::new(Arc::clone(&id), Arc::clone(loading.variables)),
         capabilities: None,
-        slots: Arc::new(Slots::new(1)),
+        quota: Arc::new(InstanceQuota::new(1)),
         crowded: Arc::default(),
         own_instances: Arc::default(),
-        failures: Arc::new(Failures::new(limits.failures)),
+        breaker: Arc::new(CircuitBreaker::new(limits.failures)),
         retired: Arc::default(),
-        allowance: Arc::new(Allowance::new("-".into(), id, limits)),
+        // Whatever ends it is told of by its answer.
+        stopping: Arc::new(AtomicBool::new(true)),
+        budget: Arc::new(ComponentBudget::new("-".into(), id, limits)),
     })
 }

@@ -1,12 +1,25 @@
 //! What becomes of a component's offer when the component is loaded.
 
 use super::{Asking, LARGEST, NoOffer, Offered};
-use crate::component::Loader;
-use crate::{Error, grants};
+use crate::Error;
+use crate::engine::compile_cache::CompileCache;
+use crate::instances::cpu_scheduler::CpuScheduler;
+use crate::instances::grants;
+use crate::requests::egress::Reaches;
 use sbd_manifest::Component as Declared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use wasmtime::Engine;
 use wasmtime::component::Component;
+
+/// What components are loaded with.
+#[derive(Clone, Copy)]
+pub(crate) struct Loader<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) compile_cache: &'a CompileCache,
+    pub(crate) scheduler: &'a CpuScheduler,
+    pub(crate) reaches: &'a Reaches,
+}
 
 /// A component on its way to be served.
 pub(crate) struct Loading<'a> {

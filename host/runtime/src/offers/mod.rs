@@ -10,7 +10,7 @@ mod loading;
 mod permissions;
 
 use asking::Asking;
-pub(crate) use loading::Loading;
+pub(crate) use loading::{Loader, Loading};
 
 use crate::InvokeError;
 use crate::principal::Authenticated;

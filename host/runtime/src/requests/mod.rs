@@ -1,10 +1,14 @@
-//! Requests to components: of which class they are, and how the host itself asks.
+//! Requests on their way to components and from them: of which class they are, what a running one has
+//! used, and where it may lead.
 
+mod call;
 mod class;
-mod delegation;
+pub(crate) mod egress;
+pub(crate) mod outgoing;
 mod question;
+pub(crate) mod running;
 
+pub use call::Call;
 pub use class::Class;
 pub(crate) use class::Share;
-pub use delegation::{DelegationError, identified};
 pub use question::{Question, Reply};

@@ -1,7 +1,8 @@
 //! What the host asks a component at a path under `/-/`, and what it takes for an answer.
 
+use crate::InvokeError;
 use crate::body::{self, Body};
-use crate::{Call, InvokeError};
+use crate::requests::Call;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};

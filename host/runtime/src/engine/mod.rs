@@ -1,5 +1,7 @@
 //! The wasmtime engine: one a process.
 
+pub(crate) mod compile_cache;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;

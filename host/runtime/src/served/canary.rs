@@ -1,8 +1,8 @@
-//! The health gate: how a new version does in its first requests.
+//! A canary release: how a new version does in its first requests decides whether it stays.
 
 use crate::InvokeError;
 use crate::body::Body;
-use crate::limit::Limit;
+use crate::limits::Limit;
 use http::Response;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 /// How many requests to look at, and how many of them may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gate {
+pub struct Canary {
     /// How many requests, from the first.
     pub requests: u32,
     /// So many in a hundred may fail.
@@ -19,7 +19,7 @@ pub struct Gate {
 
 /// How a version did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct CanaryOutcome {
     /// Whether no more failed than may.
     pub passed: bool,
     /// The requests that were looked at.
@@ -33,17 +33,17 @@ pub struct Verdict {
 pub(crate) struct Watch(OnceLock<Watched>);
 
 struct Watched {
-    gate: Gate,
+    gate: Canary,
     requests: AtomicU32,
     failed: AtomicU32,
-    verdict: Mutex<Option<oneshot::Sender<Verdict>>>,
+    verdict: Mutex<Option<oneshot::Sender<CanaryOutcome>>>,
 }
 
 // === impl Watch ===
 
 impl Watch {
     /// Watches from now on; the answer comes when enough has been seen. `None`: is watched already.
-    pub(crate) fn begin(&self, gate: Gate) -> Option<oneshot::Receiver<Verdict>> {
+    pub(crate) fn begin(&self, gate: Canary) -> Option<oneshot::Receiver<CanaryOutcome>> {
         let (sender, receiver) = oneshot::channel();
         let watched = Watched {
             gate,
@@ -79,7 +79,7 @@ impl Watched {
         let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = verdict.take() {
             // Nobody may wait for it any more.
-            let _ = sender.send(Verdict {
+            let _ = sender.send(CanaryOutcome {
                 passed,
                 requests,
                 failed,
@@ -110,7 +110,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    fn verdict(gate: Gate, outcomes: &[bool]) -> Option<Verdict> {
+    fn verdict(gate: Canary, outcomes: &[bool]) -> Option<CanaryOutcome> {
         let watch = Watch::default();
         let mut receiver = watch.begin(gate).unwrap();
         assert!(watch.begin(gate).is_none());
@@ -122,12 +122,12 @@ mod tests {
 
     #[test]
     fn a_version_is_judged_by_its_first_requests() {
-        let gate = Gate {
+        let gate = Canary {
             requests: 10,
             percent: 20,
         };
         let judged = |passed, requests, failed| {
-            Some(Verdict {
+            Some(CanaryOutcome {
                 passed,
                 requests,
                 failed,
@@ -144,7 +144,7 @@ mod tests {
             false, false, false, false, false, false, false, true, true, true,
         ];
         assert_eq!(verdict(gate, &last), judged(false, 10, 3));
-        let strict = Gate {
+        let strict = Canary {
             requests: 5,
             percent: 0,
         };

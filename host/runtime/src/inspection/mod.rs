@@ -1,29 +1,21 @@
 //! What a component's file says about itself, read without compiling it.
 
-use crate::grants::{Needs, needs_of};
-use crate::spin;
+mod spin;
+
+use crate::instances::grants::{Needs, Permission, is_handler, needs_of};
 use std::collections::BTreeSet;
 use std::fmt;
 use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
 
 /// What a component imports, wants and offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sheet {
+pub struct Inspection {
     /// The size of its file in bytes.
     pub bytes: usize,
     /// The interfaces it imports, in the order of their names.
     pub imports: BTreeSet<String>,
     /// What it exports, in the order of the names.
     pub exports: BTreeSet<String>,
-}
-
-/// What a component wants and must be granted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wish {
-    /// What to grant, as a manifest names it.
-    pub grant: &'static str,
-    /// What that lets it do.
-    pub meaning: &'static str,
 }
 
 /// Why a file is no component.
@@ -51,9 +43,9 @@ pub enum Target {
     Spin4_1,
 }
 
-// === impl Sheet ===
+// === impl Inspection ===
 
-impl Sheet {
+impl Inspection {
     /// Reads a component's file.
     ///
     /// # Errors
@@ -93,9 +85,9 @@ impl Sheet {
     }
 
     /// What it wants and must be granted.
-    pub fn wishes(&self) -> BTreeSet<Wish> {
+    pub fn permissions(&self) -> BTreeSet<Permission> {
         let needs = self.imports.iter().filter_map(|import| needs_of(import));
-        needs.filter_map(Needs::wish).collect()
+        needs.filter_map(Needs::permission).collect()
     }
 
     /// The imports that this host does not offer to anybody.
@@ -107,7 +99,7 @@ impl Sheet {
     /// How it answers HTTP requests: the interfaces of that kind among its exports.
     pub fn handlers(&self) -> impl Iterator<Item = &str> {
         let exports = self.exports.iter().map(String::as_str);
-        exports.filter(|export| crate::grants::is_handler(export))
+        exports.filter(|export| is_handler(export))
     }
 
     /// What keeps it from running on another host; nothing: it does.
@@ -164,13 +156,20 @@ mod tests {
 
     #[test]
     fn its_own_imports_count_and_not_those_inside() {
-        let sheet = Sheet::read(&component(NEITHER)).unwrap();
-        assert_eq!(sheet.imports.len(), 3, "{sheet:?}");
-        let wishes: Vec<&str> = sheet.wishes().iter().map(|wish| wish.grant).collect();
+        let inspection = Inspection::read(&component(NEITHER)).unwrap();
+        assert_eq!(inspection.imports.len(), 3, "{inspection:?}");
+        let wishes: Vec<&str> = inspection
+            .permissions()
+            .iter()
+            .map(|permission| permission.grant)
+            .collect();
         assert_eq!(wishes, ["cache"]);
-        assert_eq!(sheet.unknown().collect::<Vec<_>>(), ["wasi:nn/graph@0.2.0"]);
         assert_eq!(
-            sheet.obstacles(Target::Spin4_1),
+            inspection.unknown().collect::<Vec<_>>(),
+            ["wasi:nn/graph@0.2.0"]
+        );
+        assert_eq!(
+            inspection.obstacles(Target::Spin4_1),
             [
                 "Spin 4.1 does not offer sbd:platform/cache@0.1.0",
                 "Spin 4.1 does not offer wasi:nn/graph@0.2.0",
@@ -182,13 +181,13 @@ mod tests {
     #[test]
     fn what_is_no_component_is_named_as_what_it_is() {
         let whole = component(NEITHER);
-        assert_eq!(Sheet::read(b"MZ and so on"), Err(Unreadable::NotWasm));
-        assert_eq!(Sheet::read(b""), Err(Unreadable::NotWasm));
+        assert_eq!(Inspection::read(b"MZ and so on"), Err(Unreadable::NotWasm));
+        assert_eq!(Inspection::read(b""), Err(Unreadable::NotWasm));
         let module = component("(module)");
-        assert_eq!(Sheet::read(&module), Err(Unreadable::CoreModule));
+        assert_eq!(Inspection::read(&module), Err(Unreadable::CoreModule));
         for end in 4..whole.len() {
             // Where one section ends and the next has not begun, a shorter component ends too.
-            match Sheet::read(&whole[..end]) {
+            match Inspection::read(&whole[..end]) {
                 Ok(less) => assert!(less.imports.len() <= 3, "{end}"),
                 Err(error) => assert!(matches!(error, Unreadable::Damaged(_)), "{end}: {error}"),
             }

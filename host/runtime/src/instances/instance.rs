@@ -1,12 +1,12 @@
 //! What one instance may use: the data of its store.
 
-use crate::capabilities::Capabilities;
-use crate::limit::Allowance;
-use crate::logs::{LogStream, Stream};
-use crate::memory::MemoryLimiter;
-use crate::origin::{Origins, OriginsView, find_current};
-use crate::outgoing::Outgoing;
-use crate::turns::Work;
+use crate::instances::capabilities::Capabilities;
+use crate::instances::cpu_scheduler::{Computes, Work};
+use crate::instances::logs::{LogStream, Stream};
+use crate::instances::memory::MemoryLimiter;
+use crate::limits::ComponentBudget;
+use crate::requests::outgoing::Outgoing;
+use crate::requests::running::{RunningRequests, RunningRequestsView, find_current};
 use sbd_metering::{Meter, Metered};
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
@@ -23,12 +23,12 @@ const HEADERS: usize = 128 << 10;
 /// The data of one instance's store.
 pub(crate) struct State {
     pub(crate) limiter: MemoryLimiter,
-    pub(crate) work: Work,
+    work: Work,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outgoing: Outgoing,
-    origins: Origins,
+    running_requests: RunningRequests,
     config: sbd_config::ConfigCtx,
     /// None of nobody's instance, which is linked to none.
     capabilities: Option<Capabilities>,
@@ -43,10 +43,10 @@ impl State {
         config: sbd_config::ConfigCtx,
         capabilities: Option<Capabilities>,
         environment: &[(String, String)],
-        allowance: &Arc<Allowance>,
+        budget: &Arc<ComponentBudget>,
     ) -> Self {
-        let origins = Origins::new(outgoing.current.clone());
-        let log = |stream| LogStream::new(stream, allowance, &outgoing.current);
+        let running_requests = RunningRequests::new(outgoing.current.clone());
+        let log = |stream| LogStream::new(stream, budget, &outgoing.current);
         // No files, no sockets, no arguments; the environment is what the manifest says.
         let wasi = WasiCtx::builder()
             .stdout(log(Stream::Stdout))
@@ -54,7 +54,7 @@ impl State {
             .envs(environment)
             .max_random_size(LARGEST_RANDOM)
             .build();
-        let limits = &allowance.limits;
+        let limits = &budget.limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let mut http = WasiHttpCtx::new();
@@ -68,7 +68,7 @@ impl State {
             wasi,
             http,
             outgoing,
-            origins,
+            running_requests,
             config,
             keyvalue: capabilities.as_ref().map(|granted| granted.open_keyvalue()),
             capabilities,
@@ -92,16 +92,22 @@ fn granted<T>(capability: &mut Option<T>) -> &mut T {
     }
 }
 
-impl OriginsView for State {
-    fn origins(&mut self) -> &mut Origins {
-        &mut self.origins
+impl Computes for State {
+    fn work(&mut self) -> &mut Work {
+        &mut self.work
+    }
+}
+
+impl RunningRequestsView for State {
+    fn running_requests(&mut self) -> &mut RunningRequests {
+        &mut self.running_requests
     }
 }
 
 impl Metered for State {
     fn meter(mut store: StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
         find_current(store.as_context_mut());
-        store.data_mut().origins.current()
+        store.data_mut().running_requests.current()
     }
 }
 

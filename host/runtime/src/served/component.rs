@@ -1,21 +1,20 @@
 //! A component made ready to start instances: compiled, checked against its grants, linked.
 
-use crate::application::Snapshot;
-use crate::compile_cache::CompileCache;
-use crate::egress::Reaches;
-use crate::features::SwitchedRoutes;
-use crate::gate::Watch;
-use crate::instance::State;
-use crate::offers::{Loading, Offered};
-use crate::slots::Slots;
-use crate::turns::Turns;
-use crate::{Definition, Error, Sheet, grants};
+use crate::Error;
+use crate::inspection::Inspection;
+use crate::instances::grants;
+use crate::instances::instance::State;
+use crate::instances::instance_quota::InstanceQuota;
+use crate::offers::{Loader, Loading, Offered};
+use crate::served::Definition;
+use crate::served::Snapshot;
+use crate::served::canary::Watch;
+use crate::served::features::SwitchedRoutes;
 use sbd_manifest::{AllowedHosts, Component as Declared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use wasmtime::Engine;
 use wasmtime_wasi_http::handler::ProxyPre;
 
 /// One component as it is served, until something about it changes.
@@ -31,19 +30,10 @@ pub(crate) struct LoadedComponent {
     pub(crate) stores: Arc<BTreeSet<String>>,
     pub(crate) environment: Arc<[(String, String)]>,
     /// Instances alive, over all tenants.
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) quota: Arc<InstanceQuota>,
     pub(crate) watch: Watch,
     pub(crate) switched: SwitchedRoutes,
     pub(crate) offer: Option<Arc<Offered>>,
-}
-
-/// What components are loaded with.
-#[derive(Clone, Copy)]
-pub(crate) struct Loader<'a> {
-    pub(crate) engine: &'a Engine,
-    pub(crate) compile_cache: &'a CompileCache,
-    pub(crate) turns: &'a Turns,
-    pub(crate) reaches: &'a Reaches,
 }
 
 // === impl LoadedComponent ===
@@ -81,7 +71,7 @@ impl LoadedComponent {
             Some(component) => component,
             None => {
                 // Before it is compiled, which takes a while and says less.
-                Sheet::read(&wasm).map_err(|reason| unusable(reason.to_string()))?;
+                Inspection::read(&wasm).map_err(|reason| unusable(reason.to_string()))?;
                 let compiled = cache.compile(engine, &sha256, &wasm, served.is_some());
                 compiled.map_err(|error| unusable(format!("{error:#}")))?
             }
@@ -106,7 +96,7 @@ impl LoadedComponent {
             offer,
             stores: Arc::new(declared.key_value_stores.iter().cloned().collect()),
             environment: declared.environment.clone().into_iter().collect(),
-            slots: Arc::new(Slots::new(declared.settings.limits.instances)),
+            quota: Arc::new(InstanceQuota::new(declared.settings.limits.instances)),
             watch: Watch::default(),
             switched: SwitchedRoutes::of(declared),
             declared: declared.clone(),

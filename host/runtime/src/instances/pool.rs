@@ -5,17 +5,14 @@
 //! an instance that keeps state between requests can show it to nobody else.
 
 use crate::InvokeError;
-use crate::answer::bounded;
 use crate::body::Body;
-use crate::component::LoadedComponent;
-use crate::failures::Failures;
-use crate::limit::{Allowance, Limit};
-use crate::origin::{Origin, Passage};
+use crate::instances::circuit_breaker::CircuitBreaker;
+use crate::instances::response_body::bounded;
+use crate::instances::worker::{Blueprint, InstancesLimit, Stopped};
+use crate::limits::{ComponentBudget, Limit};
+use crate::requests::running::{RequestContext, RunningRequest};
 use crate::requests::{Class, Share};
-use crate::worker::{Blueprint, InstancesLimit, Stopped};
-use arc_swap::ArcSwap;
 use http::{Request, Response, header};
-use sbd_features::Catalogue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -32,14 +29,10 @@ const LONGEST_REASON: usize = 4096;
 
 /// The instances of one component for one tenant.
 pub(crate) struct Pool {
-    component: Arc<LoadedComponent>,
-    /// What its instances know of the application's features.
-    features: Arc<ArcSwap<Catalogue>>,
     handler: ProxyHandler<Blueprint>,
-    allowance: Arc<Allowance>,
-    failures: Arc<Failures>,
+    budget: Arc<ComponentBudget>,
+    breaker: Arc<CircuitBreaker>,
     retired: Arc<AtomicBool>,
-    tried: AtomicBool,
     instances: Arc<AtomicUsize>,
     queues: [Queue; Class::ALL.len()],
 }
@@ -57,47 +50,22 @@ struct Waiting<'a>(&'a AtomicUsize);
 // === impl Pool ===
 
 impl Pool {
-    /// The pool of a component that is served, or only `tried`.
-    pub(crate) fn new(
-        blueprint: Blueprint,
-        component: Arc<LoadedComponent>,
-        features: Arc<ArcSwap<Catalogue>>,
-        tried: bool,
-    ) -> Self {
-        let allowance = Arc::clone(&blueprint.allowance);
+    /// A pool of instances that are made so.
+    pub(crate) fn new(blueprint: Blueprint) -> Self {
+        let budget = Arc::clone(&blueprint.budget);
         Self {
-            component,
-            features,
-            tried: AtomicBool::new(tried),
-            queues: Class::ALL.map(|class| Queue::new(class.share(&allowance.limits))),
-            failures: Arc::clone(&blueprint.failures),
+            queues: Class::ALL.map(|class| Queue::new(class.share(&budget.limits))),
+            breaker: Arc::clone(&blueprint.breaker),
             retired: Arc::clone(&blueprint.retired),
             instances: Arc::clone(&blueprint.own_instances),
             handler: ProxyHandler::new(blueprint),
-            allowance,
+            budget,
         }
-    }
-
-    /// What these are instances of.
-    pub(crate) fn component(&self) -> &LoadedComponent {
-        &self.component
     }
 
     /// Lets running requests finish, and instances without any end; or lets it go on after all.
     pub(crate) fn retire(&self, retired: bool) {
         self.retired.store(retired, Ordering::Relaxed);
-    }
-
-    /// Tells its instances which features there are, if these are others than before.
-    pub(crate) fn show_features(&self, features: &Arc<Catalogue>) {
-        if !Arc::ptr_eq(&self.features.load(), features) {
-            self.features.store(Arc::clone(features));
-        }
-    }
-
-    /// Whether it was made for a version that was only tried, and that is served now. Says so once.
-    pub(crate) fn take_tried(&self) -> bool {
-        self.tried.swap(false, Ordering::Relaxed)
     }
 
     /// How many instances are alive.
@@ -108,23 +76,23 @@ impl Pool {
     /// Lets an instance answer the request.
     pub(crate) async fn handle(
         &self,
-        passage: Passage,
+        context: RequestContext,
         request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
-        if let Some(pause) = self.failures.pause() {
+        if let Some(pause) = self.breaker.pause() {
             return Err(self.overloaded(Limit::Failures, pause));
         }
-        let permit = self.admit(passage.class).await?;
-        let limits = &self.allowance.limits;
+        let permit = self.admit(context.class).await?;
+        let limits = &self.budget.limits;
         let give_up = Instant::now() + limits.queue_wait;
         let timeout = limits.request_timeout;
-        let origin = Arc::new(Origin::new(passage, Arc::clone(&self.allowance)));
+        let running = Arc::new(RunningRequest::new(context, Arc::clone(&self.budget)));
         let mut next = request;
         loop {
-            let handling = self.handler.handle(Arc::clone(&origin), next);
+            let handling = self.handler.handle(Arc::clone(&running), next);
             let error = match tokio::time::timeout(timeout, handling).await {
                 Err(_) => {
-                    origin.give_up();
+                    running.give_up();
                     return Err(self.timeout(timeout));
                 }
                 Ok(Ok(response)) => {
@@ -134,29 +102,29 @@ impl Pool {
                     }
                     // A guest that failed for want of something says so worse than we can.
                     if response.status().is_server_error()
-                        && let Some(over) = origin.passage.chain.refused()
+                        && let Some(over) = running.context.chain.refused()
                     {
                         return Err(InvokeError::OverLimit(over));
                     }
                     if header_bytes(&response) > limits.response_headers.bytes_usize() {
-                        self.allowance.exceeded(Limit::ResponseHeaders);
+                        self.budget.exceeded(Limit::ResponseHeaders);
                         return Err(self.stopped(Limit::ResponseHeaders));
                     }
                     if announced(&response) > limits.response_body.bytes() {
-                        self.allowance.exceeded(Limit::ResponseBody);
+                        self.budget.exceeded(Limit::ResponseBody);
                         return Err(self.stopped(Limit::ResponseBody));
                     }
-                    return Ok(bounded(response, &origin, &self.allowance, permit));
+                    return Ok(bounded(response, &running, &self.budget, permit));
                 }
                 Ok(Err(error)) => error,
             };
             // A request that never reached an instance comes back whole and can wait for one.
-            let unstarted = match error.downcast::<InstantiationError<Arc<Origin>>>() {
+            let unstarted = match error.downcast::<InstantiationError<Arc<RunningRequest>>>() {
                 Ok(unstarted) => unstarted,
-                Err(error) => return Err(self.explain(&error, &origin).await),
+                Err(error) => return Err(self.explain(&error, &running).await),
             };
             if let Some(Stopped(limit)) = unstarted.error.downcast_ref() {
-                self.allowance.exceeded(*limit);
+                self.budget.exceeded(*limit);
                 return Err(self.stopped(*limit));
             }
             if !is_crowded(&unstarted.error) {
@@ -186,7 +154,7 @@ impl Pool {
         if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let limits = &self.allowance.limits;
+        let limits = &self.budget.limits;
         let soon = Duration::from_secs(1);
         let Some(_waiting) = Waiting::new(waiting, *most) else {
             return Err(self.overloaded(Limit::Queue, soon));
@@ -199,12 +167,12 @@ impl Pool {
     }
 
     fn overloaded(&self, limit: Limit, retry_after: Duration) -> InvokeError {
-        self.allowance.exceeded(limit);
+        self.budget.exceeded(limit);
         InvokeError::Overloaded { retry_after, limit }
     }
 
     fn timeout(&self, after: Duration) -> InvokeError {
-        self.allowance.exceeded(Limit::RequestTimeout);
+        self.budget.exceeded(Limit::RequestTimeout);
         InvokeError::Timeout {
             after,
             limit: Limit::RequestTimeout,
@@ -213,20 +181,20 @@ impl Pool {
 
     /// The answer for a request whose instance a limit has stopped.
     fn stopped(&self, limit: Limit) -> InvokeError {
-        let limits = &self.allowance.limits;
+        let limits = &self.budget.limits;
         let after = match limit {
             Limit::CpuTime => limits.cpu_time,
             Limit::RequestTimeout => limits.request_timeout,
-            limit => return InvokeError::OverLimit(self.allowance.over(limit)),
+            limit => return InvokeError::OverLimit(self.budget.over(limit)),
         };
         InvokeError::Timeout { after, limit }
     }
 
-    async fn explain(&self, error: &wasmtime::Error, origin: &Origin) -> InvokeError {
+    async fn explain(&self, error: &wasmtime::Error, running: &RunningRequest) -> InvokeError {
         if error.is::<ExpirationError>() {
-            return self.timeout(self.allowance.limits.request_timeout);
+            return self.timeout(self.budget.limits.request_timeout);
         }
-        if let Some(over) = origin.passage.chain.refused() {
+        if let Some(over) = running.context.chain.refused() {
             return InvokeError::OverLimit(over);
         }
         if let Some(code) = error.downcast_ref::<p3::bindings::http::types::ErrorCode>() {
@@ -235,7 +203,7 @@ impl Pool {
         if let Some(error) = error.downcast_ref::<wasmtime_wasi_http::Error>() {
             return InvokeError::Guest(cut(error.to_string()));
         }
-        match origin.fate().await {
+        match running.fate().await {
             Some(limit) => self.stopped(limit),
             None => InvokeError::Trapped,
         }

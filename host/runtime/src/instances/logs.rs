@@ -1,14 +1,13 @@
 //! A guest's stdout and stderr as log lines with tenant, component and request id.
 
-use crate::instance::State;
-use crate::limit::Allowance;
-use crate::origin::{Current, find_current};
+use crate::instances::instance::State;
+use crate::limits::ComponentBudget;
+use crate::requests::running::{Current, find_current};
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Instant;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime::{AsContextMut as _, StoreContextMut};
@@ -18,9 +17,6 @@ use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamResult};
 
 /// A line longer than this is cut into several.
 const LONGEST_LINE: usize = 8 * 1024;
-
-/// A component may log what it has not logged for this long at once.
-const SAVED_SECONDS: f64 = 4.0;
 
 /// Which of the two streams.
 #[derive(Clone, Copy, Debug)]
@@ -37,55 +33,18 @@ pub(crate) struct LogStream {
 
 struct Shared {
     stream: Stream,
-    allowance: Arc<Allowance>,
+    budget: Arc<ComponentBudget>,
     current: Current,
     partial: Mutex<Vec<u8>>,
-}
-
-/// The bytes that a component may log now; it gets new ones with every second, and may save up.
-#[derive(Debug)]
-pub(crate) struct LogBudget {
-    rate: f64,
-    saved: Mutex<(f64, Instant)>,
-}
-
-// === impl LogBudget ===
-
-impl LogBudget {
-    /// So many bytes a second.
-    pub(crate) fn new(rate: u64) -> Self {
-        let rate = rate as f64;
-        Self {
-            rate,
-            saved: Mutex::new((rate * SAVED_SECONDS, Instant::now())),
-        }
-    }
-
-    pub(crate) fn take(&self, bytes: usize) -> bool {
-        let Ok(mut saved) = self.saved.lock() else {
-            return false;
-        };
-        let (left, at) = &mut *saved;
-        let now = Instant::now();
-        let earned = now.duration_since(*at).as_secs_f64() * self.rate;
-        *left = (*left + earned).min(self.rate * SAVED_SECONDS);
-        *at = now;
-        let bytes = bytes as f64;
-        if *left < bytes {
-            return false;
-        }
-        *left -= bytes;
-        true
-    }
 }
 
 // === impl LogStream ===
 
 impl LogStream {
-    pub(crate) fn new(stream: Stream, allowance: &Arc<Allowance>, current: &Current) -> Self {
+    pub(crate) fn new(stream: Stream, budget: &Arc<ComponentBudget>, current: &Current) -> Self {
         let shared = Shared {
             stream,
-            allowance: Arc::clone(allowance),
+            budget: Arc::clone(budget),
             current: current.clone(),
             partial: Mutex::default(),
         };
@@ -114,15 +73,15 @@ impl LogStream {
 
 impl Shared {
     fn emit(&self, line: &[u8]) {
-        let allowance = &self.allowance;
-        if !allowance.may_log(line.len()) {
+        let budget = &self.budget;
+        if !budget.may_log(line.len()) {
             return;
         }
         let line = String::from_utf8_lossy(line);
         let line = line.trim_end_matches(['\r', '\n']);
-        let origin = self.current.get();
-        let request_id = &*origin.passage.request_id;
-        let (tenant, component) = (&*allowance.tenant, &*allowance.component);
+        let running = self.current.get();
+        let request_id = &*running.context.request_id;
+        let (tenant, component) = (&*budget.tenant, &*budget.component);
         match self.stream {
             Stream::Stdout => {
                 tracing::info!(target: "guest", tenant, component, request_id, "{line}")

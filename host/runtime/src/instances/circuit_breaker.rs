@@ -1,23 +1,23 @@
-//! Components that fail again and again are paused, or each failure would cost an instance.
+//! A circuit breaker: components that fail again and again are paused, or each failure would cost an instance.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Failures are counted over so long.
+/// CircuitBreaker are counted over so long.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// The recent failures of one component for one tenant.
 #[derive(Debug)]
-pub(crate) struct Failures {
+pub(crate) struct CircuitBreaker {
     started: Instant,
     most: u64,
     /// The number of the current window in the upper half, its failures in the lower.
     state: AtomicU64,
 }
 
-// === impl Failures ===
+// === impl CircuitBreaker ===
 
-impl Failures {
+impl CircuitBreaker {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             started: Instant::now(),
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn only_many_failures_pause() {
-        let failures = Failures::new(3);
+        let failures = CircuitBreaker::new(3);
         failures.note();
         failures.note();
         assert_eq!(failures.pause(), None);
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn old_failures_are_forgiven() {
-        let mut failures = Failures::new(1);
+        let mut failures = CircuitBreaker::new(1);
         failures.note();
         assert!(failures.pause().is_some());
         failures.started -= WINDOW;

@@ -1,11 +1,11 @@
 //! A guest's outgoing HTTP: to another component in process, or to a granted host.
 
+use crate::InvokeError;
 use crate::body::{Body, BodyError};
-use crate::egress::{ConnectError, Egress, target};
-use crate::limit::Limit;
-use crate::origin::{Current, Origin, Passage};
+use crate::limits::Limit;
+use crate::requests::egress::{ConnectError, Egress, target};
+use crate::requests::running::{Current, RequestContext, RunningRequest};
 use crate::reserved::is_reserved;
-use crate::{Chained, Inner, InvokeError};
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response};
@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use sbd_contract::{Refusal, header};
 use std::error::Error as _;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,7 +28,6 @@ const INTERNAL: &str = ".spin.internal";
 
 /// The hooks of one instance.
 pub(crate) struct Outgoing {
-    pub(crate) runtime: Weak<Inner>,
     pub(crate) tenant: Arc<str>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) current: Current,
@@ -55,7 +54,7 @@ impl WasiHttpHooks for Outgoing {
         transferred: Box<dyn Future<Output = Result<(), BodyError>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, BodyError>> + Send> {
         drop(transferred);
-        let origin = self.current.get();
+        let running = self.current.get();
         let host = request
             .uri()
             .host()
@@ -65,9 +64,9 @@ impl WasiHttpHooks for Outgoing {
             match host.trim_end_matches('.').strip_suffix(INTERNAL) {
                 Some(component) => {
                     let component: Arc<str> = Arc::from(component);
-                    Box::new(self.call_component(component, origin, request))
+                    Box::new(self.call_component(component, running, request))
                 }
-                None => Box::new(self.call_host(origin, request, options)),
+                None => Box::new(self.call_host(running, request, options)),
             };
         Box::new(async move {
             let response = Box::into_pin(response).await?;
@@ -90,69 +89,57 @@ impl Outgoing {
     fn call_component(
         &self,
         component: Arc<str>,
-        origin: Arc<Origin>,
+        running: Arc<RunningRequest>,
         mut request: Request<Body>,
     ) -> impl Future<Output = Result<Response<Body>, BodyError>> + Send + 'static {
-        let runtime = self.runtime.upgrade();
         let tenant = Arc::clone(&self.tenant);
         let allowed = &self.egress.allowed;
         let granted = allowed.allows_component(&component);
         if !granted {
             let host = format!("{component}{INTERNAL}");
-            origin.log_refusal(&allowed.line_to_add("http", &host, None));
+            running.log_refusal(&allowed.line_to_add("http", &host, None));
         }
         async move {
             if !granted {
                 return Err(BodyError::HttpRequestDenied);
             }
-            let runtime = runtime.ok_or(BodyError::DestinationUnavailable)?;
             if is_reserved(request.uri().path()) {
                 return Err(BodyError::HttpRequestDenied);
             }
-            let passage = &origin.passage;
+            let context = &running.context;
+            // The application that the request from outside arrived at.
+            let neighbours = context.chain.neighbours();
+            let neighbours = neighbours.ok_or(BodyError::DestinationUnavailable)?;
             // What the guest passed on must be ours; without it the running request's caller goes along.
             let principal = match request.headers().get(header::CALLER) {
                 Some(sealed) => {
-                    let opened = runtime.seal.open(sealed, &tenant).map_err(|error| {
-                        origin.log_forgery(&error);
+                    let opened = neighbours.open(sealed, &tenant).map_err(|error| {
+                        running.log_forgery(&error);
                         BodyError::HttpRequestDenied
                     })?;
                     Some(Arc::new(opened))
                 }
-                None => passage.principal.clone(),
+                None => context.principal.clone(),
             };
             header::drop_all(request.headers_mut());
-            let depth = passage.depth + 1;
-            if depth > passage.chain.deepest {
-                origin.refuse(Limit::CallDepth);
+            let depth = context.depth + 1;
+            if depth > context.chain.deepest {
+                running.refuse(Limit::CallDepth);
                 return Err(BodyError::LoopDetected);
             }
-            if !passage.chain.take_call() {
-                origin.refuse(Limit::Calls);
+            if !context.chain.take_call() {
+                running.refuse(Limit::Calls);
                 return Err(BodyError::ConnectionLimitReached);
             }
-            let request_id = Arc::clone(&passage.request_id);
-            let passage = Passage {
+            let request_id = Arc::clone(&context.request_id);
+            let next = RequestContext {
                 request_id: Arc::clone(&request_id),
-                class: passage.class,
+                class: context.class,
                 principal,
                 depth,
-                chain: Arc::clone(&passage.chain),
+                chain: Arc::clone(&context.chain),
             };
-            // The application that the request from outside arrived at.
-            let application = Arc::clone(
-                passage
-                    .chain
-                    .application()
-                    .ok_or(BodyError::DestinationUnavailable)?,
-            );
-            let component = Arc::clone(application.component(&component)?);
-            let chained = Chained {
-                tenant,
-                component,
-                passage,
-            };
-            let answer = runtime.invoke(&application, chained, request).await;
+            let answer = neighbours.call(tenant, &component, next, request).await;
             answer.or_else(|error| match error.refusal() {
                 // The answer that anybody would get.
                 Some(refusal) => Ok(refused(refusal, &request_id)),
@@ -164,7 +151,7 @@ impl Outgoing {
     /// A host outside, if granted.
     fn call_host(
         &self,
-        origin: Arc<Origin>,
+        running: Arc<RunningRequest>,
         mut request: Request<Body>,
         options: Option<RequestOptions>,
     ) -> impl Future<Output = Result<Response<Body>, BodyError>> + Send + 'static {
@@ -172,7 +159,7 @@ impl Outgoing {
         let granted = self.egress.allowed.allows(scheme, host, port);
         if !granted {
             let port = request.uri().port_u16();
-            origin.log_refusal(&self.egress.allowed.line_to_add(scheme, host, port));
+            running.log_refusal(&self.egress.allowed.line_to_add(scheme, host, port));
         }
         let egress = Arc::clone(&self.egress);
         let largest = self.largest;
@@ -180,11 +167,11 @@ impl Outgoing {
             if !granted {
                 return Err(BodyError::HttpRequestDenied);
             }
-            origin
+            running
                 .count_outbound()
                 .map_err(|_| BodyError::ConnectionLimitReached)?;
             let Ok(permit) = Arc::clone(&egress.in_flight).try_acquire_owned() else {
-                origin.refuse(Limit::OutboundInFlight);
+                running.refuse(Limit::OutboundInFlight);
                 return Err(BodyError::ConnectionLimitReached);
             };
             // Who asks, and for whom, is nobody's business outside.
@@ -195,16 +182,16 @@ impl Outgoing {
             let sent = tokio::time::timeout(patience, egress.client().request(request)).await;
             let response = sent
                 .map_err(|_| BodyError::ConnectionReadTimeout)?
-                .map_err(|error| explain(&origin, &egress, &error))?;
+                .map_err(|error| explain(&running, &egress, &error))?;
             if response.body().size_hint().lower() > largest {
-                origin.refuse(Limit::OutboundResponse);
+                running.refuse(Limit::OutboundResponse);
                 return Err(BodyError::HttpResponseBodySize(Some(largest)));
             }
             let received = |body| Received {
                 body,
                 left: largest,
                 largest,
-                origin,
+                running,
                 _permit: permit,
             };
             Ok(response.map(|body| received(body).boxed_unsync()))
@@ -214,7 +201,7 @@ impl Outgoing {
 
 /// What the guest learns of a request that got no answer. The operator learns the line to add.
 fn explain(
-    origin: &Origin,
+    running: &RunningRequest,
     egress: &Egress,
     error: &hyper_util::client::legacy::Error,
 ) -> BodyError {
@@ -232,7 +219,7 @@ fn explain(
                     std::net::IpAddr::V6(address) => format!("[{address}]"),
                 };
                 let line = egress.allowed.line_to_add(scheme, &literal, Some(*port));
-                origin.log_refusal(&format!(
+                running.log_refusal(&format!(
                     "{line} ({host} is at {address}, inside this host's own network, which needs a grant by address)"
                 ));
                 return BodyError::HttpRequestDenied;
@@ -256,7 +243,7 @@ struct Received {
     body: hyper::body::Incoming,
     left: u64,
     largest: u64,
-    origin: Arc<Origin>,
+    running: Arc<RunningRequest>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -282,7 +269,7 @@ impl http_body::Body for Received {
                 Poll::Ready(Some(Ok(frame)))
             }
             None => {
-                self.origin.refuse(Limit::OutboundResponse);
+                self.running.refuse(Limit::OutboundResponse);
                 let largest = Some(self.largest);
                 Poll::Ready(Some(Err(BodyError::HttpResponseBodySize(largest))))
             }

@@ -1,11 +1,15 @@
 //! What a running request came with and has used so far, found again when its guest calls out.
 
-use crate::application::Snapshot;
-use crate::limit::{Allowance, Limit, OverLimit};
+use crate::InvokeError;
+use crate::body::Body;
+use crate::limits::{ComponentBudget, Limit, OverLimit};
 use crate::principal::{Authenticated, SealError};
 use crate::requests::Class;
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
 use sbd_metering::Meter;
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -21,7 +25,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A request on its way to a component.
 #[derive(Clone, Debug)]
-pub(crate) struct Passage {
+pub(crate) struct RequestContext {
     /// `req_...`, the same all along a chain of components.
     pub(crate) request_id: Arc<str>,
     pub(crate) class: Class,
@@ -32,11 +36,27 @@ pub(crate) struct Passage {
     pub(crate) chain: Arc<Chain>,
 }
 
+/// The components of the application that a request from outside arrived at, for the components that
+/// call each other for it.
+pub(crate) trait Neighbours: Debug + Send + Sync {
+    /// The principal that a guest of a tenant passes on.
+    fn open(&self, sealed: &HeaderValue, tenant: &str) -> Result<Authenticated, SealError>;
+
+    /// Sends a request to one of them.
+    fn call(
+        &self,
+        tenant: Arc<str>,
+        component: &str,
+        context: RequestContext,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<Response<Body>, InvokeError>>;
+}
+
 /// What one request from outside leads to, over all components that call each other for it.
 #[derive(Debug)]
 pub(crate) struct Chain {
-    /// Whose components they are; `None` where no request has come yet.
-    application: Option<Arc<Snapshot>>,
+    /// Who answers calls; `None` where no request has come yet.
+    neighbours: Option<Arc<dyn Neighbours>>,
     /// Calls of other components that are left.
     calls: AtomicUsize,
     /// The longest chain.
@@ -47,9 +67,9 @@ pub(crate) struct Chain {
 
 /// The request that a guest is answering.
 #[derive(Debug)]
-pub(crate) struct Origin {
-    pub(crate) passage: Passage,
-    allowance: Arc<Allowance>,
+pub(crate) struct RunningRequest {
+    pub(crate) context: RequestContext,
+    budget: Arc<ComponentBudget>,
     outbound: AtomicUsize,
     capability_calls: AtomicUsize,
     capability_bytes: AtomicUsize,
@@ -75,26 +95,26 @@ pub(crate) struct Flow {
     abandoned: AtomicBool,
 }
 
-/// The origin on whose behalf an instance runs right now. Shared with the log streams of the
+/// The running request on whose behalf an instance runs right now. Shared with the log streams of the
 /// instance, which see bytes only.
 #[derive(Clone, Debug)]
-pub(crate) struct Current(Arc<Mutex<Arc<Origin>>>);
+pub(crate) struct Current(Arc<Mutex<Arc<RunningRequest>>>);
 
-/// The origins of one instance, by the task that answers each.
+/// The running requests of one instance, by the task that answers each.
 #[derive(Debug)]
-pub(crate) struct Origins {
-    by_task: HashMap<GuestTaskId, Arc<Origin>>,
+pub(crate) struct RunningRequests {
+    by_task: HashMap<GuestTaskId, Arc<RunningRequest>>,
     current: Current,
 }
 
-/// A store's data that knows its origins.
-pub(crate) trait OriginsView: Send {
-    fn origins(&mut self) -> &mut Origins;
+/// A store's data that knows its running requests.
+pub(crate) trait RunningRequestsView: Send {
+    fn running_requests(&mut self) -> &mut RunningRequests;
 }
 
-// === impl Passage ===
+// === impl RequestContext ===
 
-impl Passage {
+impl RequestContext {
     /// Of an instance that answers no request, or none that may lead anywhere.
     pub(crate) fn of_nobody() -> Self {
         Self {
@@ -115,9 +135,9 @@ impl Passage {
 // === impl Chain ===
 
 impl Chain {
-    pub(crate) fn new(application: Arc<Snapshot>, calls: usize, deepest: usize) -> Self {
+    pub(crate) fn new(neighbours: Arc<dyn Neighbours>, calls: usize, deepest: usize) -> Self {
         Self {
-            application: Some(application),
+            neighbours: Some(neighbours),
             calls: AtomicUsize::new(calls),
             deepest,
             refused: OnceLock::new(),
@@ -127,15 +147,15 @@ impl Chain {
     /// A chain without components, for an instance that starts.
     fn none() -> Self {
         Self {
-            application: None,
+            neighbours: None,
             calls: AtomicUsize::new(0),
             deepest: 0,
             refused: OnceLock::new(),
         }
     }
 
-    pub(crate) fn application(&self) -> Option<&Arc<Snapshot>> {
-        self.application.as_ref()
+    pub(crate) fn neighbours(&self) -> Option<&Arc<dyn Neighbours>> {
+        self.neighbours.as_ref()
     }
 
     /// Takes one of the calls that are left.
@@ -151,13 +171,13 @@ impl Chain {
     }
 }
 
-// === impl Origin ===
+// === impl RunningRequest ===
 
-impl Origin {
-    pub(crate) fn new(passage: Passage, allowance: Arc<Allowance>) -> Self {
+impl RunningRequest {
+    pub(crate) fn new(context: RequestContext, budget: Arc<ComponentBudget>) -> Self {
         Self {
-            passage,
-            allowance,
+            context,
+            budget,
             outbound: AtomicUsize::new(0),
             capability_calls: AtomicUsize::new(0),
             capability_bytes: AtomicUsize::new(0),
@@ -169,25 +189,25 @@ impl Origin {
     }
 
     /// An instance that starts, on behalf of no request.
-    pub(crate) fn start(allowance: Arc<Allowance>) -> Self {
-        Self::new(Passage::of_nobody(), allowance)
+    pub(crate) fn start(budget: Arc<ComponentBudget>) -> Self {
+        Self::new(RequestContext::of_nobody(), budget)
     }
 
     /// Notes that a limit refused something. The guest is told by an error, and may go on with less;
     /// the metric counts each request once.
     pub(crate) fn refuse(&self, limit: Limit) {
-        let refused = &self.passage.chain.refused;
-        if refused.get().is_none() && refused.set(self.allowance.over(limit)).is_ok() {
-            self.allowance.exceeded(limit);
+        let refused = &self.context.chain.refused;
+        if refused.get().is_none() && refused.set(self.budget.over(limit)).is_ok() {
+            self.budget.exceeded(limit);
         }
     }
 
     /// Tells the operator what to add for a request that was refused.
     pub(crate) fn log_refusal(&self, line: &str) {
-        let Allowance {
+        let ComponentBudget {
             tenant, component, ..
-        } = &*self.allowance;
-        if self.allowance.may_log(line.len() + LINE) {
+        } = &*self.budget;
+        if self.budget.may_log(line.len() + LINE) {
             tracing::warn!(
                 tenant = &**tenant,
                 component = &**component,
@@ -198,10 +218,10 @@ impl Origin {
 
     /// Tells the operator of a caller that the guest passed on and that is none of ours.
     pub(crate) fn log_forgery(&self, error: &SealError) {
-        let Allowance {
+        let ComponentBudget {
             tenant, component, ..
-        } = &*self.allowance;
-        if self.allowance.may_log(LINE) {
+        } = &*self.budget;
+        if self.budget.may_log(LINE) {
             tracing::warn!(
                 tenant = &**tenant,
                 component = &**component,
@@ -214,7 +234,7 @@ impl Origin {
     /// Counts a request to the outside.
     pub(crate) fn count_outbound(&self) -> Result<(), Limit> {
         let before = self.outbound.fetch_add(1, Ordering::Relaxed);
-        if before < self.allowance.limits.outbound_requests {
+        if before < self.budget.limits.outbound_requests {
             return Ok(());
         }
         self.refuse(Limit::OutboundRequests);
@@ -261,9 +281,9 @@ impl Origin {
     }
 }
 
-impl Meter for Origin {
+impl Meter for RunningRequest {
     fn charge(&self, calls: u32, bytes: usize) -> Result<(), sbd_metering::OverLimit> {
-        let limits = &self.allowance.limits;
+        let limits = &self.budget.limits;
         let calls = usize::try_from(calls).unwrap_or(usize::MAX);
         let calls = self.capability_calls.fetch_add(calls, Ordering::Relaxed) + calls;
         let bytes = self.capability_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -277,7 +297,7 @@ impl Meter for Origin {
         self.refuse(limit);
         Err(sbd_metering::OverLimit {
             limit: limit.name(),
-            allowed: self.allowance.allowed(limit),
+            allowed: self.budget.allowed(limit),
         })
     }
 
@@ -334,25 +354,25 @@ impl Flow {
 // === impl Current ===
 
 impl Current {
-    pub(crate) fn new(origin: Arc<Origin>) -> Self {
-        Self(Arc::new(Mutex::new(origin)))
+    pub(crate) fn new(running: Arc<RunningRequest>) -> Self {
+        Self(Arc::new(Mutex::new(running)))
     }
 
-    pub(crate) fn get(&self) -> Arc<Origin> {
+    pub(crate) fn get(&self) -> Arc<RunningRequest> {
         let current = self.0.lock();
         Arc::clone(&current.unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    fn set(&self, origin: Arc<Origin>) {
+    fn set(&self, running: Arc<RunningRequest>) {
         if let Ok(mut current) = self.0.lock() {
-            *current = origin;
+            *current = running;
         }
     }
 }
 
-// === impl Origins ===
+// === impl RunningRequests ===
 
-impl Origins {
+impl RunningRequests {
     pub(crate) fn new(current: Current) -> Self {
         Self {
             by_task: HashMap::new(),
@@ -361,35 +381,37 @@ impl Origins {
     }
 
     /// The request on whose behalf the instance ran last.
-    pub(crate) fn current(&self) -> Arc<Origin> {
+    pub(crate) fn current(&self) -> Arc<RunningRequest> {
         self.current.get()
     }
 
     /// Tells every request that the instance is answering that it has ended.
     pub(crate) fn end(&self, limit: Option<Limit>) {
-        for origin in self.by_task.values() {
-            origin.end(limit);
+        for running in self.by_task.values() {
+            running.end(limit);
         }
     }
 
     /// A task begins to answer a request. Entries stay until the instance ends (it is reused a
     /// bounded number of times), because a task may go on after its response.
-    pub(crate) fn begin(&mut self, task: GuestTaskId, origin: Arc<Origin>) {
-        self.by_task.insert(task, Arc::clone(&origin));
-        self.current.set(origin);
+    pub(crate) fn begin(&mut self, task: GuestTaskId, running: Arc<RunningRequest>) {
+        self.by_task.insert(task, Arc::clone(&running));
+        self.current.set(running);
     }
 }
 
-/// Makes the origin of the guest task that is calling the host the current one. Needed wherever
+/// Makes the running request of the guest task that is calling the host the current one. Needed wherever
 /// an instance may be answering several requests at once.
-pub(crate) fn find_current<T: OriginsView + 'static>(mut store: impl AsContextMut<Data = T>) {
+pub(crate) fn find_current<T: RunningRequestsView + 'static>(
+    mut store: impl AsContextMut<Data = T>,
+) {
     let mut store = store.as_context_mut();
     // The last task of the stack is the one the host started.
     let Some(root) = store.async_call_stack().ok().and_then(Iterator::last) else {
         return;
     };
-    let origins = store.data_mut().origins();
-    if let Some(origin) = origins.by_task.get(&root) {
-        origins.current.set(Arc::clone(origin));
+    let running_requests = store.data_mut().running_requests();
+    if let Some(running) = running_requests.by_task.get(&root) {
+        running_requests.current.set(Arc::clone(running));
     }
 }

@@ -3,28 +3,32 @@
 //! grants it, and how a component of a tenant gets it. What every component has, and what is granted
 //! by names as in Spin, is in `grants.rs`.
 
-use crate::component::LoadedComponent;
-use crate::instance::State;
-use crate::tenant::Tenant;
-use crate::{Inner, grants};
+use crate::instances::instance::State;
+use crate::stores::Stores;
 use arc_swap::ArcSwap;
 use sbd_cache::CacheCtx;
 use sbd_documents::DocumentsCtx;
-use sbd_features::{Catalogue, FeaturesCtx};
-use sbd_keys::KeysCtx;
+use sbd_features::{Catalogue, FeaturesCtx, Switches};
+use sbd_keys::{FileKeyring, KeysCtx};
+use sbd_keyvalue::KeyvalueCtx;
 use sbd_manifest::Grant;
-use sbd_passwords::PasswordsCtx;
+use sbd_passwords::{Hasher, PasswordsCtx};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use wasmtime::component::Linker;
 
 /// For whom capabilities are opened: one component of one tenant.
 pub(crate) struct Opening<'a> {
-    pub(crate) runtime: &'a Inner,
-    pub(crate) tenant: &'a Tenant,
-    pub(crate) component: &'a LoadedComponent,
+    pub(crate) tenant: &'a Arc<str>,
+    pub(crate) component: &'a Arc<str>,
+    pub(crate) stores: &'a Stores,
+    /// The key-value stores that it may open.
+    pub(crate) buckets: &'a Arc<BTreeSet<String>>,
+    pub(crate) passwords: &'a Arc<Hasher>,
+    pub(crate) keyring: &'a Arc<FileKeyring>,
+    pub(crate) switches: &'a Switches,
     /// What the application's features are, as they change.
     pub(crate) features: &'a Arc<ArcSwap<Catalogue>>,
-    pub(crate) id: Arc<str>,
 }
 
 /// A capability, as it is linked.
@@ -52,7 +56,7 @@ macro_rules! capabilities {
         pub(crate) struct Capabilities {
             $($name: $ctx,)+
             /// An instance opens its own: it counts the buckets that the instance holds open.
-            keyvalue: Arc<dyn Fn() -> sbd_keyvalue::KeyvalueCtx + Send + Sync>,
+            keyvalue: Arc<dyn Fn() -> KeyvalueCtx + Send + Sync>,
         }
 
         impl Capabilities {
@@ -62,12 +66,12 @@ macro_rules! capabilities {
                         let open: fn(&Opening<'_>) -> $ctx = $open;
                         open(of)
                     },)+
-                    keyvalue: grants::keyvalue(of),
+                    keyvalue: keyvalue(of),
                 }
             }
 
             /// The key-value stores of one instance.
-            pub(crate) fn open_keyvalue(&self) -> sbd_keyvalue::KeyvalueCtx {
+            pub(crate) fn open_keyvalue(&self) -> KeyvalueCtx {
                 (self.keyvalue)()
             }
         }
@@ -94,28 +98,28 @@ capabilities! {
         meaning: "keeps documents in collections of its own, tenant by tenant",
         link: sbd_documents::add_to_linker,
         view: sbd_documents::DocumentsView,
-        open: |of| DocumentsCtx::new(of.tenant.documents.clone(), Arc::clone(&of.id)),
+        open: |of| DocumentsCtx::new(Arc::clone(&of.stores.documents), Arc::clone(of.component)),
     }
     cache: CacheCtx {
         grant: Cache,
         meaning: "keeps small values that may be forgotten",
         link: sbd_cache::add_to_linker,
         view: sbd_cache::CacheView,
-        open: |of| CacheCtx::new(of.tenant.cache.clone(), Arc::clone(&of.id)),
+        open: |of| CacheCtx::new(Arc::clone(&of.stores.cache), Arc::clone(of.component)),
     }
     passwords: PasswordsCtx {
         grant: Passwords,
         meaning: "has passwords hashed and compared by the host",
         link: sbd_passwords::add_to_linker,
         view: sbd_passwords::PasswordsView,
-        open: |of| PasswordsCtx::new(of.runtime.passwords.clone()),
+        open: |of| PasswordsCtx::new(of.passwords.clone()),
     }
     keys: KeysCtx {
         grant: Keys,
         meaning: "signs and checks tokens with the tenant's keys, without seeing them",
         link: sbd_keys::add_to_linker,
         view: sbd_keys::KeysView,
-        open: |of| KeysCtx::new(of.runtime.keyring.clone(), Arc::clone(&of.tenant.name)),
+        open: |of| KeysCtx::new(of.keyring.clone(), Arc::clone(of.tenant)),
     }
     features: FeaturesCtx {
         grant: Features,
@@ -124,11 +128,24 @@ capabilities! {
         view: sbd_features::FeaturesView,
         open: |of| FeaturesCtx::new(
             Arc::clone(of.features),
-            of.runtime.switches.clone(),
-            Arc::clone(&of.tenant.name),
-            Arc::clone(&of.id),
+            of.switches.clone(),
+            Arc::clone(of.tenant),
+            Arc::clone(of.component),
         ),
     }
+}
+
+/// What opens the key-value stores of one instance.
+fn keyvalue(of: &Opening<'_>) -> Arc<dyn Fn() -> KeyvalueCtx + Send + Sync> {
+    let (backend, component) = (Arc::clone(&of.stores.keyvalue), Arc::clone(of.component));
+    let buckets = Arc::clone(of.buckets);
+    Arc::new(move || {
+        KeyvalueCtx::new(
+            Arc::clone(&backend),
+            Arc::clone(&component),
+            Arc::clone(&buckets),
+        )
+    })
 }
 
 /// The capability that a word grants. There is one for each.

@@ -1,17 +1,19 @@
 //! Everything that a tenant has stored, as one archive of open formats.
 
-use crate::{Error, Runtime};
+use crate::Error;
+use crate::stores::Archive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sbd_documents::stored_collections;
 use sbd_keyvalue::{each_entry, stored_buckets};
+use sbd_storage::Database;
 use sbd_storage::rusqlite::Connection;
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tar::{Builder, EntryType, Header};
 
@@ -31,30 +33,18 @@ as they are stored, as hashes: keep this file as safe as the server itself.
 /// Characters that stand for themselves in the name of a file.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
-impl Runtime {
-    /// Writes all that a tenant has stored, as of one moment, into a file without a name: a tar archive.
-    /// `about` stands in it as `tenant.json`. Requests go on meanwhile.
-    ///
-    /// # Errors
-    /// When the tenant cannot be opened or read, or the archive not written.
-    pub async fn export_tenant(
-        &self,
-        name: &Arc<str>,
+impl Archive for Database {
+    fn export<'a>(
+        &'a self,
+        folder: &'a Path,
         about: serde_json::Value,
-    ) -> Result<File, Error> {
-        // In hand until the end, so that it stays open.
-        let place = self.inner.place(name)?;
-        self.inner.open(&place, name).await?;
-        let Some(tenant) = place.tenant.get() else {
-            return Err(Error::capability(
-                "storage",
-                &"the tenant is closing; try again",
-            ));
-        };
-        let folder = self.inner.data_dir.clone();
-        let write = move |connection: &Connection| Archive::write(connection, &folder, &about);
-        let archive = tenant.database().read(write).await;
-        archive.map_err(|error| Error::capability("storage", &error))
+    ) -> BoxFuture<'a, Result<File, Error>> {
+        let folder = folder.to_owned();
+        Box::pin(async move {
+            let write = move |connection: &Connection| Writing::write(connection, &folder, &about);
+            let archive = self.read(write).await;
+            archive.map_err(|error: Failed| Error::capability("storage", &error))
+        })
     }
 }
 
@@ -77,16 +67,16 @@ impl From<sbd_storage::rusqlite::Error> for Failed {
     }
 }
 
-struct Archive<'a> {
+struct Writing<'a> {
     tar: Builder<BufWriter<File>>,
     /// Where files without a name are made.
     folder: &'a Path,
     made_at: u64,
 }
 
-// === impl Archive ===
+// === impl Writing ===
 
-impl<'a> Archive<'a> {
+impl<'a> Writing<'a> {
     fn write(
         connection: &Connection,
         folder: &'a Path,

@@ -4,12 +4,9 @@
 //! that the message can name the line to add instead of a mismatch deep in the linker.
 
 use crate::Error;
-use crate::capabilities::{self, Opening};
-use crate::instance::State;
-use crate::sheet::Wish;
-use sbd_keyvalue::KeyvalueCtx;
+use crate::instances::capabilities;
+use crate::instances::instance::State;
 use sbd_manifest::{Component as Declared, Grant};
-use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::handler::ProxyPre;
@@ -27,6 +24,15 @@ pub(crate) enum Needs {
     KeyValueStores,
     /// A word in `grants`.
     Grant(Grant),
+}
+
+/// What a component wants and must be granted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// What to grant, as a manifest names it.
+    pub grant: &'static str,
+    /// What that lets it do.
+    pub meaning: &'static str,
 }
 
 /// Imports by the start of their names. The first that fits counts.
@@ -59,7 +65,7 @@ pub(crate) fn needs_of(import: &str) -> Option<Needs> {
 
 impl Needs {
     /// What is to be granted, and what that means.
-    pub(crate) fn wish(self) -> Option<Wish> {
+    pub(crate) fn permission(self) -> Option<Permission> {
         let (grant, meaning) = match self {
             Self::Nothing => return None,
             Self::OutboundHosts => (
@@ -72,7 +78,7 @@ impl Needs {
             ),
             Self::Grant(grant) => (grant.word(), capabilities::of(grant)?.meaning),
         };
-        Some(Wish { grant, meaning })
+        Some(Permission { grant, meaning })
     }
 }
 
@@ -220,8 +226,8 @@ fn basis(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    crate::logs::add_to_linker(&mut linker)?;
-    crate::http::add_types_to_linker(&mut linker)?;
+    crate::instances::logs::add_to_linker(&mut linker)?;
+    crate::instances::http::add_types_to_linker(&mut linker)?;
     sbd_config::add_to_linker(&mut linker)?;
     Ok(linker)
 }
@@ -229,7 +235,7 @@ fn basis(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State>> {
     let mut linker = basis(engine)?;
     if is_granted(Needs::OutboundHosts, declared) {
-        crate::http::add_client_to_linker(&mut linker)?;
+        crate::instances::http::add_client_to_linker(&mut linker)?;
     }
     if is_granted(Needs::KeyValueStores, declared) {
         sbd_keyvalue::add_to_linker(&mut linker)?;
@@ -240,11 +246,4 @@ fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State
         }
     }
     Ok(linker)
-}
-
-/// What opens the key-value stores of one instance.
-pub(crate) fn keyvalue(of: &Opening<'_>) -> Arc<dyn Fn() -> KeyvalueCtx + Send + Sync> {
-    let (backend, id) = (Arc::clone(&of.tenant.keyvalue), Arc::clone(&of.id));
-    let stores = Arc::clone(&of.component.stores);
-    Arc::new(move || KeyvalueCtx::new(backend.clone(), Arc::clone(&id), Arc::clone(&stores)))
 }

@@ -1,20 +1,20 @@
 //! One instance at work: how it starts, how long it lives, and what becomes of it.
 
-use crate::capabilities::Capabilities;
-use crate::failures::Failures;
-use crate::instance::State;
-use crate::limit::{Allowance, Limit};
-use crate::origin::{Current, Flow, Origin, OriginsView as _};
-use crate::outgoing::Outgoing;
-use crate::pool::cut;
-use crate::slots::{Calls, Slots};
-use crate::turns::{Stint, Turns, bound_computing};
-use crate::{Inner, egress::Egress};
+use crate::instances::capabilities::Capabilities;
+use crate::instances::circuit_breaker::CircuitBreaker;
+use crate::instances::cpu_scheduler::{Computes as _, CpuScheduler, Stint, bound_computing};
+use crate::instances::instance::State;
+use crate::instances::instance_quota::{Calls, InstanceQuota};
+use crate::instances::pool::cut;
+use crate::limits::{ComponentBudget, Limit};
+use crate::requests::egress::Egress;
+use crate::requests::outgoing::Outgoing;
+use crate::requests::running::{Current, Flow, RunningRequest, RunningRequestsView as _};
 use sbd_config::ConfigCtx;
 use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, tenant_label};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -44,30 +44,31 @@ const MUCH: usize = 8 << 20;
 /// How to make an instance.
 pub(crate) struct Blueprint {
     pub(crate) engine: Engine,
-    pub(crate) turns: Turns,
+    pub(crate) scheduler: CpuScheduler,
     pub(crate) proxy: Arc<ProxyPre<State>>,
-    pub(crate) runtime: Weak<Inner>,
-    pub(crate) allowance: Arc<Allowance>,
+    pub(crate) budget: Arc<ComponentBudget>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) environment: Arc<[(String, String)]>,
     pub(crate) config: ConfigCtx,
     pub(crate) capabilities: Option<Capabilities>,
     /// Those of the component, over all tenants.
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) quota: Arc<InstanceQuota>,
     /// Where the process calls for a slot.
     pub(crate) crowded: Arc<Notify>,
     /// Instances of this tenant.
     pub(crate) own_instances: Arc<AtomicUsize>,
-    pub(crate) failures: Arc<Failures>,
+    pub(crate) breaker: Arc<CircuitBreaker>,
     /// No new requests come, and instances without any end.
     pub(crate) retired: Arc<AtomicBool>,
+    /// The process is about to end.
+    pub(crate) stopping: Arc<AtomicBool>,
 }
 
 /// One instance's worker: how often it may be reused, and who hears of its end.
 pub(crate) struct Worker {
-    runtime: Weak<Inner>,
-    allowance: Arc<Allowance>,
-    failures: Arc<Failures>,
+    stopping: Arc<AtomicBool>,
+    budget: Arc<ComponentBudget>,
+    breaker: Arc<CircuitBreaker>,
     retired: Arc<AtomicBool>,
     flow: Arc<Flow>,
     requests: usize,
@@ -76,7 +77,7 @@ pub(crate) struct Worker {
 
 /// Counts an instance for as long as it lives.
 struct Alive {
-    slots: Arc<Slots>,
+    quota: Arc<InstanceQuota>,
     own: Arc<AtomicUsize>,
     gauge: metrics::Gauge,
 }
@@ -111,7 +112,7 @@ impl HandlerState for Blueprint {
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> Result<Instance<State, Expiration, Worker>> {
-        let limits = &self.allowance.limits;
+        let limits = &self.budget.limits;
         let alive = Alive::new(self)?;
         let stint = Arc::new(Stint::default());
         let mut store = self.store(&stint);
@@ -123,7 +124,7 @@ impl HandlerState for Blueprint {
             Err(error) => {
                 // That the process has no room is not the component's fault.
                 if !error.is::<PoolConcurrencyLimitError>() {
-                    self.failures.note();
+                    self.breaker.note();
                 } else if self.own_instances.load(Ordering::Relaxed) == 1 {
                     self.crowded.notify_one();
                 }
@@ -143,14 +144,14 @@ impl HandlerState for Blueprint {
                 stint,
                 flow: Arc::clone(&flow),
                 retired: Arc::clone(&self.retired),
-                calls: self.slots.calls(&self.crowded),
+                calls: self.quota.calls(&self.crowded),
                 idle: IDLE + IDLE * u32::from(random_byte()) / u32::from(u8::MAX),
                 patience: limits.request_timeout,
             },
             state: Worker {
-                runtime: self.runtime.clone(),
-                allowance: Arc::clone(&self.allowance),
-                failures: Arc::clone(&self.failures),
+                stopping: Arc::clone(&self.stopping),
+                budget: Arc::clone(&self.budget),
+                breaker: Arc::clone(&self.breaker),
                 retired: Arc::clone(&self.retired),
                 flow,
                 requests: about(limits.reuse_requests),
@@ -162,13 +163,12 @@ impl HandlerState for Blueprint {
 
 impl Blueprint {
     fn store(&self, stint: &Arc<Stint>) -> Store<State> {
-        let allowance = &self.allowance;
-        let limits = &allowance.limits;
+        let budget = &self.budget;
+        let limits = &budget.limits;
         let outgoing = Outgoing {
-            runtime: self.runtime.clone(),
-            tenant: Arc::clone(&allowance.tenant),
+            tenant: Arc::clone(&budget.tenant),
             egress: Arc::clone(&self.egress),
-            current: Current::new(Arc::new(Origin::start(Arc::clone(allowance)))),
+            current: Current::new(Arc::new(RunningRequest::start(Arc::clone(budget)))),
             largest: limits.outbound_response.bytes(),
         };
         let state = State::new(
@@ -176,7 +176,7 @@ impl Blueprint {
             self.config.clone(),
             self.capabilities.clone(),
             &self.environment,
-            allowance,
+            budget,
         );
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
@@ -186,7 +186,7 @@ impl Blueprint {
             table.set_max_capacity(limits.handles);
         }
         let over = || Stopped(Limit::CpuTime).into();
-        bound_computing(&mut store, &self.turns, stint, limits.cpu_time, over);
+        bound_computing(&mut store, &self.scheduler, stint, limits.cpu_time, over);
         store
     }
 }
@@ -247,16 +247,16 @@ fn random_byte() -> u8 {
 
 impl Alive {
     fn new(blueprint: &Blueprint) -> Result<Self, InstancesLimit> {
-        let allowance = &blueprint.allowance;
+        let budget = &blueprint.budget;
         let own = blueprint.own_instances.load(Ordering::Relaxed);
-        if !blueprint.slots.take(own) {
+        if !blueprint.quota.take(own) {
             return Err(InstancesLimit);
         }
         blueprint.own_instances.fetch_add(1, Ordering::Relaxed);
-        let gauge = metrics::gauge!(INSTANCES, "component" => allowance.component.to_string());
+        let gauge = metrics::gauge!(INSTANCES, "component" => budget.component.to_string());
         gauge.increment(1);
         Ok(Self {
-            slots: Arc::clone(&blueprint.slots),
+            quota: Arc::clone(&blueprint.quota),
             own: Arc::clone(&blueprint.own_instances),
             gauge,
         })
@@ -265,7 +265,7 @@ impl Alive {
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.slots.give_back();
+        self.quota.give_back();
         self.own.fetch_sub(1, Ordering::Relaxed);
         self.gauge.decrement(1);
     }
@@ -275,14 +275,14 @@ impl Drop for Alive {
 
 impl WorkerState for Worker {
     type StoreData = State;
-    type RequestData = Arc<Origin>;
+    type RequestData = Arc<RunningRequest>;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         // A first request is this worker's reason to be.
         let ending = self.retired.load(Ordering::Relaxed) || self.flow.is_abandoned();
         if ending && total > 0 || total >= self.requests {
             ShouldAccept::Never
-        } else if concurrent >= self.allowance.limits.reuse_concurrent {
+        } else if concurrent >= self.budget.limits.reuse_concurrent {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -292,15 +292,15 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         mut store: StoreContextMut<'_, State>,
-        origin: Arc<Origin>,
+        running: Arc<RunningRequest>,
         task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
-        origin.taken_by(&self.flow);
+        running.taken_by(&self.flow);
         let state = store.data_mut();
-        state.work.begin();
-        state.origins().begin(task, Arc::clone(&origin));
+        state.work().begin();
+        state.running_requests().begin(task, Arc::clone(&running));
         // The pool keeps the time, and the worker takes no further requests once it has given up.
-        Box::pin(origin.given_up())
+        Box::pin(running.given_up())
     }
 
     fn drop(&self, mut store: Store<State>, result: Result<()>) {
@@ -308,22 +308,20 @@ impl WorkerState for Worker {
             Ok(()) => None,
             Err(error) => limit_of(error, &store),
         };
-        store.data_mut().origins().end(limit);
+        store.data_mut().running_requests().end(limit);
         release(store);
         let Err(error) = result else { return };
         // When the process ends its workers are cut off, which is no failure of theirs; and one that
         // was given up has been told of already.
-        let runtime = self.runtime.upgrade();
-        let stopping = runtime.is_none_or(|runtime| runtime.stopping.load(Ordering::Relaxed));
-        if stopping || self.flow.is_abandoned() {
+        if self.stopping.load(Ordering::Relaxed) || self.flow.is_abandoned() {
             return;
         }
-        self.failures.note();
-        let Allowance {
+        self.breaker.note();
+        let ComponentBudget {
             tenant, component, ..
-        } = &*self.allowance;
+        } = &*self.budget;
         if let Some(limit) = limit {
-            self.allowance.exceeded(limit);
+            self.budget.exceeded(limit);
             return;
         }
         metrics::counter!(COMPONENT_TRAPS, "tenant" => tenant_label(tenant).to_string(), "component" => component.to_string())

@@ -1,11 +1,11 @@
-//! Who computes when: guests that have been at work for long for one request take turns, so that
-//! whoever wants little never waits for those who want much.
+//! The scheduler of processor time among guests (round robin, with preemption): guests that have been at
+//! work for long for one request take turns, so that whoever wants little never waits for those who
+//! want much.
 //!
 //! There is one turn fewer than there are threads. A turn lasts for a tick, or until its guest waits
 //! for something.
 
 use crate::engine::{Clock, TICK};
-use crate::instance::State;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -18,7 +18,7 @@ const LONG: u32 = 4;
 
 /// The turns of a process. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Turns {
+pub(crate) struct CpuScheduler {
     clock: Clock,
     free: Arc<Semaphore>,
     /// Those of a tenant: its guests wait for each other first, so that a tenant with many guests at work
@@ -54,6 +54,11 @@ pub(crate) struct Work {
     was_served: bool,
 }
 
+/// A store's data that knows what its guest has done.
+pub(crate) trait Computes: Send + 'static {
+    fn work(&mut self) -> &mut Work;
+}
+
 /// What becomes of a guest whose tick has ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
@@ -68,9 +73,9 @@ enum Next {
 /// Every stint has its own deadline, the end of the tick in which it begins. So a guest is charged a
 /// tick for each that ended while it was at work: on average just as long as it was, and nothing for
 /// its waiting.
-pub(crate) fn bound_computing(
-    store: &mut Store<State>,
-    turns: &Turns,
+pub(crate) fn bound_computing<T: Computes>(
+    store: &mut Store<T>,
+    turns: &CpuScheduler,
     stint: &Arc<Stint>,
     budget: Duration,
     over: impl Fn() -> wasmtime::Error + Send + Sync + 'static,
@@ -78,7 +83,7 @@ pub(crate) fn bound_computing(
     let (clock, current) = (turns.clock.clone(), Arc::clone(stint));
     store.call_hook(move |mut store, hook| {
         let (stint, now) = (current.number(), clock.ticks());
-        let work = &mut store.data_mut().work;
+        let work = store.data_mut().work();
         match hook {
             CallHook::CallingHost | CallHook::ReturningFromWasm => work.left = (stint, now),
             CallHook::CallingWasm | CallHook::ReturningFromHost => {
@@ -96,7 +101,7 @@ pub(crate) fn bound_computing(
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |mut store| {
         turns.clock.keep_going();
-        match store.data_mut().work.stop(most) {
+        match store.data_mut().work().stop(most) {
             Next::GoOn => Ok(UpdateDeadline::Continue(1)),
             Next::LetOthersRun => {
                 let others = Box::pin(tokio::task::yield_now());
@@ -114,10 +119,10 @@ pub(crate) fn bound_computing(
     });
 }
 
-// === impl Turns ===
+// === impl CpuScheduler ===
 
-impl Turns {
-    /// Turns for so many threads.
+impl CpuScheduler {
+    /// CpuScheduler for so many threads.
     pub(crate) fn new(clock: Clock, threads: usize) -> Self {
         let turns = |turns: usize| Arc::new(Semaphore::new(turns.max(1)));
         Self {
@@ -172,7 +177,7 @@ impl Stint {
         self.turn().take().is_some()
     }
 
-    async fn next_turn(self: Arc<Self>, turns: Turns) {
+    async fn next_turn(self: Arc<Self>, turns: CpuScheduler) {
         if self.end_turn() {
             tokio::task::yield_now().await;
         }
@@ -259,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn there_is_one_turn_fewer_than_threads() {
-        let turns = Turns::new(Clock::default(), 2);
+        let turns = CpuScheduler::new(Clock::default(), 2);
         let (one, other) = (Arc::new(Stint::default()), Arc::new(Stint::default()));
         let next = |stint: &Arc<Stint>| Arc::clone(stint).next_turn(turns.clone());
         next(&one).await;
@@ -273,11 +278,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_tenant_with_many_guests_at_work_waits_for_itself() {
-        let many = Turns::new(Clock::default(), 2);
+        let many = CpuScheduler::new(Clock::default(), 2);
         let few = many.of_tenant();
         let stints: [_; 4] = std::array::from_fn(|_| Arc::new(Stint::default()));
         let [one, second, third, other] = &stints;
-        let next = |stint: &Arc<Stint>, turns: &Turns| Arc::clone(stint).next_turn(turns.clone());
+        let next =
+            |stint: &Arc<Stint>, turns: &CpuScheduler| Arc::clone(stint).next_turn(turns.clone());
         next(one, &many).await;
         let mut second = std::pin::pin!(next(second, &many));
         let mut third = std::pin::pin!(next(third, &many));

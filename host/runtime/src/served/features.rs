@@ -1,12 +1,13 @@
 //! What is switched off is not there: for a request from outside as for one from another component.
 
-use crate::application::Snapshot;
+use crate::InvokeError;
+use crate::requests::running::RequestContext;
 use crate::reserved::{is_reserved, read_freely};
-use crate::{Application, Chained, Inner, InvokeError};
+use crate::served::Snapshot;
+use crate::served::component::LoadedComponent;
 use percent_encoding::percent_decode_str;
-use sbd_features::{Catalogue, Feature, State, Switches};
+use sbd_features::{Catalogue, Feature, Switches};
 use sbd_manifest::{App, Component, Routes};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The parts of a component that routes of their own lead to.
@@ -36,7 +37,7 @@ impl SwitchedRoutes {
     }
 
     /// The features that a path belongs to.
-    fn at<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Arc<str>> {
+    pub(crate) fn at<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Arc<str>> {
         let routes = self.routes.all(path);
         routes.filter_map(|found| self.features.get(found.trigger))
     }
@@ -71,25 +72,24 @@ fn full_name(component: &Component, feature: &str) -> Arc<str> {
     format!("{}.{feature}", component.id).into()
 }
 
-impl Inner {
+impl Snapshot {
     /// Refuses a request to what is switched off. What the host itself asks a component is answered.
     pub(crate) fn check_switched_on(
         &self,
-        application: &Snapshot,
-        call: &Chained,
+        switches: &Switches,
+        tenant: &str,
+        component: &LoadedComponent,
+        context: &RequestContext,
         path: &str,
     ) -> Result<(), InvokeError> {
-        let id = call.component.declared.id.as_str();
-        let user = call.passage.user();
-        let is_off = |feature: &str| {
-            let features = &application.features;
-            !features.is_on(&self.switches, &call.tenant, feature, user)
-        };
+        let id = component.declared.id.as_str();
+        let user = context.user();
+        let is_off = |feature: &str| !self.features.is_on(switches, tenant, feature, user);
         let off = |feature: &str| Err(InvokeError::SwitchedOff(feature.to_owned()));
         if is_off(id) && !is_reserved(path) {
             return off(id);
         }
-        let switched = &call.component.switched;
+        let switched = &component.switched;
         if switched.routes.is_empty() {
             return Ok(());
         }
@@ -102,37 +102,5 @@ impl Inner {
             }
         }
         Ok(())
-    }
-}
-
-impl Application {
-    /// The features that the application declares.
-    pub fn features(&self) -> &Catalogue {
-        &self.snapshot.features
-    }
-
-    /// Which of them are on.
-    pub fn switches(&self) -> &Switches {
-        &self.runtime.switches
-    }
-
-    /// The features that are off for everybody in a tenant.
-    pub fn switched_off(&self, tenant: &str) -> BTreeSet<Arc<str>> {
-        let features = self.features();
-        let off = features
-            .features()
-            .filter(|feature| features.state(self.switches(), tenant, &feature.name) == State::Off);
-        off.map(|feature| Arc::clone(&feature.name)).collect()
-    }
-
-    /// The features that a component's path belongs to: the component itself, and parts of it.
-    pub fn features_at(&self, component: &str, path: &str) -> Vec<Arc<str>> {
-        let loaded = self.snapshot.components.get(component);
-        let parts = loaded
-            .into_iter()
-            .flat_map(|loaded| loaded.switched.at(path));
-        std::iter::once(Arc::from(component))
-            .chain(parts.cloned())
-            .collect()
     }
 }

@@ -1,6 +1,8 @@
 //! The limits a component can run into, and how operators hear of it.
 
-use crate::logs::LogBudget;
+mod log_budget;
+
+use log_budget::LogBudget;
 use sbd_manifest::Limits;
 use sbd_telemetry::metrics::{LIMIT_EXCEEDED, tenant_label};
 use std::collections::HashMap;
@@ -62,7 +64,7 @@ pub struct OverLimit {
 
 /// What one component may cost for one tenant, and what is told when it wants more.
 #[derive(Debug)]
-pub(crate) struct Allowance {
+pub(crate) struct ComponentBudget {
     pub(crate) tenant: Arc<str>,
     pub(crate) component: Arc<str>,
     pub(crate) limits: Limits,
@@ -117,9 +119,9 @@ impl fmt::Display for Limit {
     }
 }
 
-// === impl Allowance ===
+// === impl ComponentBudget ===
 
-impl Allowance {
+impl ComponentBudget {
     pub(crate) fn new(tenant: Arc<str>, component: Arc<str>, limits: Limits) -> Self {
         Self {
             tenant,

@@ -1,4 +1,4 @@
-//! Slots for instances: a component has so many over all its tenants, the process so many over all
+//! The quota of instances, in slots: a component has so many over all its tenants, the process so many over all
 //! components. Where none is left for a tenant that has none, an instance without work ends.
 
 use std::pin::Pin;
@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-/// Of all slots, one in so many is kept for tenants that have none yet: one tenant's slow requests
+/// Of all quota, one in so many is kept for tenants that have none yet: one tenant's slow requests
 /// must not keep all others out.
 const KEPT: usize = 8;
 
 /// The slots of one component.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub(crate) struct InstanceQuota {
     most: usize,
     taken: AtomicUsize,
     room: Arc<Notify>,
@@ -28,9 +28,9 @@ struct Call {
     heard: Option<Pin<Box<OwnedNotified>>>,
 }
 
-// === impl Slots ===
+// === impl InstanceQuota ===
 
-impl Slots {
+impl InstanceQuota {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -109,36 +109,36 @@ mod tests {
 
     #[test]
     fn some_places_are_kept_for_who_has_none() {
-        let slots = Slots::new(16);
-        let taken = (0..20).filter(|own| slots.take(*own)).count();
-        assert_eq!((taken, slots.taken()), (14, 14));
-        assert!(slots.take(0) && slots.take(0) && !slots.take(0));
-        slots.give_back();
-        assert!(!slots.take(1) && slots.take(0));
-        let few = Slots::new(2);
+        let quota = InstanceQuota::new(16);
+        let taken = (0..20).filter(|own| quota.take(*own)).count();
+        assert_eq!((taken, quota.taken()), (14, 14));
+        assert!(quota.take(0) && quota.take(0) && !quota.take(0));
+        quota.give_back();
+        assert!(!quota.take(1) && quota.take(0));
+        let few = InstanceQuota::new(2);
         assert!(few.take(0) && few.take(1) && !few.take(0));
     }
 
     #[tokio::test]
     async fn the_one_that_has_waited_longest_is_called_by_who_has_none() {
-        let (slots, process) = (Slots::new(2), Arc::default());
-        let [mut first, mut busy, mut last] = [(); 3].map(|()| slots.calls(&process));
+        let (quota, process) = (InstanceQuota::new(2), Arc::default());
+        let [mut first, mut busy, mut last] = [(); 3].map(|()| quota.calls(&process));
         for calls in [&mut first, &mut busy, &mut last] {
             assert!(!is_called(calls).await);
         }
-        assert!(slots.take(0) && slots.take(1));
+        assert!(quota.take(0) && quota.take(1));
         // Who has one waits for that.
-        assert!(!slots.take(1));
+        assert!(!quota.take(1));
         assert!(!is_called(&mut first).await);
-        assert!(!slots.take(0));
+        assert!(!quota.take(0));
         assert!(!is_called(&mut last).await);
         assert!(is_called(&mut first).await);
         // A call that reaches an instance which has work again goes on.
-        assert!(!slots.take(0));
+        assert!(!quota.take(0));
         busy.pass_on();
         assert!(is_called(&mut last).await);
         drop((first, busy, last));
         process.notify_one();
-        assert!(is_called(&mut slots.calls(&process)).await);
+        assert!(is_called(&mut quota.calls(&process)).await);
     }
 }

@@ -1,8 +1,8 @@
-//! `wasi:http` as our guests see it: wasmtime's implementation, with the origin of each outgoing
-//! call found first.
+//! `wasi:http` as our guests see it: wasmtime's implementation, with the running request behind each
+//! outgoing call found first.
 
-use crate::instance::State;
-use crate::origin::find_current;
+use crate::instances::instance::State;
+use crate::requests::running::find_current;
 use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::TrappableError;
@@ -117,7 +117,7 @@ impl client::HostWithStore<State> for Client {
         store: &Accessor<State, Self>,
         request: Resource<Request>,
     ) -> Result<Resource<Response>, TrappableError<types::ErrorCode>> {
-        // wasmtime's `send` calls our hook before it first waits, so the origin found here is
+        // wasmtime's `send` calls our hook before it first waits, so the running request found here is
         // still the current one there.
         store.with(|mut store| find_current(store.as_context_mut()));
         WasiHttp::send(&store.with_getter::<WasiHttp>(State::http), request).await

@@ -2,8 +2,8 @@
 //! instance that makes it.
 
 use crate::body::{Body, BodyError};
-use crate::limit::{Allowance, Limit};
-use crate::origin::{Flow, Origin};
+use crate::limits::{ComponentBudget, Limit};
+use crate::requests::running::{Flow, RunningRequest};
 use bytes::Bytes;
 use http::Response;
 use http_body::{Frame, SizeHint};
@@ -21,7 +21,7 @@ struct Answer {
     /// Rings when the guest has been waited for too long. Not set while the client is: a slow reader
     /// is no fault of the guest's.
     stall: Option<Pin<Box<Sleep>>>,
-    allowance: Arc<Allowance>,
+    budget: Arc<ComponentBudget>,
     flow: Option<Arc<Flow>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -29,20 +29,20 @@ struct Answer {
 /// Bounds the body of an answer, and lets its request go when it ends.
 pub(crate) fn bounded(
     response: Response<Body>,
-    origin: &Origin,
-    allowance: &Arc<Allowance>,
+    running: &RunningRequest,
+    budget: &Arc<ComponentBudget>,
     permit: OwnedSemaphorePermit,
 ) -> Response<Body> {
-    let flow = origin.flow().cloned();
+    let flow = running.flow().cloned();
     if let Some(flow) = &flow {
         flow.opened();
     }
     response.map(|body| {
         let answer = Answer {
             body,
-            left: allowance.limits.response_body.bytes(),
+            left: budget.limits.response_body.bytes(),
             stall: None,
-            allowance: Arc::clone(allowance),
+            budget: Arc::clone(budget),
             flow,
             _permit: permit,
         };
@@ -54,7 +54,7 @@ pub(crate) fn bounded(
 
 impl Answer {
     fn cut(&self, limit: Limit, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.allowance.exceeded(limit);
+        self.budget.exceeded(limit);
         // The guest may go on making the rest; its instance must not.
         if let Some(flow) = &self.flow {
             flow.abandon();
@@ -72,7 +72,7 @@ impl http_body::Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-            let longest = self.allowance.limits.response_stall;
+            let longest = self.budget.limits.response_stall;
             let stall = self
                 .stall
                 .get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
@@ -92,7 +92,7 @@ impl http_body::Body for Answer {
                 Poll::Ready(Some(Ok(frame)))
             }
             None => {
-                let largest = self.allowance.limits.response_body.bytes();
+                let largest = self.budget.limits.response_body.bytes();
                 let error = BodyError::HttpResponseBodySize(Some(largest));
                 self.cut(Limit::ResponseBody, error)
             }

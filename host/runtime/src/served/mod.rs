@@ -1,0 +1,108 @@
+//! What is served at a moment: which components there are, each in which version.
+//!
+//! A request keeps the application it arrived at, all along the components that call each other for
+//! it: no answer is made by two versions, and what is taken away stays until the last of them is done.
+
+pub(crate) mod canary;
+pub(crate) mod component;
+pub(crate) mod features;
+
+use crate::offers::Loader;
+use crate::{Error, InvokeError};
+use component::LoadedComponent;
+use sbd_features::Catalogue;
+use sbd_manifest::App;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads a component's file, given the `source` of its manifest entry.
+pub type ReadSource = Box<dyn Fn(&Path) -> std::io::Result<Vec<u8>> + Send + Sync>;
+
+/// What an application is made of.
+pub struct Definition {
+    /// The manifest.
+    pub app: Arc<App>,
+    /// Where components come from: files, or the bundle in the binary.
+    pub read_source: ReadSource,
+    /// Values of the application's variables, already resolved, by component.
+    pub variables: HashMap<String, BTreeMap<String, String>>,
+}
+
+/// How an application differs from another one. Component names, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Components that the other one has not.
+    pub added: Vec<String>,
+    /// Components with another file, or another declaration.
+    pub changed: Vec<String>,
+    /// Components that only the other one has.
+    pub removed: Vec<String>,
+}
+
+pub(crate) struct Snapshot {
+    pub(crate) app: Arc<App>,
+    pub(crate) components: HashMap<Arc<str>, Arc<LoadedComponent>>,
+    pub(crate) features: Arc<Catalogue>,
+}
+
+// === impl Changes ===
+
+impl Changes {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Makes the components of an application ready; those that are served unchanged stay what they
+    /// are. Blocks.
+    pub(crate) fn load(
+        loader: Loader<'_>,
+        definition: &Definition,
+        served: Option<&Self>,
+    ) -> Result<Self, Error> {
+        let mut components = HashMap::new();
+        for declared in definition.app.components.values() {
+            let id: Arc<str> = Arc::from(declared.id.as_str());
+            let component = LoadedComponent::load(loader, definition, declared, served)?;
+            components.insert(id, component);
+        }
+        Ok(Self {
+            app: Arc::clone(&definition.app),
+            components,
+            features: Arc::new(features::catalogue(&definition.app)),
+        })
+    }
+
+    pub(crate) fn component(&self, id: &str) -> Result<&Arc<LoadedComponent>, InvokeError> {
+        let component = self.components.get(id);
+        component.ok_or_else(|| InvokeError::UnknownComponent(id.to_owned()))
+    }
+
+    pub(crate) fn has(&self, component: &LoadedComponent) -> bool {
+        let own = self.components.get(component.declared.id.as_str());
+        own.is_some_and(|own| own.revision == component.revision)
+    }
+
+    /// How much a bucket may hold: as much as the most generous of the components that may open it.
+    pub(crate) fn bucket_bytes(&self, bucket: &str) -> u64 {
+        let opens = |component: &&Arc<LoadedComponent>| component.stores.contains(bucket);
+        let limits = self.components.values().filter(opens);
+        limits
+            .map(|component| component.declared.settings.limits.stored_bytes.bytes())
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("app", &self.app.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! Where the data of tenants lies. The factory is chosen by a setting; what is above it knows traits
+//! alone, so that a second one needs no change there.
+
+use crate::Error;
+use futures::future::BoxFuture;
+use sbd_cache::MemoryBackend;
+use sbd_documents::SqliteDocuments;
+use sbd_keyvalue::SqliteBackend;
+use sbd_storage::Database;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The stores of one tenant, open.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) documents: Arc<dyn sbd_documents::Backend>,
+    pub(crate) keyvalue: Arc<dyn sbd_keyvalue::Backend>,
+    pub(crate) cache: Arc<dyn sbd_cache::Backend>,
+    pub(crate) archive: Arc<dyn Archive>,
+}
+
+/// Writes down all that a tenant has stored.
+pub(crate) trait Archive: Send + Sync {
+    /// A tar archive of open formats, as of one moment, in a file without a name in `folder`. `about`
+    /// stands in it as `tenant.json`.
+    fn export<'a>(
+        &'a self,
+        folder: &'a Path,
+        about: serde_json::Value,
+    ) -> BoxFuture<'a, Result<File, Error>>;
+}
+
+/// Opens and removes the stores of tenants.
+pub(crate) trait OpenStores: Send + Sync {
+    /// Opens those of a tenant, making them if need be.
+    fn open<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Stores, Error>>;
+
+    /// Removes all that a closed tenant has stored; answers the files there were, with their sizes.
+    fn remove<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Vec<(PathBuf, u64)>, Error>>;
+}
+
+/// One SQLite file a tenant, `tenants/NAME.db` in the data directory.
+pub(crate) struct SqliteStores {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) options: sbd_storage::Options,
+}
+
+// === impl SqliteStores ===
+
+impl SqliteStores {
+    fn path(&self, tenant: &str) -> PathBuf {
+        self.data_dir.join("tenants").join(format!("{tenant}.db"))
+    }
+}
+
+impl OpenStores for SqliteStores {
+    fn open<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Stores, Error>> {
+        Box::pin(async move {
+            let (path, options) = (self.path(tenant), self.options.clone());
+            let database = tokio::task::spawn_blocking(move || Database::open(&path, &options))
+                .await
+                .map_err(|error| Error::capability("storage", &error))?
+                .map_err(|error| Error::capability("storage", &error))?;
+            let keyvalue = SqliteBackend::open(database.clone())
+                .await
+                .map_err(|error| Error::capability("keyvalue", &error))?;
+            Ok(Stores {
+                documents: Arc::new(SqliteDocuments::new(database.clone())),
+                keyvalue: Arc::new(keyvalue),
+                cache: Arc::new(MemoryBackend::default()),
+                archive: Arc::new(database),
+            })
+        })
+    }
+
+    fn remove<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Vec<(PathBuf, u64)>, Error>> {
+        let path = self.path(tenant);
+        Box::pin(async move {
+            let removing =
+                move || remove_files(&path).map_err(|error| Error::data_directory(&path, &error));
+            let removed = tokio::task::spawn_blocking(removing).await;
+            removed.map_err(|error| Error::capability("storage", &error))?
+        })
+    }
+}
+
+/// Removes a database with its log; answers which files there were, with their sizes.
+fn remove_files(database: &Path) -> std::io::Result<Vec<(PathBuf, u64)>> {
+    let mut removed = Vec::new();
+    // The database last: as long as it is there, the deletion can be run again.
+    for suffix in ["-wal", "-shm", ""] {
+        let mut path = database.as_os_str().to_owned();
+        path.push(suffix);
+        let path = PathBuf::from(path);
+        match std::fs::metadata(&path) {
+            Ok(file) => {
+                std::fs::remove_file(&path)?;
+                removed.push((path, file.len()));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,360 @@
+//! One tenant at run time: its database, and its instances of the components that it uses.
+
+mod declarations;
+
+use crate::Error;
+use crate::engine::compile_cache::CompileCache;
+use crate::instances::capabilities::{Capabilities, Opening};
+use crate::instances::circuit_breaker::CircuitBreaker;
+use crate::instances::cpu_scheduler::CpuScheduler;
+use crate::instances::pool::Pool;
+use crate::instances::worker::Blueprint;
+use crate::limits::ComponentBudget;
+use crate::offers::Loader;
+use crate::requests::egress::{Egress, Reaches};
+use crate::served::Snapshot;
+use crate::served::component::LoadedComponent;
+use crate::stores::{OpenStores, Stores};
+use arc_swap::ArcSwap;
+use sbd_config::ConfigCtx;
+use sbd_features::{Catalogue, Switches};
+use sbd_keys::FileKeyring;
+use sbd_passwords::Hasher;
+use sbd_storage::Quota;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify, OnceCell};
+use wasmtime::Engine;
+
+/// What the instances of all tenants share.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) scheduler: CpuScheduler,
+    pub(crate) reaches: Reaches,
+    pub(crate) passwords: Arc<Hasher>,
+    pub(crate) keyring: Arc<FileKeyring>,
+    pub(crate) switches: Switches,
+    pub(crate) stores: Box<dyn OpenStores>,
+    /// Somebody who has no instance needs the slot of one without work.
+    pub(crate) crowded: Arc<Notify>,
+    /// The process is about to end.
+    pub(crate) stopping: Arc<AtomicBool>,
+}
+
+/// A tenant's place, open or not. Whoever has it in hand keeps the tenant open.
+#[derive(Default)]
+pub(crate) struct Place {
+    pub(crate) tenant: OnceCell<Tenant>,
+    /// When it was used last, in milliseconds since the runtime started.
+    used: AtomicU64,
+}
+
+/// A tenant that has been opened.
+pub(crate) struct Tenant {
+    name: Arc<str>,
+    /// By the component's revision. Made as they are first used: most tenants use few components.
+    serving: ArcSwap<HashMap<u64, Arc<Serving>>>,
+    opening: Mutex<()>,
+    stores: Stores,
+    scheduler: CpuScheduler,
+}
+
+/// One version of a component at work for a tenant.
+pub(crate) struct Serving {
+    pub(crate) component: Arc<LoadedComponent>,
+    pub(crate) pool: Pool,
+    /// What its instances know of the application's features.
+    features: Arc<ArcSwap<Catalogue>>,
+    /// Whether it was made for a version that was only tried.
+    tried: AtomicBool,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// What components are loaded with.
+    pub(crate) fn loader<'a>(&'a self, compile_cache: &'a CompileCache) -> Loader<'a> {
+        Loader {
+            engine: &self.engine,
+            compile_cache,
+            scheduler: &self.scheduler,
+            reaches: &self.reaches,
+        }
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Notes that it is used now.
+    pub(crate) fn touch(&self, now: Duration) {
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.used.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether nothing has happened here for so long, and nothing goes on.
+    pub(crate) fn is_idle(&self, now: Duration, since: Duration) -> bool {
+        let used = Duration::from_millis(self.used.load(Ordering::Relaxed));
+        now.saturating_sub(used) >= since && self.tenant.get().is_none_or(Tenant::is_quiet)
+    }
+}
+
+// === impl Tenant ===
+
+impl Tenant {
+    /// Opens the tenant's stores.
+    pub(crate) async fn open(shared: &Shared, name: &Arc<str>) -> Result<Self, Error> {
+        Ok(Self {
+            name: Arc::clone(name),
+            serving: ArcSwap::default(),
+            opening: Mutex::default(),
+            stores: shared.stores.open(name).await?,
+            scheduler: shared.scheduler.of_tenant(),
+        })
+    }
+
+    /// Where all that it stores is.
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// A component at work, if it has been used before.
+    pub(crate) fn serving(&self, component: &LoadedComponent) -> Option<Arc<Serving>> {
+        self.serving.load().get(&component.revision).cloned()
+    }
+
+    /// Whether a component of this name has been used before, in whatever version.
+    pub(crate) fn uses(&self, id: &str) -> bool {
+        let serving = self.serving.load();
+        let mut components = serving.values().map(|serving| &serving.component);
+        components.any(|component| component.declared.id.as_str() == id)
+    }
+
+    /// Prepares a component for this tenant, which is served or only `tried`: its collections, what it
+    /// may keep, its pool.
+    pub(crate) async fn prepare(
+        &self,
+        shared: &Shared,
+        application: &Snapshot,
+        component: &Arc<LoadedComponent>,
+        tried: bool,
+    ) -> Result<Arc<Serving>, Error> {
+        let _alone = self.opening.lock().await;
+        if let Some(serving) = self.serving(component) {
+            return Ok(serving);
+        }
+        self.configure(application, component, tried).await?;
+        let features = Arc::new(ArcSwap::new(Arc::clone(&application.features)));
+        let made = Arc::new(Serving {
+            pool: Pool::new(self.blueprint(shared, component, &features)),
+            component: Arc::clone(component),
+            features,
+            tried: AtomicBool::new(tried),
+        });
+        let mut serving = HashMap::clone(&self.serving.load());
+        serving.insert(component.revision, Arc::clone(&made));
+        self.serving.store(Arc::new(serving));
+        Ok(made)
+    }
+
+    /// Brings what the tenant keeps for a component in line with the manifest. What other versions
+    /// have that still answer requests stays; and a version that is only `tried` deletes nothing.
+    async fn configure(
+        &self,
+        application: &Snapshot,
+        component: &LoadedComponent,
+        tried: bool,
+    ) -> Result<(), Error> {
+        let id = component.declared.id.as_str();
+        let refused = |error: sbd_documents::Error| {
+            Error::capability("documents", &format!("component `{id}`: {error}"))
+        };
+        let settings = &component.declared.settings;
+        let others = self.others(component);
+        let others = others
+            .iter()
+            .map(|serving| &serving.component.declared.settings);
+        let declarations = declarations::of_all(settings, others, tried);
+        let configured = self.stores.documents.configure(id, &declarations);
+        configured.await.map_err(refused)?;
+        let limits = &settings.limits;
+        let quota = Quota {
+            documents: limits.stored_documents as u64,
+            bytes: limits.stored_bytes.bytes(),
+        };
+        self.stores
+            .documents
+            .allow(id, quota)
+            .await
+            .map_err(refused)?;
+        for bucket in component.stores.iter() {
+            let allowed = self
+                .stores
+                .keyvalue
+                .allow(bucket, application.bucket_bytes(bucket));
+            allowed
+                .await
+                .map_err(|error| Error::capability("keyvalue", &error))?;
+        }
+        Ok(())
+    }
+
+    /// A component's other versions at work.
+    fn others(&self, component: &LoadedComponent) -> Vec<Arc<Serving>> {
+        let serving = self.serving.load();
+        let others = serving.values().filter(|serving| {
+            let other = &serving.component;
+            other.declared.id == component.declared.id && other.revision != component.revision
+        });
+        others.cloned().collect()
+    }
+
+    /// Lets the instances of what is not served any more end, and forgets the versions that have none
+    /// left. Answers how many are left.
+    pub(crate) async fn settle(&self, served: &Snapshot, tried: Option<&Snapshot>) -> usize {
+        let is_old = |serving: &Arc<Serving>| {
+            let component = &serving.component;
+            !served.has(component) && !tried.is_some_and(|tried| tried.has(component))
+        };
+        for serving in self.serving.load().values() {
+            // What was old may be served again.
+            serving.pool.retire(is_old(serving));
+            if served.has(&serving.component) {
+                serving.show_features(&served.features);
+            }
+            if served.has(&serving.component) && serving.take_tried() {
+                let _alone = self.opening.lock().await;
+                self.adopt(served, &serving.component).await;
+            }
+        }
+        if !self.serving.load().values().any(is_old) {
+            return 0;
+        }
+        let _alone = self.opening.lock().await;
+        let mut left = HashMap::clone(&self.serving.load());
+        let mut gone = Vec::new();
+        left.retain(|_, serving| {
+            if !is_old(serving) {
+                return true;
+            }
+            // One in the map, one in the copy: nobody is on the way to it.
+            let is_over = serving.pool.instances() == 0 && Arc::strong_count(serving) == 2;
+            if is_over {
+                gone.push(Arc::clone(serving));
+            }
+            !is_over
+        });
+        let old = left.values().filter(|serving| is_old(serving)).count();
+        if gone.is_empty() {
+            return old;
+        }
+        self.serving.store(Arc::new(left));
+        for serving in gone {
+            let id = serving.component.declared.id.as_str();
+            let component = served.components.get(id);
+            if let Some(component) = component.filter(|component| self.serving(component).is_some())
+            {
+                // What only the version had that is gone goes with it, its limits too.
+                self.adopt(served, component).await;
+            }
+        }
+        old
+    }
+
+    /// Keeps for a component what it declares, now that it alone decides.
+    async fn adopt(&self, served: &Snapshot, component: &LoadedComponent) {
+        if let Err(error) = self.configure(served, component, false).await {
+            let id = component.declared.id.as_str();
+            tracing::warn!(tenant = &*self.name, component = id, %error, "what an old version kept stays until the tenant is opened again");
+        }
+    }
+
+    fn blueprint(
+        &self,
+        shared: &Shared,
+        component: &LoadedComponent,
+        features: &Arc<ArcSwap<Catalogue>>,
+    ) -> Blueprint {
+        let id: &Arc<str> = &Arc::from(component.declared.id.as_str());
+        let capabilities = Capabilities::open(&Opening {
+            tenant: &self.name,
+            component: id,
+            stores: &self.stores,
+            buckets: &component.stores,
+            passwords: &shared.passwords,
+            keyring: &shared.keyring,
+            switches: &shared.switches,
+            features,
+        });
+        let limits = component.declared.settings.limits.clone();
+        let egress = Egress::new(
+            Arc::clone(&component.allowed),
+            shared.reaches.clone(),
+            limits.outbound_in_flight,
+        );
+        let breaker = CircuitBreaker::new(limits.failures);
+        let budget = ComponentBudget::new(Arc::clone(&self.name), Arc::clone(id), limits);
+        Blueprint {
+            engine: shared.engine.clone(),
+            scheduler: self.scheduler.clone(),
+            proxy: Arc::clone(&component.proxy),
+            budget: Arc::new(budget),
+            egress: Arc::new(egress),
+            environment: Arc::clone(&component.environment),
+            config: ConfigCtx::new(Arc::clone(id), Arc::clone(&component.variables)),
+            capabilities: Some(capabilities),
+            quota: Arc::clone(&component.quota),
+            crowded: Arc::clone(&shared.crowded),
+            own_instances: Arc::default(),
+            breaker: Arc::new(breaker),
+            retired: Arc::default(),
+            stopping: Arc::clone(&shared.stopping),
+        }
+    }
+
+    /// Lets instances without work end.
+    pub(crate) fn retire(&self) {
+        for serving in self.serving.load().values() {
+            serving.pool.retire(true);
+        }
+    }
+
+    /// Whether no instance is left that could still be at work.
+    fn is_quiet(&self) -> bool {
+        self.serving
+            .load()
+            .values()
+            .all(|serving| serving.pool.instances() == 0)
+    }
+
+    /// Deletes the documents whose time is over.
+    pub(crate) async fn sweep(&self) {
+        match self.stores.documents.sweep().await {
+            Ok(0) => {}
+            Ok(deleted) => {
+                tracing::debug!(tenant = &*self.name, deleted, "expired documents deleted");
+            }
+            Err(error) => {
+                tracing::warn!(tenant = &*self.name, %error, "expired documents could not be deleted; the next pass tries again");
+            }
+        }
+    }
+}
+
+// === impl Serving ===
+
+impl Serving {
+    /// Tells its instances which features there are, if these are others than before.
+    fn show_features(&self, features: &Arc<Catalogue>) {
+        if !Arc::ptr_eq(&self.features.load(), features) {
+            self.features.store(Arc::clone(features));
+        }
+    }
+
+    /// Whether it was made for a version that was only tried, and that is served now. Says so once.
+    fn take_tried(&self) -> bool {
+        self.tried.swap(false, Ordering::Relaxed)
+    }
+}

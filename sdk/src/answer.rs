@@ -1,9 +1,12 @@
-//! Answers as values: what can be kept and given again.
+//! Answers as values: what can be kept and given again; and answers whose types say what they are.
 
+use crate::openapi::Body;
 use crate::{Error, etag};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::marker::PhantomData;
 
 /// A status, some headers and a JSON body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +39,6 @@ impl Answer {
     /// 204: done, nothing to say.
     pub fn no_content() -> Self {
         Self::empty(StatusCode::NO_CONTENT)
-    }
-
-    /// 304: the caller has this version already.
-    pub fn not_modified(version: u64) -> Self {
-        Self::empty(StatusCode::NOT_MODIFIED).etag(version)
     }
 
     fn empty(status: StatusCode) -> Self {
@@ -101,5 +99,108 @@ impl IntoResponse for Answer {
             }
         }
         response
+    }
+}
+
+/// 201 with the address of what was made and a body, a [`Tagged`] one if it has a version. It can be
+/// kept for repeats ([`crate::Idempotency`]).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Created<T> {
+    answer: Answer,
+    of: PhantomData<fn() -> T>,
+}
+
+/// 200 with a body and its version as `ETag`. To who has that version already (`If-None-Match`) the
+/// answer is 304.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tagged<T> {
+    /// The version.
+    pub version: u64,
+    /// The body.
+    pub body: T,
+}
+
+/// 204: done, nothing to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoContent;
+
+/// Before an answer, `(NoStore, Json(tokens))`: never to be kept by a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoStore;
+
+// === impl Created ===
+
+impl<T: Body> Created<T> {
+    /// What was made, and where it is.
+    ///
+    /// # Errors
+    /// When the body cannot be written as JSON.
+    pub fn at(location: &str, body: &T) -> crate::Result<Self> {
+        let answer = Answer {
+            body: Some(body.json()?),
+            ..Answer::empty(StatusCode::CREATED)
+        };
+        let answer = answer.header(header::LOCATION, location);
+        Ok(match body.version() {
+            Some(version) => answer.etag(version),
+            None => answer,
+        }
+        .into())
+    }
+}
+
+impl<T> Clone for Created<T> {
+    fn clone(&self) -> Self {
+        self.answer.clone().into()
+    }
+}
+
+impl<T> From<Answer> for Created<T> {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T> From<Created<T>> for Answer {
+    fn from(created: Created<T>) -> Self {
+        created.answer
+    }
+}
+
+impl<T> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        self.answer.into_response()
+    }
+}
+
+// === impl Tagged ===
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        let tag = [(header::ETAG, etag::of(self.version))];
+        (tag, crate::Json(self.body)).into_response()
+    }
+}
+
+// === impl NoContent ===
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+// === impl NoStore ===
+
+impl IntoResponseParts for NoStore {
+    type Error = Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
+        let never = HeaderValue::from_static("no-store");
+        parts.headers_mut().insert(header::CACHE_CONTROL, never);
+        Ok(parts)
     }
 }

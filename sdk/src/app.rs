@@ -1,18 +1,17 @@
 //! From a request of the host to the component's router and back.
 
 use crate::context::{Context, Scope};
-use crate::openapi::{self, About};
-use crate::{Error, Json};
+use crate::{Error, Json, etag};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use http::{Method, StatusCode, header};
+use axum::routing::{MethodRouter, get};
+use http::{HeaderMap, Method, StatusCode, header};
+use sbd_contract::path;
 use serde_json::json;
 use std::sync::Arc;
 use tower_service::Service as _;
-use utoipa_axum::router::OpenApiRouter;
 use wasip3::http::types::{self, ErrorCode};
 use wasip3::http_compat::{http_from_wasi_request, http_into_wasi_response};
 
@@ -22,22 +21,22 @@ pub struct App {
     router: Router,
 }
 
+/// What of a request decides how its answer is finished.
+struct Asked {
+    method: Method,
+    if_none_match: Option<String>,
+}
+
 // === impl App ===
 
 impl App {
     /// Completes a router with what every component answers: `/-/health` (unless it has one of its own,
     /// which answers 5xx where it is not well), `/-/openapi.json`, and the standard error for unknown
     /// addresses and methods.
-    pub fn new(router: OpenApiRouter, about: About) -> Self {
-        let (router, api) = router.split_for_parts();
-        let api = Arc::new(api);
-        let describe = move || {
-            let api = Arc::clone(&api);
-            async move { Json(openapi::complete((*api).clone(), about)) }
-        };
+    pub(crate) fn new(router: Router, description: MethodRouter) -> Self {
         let rest = Router::new()
-            .route("/-/health", get(async || Json(json!({"status": "ok"}))))
-            .route("/-/openapi.json", get(describe))
+            .route(path::HEALTH, get(async || Json(json!({"status": "ok"}))))
+            .route(path::OFFER, description)
             .fallback(async || Error::not_found("address"))
             .method_not_allowed_fallback(async || Error::method_not_allowed());
         let router = router
@@ -49,12 +48,16 @@ impl App {
     /// Answers a request, with its context at hand for whatever runs under it.
     pub async fn respond(&self, request: Request) -> Response {
         let context = Arc::new(Context::from_headers(request.headers()));
-        let method = request.method().clone();
+        let asked = Asked::of(request.method(), request.headers());
         let mut router = self.router.clone();
-        let answer = Scope::new(context, async move {
+        let answer = Scope::new(Arc::clone(&context), async move {
             router.call(request).await.into_response()
         });
-        fit_to_host(&method, answer.await)
+        let (response, cause) = Error::complete(answer.await, &context.request_id);
+        if let Some(cause) = cause {
+            eprintln!("{} {}: {cause}", response.status(), context.request_id);
+        }
+        asked.finish(response)
     }
 
     /// Answers a request of the host.
@@ -65,21 +68,43 @@ impl App {
         let response = match http_from_wasi_request(request) {
             Ok(request) => self.respond(request.map(Body::new)).await,
             Err(code) => {
-                Error::malformed(format!("the request cannot be read ({code}); correct it"))
-                    .into_response()
+                let message = format!("the request cannot be read ({code}); correct it");
+                Error::complete(Error::malformed(message).into_response(), "").0
             }
         };
         http_into_wasi_response(response)
     }
 }
 
-/// The host holds an answer to its `Content-Length`, which those without a body must not have.
-fn fit_to_host(method: &Method, mut response: Response) -> Response {
-    let without_body =
-        [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
-    if *method == Method::HEAD || without_body {
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        *response.body_mut() = Body::empty();
+// === impl Asked ===
+
+impl Asked {
+    fn of(method: &Method, headers: &HeaderMap) -> Self {
+        Self {
+            method: method.clone(),
+            if_none_match: etag::if_none_match(headers),
+        }
     }
-    response
+
+    /// Leaves out the body where there is none: the caller has it already, or there must be none. The
+    /// host holds an answer to its `Content-Length`, which such answers must not have.
+    fn finish(self, mut response: Response) -> Response {
+        let is_read = [Method::GET, Method::HEAD].contains(&self.method);
+        if is_read && response.status() == StatusCode::OK && self.is_current(&response) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response.headers_mut().remove(header::CONTENT_TYPE);
+        }
+        let without_body =
+            [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
+        if self.method == Method::HEAD || without_body {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+
+    fn is_current(&self, response: &Response) -> bool {
+        let tag = response.headers().get(header::ETAG);
+        tag.is_some_and(|tag| etag::is_current(self.if_none_match.as_deref(), tag))
+    }
 }

@@ -2,8 +2,10 @@
 //!
 //! One world names them all; the linker drops those that a component never calls, so that each
 //! component asks its host for what it uses and no more.
+//!
+//! Off wasm there is no host: the functions of the same names in [`crate::testing`] stand in for it.
 
-#![allow(
+#[allow(
     missing_docs,
     unreachable_pub,
     unsafe_code,
@@ -14,27 +16,33 @@
     clippy::todo,
     reason = "generated code"
 )]
+pub(crate) mod generated {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package sbd:sdk;
+            world imports {
+                import sbd:platform/documents@0.1.0;
+                import sbd:platform/cache@0.1.0;
+                import sbd:platform/passwords@0.1.0;
+                import sbd:platform/keys@0.1.0;
+                import sbd:platform/features@0.1.0;
+                import wasi:config/store@0.2.0-draft-2024-09-27;
+                import wasi:keyvalue/store@0.2.0-draft2;
+                import wasi:keyvalue/atomics@0.2.0-draft2;
+                import wasi:keyvalue/batch@0.2.0-draft2;
+            }
+        ",
+        world: "sbd:sdk/imports",
+        generate_all,
+    });
+}
 
-wit_bindgen::generate!({
-    path: "../wit",
-    inline: "
-        package sbd:sdk;
-        world imports {
-            import sbd:platform/documents@0.1.0;
-            import sbd:platform/cache@0.1.0;
-            import sbd:platform/passwords@0.1.0;
-            import sbd:platform/keys@0.1.0;
-            import sbd:platform/features@0.1.0;
-            import wasi:config/store@0.2.0-draft-2024-09-27;
-            import wasi:keyvalue/store@0.2.0-draft2;
-            import wasi:keyvalue/atomics@0.2.0-draft2;
-            import wasi:keyvalue/batch@0.2.0-draft2;
-        }
-    ",
-    world: "sbd:sdk/imports",
-    generate_all,
-});
+#[cfg(target_family = "wasm")]
+pub(crate) use generated::{
+    sbd::platform::{cache, documents, features, keys, passwords},
+    wasi::{config::store as config, keyvalue},
+};
 
-pub(crate) use sbd::platform::{cache, documents, features, keys, passwords};
-pub(crate) use wasi::config::store as config;
-pub(crate) use wasi::keyvalue;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use crate::testing::{cache, config, documents, features, keys, keyvalue, passwords};

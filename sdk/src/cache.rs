@@ -72,13 +72,11 @@ fn milliseconds(ttl: Duration) -> u64 {
 
 fn refused(error: host::Error) -> Error {
     match error {
-        host::Error::Unavailable(cause) => {
-            eprintln!("cache unavailable: {cause}");
-            Error::overloaded(
-                "the cache does not answer just now; try again in a moment",
-                1,
-            )
-        }
+        host::Error::Unavailable(cause) => Error::overloaded(
+            "the cache does not answer just now; try again in a moment",
+            1,
+        )
+        .caused_by(format_args!("cache unavailable: {cause}")),
         host::Error::Invalid(cause) | host::Error::NotACounter(cause) => Error::internal(cause),
     }
 }

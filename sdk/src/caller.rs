@@ -1,32 +1,27 @@
 //! Who asks, in which tenant, and under which request id: as the host says it.
 
-use crate::Error;
 use crate::context;
+use crate::{Error, Principal};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::HeaderValue;
 use http::request::Parts;
-use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
+use std::ops::Deref;
+use std::sync::Arc;
 
-/// The signed-in user behind a request.
+/// The person a request is for: signed in, or somebody a component acts for.
 ///
-/// As an extractor it answers 401 when nobody is signed in; `Option<Caller>` does not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// As an extractor it answers 401 when there is none; `Option<Caller>` does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The tenant the user was authenticated for.
-    pub tenant: String,
     /// The user's id, `usr_...`.
-    pub user: String,
-    /// The session's id, `ses_...`; none for principals without a session.
-    pub session: Option<String>,
-    /// The user's name, for display.
-    pub username: String,
-    /// Roles, for example `user` and `admin`.
-    pub roles: Vec<String>,
-    /// When the authentication ends, in seconds since 1970.
-    pub expires_at: i64,
+    pub user: Arc<str>,
+    principal: Principal,
 }
+
+/// Whoever a request is for, be it a person or a component that acts for itself. As an extractor it
+/// answers 401 when it is for nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By(pub Principal);
 
 /// The id of the request, `req_...`; empty when the host gave none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +34,13 @@ pub struct Tenant(pub String);
 // === impl Caller ===
 
 impl Caller {
-    /// Whether the user has a role.
-    pub fn has_role(&self, role: &str) -> bool {
-        self.roles.iter().any(|held| held == role)
+    /// The person behind a principal, if it is for one. Tests make a caller by it, of
+    /// [`Principal::user`].
+    pub fn of(principal: Principal) -> Option<Self> {
+        Some(Self {
+            user: principal.user.clone()?,
+            principal,
+        })
     }
 
     /// Answers 403 unless the user has a role.
@@ -56,22 +55,26 @@ impl Caller {
             "this needs the role `{role}`; ask an administrator for it"
         )))
     }
+}
 
-    /// The caller in the header: the JSON before the dot. The seal behind the dot is the host's
-    /// to check: it drops such headers from outside and checks those that components pass on.
-    pub(crate) fn read(header: &HeaderValue) -> Option<Self> {
-        let (claims, _seal) = header.to_str().ok()?.split_once('.')?;
-        let json = URL_SAFE_NO_PAD.decode(claims).ok()?;
-        serde_json::from_slice(&json).ok()
+impl Deref for Caller {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
     }
+}
+
+fn caller() -> Option<Caller> {
+    let context = context::current()?;
+    Caller::of(context.principal.clone()?)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Error> {
-        let caller = context::current().and_then(|context| context.caller.clone());
-        caller.ok_or_else(Error::unauthenticated)
+        caller().ok_or_else(Error::unauthenticated)
     }
 }
 
@@ -79,7 +82,16 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(context::current().and_then(|context| context.caller.clone()))
+        Ok(caller())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Error> {
+        let principal = context::current().and_then(|context| context.principal.clone());
+        principal.map(Self).ok_or_else(Error::unauthenticated)
     }
 }
 

@@ -3,17 +3,13 @@
 //! One instance answers several requests at once on one thread, so a plain global would mix them
 //! up: the context is put in place around every poll of a request's future, and taken away after.
 
-use crate::caller::Caller;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sbd_contract::{Principal, header};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-
-pub(crate) const CALLER: &str = "sbd-caller";
-pub(crate) const REQUEST_ID: &str = "sbd-request-id";
-pub(crate) const TENANT: &str = "sbd-tenant";
 
 /// What the host says about one request.
 #[derive(Debug, Default)]
@@ -22,7 +18,7 @@ pub(crate) struct Context {
     pub(crate) tenant: String,
     /// The header as it came, to be passed on unchanged.
     pub(crate) sealed_caller: Option<HeaderValue>,
-    pub(crate) caller: Option<Caller>,
+    pub(crate) principal: Option<Principal>,
 }
 
 thread_local! {
@@ -43,15 +39,15 @@ pub(crate) fn request_id() -> String {
 
 impl Context {
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        let text = |name: &str| {
+        let text = |name: &HeaderName| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
-        let sealed_caller = headers.get(CALLER).cloned();
+        let sealed_caller = headers.get(header::CALLER).cloned();
         Self {
-            request_id: text(REQUEST_ID),
-            tenant: text(TENANT),
-            caller: sealed_caller.as_ref().and_then(Caller::read),
+            request_id: text(&header::REQUEST_ID),
+            tenant: text(&header::TENANT),
+            principal: sealed_caller.as_ref().and_then(Principal::from_header),
             sealed_caller,
         }
     }

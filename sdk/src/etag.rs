@@ -15,11 +15,11 @@ fn text(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// `If-Match` and `If-None-Match` of a request.
+/// The `If-Match` of a request that changes something: which version of it. The `If-None-Match` of one
+/// that reads is answered by [`crate::Tagged`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preconditions {
     if_match: Option<String>,
-    if_none_match: Option<String>,
 }
 
 // === impl Preconditions ===
@@ -31,7 +31,7 @@ impl Preconditions {
     /// `PRECONDITION_FAILED` as said.
     pub fn require(&self, version: u64) -> crate::Result<()> {
         match &self.if_match {
-            Some(tags) if !matches(tags, version, false) => Err(Error::precondition_failed()),
+            Some(tags) if !names(tags, &text(version), false) => Err(Error::precondition_failed()),
             _ => Ok(()),
         }
     }
@@ -39,13 +39,6 @@ impl Preconditions {
     /// Whether the request has an `If-Match`. A change that loses a race is then a 412, else a 409.
     pub fn has_if_match(&self) -> bool {
         self.if_match.is_some()
-    }
-
-    /// Whether the caller has this version already (`If-None-Match`), so that 304 says it all.
-    pub fn has_current(&self, version: u64) -> bool {
-        self.if_none_match
-            .as_deref()
-            .is_some_and(|tags| matches(tags, version, true))
     }
 }
 
@@ -55,7 +48,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self {
             if_match: list(&parts.headers, header::IF_MATCH),
-            if_none_match: list(&parts.headers, header::IF_NONE_MATCH),
         })
     }
 }
@@ -70,46 +62,53 @@ fn list(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
-/// Whether a list of tags names a version. A weak tag (`W/`) is never good enough for a change.
-fn matches(tags: &str, version: u64, weak_too: bool) -> bool {
-    let current = text(version);
-    tags.split(',').map(str::trim).any(|tag| {
-        let strong = if weak_too {
-            tag.strip_prefix("W/").unwrap_or(tag)
-        } else {
-            tag
-        };
-        strong == "*" || strong == current
-    })
+/// Whether who asks has this version already (`If-None-Match`), so that 304 says it all.
+pub(crate) fn is_current(asked: Option<&str>, tag: &HeaderValue) -> bool {
+    match (asked, tag.to_str()) {
+        (Some(tags), Ok(current)) => names(tags, current, true),
+        _ => false,
+    }
+}
+
+/// The `If-None-Match` of a request.
+pub(crate) fn if_none_match(headers: &HeaderMap) -> Option<String> {
+    list(headers, header::IF_NONE_MATCH)
+}
+
+/// Whether a list of tags names the current one. A weak tag (`W/`) is never good enough for a change.
+fn names(tags: &str, current: &str, weak_too: bool) -> bool {
+    let strong = |tag| match weak_too {
+        true => str::strip_prefix(tag, "W/").unwrap_or(tag),
+        false => tag,
+    };
+    let mut tags = tags.split(',').map(str::trim);
+    tags.any(|tag| tag == "*" || strong(tag) == strong(current))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with(if_match: Option<&str>, if_none_match: Option<&str>) -> Preconditions {
-        Preconditions {
-            if_match: if_match.map(str::to_owned),
-            if_none_match: if_none_match.map(str::to_owned),
-        }
-    }
-
     #[test]
     fn if_match_compares_strongly() {
+        let with = |tags: Option<&str>| Preconditions {
+            if_match: tags.map(str::to_owned),
+        };
         for good in [None, Some("*"), Some("\"7\""), Some("\"1\", \"7\"")] {
-            assert!(with(good, None).require(7).is_ok(), "{good:?}");
+            assert!(with(good).require(7).is_ok(), "{good:?}");
         }
         for bad in ["\"6\"", "W/\"7\"", "7", "", "\"77\""] {
-            assert!(with(Some(bad), None).require(7).is_err(), "{bad:?}");
+            assert!(with(Some(bad)).require(7).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn if_none_match_compares_weakly() {
-        assert!(!with(None, None).has_current(7));
-        assert!(!with(None, Some("\"6\"")).has_current(7));
+        let seven = of(7);
+        assert!(!is_current(None, &seven));
+        assert!(!is_current(Some("\"6\""), &seven));
         for good in ["*", "\"7\"", "W/\"7\"", "\"6\",\"7\""] {
-            assert!(with(None, Some(good)).has_current(7), "{good}");
+            assert!(is_current(Some(good), &seven), "{good}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Extractors that answer bad input in the standard error body.
 
 use crate::Error;
+use crate::openapi::PathValues;
 use axum::body::Bytes;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, PathRejection};
@@ -27,7 +28,8 @@ pub struct Json<T>(pub T);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<T>(pub T);
 
-/// The variable parts of the path. What cannot be a `T` is 404: there is no such address.
+/// The variable parts of the path. What cannot be a `T` is 404: there is no such address, or no such
+/// thing as the `T` identifies.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Path<T>(pub T);
 
@@ -61,15 +63,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let query = parts.uri.query().unwrap_or_default();
-        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-        serde_path_to_error::deserialize(pairs)
-            .map(Self)
-            .map_err(|error| wrong_field(error.path(), &error.inner().to_string()))
+        from_query(parts.uri.query().unwrap_or_default()).map(Self)
     }
 }
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+/// Reads the query of an address as a `T`.
+pub(crate) fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
+    let fields = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+    serde_path_to_error::deserialize(fields)
+        .map_err(|error| wrong_field(error.path(), &error.inner().to_string()))
+}
+
+impl<T: PathValues + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
@@ -83,7 +88,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
                         ErrorKind::InvalidUtf8InPathParam { .. } => Error::malformed(
                             "the path is not valid UTF-8; percent-encode UTF-8 bytes",
                         ),
-                        _ => Error::not_found("address"),
+                        _ => Error::not_found(T::NOUN),
                     }
                 }
                 other => Error::internal(other),

@@ -31,7 +31,7 @@ pub struct Feature {
 /// # Errors
 /// When the application declares no such feature.
 pub async fn is_on(feature: &str, caller: Option<&Caller>) -> crate::Result<bool> {
-    let user = caller.map(|caller| caller.user.clone());
+    let user = caller.map(|caller| caller.user.to_string());
     host::is_on(feature.to_owned(), user).await.map_err(refused)
 }
 
@@ -68,13 +68,11 @@ pub async fn list() -> crate::Result<Vec<Feature>> {
 
 fn refused(error: host::Error) -> Error {
     match error {
-        host::Error::Unavailable(cause) => {
-            eprintln!("features unavailable: {cause}");
-            Error::overloaded(
-                "the switches cannot be read just now; try again in a moment",
-                1,
-            )
-        }
+        host::Error::Unavailable(cause) => Error::overloaded(
+            "the switches cannot be read just now; try again in a moment",
+            1,
+        )
+        .caused_by(format_args!("features unavailable: {cause}")),
         host::Error::Unknown(cause) => Error::internal(cause),
     }
 }

@@ -1,4 +1,6 @@
 //! Identifiers: a short prefix that says of what, and a UUIDv7, so that later ones order later.
+//!
+//! [`crate::id!`] makes a type of those with one prefix.
 
 use uuid::Uuid;
 
@@ -16,9 +18,111 @@ pub fn is(prefix: &str, text: &str) -> bool {
     digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(hex))
 }
 
+/// A type of identifiers: `id!(pub(crate) FamilyId, "fam", "family")` with its prefix, and a noun for
+/// what it identifies.
+///
+/// In JSON it is a text of that form. As `Path<FamilyId>` it is never malformed: what has another form
+/// is as unknown as an identifier of nothing.
+#[macro_export]
+macro_rules! id {
+    ($visibility:vis $name:ident, $prefix:literal, $noun:literal) => {
+        #[doc = concat!("The id of a ", $noun, ", `", $prefix, "_...`.")]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, $crate::serde::Serialize)]
+        #[serde(crate = "sbd_sdk::serde", transparent)]
+        $visibility struct $name(::std::string::String);
+
+        #[allow(dead_code, reason = "not every type of identifiers needs all of it")]
+        impl $name {
+            /// A new one.
+            $visibility fn new() -> Self {
+                Self($crate::id::new($prefix))
+            }
+
+            /// Its text.
+            $visibility fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::Error;
+
+            fn from_str(text: &str) -> ::std::result::Result<Self, $crate::Error> {
+                match $crate::id::is($prefix, text) {
+                    true => Ok(Self(text.to_owned())),
+                    false => Err($crate::Error::not_found($noun)),
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> $crate::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::std::result::Result<Self, D::Error> {
+                let text = <::std::string::String as $crate::serde::Deserialize>::deserialize(
+                    deserializer,
+                )?;
+                text.parse().map_err(|_| {
+                    $crate::serde::de::Error::custom(concat!(
+                        "the id of a ", $noun, ", like `", $prefix,
+                        "_019a2f3c8b7e7c2d9f00112233445566`",
+                    ))
+                })
+            }
+        }
+
+        impl $crate::utoipa::PartialSchema for $name {
+            fn schema() -> $crate::utoipa::openapi::RefOr<$crate::utoipa::openapi::Schema> {
+                $crate::id::schema($prefix, $noun)
+            }
+        }
+
+        impl $crate::utoipa::ToSchema for $name {
+            fn name() -> ::std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+
+        impl $crate::openapi::PathValues for $name {
+            const NOUN: &'static str = $noun;
+
+            fn describe(
+                description: &mut $crate::openapi::Description,
+                names: &mut dyn Iterator<Item = &'static str>,
+            ) {
+                if let Some(name) = names.next() {
+                    let what = concat!("The ", $noun, "'s id").to_owned();
+                    let schema = $crate::id::schema($prefix, $noun);
+                    description.path_parameter(name, schema, Some(what));
+                }
+            }
+        }
+    };
+}
+
+/// The schema of identifiers with a prefix.
+#[doc(hidden)]
+pub fn schema(prefix: &str, noun: &str) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .description(Some(format!("The {noun}'s id.")))
+        .pattern(Some(format!("^{prefix}_[0-9a-f]{{32}}$")))
+        .examples([format!("{prefix}_019a2f3c8b7e7c2d9f00112233445566")])
+        .into()
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+
+    crate::id!(FamilyId, "fam", "family");
 
     #[test]
     fn new_ones_differ_order_and_have_their_form() {
@@ -38,5 +142,17 @@ mod tests {
             String::new(),
         ];
         assert!(others.iter().all(|other| !is("fam", other)));
+    }
+
+    #[test]
+    fn a_type_of_them_takes_no_other() {
+        let id = FamilyId::new();
+        assert_eq!(id.to_string().parse::<FamilyId>().unwrap(), id);
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(serde_json::from_str::<FamilyId>(&json).unwrap(), id);
+        let wrong = serde_json::from_str::<FamilyId>("\"usr_1\"").unwrap_err();
+        assert!(wrong.to_string().contains("the id of a family"), "{wrong}");
+        let unknown = "usr_1".parse::<FamilyId>().unwrap_err();
+        assert_eq!(unknown, crate::Error::not_found("family"));
     }
 }

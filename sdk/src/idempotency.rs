@@ -8,10 +8,9 @@ use crate::documents::{Collection, DocumentsError, Transaction};
 use crate::time::{self, Time};
 use crate::{Answer, Error, context};
 use axum::extract::FromRequestParts;
-use axum::response::{IntoResponse, Response};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::HeaderName;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -51,7 +50,10 @@ impl Idempotency {
     ///
     /// # Errors
     /// `IDEMPOTENCY_KEY_REUSED` when the key came with another request before.
-    pub async fn replay<T: Serialize>(&self, request: &T) -> crate::Result<Option<Response>> {
+    pub async fn replay<T: Serialize, A: From<Answer>>(
+        &self,
+        request: &T,
+    ) -> crate::Result<Option<A>> {
         let Some(id) = &self.record else {
             return Ok(None);
         };
@@ -62,31 +64,29 @@ impl Idempotency {
         match record {
             None => Ok(None),
             Some(record) if record.request == fingerprint(request)? => {
-                let mut response = record.answer.into_response();
-                response
-                    .headers_mut()
-                    .insert(REPLAYED, HeaderValue::from_static("true"));
-                Ok(Some(response))
+                Ok(Some(record.answer.header(REPLAYED, "true").into()))
             }
             Some(_) => Err(Error::idempotency_key_reused()),
         }
     }
 
     /// Commits the effect, and with it the answer for repeats. When the same request was quicker
-    /// elsewhere, the answer is the one given there.
+    /// elsewhere, the answer is the one given there; when another request with the same key was,
+    /// `IDEMPOTENCY_KEY_REUSED`.
     ///
     /// # Errors
     /// As [`Transaction::commit`].
-    pub async fn commit<T: Serialize>(
+    pub async fn commit<T: Serialize, A: From<Answer> + Into<Answer>>(
         &self,
         request: &T,
         effect: Transaction,
-        answer: Answer,
-    ) -> Result<Response, DocumentsError> {
+        answer: A,
+    ) -> Result<crate::Result<A>, DocumentsError> {
         let Some(id) = &self.record else {
             effect.commit().await?;
-            return Ok(answer.into_response());
+            return Ok(Ok(answer));
         };
+        let answer = answer.into();
         let now = time::now();
         let record = Record {
             id: id.clone(),
@@ -99,12 +99,12 @@ impl Idempotency {
             .delete_many(&RECORDS, json!({"_id": id, "expires_at": {"$lte": now}}))
             .insert(&RECORDS, &record);
         match with_record.commit().await {
-            Ok(_) => Ok(answer.into_response()),
+            Ok(_) => Ok(Ok(answer.into())),
             // Lost against the same key: whichever step noticed, that answer counts.
             Err(lost) => match self.replay(request).await {
-                Ok(Some(response)) => Ok(response),
+                Ok(Some(answer)) => Ok(Ok(answer)),
                 Ok(None) => Err(lost),
-                Err(reused) => Ok(reused.into_response()),
+                Err(reused) => Ok(Err(reused)),
             },
         }
     }
@@ -129,10 +129,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
                 format!("one key of 1 to {MAX_KEY} visible ASCII characters, for example a UUID");
             Error::validation("Idempotency-Key", message)
         })?;
-        let caller = context::current().and_then(|context| context.caller.clone());
-        let scope = caller.map(|caller| {
+        let context = context::current();
+        let principal = context
+            .as_ref()
+            .and_then(|context| context.principal.as_ref());
+        let user = principal.and_then(|principal| principal.user.as_deref());
+        let scope = user.map(|user| {
             digest(&[
-                caller.user.as_bytes(),
+                user.as_bytes(),
                 parts.method.as_str().as_bytes(),
                 parts.uri.path().as_bytes(),
                 key,

@@ -5,6 +5,7 @@ use crate::bindings::keys as host;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// What a token turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,24 +48,29 @@ pub async fn verify<T: DeserializeOwned>(purpose: &str, token: &str) -> crate::R
     }
 }
 
-/// The tenant's public keys, a JSON Web Key Set (RFC 7517).
+/// A JSON Web Key Set (RFC 7517).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(value_type = Object)]
+pub struct KeySet(pub serde_json::Value);
+
+/// The tenant's public keys.
 ///
 /// # Errors
 /// When the key store does not answer.
-pub async fn jwks() -> crate::Result<serde_json::Value> {
+pub async fn jwks() -> crate::Result<KeySet> {
     let keys = host::jwks().await.map_err(refused)?;
-    serde_json::from_str(&keys).map_err(Error::internal)
+    serde_json::from_str(&keys)
+        .map(KeySet)
+        .map_err(Error::internal)
 }
 
 fn refused(error: host::Error) -> Error {
     match error {
         host::Error::Invalid(cause) => Error::internal(cause),
-        host::Error::Unavailable(cause) => {
-            eprintln!("keys unavailable: {cause}");
-            Error::overloaded(
-                "tokens cannot be checked just now; try again in a moment",
-                1,
-            )
-        }
+        host::Error::Unavailable(cause) => Error::overloaded(
+            "tokens cannot be checked just now; try again in a moment",
+            1,
+        )
+        .caused_by(format_args!("keys unavailable: {cause}")),
     }
 }

@@ -47,80 +47,54 @@
 
 #![deny(missing_docs)]
 
+// The attributes name this crate by its name, in its own tests too.
+extern crate self as sbd_sdk;
+
 mod answer;
 mod app;
 mod bindings;
 pub mod cache;
 mod call;
 mod caller;
+pub mod channels;
+mod component;
 pub mod config;
 mod context;
 pub mod documents;
 mod error;
 pub mod etag;
+pub mod events;
 mod extract;
 pub mod features;
 pub mod id;
 pub mod idempotency;
 pub mod keys;
 pub mod keyvalue;
-mod openapi;
+mod listing;
+pub mod openapi;
+mod operation;
 pub mod paging;
 pub mod passwords;
+pub mod schedules;
+pub mod tasks;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 pub mod time;
 
-pub use answer::Answer;
+pub use answer::{Answer, Created, NoContent, NoStore, Tagged};
 pub use app::App;
 pub use call::{call, read_json, send};
-pub use caller::{Caller, RequestId, Tenant};
+pub use caller::{By, Caller, RequestId, Tenant};
+pub use component::Component;
 pub use documents::DocumentsError;
 pub use error::{Detail, Error, ErrorBody, ErrorContent, Result};
 pub use extract::{Json, Path, Query, from_json};
 pub use idempotency::Idempotency;
+pub use listing::{ById, Listing, Sort, Unfiltered};
 pub use openapi::{About, BEARER};
+pub use operation::Operation;
+pub use sbd_contract::{Principal, Scopes, authentication, header, path};
+pub use sbd_sdk_macros::{channels, on_event, operation, schedule, task};
 
 #[doc(hidden)]
-pub use utoipa_axum::router::OpenApiRouter;
-#[doc(hidden)]
-pub use wasip3;
-
-/// Makes a crate a component: `component!(router)` with a function that returns its
-/// `utoipa_axum::router::OpenApiRouter`. The router is built once per instance.
-///
-/// Off wasm it makes nothing, so that the crate's tests build natively.
-#[macro_export]
-macro_rules! component {
-    ($router:path) => {
-        #[cfg(not(target_family = "wasm"))]
-        const _: fn() -> $crate::OpenApiRouter = $router;
-
-        #[cfg(target_family = "wasm")]
-        const _: () = {
-            struct Component;
-
-            impl $crate::wasip3::exports::http::handler::Guest for Component {
-                async fn handle(
-                    request: $crate::wasip3::http::types::Request,
-                ) -> ::core::result::Result<
-                    $crate::wasip3::http::types::Response,
-                    $crate::wasip3::http::types::ErrorCode,
-                > {
-                    ::std::thread_local! {
-                        static APP: $crate::App = $crate::App::new(
-                            $router(),
-                            $crate::About {
-                                name: env!("CARGO_PKG_NAME"),
-                                version: env!("CARGO_PKG_VERSION"),
-                                description: env!("CARGO_PKG_DESCRIPTION"),
-                            },
-                        );
-                    }
-                    let app = APP.with(::core::clone::Clone::clone);
-                    app.handle(request).await
-                }
-            }
-
-            $crate::wasip3::http::service::export!(Component);
-        };
-    };
-}
+pub use {axum, http, serde, utoipa, wasip3};

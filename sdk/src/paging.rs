@@ -1,11 +1,13 @@
 //! Lists in pages: `page` from 1, `per_page` 1 to 100, `sort`, `order`; answers carry totals.
 //!
-//! A list endpoint has its own query type, so that its sort fields and filters are documented and
-//! misspelt ones refused, and makes a [`Paging`] of `page` and `per_page`.
+//! An operation takes them as a [`crate::Listing`].
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use std::borrow::Cow;
+use utoipa::openapi::schema::{Array, ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Items on a page when the request does not say.
 pub const DEFAULT_PER_PAGE: u32 = 20;
@@ -33,20 +35,77 @@ pub enum Order {
 }
 
 /// One page of a list, and how long the whole list is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The items of this page, in order.
     pub items: Vec<T>,
     /// The number of this page, from 1.
-    #[schema(example = 1)]
     pub page: u32,
     /// How many items a page holds.
-    #[schema(example = 20)]
     pub per_page: u32,
     /// How many items there are on all pages.
     pub total: u64,
     /// How many pages there are.
     pub pages: u64,
+}
+
+/// What of a page is the same whatever it holds.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "read by its schema only")]
+struct Numbers {
+    /// The number of this page, from 1.
+    #[schema(example = 1)]
+    page: u32,
+    /// How many items a page holds.
+    #[schema(example = 20)]
+    per_page: u32,
+    /// How many items there are on all pages.
+    total: u64,
+    /// How many pages there are.
+    pages: u64,
+}
+
+// === impl Page ===
+
+impl<T> Page<T> {
+    /// The same page with other items.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(change).collect(),
+            page: self.page,
+            per_page: self.per_page,
+            total: self.total,
+            pages: self.pages,
+        }
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let mut items = Array::new(Ref::from_schema_name(T::name()));
+        items.description = Some("The items of this page, in order.".to_owned());
+        let mut page = ObjectBuilder::new()
+            .description(Some("One page of a list, and how long the whole list is."))
+            .property("items", Schema::Array(items))
+            .required("items")
+            .build();
+        if let RefOr::T(Schema::Object(numbers)) = Numbers::schema() {
+            page.properties.extend(numbers.properties);
+            page.required.extend(numbers.required);
+        }
+        page.into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        format!("Page_{}", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
 }
 
 // === impl Paging ===

@@ -6,19 +6,20 @@
 )]
 
 use axum::body::Body;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::executor::block_on;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use sbd_sdk::etag::Preconditions;
-use sbd_sdk::paging::{Order, Page, Paging};
+use sbd_sdk::events::Event;
+use sbd_sdk::paging::Page;
+use sbd_sdk::testing::assert_described;
 use sbd_sdk::{
-    About, Answer, App, Caller, Error, Idempotency, Json, Path, Query, RequestId, Result, Tenant,
+    About, App, By, Caller, Component, Created, Error, Idempotency, Json, Listing, Path, Principal,
+    RequestId, Result, Sort, Tagged, Tenant, channels, on_event, operation, schedule, task,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -27,44 +28,113 @@ struct Item {
     count: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ItemQuery {
-    page: Option<u32>,
-    per_page: Option<u32>,
-    #[serde(default)]
-    order: Order,
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ItemSort {
+    #[default]
+    Name,
 }
 
-#[utoipa::path(post, path = "/items", operation_id = "createItem", responses((status = 201, body = Item)), security(("bearer" = [])))]
-async fn create(_: Idempotency, Json(item): Json<Item>) -> Result<Answer> {
-    Ok(Answer::created("/items/1", &item)?.etag(1))
-}
+impl Sort for ItemSort {
+    const ITEMS: &'static str = "items";
 
-#[utoipa::path(get, path = "/items", operation_id = "listItems", responses((status = 200, body = Page<Item>)))]
-async fn list(Query(query): Query<ItemQuery>) -> Result<Json<Page<Item>>> {
-    let name = if query.order == Order::Desc { "z" } else { "a" };
-    let paging = Paging::new(query.page, query.per_page)?;
-    Ok(Json(paging.page(
-        vec![Item {
-            name: name.to_owned(),
-            count: 1,
-        }],
-        41,
-    )))
-}
-
-#[utoipa::path(get, path = "/items/{number}", responses((status = 200, body = Item)))]
-async fn read(Path(number): Path<u32>, wanted: Preconditions) -> Result<Answer> {
-    wanted.require(7)?;
-    if wanted.has_current(7) {
-        return Ok(Answer::not_modified(7));
+    fn field(self) -> &'static str {
+        "name"
     }
-    Ok(Answer::ok(&Item {
-        name: "a".to_owned(),
-        count: number,
-    })?
-    .etag(7))
+}
+
+/// Makes an item.
+#[operation(post "/items", permission = "items:write", refuses(conflict, storage_full = "No room"))]
+async fn create_item(
+    _: Option<Caller>,
+    _: Idempotency,
+    Json(item): Json<Item>,
+) -> Result<Created<Tagged<Item>>> {
+    Created::at(
+        "/items/1",
+        &Tagged {
+            version: 1,
+            body: item,
+        },
+    )
+}
+
+/// Lists items.
+#[operation(get "/items")]
+async fn list_items(listing: Listing<ItemSort>) -> Json<Page<Item>> {
+    let descending = listing.sort() == json!({"name": -1});
+    let name = if descending { "z" } else { "a" };
+    let item = Item {
+        name: name.to_owned(),
+        count: 1,
+    };
+    Json(listing.paging().page(vec![item], 41))
+}
+
+/// Reads an item.
+///
+/// Whoever asks.
+#[operation(get "/items/{number}", id = "readItem", answers = "The item", parameters(number = "Which"))]
+async fn get_item(Path(number): Path<u32>) -> Tagged<Item> {
+    Tagged {
+        version: 7,
+        body: Item {
+            name: "a".to_owned(),
+            count: number,
+        },
+    }
+}
+
+/// Changes an item.
+#[operation(put "/items/{number}", permission = "items:write", effect = destructive, idempotent)]
+async fn replace_item(_: Caller, Path(_): Path<u32>, wanted: Preconditions) -> Result<Tagged<u32>> {
+    wanted.require(7)?;
+    Ok(Tagged {
+        version: 8,
+        body: 1,
+    })
+}
+
+#[on_event("item.*")]
+async fn item_happened(event: Event<Value>) -> Result<()> {
+    match event.data["fail"].as_bool() {
+        Some(true) => Err(Error::conflict("it was to fail")),
+        _ => Ok(()),
+    }
+}
+
+#[on_event("item.moved")]
+async fn item_moved(By(principal): By, event: Event<Item>) -> Result<()> {
+    assert_eq!(principal.component.as_deref(), Some("movers"));
+    assert_eq!(
+        (event.data.count, event.subject.as_deref()),
+        (3, Some("ü/1"))
+    );
+    Ok(())
+}
+
+#[task("index", queue = "ai")]
+async fn index(Json(item): Json<Item>) -> Result<()> {
+    match item.count {
+        0 => Err(Error::internal("nothing to index")),
+        _ => Ok(()),
+    }
+}
+
+#[schedule("nightly", cron = "0 3 * * *")]
+async fn nightly() -> Result<()> {
+    Ok(())
+}
+
+sbd_sdk::id!(ItemId, "itm", "item");
+
+#[channels("item:")]
+async fn may_watch(
+    caller: Caller,
+    sbd_sdk::channels::Channel(id): sbd_sdk::channels::Channel<ItemId>,
+) -> Result<()> {
+    assert!(id.as_str().starts_with("itm_"));
+    caller.require_role("watcher")
 }
 
 async fn whoami(caller: Caller, RequestId(id): RequestId, Tenant(tenant): Tenant) -> Json<Value> {
@@ -92,21 +162,27 @@ async fn slow() -> Error {
     Error::conflict("so")
 }
 
-fn app() -> App {
-    let router = OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(read))
+fn component() -> Component {
+    Component::new()
+        .operations(
+            "items",
+            [create_item(), list_items(), get_item(), replace_item()],
+        )
+        .events([item_happened(), item_moved()])
+        .tasks([index()])
+        .schedules([nightly()])
+        .channels([may_watch()])
         .route("/whoami", axum::routing::get(whoami))
         .route("/perhaps", axum::routing::get(perhaps))
-        .route("/slow", axum::routing::get(slow));
-    App::new(
-        router,
-        About {
-            name: "items",
-            version: "1.2.3",
-            description: "Items.",
-        },
-    )
+        .route("/slow", axum::routing::get(slow))
+}
+
+fn app() -> App {
+    component().build(About {
+        name: "items",
+        version: "1.2.3",
+        description: "Items.",
+    })
 }
 
 fn send(request: http::request::Builder, body: impl Into<Body>) -> (Response<()>, Value) {
@@ -143,8 +219,11 @@ fn assert_error(answer: &(Response<()>, Value), status: u16, code: &str) {
 }
 
 fn header_of(user: &str) -> String {
-    let caller = json!({"tenant": "acme", "user": user, "session": null, "username": "ada", "roles": ["user"], "expires_at": 1});
-    format!("{}.seal", URL_SAFE_NO_PAD.encode(caller.to_string()))
+    sealed(&Principal::user("acme", user).with_roles(["watcher"]))
+}
+
+fn sealed(principal: &Principal) -> String {
+    format!("{}.seal", principal.claims().unwrap())
 }
 
 #[test]
@@ -307,22 +386,26 @@ fn requests_at_once_keep_their_own_context() {
 
 #[test]
 fn versions_decide() {
+    let (same, body) = send(get("/items/1").header("if-none-match", "\"7\""), "");
     assert_eq!(
-        send(get("/items/1").header("if-none-match", "\"7\""), "")
-            .0
-            .status(),
-        StatusCode::NOT_MODIFIED
+        (same.status(), body),
+        (StatusCode::NOT_MODIFIED, Value::Null)
     );
-    assert_error(
-        &send(get("/items/1").header("if-match", "\"6\""), ""),
-        412,
-        "PRECONDITION_FAILED",
-    );
+    assert_eq!(same.headers()["etag"], "\"7\"");
+    let other = send(get("/items/1").header("if-none-match", "\"6\""), "");
+    assert_eq!(other.0.status(), StatusCode::OK);
+    let put = |tag: &str| {
+        get("/items/1")
+            .method(Method::PUT)
+            .header("sbd-caller", header_of("usr_1"))
+            .header("if-match", tag)
+    };
+    assert_error(&send(put("\"6\""), ""), 412, "PRECONDITION_FAILED");
+    // What a change answers is never left out.
+    let changed = send(put("\"7\"").header("if-none-match", "*"), "").0;
     assert_eq!(
-        send(get("/items/1").header("if-match", "\"7\""), "")
-            .0
-            .headers()["etag"],
-        "\"7\""
+        (changed.status(), &changed.headers()["etag"]),
+        (StatusCode::OK, &"\"8\"".parse().unwrap())
     );
 }
 
@@ -375,31 +458,131 @@ fn health_and_description_are_there() {
         created["responses"]["default"]["$ref"],
         "#/components/responses/Error"
     );
-    assert_eq!(created["security"][0]["bearer"], json!([]));
     let components = &api["components"];
     assert_eq!(components["securitySchemes"]["bearer"]["scheme"], "bearer");
     assert_eq!(
         components["responses"]["Error"]["content"]["application/json"]["schema"]["$ref"],
         "#/components/schemas/ErrorBody"
     );
-    assert_no_dangling_references(&api, &api);
+    assert_described(component());
 }
 
-/// Every `$ref` must lead somewhere.
-fn assert_no_dangling_references(node: &Value, api: &Value) {
-    match node {
-        Value::Object(fields) => {
-            if let Some(target) = fields.get("$ref").and_then(Value::as_str) {
-                let pointer = target.strip_prefix('#').unwrap();
-                assert!(api.pointer(pointer).is_some(), "dangling: {target}");
-            }
-            fields
-                .values()
-                .for_each(|field| assert_no_dangling_references(field, api));
-        }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| assert_no_dangling_references(item, api)),
-        _ => {}
+#[test]
+fn arguments_and_answers_describe_themselves() {
+    let (_, api) = send(get("/-/openapi.json"), "");
+    let created = &api["paths"]["/items"]["post"];
+    assert_eq!(created["operationId"], "createItem");
+    assert_eq!(created["summary"], "Makes an item.");
+    assert_eq!(created["security"], json!([{}, {"bearer": []}]));
+    assert_eq!(created["parameters"][0]["name"], "Idempotency-Key");
+    let schema = &created["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(schema["$ref"], "#/components/schemas/Item");
+    let answers = &created["responses"];
+    for (status, description) in [
+        ("201", "Created"),
+        ("409", "It does not go with what is there already"),
+        (
+            "422",
+            "A field is wrong, or the key was used for another request",
+        ),
+        ("507", "No room"),
+    ] {
+        assert_eq!(answers[status]["description"], description);
     }
+    assert_eq!(
+        answers["201"]["headers"]["Location"]["description"],
+        "Its address"
+    );
+    assert_eq!(
+        answers["201"]["headers"]["ETag"]["description"],
+        "Its version"
+    );
+    assert_eq!(answers["401"], Value::Null);
+
+    let listed = &api["paths"]["/items"]["get"];
+    let names = listed["parameters"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|parameter| &parameter["name"]).collect();
+    assert_eq!(names, ["page", "per_page", "sort", "order"]);
+    assert_eq!(listed["responses"]["200"]["description"], "A page of items");
+
+    let read = &api["paths"]["/items/{number}"]["get"];
+    assert_eq!(read["operationId"], "readItem");
+    assert_eq!(read["description"], "Whoever asks.");
+    assert_eq!(read["parameters"][0]["description"], "Which");
+    assert_eq!(read["parameters"][1]["name"], "If-None-Match");
+    assert_eq!(read["responses"]["200"]["description"], "The item");
+    assert_eq!(read["responses"]["304"]["content"], Value::Null);
+
+    let replaced = &api["paths"]["/items/{number}"]["put"];
+    assert_eq!(replaced["security"], json!([{"bearer": []}]));
+    assert_eq!(replaced["responses"]["401"]["description"], "Not signed in");
+    assert_eq!(
+        replaced["responses"]["412"]["description"],
+        "It has another version than `If-Match`"
+    );
+    assert_eq!(replaced["x-sbd-permission"], "items:write");
+    assert_eq!(replaced["x-sbd-effect"], "destructive");
+    assert_eq!(replaced["x-sbd-idempotent"], true);
+}
+
+#[test]
+fn what_the_host_asks_for_is_offered_and_answered() {
+    let (_, api) = send(get("/-/openapi.json"), "");
+    assert_eq!(api["x-sbd-events"], json!(["item.*", "item.moved"]));
+    assert_eq!(
+        api["x-sbd-tasks"],
+        json!([{"name": "index", "queue": "ai"}])
+    );
+    let nightly = json!({"name": "nightly", "cron": "0 3 * * *", "time_zone": "UTC"});
+    assert_eq!(api["x-sbd-schedules"], json!([nightly]));
+    assert_eq!(api["x-sbd-channels"], json!(["item:"]));
+
+    let event = |kind: &str| {
+        post("/-/events")
+            .header("ce-id", "evt_1")
+            .header("ce-type", kind)
+            .header("ce-source", "/components/items")
+            .header("ce-subject", "%C3%BC/1")
+            .header("ce-time", "2026-01-31T08:15:30.250Z")
+    };
+    let moved = r#"{"name": "x", "count": 3}"#;
+    assert_eq!(send(event("item.made"), "{}").0.status(), 204);
+    assert_eq!(send(event("family.made"), "{}").0.status(), 204);
+    assert_error(
+        &send(event("item.made"), r#"{"fail": true}"#),
+        409,
+        "CONFLICT",
+    );
+    // Both handlers take it, and the second one wants to know who asks.
+    assert_error(&send(event("item.moved"), moved), 401, "UNAUTHENTICATED");
+    let movers = sealed(&Principal::service("acme", "movers"));
+    let by_movers = event("item.moved").header("sbd-caller", movers);
+    assert_eq!(send(by_movers, moved).0.status(), 204);
+    assert_error(&send(post("/-/events"), "{}"), 400, "MALFORMED_REQUEST");
+
+    assert_eq!(send(post("/-/tasks/index"), moved).0.status(), 200);
+    assert_error(&send(post("/-/tasks/index"), "{}"), 422, "VALIDATION_ERROR");
+    assert_error(
+        &send(post("/-/tasks/index"), r#"{"name": "x", "count": 0}"#),
+        500,
+        "INTERNAL",
+    );
+    assert_error(&send(post("/-/tasks/other"), moved), 404, "NOT_FOUND");
+    let tick = get("/-/schedules/nightly").method(Method::POST);
+    assert_eq!(send(tick, "").0.status(), 200);
+
+    let ask = |channel: &str| {
+        let request = post("/-/channels/authorize").header("sbd-caller", header_of("usr_1"));
+        send(request, json!({"channel": channel}).to_string())
+    };
+    assert_eq!(ask(&format!("item:{}", ItemId::new())).0.status(), 204);
+    assert_error(&ask("item:1"), 404, "NOT_FOUND");
+    assert_error(&ask("family:1"), 403, "FORBIDDEN");
+}
+
+#[test]
+fn a_service_is_no_caller() {
+    let movers = sealed(&Principal::service("acme", "movers"));
+    let whoami = get("/whoami").header("sbd-caller", movers);
+    assert_error(&send(whoami, ""), 401, "UNAUTHENTICATED");
 }

@@ -1,6 +1,6 @@
 //! Making administrators; only the host may ask for it, on behalf of the operator.
 
-use crate::model::{ADMIN, USER, User, key};
+use crate::model::{ADMIN, SessionId, USER, User, key};
 use crate::registration::{email_problem, password_problem, refuse, username_problem};
 use crate::{sessions, store};
 use sbd_sdk::{Result, id, passwords, time};
@@ -11,7 +11,7 @@ pub(crate) struct Appointed {
     /// Whether the account is new, rather than an account there was.
     pub(crate) created: bool,
     /// Sessions whose roles have changed.
-    pub(crate) sessions: Vec<String>,
+    pub(crate) sessions: Vec<SessionId>,
 }
 
 /// Gives the account with this address the role `admin`, and opens one if there is none. The

@@ -14,67 +14,35 @@ mod store;
 mod tokens;
 
 use axum::routing::post;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use sbd_sdk::{Component, path};
 
-/// Every address of the component. What begins with `/-/` is for the host and not described.
-pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(api::accounts::register))
-        .routes(routes!(api::accounts::me))
-        .routes(routes!(api::tokens::login))
-        .routes(routes!(api::tokens::refresh))
-        .routes(routes!(api::tokens::jwks))
-        .routes(routes!(api::sessions::logout))
-        .routes(routes!(api::sessions::logout_all))
-        .routes(routes!(api::sessions::list))
-        .routes(routes!(api::sessions::end))
-        .route("/-/authenticate", post(api::host::authenticate))
-        .route("/-/administrators", post(api::host::administrators))
+/// All that the component offers.
+pub fn component() -> Component {
+    Component::new()
+        .operations(
+            "auth",
+            [
+                api::accounts::register(),
+                api::accounts::get_me(),
+                api::tokens::login(),
+                api::tokens::refresh(),
+                api::tokens::get_jwks(),
+                api::sessions::logout(),
+                api::sessions::logout_all(),
+                api::sessions::list_sessions(),
+                api::sessions::end_session(),
+            ],
+        )
+        .route(path::AUTHENTICATE, post(api::host::authenticate))
+        .route(path::ADMINISTRATORS, post(api::host::administrators))
 }
 
-sbd_sdk::component!(router);
+sbd_sdk::component!(component);
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use std::collections::HashSet;
-
     #[test]
-    fn every_operation_has_its_own_name_a_tag_and_responses() {
-        let api = serde_json::to_value(super::router().get_openapi()).unwrap();
-        let paths = api["paths"].as_object().unwrap();
-        let operations: Vec<_> = paths
-            .values()
-            .flat_map(|path| path.as_object().unwrap().values())
-            .collect();
-        let names: HashSet<_> = operations
-            .iter()
-            .map(|operation| operation["operationId"].as_str().unwrap())
-            .collect();
-        assert_eq!(names.len(), operations.len());
-        for operation in operations {
-            assert!(
-                operation["tags"]
-                    .as_array()
-                    .is_some_and(|tags| !tags.is_empty()),
-                "{operation}"
-            );
-            assert!(
-                operation["summary"]
-                    .as_str()
-                    .is_some_and(|text| !text.contains('\n')),
-                "{operation}"
-            );
-            assert!(
-                operation["responses"]
-                    .as_object()
-                    .is_some_and(|responses| !responses.is_empty()),
-                "{operation}"
-            );
-        }
-        assert!(
-            paths.keys().all(|path| !path.starts_with("/-/")),
-            "internal addresses are not described"
-        );
+    fn every_operation_is_described() {
+        sbd_sdk::testing::assert_described(super::component());
     }
 }

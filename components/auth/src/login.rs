@@ -3,7 +3,7 @@
 //! Whether an account exists can be told neither from the answer nor from its time: a password is
 //! compared either way, and wrong ones are counted for the name that was given, not for an account.
 
-use crate::model::{Session, User, key};
+use crate::model::{Session, SessionId, User, key};
 use crate::registration::{MAX_EMAIL, PASSWORD, refuse};
 use crate::sessions;
 use crate::store;
@@ -21,7 +21,7 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// What a sign-in gives: tokens, and sessions that had to end for it.
 pub(crate) struct SignedIn {
     pub(crate) tokens: Pair,
-    pub(crate) ended: Vec<String>,
+    pub(crate) ended: Vec<SessionId>,
 }
 
 /// Signs somebody in by username or e-mail address.

@@ -5,6 +5,8 @@ use sbd_sdk::time::Time;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+id!(pub(crate) SessionId, "ses", "session");
+
 /// The role everybody has.
 pub(crate) const USER: &str = "user";
 /// The role that may do everything in its tenant.
@@ -40,7 +42,7 @@ pub(crate) struct User {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
     #[serde(rename = "_id")]
-    pub(crate) id: String,
+    pub(crate) id: SessionId,
     pub(crate) user_id: String,
     pub(crate) user_agent: Option<String>,
     pub(crate) created_at: Time,
@@ -54,7 +56,7 @@ pub(crate) struct Session {
 pub(crate) struct RefreshToken {
     #[serde(rename = "_id")]
     pub(crate) digest: String,
-    pub(crate) session_id: String,
+    pub(crate) session_id: SessionId,
     pub(crate) user_id: String,
     /// Whether it has bought its successor. It is kept, so that a second use is noticed.
     pub(crate) consumed: bool,
@@ -99,7 +101,7 @@ impl Session {
     /// A session that begins now.
     pub(crate) fn begin(user_id: &str, user_agent: Option<&str>, now: Time) -> Self {
         Self {
-            id: id::new("ses"),
+            id: SessionId::new(),
             user_id: user_id.to_owned(),
             user_agent: user_agent.and_then(readable),
             created_at: now,

@@ -1,21 +1,23 @@
 //! Ending sessions, and what the host must be told when one ends.
 
-use crate::model::Session;
+use crate::model::{Session, SessionId};
 use crate::store::{REFRESH_TOKENS, SESSIONS};
-use http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponseParts, ResponseParts};
+use http::HeaderValue;
 use sbd_sdk::documents::{DocumentsError, Transaction};
-use sbd_sdk::paging::{Order, Page, Paging};
-use sbd_sdk::{Answer, Error, Result, id};
+use sbd_sdk::paging::{Order, Page};
+use sbd_sdk::{Error, Listing, Result, Sort, header};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
+use std::convert::Infallible;
 use utoipa::ToSchema;
 
 /// Sessions a user may have at a time; the one that was not used for longest ends for a new one.
 pub(crate) const MAX_SESSIONS: usize = 50;
 
-/// Tells the host which sessions have ended, so that it forgets what it knows of them. The host
-/// takes the header off the answer.
-const REVOKED: HeaderName = HeaderName::from_static("sbd-revoked");
+/// Before an answer: tells the host which sessions have ended, so that it forgets what it knows of
+/// them. The host takes the header off the answer.
+pub(crate) struct Revoked(pub(crate) Vec<SessionId>);
 
 /// What the list of sessions is sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -29,34 +31,15 @@ pub(crate) enum SessionSort {
 }
 
 /// A page of a user's sessions.
-pub(crate) async fn list(
-    user_id: &str,
-    paging: Paging,
-    sort: SessionSort,
-    order: Order,
-) -> Result<Page<Session>> {
-    let of_user = json!({"user_id": user_id});
-    let field = match sort {
-        SessionSort::LastUsedAt => "last_used_at",
-        SessionSort::CreatedAt => "created_at",
-    };
-    let total = SESSIONS.count(of_user.clone()).await?;
-    let by: Map<String, Value> = [(field.to_owned(), order.sign().into())]
-        .into_iter()
-        .collect();
-    let search = SESSIONS
-        .find(of_user)
-        .sort(by.into())
-        .skip(paging.skip())
-        .limit(paging.limit());
-    Ok(paging.page(search.fetch().await?.documents, total))
+pub(crate) async fn list(user_id: &str, listing: &Listing<SessionSort>) -> Result<Page<Session>> {
+    SESSIONS
+        .find(json!({"user_id": user_id}))
+        .page(listing)
+        .await
 }
 
 /// Ends a session of a user. Somebody else's is not there.
-pub(crate) async fn end(session_id: &str, user_id: &str) -> Result<()> {
-    if !id::is("ses", session_id) {
-        return Err(Error::not_found("session"));
-    }
+pub(crate) async fn end(session_id: &SessionId, user_id: &str) -> Result<()> {
     let ended = Transaction::new()
         .delete_one(&SESSIONS, json!({"_id": session_id, "user_id": user_id}))
         .delete_many(&REFRESH_TOKENS, json!({"session_id": session_id}))
@@ -70,7 +53,7 @@ pub(crate) async fn end(session_id: &str, user_id: &str) -> Result<()> {
 }
 
 /// Ends sessions with all their refresh tokens; those that ended already are no error.
-pub(crate) async fn end_all(sessions: &[String]) -> Result<()> {
+pub(crate) async fn end_all(sessions: &[SessionId]) -> Result<()> {
     if sessions.is_empty() {
         return Ok(());
     }
@@ -83,7 +66,7 @@ pub(crate) async fn end_all(sessions: &[String]) -> Result<()> {
 }
 
 /// The ids of all sessions of a user, the one not used for longest first.
-pub(crate) async fn of_user(user_id: &str) -> Result<Vec<String>> {
+pub(crate) async fn of_user(user_id: &str) -> Result<Vec<SessionId>> {
     let search = SESSIONS
         .find(json!({"user_id": user_id}))
         .sort(json!({"last_used_at": 1}))
@@ -98,32 +81,49 @@ pub(crate) async fn of_user(user_id: &str) -> Result<Vec<String>> {
 }
 
 /// Ends as many sessions of a user as it takes to begin one more, and returns them.
-pub(crate) async fn make_room(user_id: &str) -> Result<Vec<String>> {
+pub(crate) async fn make_room(user_id: &str) -> Result<Vec<SessionId>> {
     let ended = surplus(of_user(user_id).await?);
     end_all(&ended).await?;
     Ok(ended)
 }
 
-fn surplus(mut sessions: Vec<String>) -> Vec<String> {
+fn surplus(mut sessions: Vec<SessionId>) -> Vec<SessionId> {
     let too_many = (sessions.len() + 1).saturating_sub(MAX_SESSIONS);
     sessions.truncate(too_many);
     sessions
 }
 
-/// An answer that tells the host which sessions ended.
-pub(crate) fn revoked(answer: Answer, sessions: &[String]) -> Answer {
-    if sessions.is_empty() {
-        answer
-    } else {
-        answer.header(REVOKED, &sessions.join(", "))
+/// An error that tells the host that a session ended.
+pub(crate) fn revoking(error: Error, session: &SessionId) -> Error {
+    match HeaderValue::try_from(session.as_str()) {
+        Ok(id) => error.with_header(header::REVOKED, id),
+        Err(_) => error,
     }
 }
 
-/// An error that tells the host which sessions ended.
-pub(crate) fn revoking(error: Error, sessions: &[String]) -> Error {
-    match HeaderValue::try_from(sessions.join(", ")) {
-        Ok(ids) => error.with_header(REVOKED, ids),
-        Err(_) => error,
+impl IntoResponseParts for Revoked {
+    type Error = Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
+        let ids: Vec<_> = self.0.iter().map(SessionId::as_str).collect();
+        if let Ok(ids) = HeaderValue::try_from(ids.join(", "))
+            && !ids.is_empty()
+        {
+            parts.headers_mut().insert(header::REVOKED, ids);
+        }
+        Ok(parts)
+    }
+}
+
+impl Sort for SessionSort {
+    const ITEMS: &'static str = "sessions";
+    const ORDER: Order = Order::Desc;
+
+    fn field(self) -> &'static str {
+        match self {
+            Self::LastUsedAt => "last_used_at",
+            Self::CreatedAt => "created_at",
+        }
     }
 }
 
@@ -133,10 +133,13 @@ mod tests {
 
     #[test]
     fn the_longest_unused_sessions_make_room() {
-        let sessions = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
-        assert!(surplus(sessions(0)).is_empty());
-        assert!(surplus(sessions(MAX_SESSIONS - 1)).is_empty());
-        assert_eq!(surplus(sessions(MAX_SESSIONS)), ["0"]);
-        assert_eq!(surplus(sessions(MAX_SESSIONS + 2)), ["0", "1", "2"]);
+        let sessions: Vec<_> = std::iter::repeat_with(SessionId::new)
+            .take(MAX_SESSIONS + 2)
+            .collect();
+        let of = |count: usize| surplus(sessions.iter().take(count).cloned().collect());
+        assert!(of(0).is_empty());
+        assert!(of(MAX_SESSIONS - 1).is_empty());
+        assert_eq!(of(MAX_SESSIONS), sessions[..1]);
+        assert_eq!(of(MAX_SESSIONS + 2), sessions[..3]);
     }
 }

@@ -1,12 +1,13 @@
 //! Access and refresh tokens: making, renewing and checking them.
 
-use crate::model::{RefreshToken, Session, User};
+use crate::model::{ADMIN, RefreshToken, Session, SessionId, User};
 use crate::{sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::keys::{self, Verdict};
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Error, Result};
+use sbd_sdk::{Error, Result, Scopes};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -16,19 +17,14 @@ use std::time::Duration;
 pub(crate) const ACCESS: Duration = Duration::from_secs(15 * 60);
 /// What access tokens are signed for; no other token is taken for one.
 const PURPOSE: &str = "access";
+/// How long the host may take it for granted that a user may act, who has left something to do.
+const DELEGATION: Duration = Duration::from_secs(60);
 const REFRESH_PREFIX: &str = "rt_";
 
 /// What a client gets.
 pub(crate) struct Pair {
     pub(crate) access: String,
     pub(crate) refresh: String,
-}
-
-/// Whom a good access token speaks for.
-pub(crate) struct Principal {
-    pub(crate) user: User,
-    pub(crate) session: Session,
-    pub(crate) expires_at: Time,
 }
 
 /// What an access token says. Roles and name are for other readers of the token: they are read
@@ -90,7 +86,7 @@ pub(crate) async fn refresh(token: &str) -> Result<Pair> {
         Presented::Usable(stored) => stored,
     };
     let session = store::SESSIONS
-        .get(&stored.session_id)
+        .get(stored.session_id.as_str())
         .await?
         .filter(|session| session.is_alive(now));
     let session = session.ok_or_else(session_over)?.used(now);
@@ -123,8 +119,16 @@ pub(crate) async fn refresh(token: &str) -> Result<Pair> {
     }
 }
 
+/// Who that is, and what they may do now.
+pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
+    match question {
+        Question::Token(token) => bearer(&token).await,
+        Question::Delegation { user } => delegation(&user).await,
+    }
+}
+
 /// Checks an access token: signature and times, that its session lasts, and that its user may act.
-pub(crate) async fn authenticate(token: &str) -> Result<Principal> {
+async fn bearer(token: &str) -> Result<Identity> {
     let claims = match keys::verify::<CheckedClaims>(PURPOSE, token).await? {
         Verdict::Valid(claims) => claims,
         Verdict::Expired => {
@@ -146,32 +150,62 @@ pub(crate) async fn authenticate(token: &str) -> Result<Principal> {
         .get(&session.user_id)
         .await?
         .filter(|user| user.active);
-    Ok(Principal {
-        user: user.ok_or_else(session_over)?,
-        session,
-        expires_at: Time::from_seconds(claims.exp),
-    })
+    let user = user.ok_or_else(session_over)?;
+    Ok(identity(
+        user,
+        Some(session),
+        Time::from_seconds(claims.exp),
+    ))
+}
+
+/// Checks that a user who has left something to do may still act.
+async fn delegation(user: &str) -> Result<Identity> {
+    let user = store::USERS.get(user).await?.filter(|user| user.active);
+    let gone =
+        || Error::token_invalid("the account is gone or switched off; nothing can be done for it");
+    Ok(identity(
+        user.ok_or_else(gone)?,
+        None,
+        time::now() + DELEGATION,
+    ))
+}
+
+fn identity(user: User, session: Option<Session>, expires_at: Time) -> Identity {
+    Identity {
+        user: user.id.into(),
+        session: session.map(|session| session.id.as_str().into()),
+        username: user.username,
+        scopes: scopes(&user.roles),
+        roles: user.roles,
+        expires_at: expires_at.to_string(),
+    }
+}
+
+/// What roles give: everybody may do all that users may, administrators administer as well.
+fn scopes(roles: &[String]) -> Scopes {
+    let all = Scopes::everything();
+    match roles.iter().any(|role| role == ADMIN) {
+        true => all.with_administration(),
+        false => all,
+    }
 }
 
 async fn sign(user: &User, session: &Session) -> Result<String> {
     let claims = Claims {
         sub: &user.id,
-        sid: &session.id,
+        sid: session.id.as_str(),
         username: &user.username,
         roles: &user.roles,
     };
     keys::sign(PURPOSE, &claims, ACCESS).await
 }
 
-async fn end_stolen<T>(session_id: &str) -> Result<T> {
-    eprintln!("refresh token used twice; ending session {session_id}");
-    sessions::end_all(&[session_id.to_owned()]).await?;
+async fn end_stolen<T>(session: &SessionId) -> Result<T> {
+    eprintln!("refresh token used twice; ending session {session}");
+    sessions::end_all(std::slice::from_ref(session)).await?;
     let message =
         "this refresh token was used before, so the session was ended for safety; sign in again";
-    Err(sessions::revoking(
-        Error::token_invalid(message),
-        &[session_id.to_owned()],
-    ))
+    Err(sessions::revoking(Error::token_invalid(message), session))
 }
 
 fn session_over() -> Error {

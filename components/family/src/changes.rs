@@ -1,6 +1,6 @@
 //! Changing and deleting a family.
 
-use crate::model::{Draft, Family, Membership, membership_id, name_key, require_admin};
+use crate::model::{Draft, Family, FamilyId, Membership, membership_id, name_key, require_admin};
 use crate::store::{self, CREATORS, FAMILIES, MEMBERSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::etag::Preconditions;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// Replaces a family's texts, if it is still in the version that was read here.
 pub(crate) async fn replace(
-    family_id: &str,
+    family_id: &FamilyId,
     caller: &Caller,
     draft: Draft,
     wanted: &Preconditions,
@@ -39,7 +39,11 @@ pub(crate) async fn replace(
 }
 
 /// Deletes a family with all memberships. Without `If-Match` it is deleted in whatever version.
-pub(crate) async fn delete(family_id: &str, caller: &Caller, wanted: &Preconditions) -> Result<()> {
+pub(crate) async fn delete(
+    family_id: &FamilyId,
+    caller: &Caller,
+    wanted: &Preconditions,
+) -> Result<()> {
     let (family, membership) = store::family(family_id, caller).await?;
     require_admin(&membership)?;
     wanted.require(family.version)?;
@@ -78,7 +82,7 @@ fn changed(family: Family, draft: Draft, now: Time) -> Family {
     }
 }
 
-fn still_admin(family_id: &str, caller: &Caller) -> serde_json::Value {
+fn still_admin(family_id: &FamilyId, caller: &Caller) -> serde_json::Value {
     json!({"_id": membership_id(family_id, &caller.user), "role": "admin"})
 }
 

@@ -2,7 +2,6 @@
 
 use crate::model::{Creator, Draft, Family, Membership, found};
 use crate::store::{CREATORS, FAMILIES, MEMBERSHIPS};
-use axum::response::Response;
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::{Answer, Caller, Error, Idempotency, Result, config, time};
 use serde_json::json;
@@ -13,12 +12,12 @@ use serde_json::json;
 pub(crate) const FAMILIES_PER_USER: u64 = 20;
 
 /// Creates a family with the caller as its administrator, once per idempotency key.
-pub(crate) async fn create(
+pub(crate) async fn create<A: From<Answer> + Into<Answer> + Clone>(
     caller: &Caller,
     draft: Draft,
     key: &Idempotency,
-    answer: impl Fn(&Family, &Membership) -> Result<Answer>,
-) -> Result<Response> {
+    answer: impl Fn(&Family, &Membership) -> Result<A>,
+) -> Result<A> {
     if let Some(given) = key.replay(&draft).await? {
         return Ok(given);
     }
@@ -37,7 +36,7 @@ pub(crate) async fn create(
             Err(DocumentsError::Duplicate(_) | DocumentsError::PreconditionFailed(0)) => {
                 count = CREATORS.get(&caller.user).await?;
             }
-            done => return Ok(done?),
+            done => return done?,
         }
     }
     Err(Error::conflict(
@@ -51,7 +50,7 @@ fn counted(count: Option<&Creator>, caller: &Caller, limit: u64) -> Transaction 
         None => Transaction::new().insert(
             &CREATORS,
             &Creator {
-                user_id: caller.user.clone(),
+                user_id: caller.user.to_string(),
                 families: 1,
             },
         ),

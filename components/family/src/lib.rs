@@ -10,63 +10,30 @@ mod listing;
 mod model;
 mod store;
 
-use utoipa_axum::{router::OpenApiRouter, routes};
+use api::{families, members};
+use sbd_sdk::Component;
 
-/// Every address of the component.
-pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(api::families::create, api::families::list))
-        .routes(routes!(
-            api::families::read,
-            api::families::replace,
-            api::families::delete
-        ))
-        .routes(routes!(api::members::list))
+/// All that the component offers.
+pub fn component() -> Component {
+    Component::new().operations(
+        "families",
+        [
+            families::create_family(),
+            families::list_families(),
+            families::get_family(),
+            families::replace_family(),
+            families::delete_family(),
+            members::list_family_members(),
+        ],
+    )
 }
 
-sbd_sdk::component!(router);
+sbd_sdk::component!(component);
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use std::collections::HashSet;
-
     #[test]
-    fn every_operation_has_its_own_name_a_tag_and_responses() {
-        let api = serde_json::to_value(super::router().get_openapi()).unwrap();
-        let paths = api["paths"].as_object().unwrap();
-        let operations: Vec<_> = paths
-            .values()
-            .flat_map(|path| path.as_object().unwrap().values())
-            .collect();
-        let names: HashSet<_> = operations
-            .iter()
-            .map(|operation| operation["operationId"].as_str().unwrap())
-            .collect();
-        assert_eq!(names.len(), operations.len());
-        for operation in operations {
-            assert!(
-                operation["tags"]
-                    .as_array()
-                    .is_some_and(|tags| !tags.is_empty()),
-                "{operation}"
-            );
-            assert!(
-                operation["summary"]
-                    .as_str()
-                    .is_some_and(|text| !text.contains('\n')),
-                "{operation}"
-            );
-            assert!(
-                operation["responses"]
-                    .as_object()
-                    .is_some_and(|responses| !responses.is_empty()),
-                "{operation}"
-            );
-        }
-        assert!(
-            paths.keys().all(|path| !path.starts_with("/-/")),
-            "internal addresses are not described"
-        );
+    fn every_operation_is_described() {
+        sbd_sdk::testing::assert_described(super::component());
     }
 }

@@ -1,13 +1,13 @@
 //! The families of a user, and the members of a family, in pages.
 
-use crate::model::{Family, Membership, Role, name_key};
+use crate::model::{Family, FamilyId, Membership, Role, name_key};
 use crate::store::{FAMILIES, MEMBERSHIPS};
-use sbd_sdk::paging::{Order, Page, Paging};
-use sbd_sdk::{Caller, Result};
+use sbd_sdk::paging::Page;
+use sbd_sdk::{Caller, Listing, Result, Sort};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::HashMap;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// What the list of families is sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -31,58 +31,62 @@ pub(crate) enum MemberSort {
     Username,
 }
 
-/// A page of the families the caller belongs to; with `prefix` only those whose name begins so.
+/// Which families to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FamilyFilter {
+    /// Only families whose name begins with this, ignoring case.
+    #[param(max_length = 100)]
+    name: Option<String>,
+}
+
+/// Which members to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MemberFilter {
+    /// Only members with this role.
+    #[param(inline)]
+    role: Option<Role>,
+}
+
+/// A page of the families the caller belongs to.
 pub(crate) async fn families(
     caller: &Caller,
-    paging: Paging,
-    sort: (FamilySort, Order),
-    prefix: Option<&str>,
+    listing: &Listing<FamilySort, FamilyFilter>,
 ) -> Result<Page<(Family, Membership)>> {
-    let filter = of_user(&caller.user, prefix);
-    let total = MEMBERSHIPS.count(filter.clone()).await?;
-    let found = MEMBERSHIPS
-        .find(filter)
-        .sort(order(sort.0.field(), sort.1))
-        .skip(paging.skip())
-        .limit(paging.limit())
-        .fetch()
-        .await?;
-    let ids: Vec<_> = found
-        .documents
+    let filter = of_user(&caller.user, listing.filter.name.as_deref());
+    let page = MEMBERSHIPS.find(filter).page(listing).await?;
+    let memberships = page.items;
+    let ids: Vec<_> = memberships
         .iter()
         .map(|membership| &membership.family_id)
         .collect();
     let families = FAMILIES
         .find(json!({"_id": {"$in": ids}}))
-        .limit(paging.limit())
+        .limit(listing.paging().limit())
         .fetch()
         .await?;
-    Ok(paging.page(joined(found.documents, families.documents), total))
+    let items = joined(memberships, families.documents);
+    Ok(listing.paging().page(items, page.total))
 }
 
-/// A page of a family's members; with `role` only those who have it.
+/// A page of a family's members.
 pub(crate) async fn members(
-    family_id: &str,
-    paging: Paging,
-    sort: (MemberSort, Order),
-    role: Option<Role>,
+    family_id: &FamilyId,
+    listing: &Listing<MemberSort, MemberFilter>,
 ) -> Result<Page<Membership>> {
-    let filter = match role {
+    let filter = match listing.filter.role {
         Some(role) => json!({"family_id": family_id, "role": role}),
         None => json!({"family_id": family_id}),
     };
-    let total = MEMBERSHIPS.count(filter.clone()).await?;
-    let found = MEMBERSHIPS
-        .find(filter)
-        .sort(order(sort.0.field(), sort.1))
-        .skip(paging.skip())
-        .limit(paging.limit())
-        .fetch()
-        .await?;
-    Ok(paging.page(found.documents, total))
+    MEMBERSHIPS.find(filter).page(listing).await
 }
 
-impl FamilySort {
+impl Sort for FamilySort {
+    const ITEMS: &'static str = "families";
+
     fn field(self) -> &'static str {
         match self {
             Self::CreatedAt => "family_created_at",
@@ -91,19 +95,15 @@ impl FamilySort {
     }
 }
 
-impl MemberSort {
+impl Sort for MemberSort {
+    const ITEMS: &'static str = "members";
+
     fn field(self) -> &'static str {
         match self {
             Self::JoinedAt => "joined_at",
             Self::Username => "username",
         }
     }
-}
-
-fn order(field: &str, order: Order) -> Value {
-    let mut sort = Map::new();
-    sort.insert(field.to_owned(), order.sign().into());
-    Value::Object(sort)
 }
 
 /// Texts with a prefix are those from the prefix itself up to the prefix and the last character
@@ -179,18 +179,6 @@ mod tests {
                 .map(|(family, _)| family.name.as_str())
                 .collect::<Vec<_>>(),
             names
-        );
-    }
-
-    #[test]
-    fn sorting_names_stored_fields() {
-        assert_eq!(
-            order(FamilySort::Name.field(), Order::Desc),
-            json!({"family_name_key": -1})
-        );
-        assert_eq!(
-            order(MemberSort::JoinedAt.field(), Order::Asc),
-            json!({"joined_at": 1})
         );
     }
 }

@@ -10,6 +10,8 @@ pub(crate) const MAX_NAME: usize = 100;
 /// Characters in a description at most.
 pub(crate) const MAX_DESCRIPTION: usize = 500;
 
+id!(pub(crate) FamilyId, "fam", "family");
+
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -25,7 +27,7 @@ pub(crate) enum Role {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Family {
     #[serde(rename = "_id")]
-    pub(crate) id: String,
+    pub(crate) id: FamilyId,
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) created_by: String,
@@ -42,7 +44,7 @@ pub(crate) struct Membership {
     /// The family's and the user's id, so that nobody belongs to a family twice.
     #[serde(rename = "_id")]
     pub(crate) id: String,
-    pub(crate) family_id: String,
+    pub(crate) family_id: FamilyId,
     pub(crate) user_id: String,
     pub(crate) username: String,
     pub(crate) role: Role,
@@ -116,17 +118,17 @@ pub(crate) fn name_key(name: &str) -> String {
 }
 
 /// The id of a user's membership of a family.
-pub(crate) fn membership_id(family_id: &str, user_id: &str) -> String {
+pub(crate) fn membership_id(family_id: &FamilyId, user_id: &str) -> String {
     format!("{family_id}/{user_id}")
 }
 
 /// A new family, and the membership that makes its creator the administrator.
 pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Family, Membership) {
-    let id = id::new("fam");
+    let id = FamilyId::new();
     let membership = Membership {
         id: membership_id(&id, &caller.user),
         family_id: id.clone(),
-        user_id: caller.user.clone(),
+        user_id: caller.user.to_string(),
         username: caller.username.clone(),
         role: Role::Admin,
         joined_at: now,
@@ -137,7 +139,7 @@ pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Family, Member
         id,
         name: draft.name,
         description: draft.description,
-        created_by: caller.user.clone(),
+        created_by: caller.user.to_string(),
         member_count: 1,
         created_at: now,
         updated_at: now,
@@ -160,16 +162,10 @@ pub(crate) fn require_admin(membership: &Membership) -> Result<(), Error> {
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use sbd_sdk::Principal;
 
     pub(crate) fn caller(user: &str) -> Caller {
-        Caller {
-            tenant: "default".to_owned(),
-            user: user.to_owned(),
-            session: None,
-            username: "ada".to_owned(),
-            roles: vec!["user".to_owned()],
-            expires_at: i64::MAX,
-        }
+        Caller::of(Principal::user("default", user).named("ada")).unwrap()
     }
 
     #[test]
@@ -217,7 +213,6 @@ pub(crate) mod tests {
             &caller("usr_1"),
             Time::from_seconds(1),
         );
-        assert!(sbd_sdk::id::is("fam", &family.id));
         assert_eq!(
             (
                 family.member_count,

@@ -1,8 +1,8 @@
 //! The component's collections; the manifest declares their indexes.
 
-use crate::model::{Creator, Family, Membership, membership_id};
+use crate::model::{Creator, Family, FamilyId, Membership, membership_id};
 use sbd_sdk::documents::Collection;
-use sbd_sdk::{Caller, Error, Result, id};
+use sbd_sdk::{Caller, Error, Result};
 
 /// Families by id.
 pub(crate) const FAMILIES: Collection<Family> = Collection::new("families");
@@ -12,10 +12,7 @@ pub(crate) const MEMBERSHIPS: Collection<Membership> = Collection::new("membersh
 pub(crate) const CREATORS: Collection<Creator> = Collection::new("creators");
 
 /// The caller's membership of a family. To a stranger the family is not there at all.
-pub(crate) async fn membership(family_id: &str, caller: &Caller) -> Result<Membership> {
-    if !id::is("fam", family_id) {
-        return Err(Error::not_found("family"));
-    }
+pub(crate) async fn membership(family_id: &FamilyId, caller: &Caller) -> Result<Membership> {
     let membership = MEMBERSHIPS
         .get(&membership_id(family_id, &caller.user))
         .await?;
@@ -23,9 +20,9 @@ pub(crate) async fn membership(family_id: &str, caller: &Caller) -> Result<Membe
 }
 
 /// A family that the caller belongs to, with the membership.
-pub(crate) async fn family(family_id: &str, caller: &Caller) -> Result<(Family, Membership)> {
+pub(crate) async fn family(family_id: &FamilyId, caller: &Caller) -> Result<(Family, Membership)> {
     let membership = membership(family_id, caller).await?;
-    let family = FAMILIES.get(family_id).await?;
+    let family = FAMILIES.get(family_id.as_str()).await?;
     Ok((
         family.ok_or_else(|| Error::not_found("family"))?,
         membership,

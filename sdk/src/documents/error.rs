@@ -61,13 +61,11 @@ impl From<DocumentsError> for Error {
                 Self::conflict("it changed while this was being done; read it again and repeat")
             }
             DocumentsError::Full => Self::storage_full(),
-            DocumentsError::Unavailable(cause) => {
-                eprintln!("documents unavailable: {cause}");
-                Self::overloaded(
-                    "the storage does not answer just now; try again in a moment",
-                    1,
-                )
-            }
+            DocumentsError::Unavailable(cause) => Self::overloaded(
+                "the storage does not answer just now; try again in a moment",
+                1,
+            )
+            .caused_by(format_args!("documents unavailable: {cause}")),
             other => Self::internal(other),
         }
     }

@@ -66,6 +66,12 @@ impl<T: DeserializeOwned> Find<T> {
         self
     }
 
+    /// Runs the search; answers the documents, and how many match however many are left out.
+    pub(crate) async fn fetch_with_total(self) -> Result<(Vec<T>, u64)> {
+        let total = host::count(self.collection.to_owned(), self.filter.to_string()).await?;
+        Ok((self.fetch().await?.documents, total))
+    }
+
     /// Runs the search.
     ///
     /// # Errors

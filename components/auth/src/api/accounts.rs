@@ -3,7 +3,7 @@
 use crate::model::User;
 use crate::{registration, store};
 use sbd_sdk::time::Time;
-use sbd_sdk::{Answer, Caller, Error, ErrorBody, Json, Result};
+use sbd_sdk::{Caller, Created, Error, Json, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -46,29 +46,19 @@ pub(crate) struct UserView {
 }
 
 /// Opens an account. Sign in afterwards.
-#[utoipa::path(
-    post, path = "/api/v1/auth/register", operation_id = "register", tag = "auth",
-    request_body = RegisterRequest,
-    responses(
-        (status = 201, description = "Opened", body = UserView,
-            headers(("Location" = String, description = "Where the account is read, once signed in"))),
-        (status = 409, description = "Name or address is taken; whoever chooses one must know", body = ErrorBody),
-        (status = 422, description = "A field is wrong", body = ErrorBody))
+#[operation(
+    post "/api/v1/auth/register", answers = "Opened",
+    location = "Where the account is read, once signed in",
+    refuses(conflict = "Name or address is taken; whoever chooses one must know")
 )]
-pub(crate) async fn register(Json(new): Json<RegisterRequest>) -> Result<Answer> {
+pub(crate) async fn register(Json(new): Json<RegisterRequest>) -> Result<Created<UserView>> {
     let user = registration::register(&new.username, &new.email, &new.password).await?;
-    Answer::created("/api/v1/auth/me", &UserView::from(user))
+    Created::at("/api/v1/auth/me", &UserView::from(user))
 }
 
 /// Reads the caller's own account.
-#[utoipa::path(
-    get, path = "/api/v1/auth/me", operation_id = "getMe", tag = "auth",
-    responses(
-        (status = 200, description = "The account", body = UserView),
-        (status = 401, description = "Not signed in", body = ErrorBody)),
-    security(("bearer" = []))
-)]
-pub(crate) async fn me(caller: Caller) -> Result<Json<UserView>> {
+#[operation(get "/api/v1/auth/me", permission = "account:read", answers = "The account")]
+pub(crate) async fn get_me(caller: Caller) -> Result<Json<UserView>> {
     let user = store::USERS.get(&caller.user).await?;
     user.map(|user| Json(user.into()))
         .ok_or_else(Error::unauthenticated)

@@ -1,27 +1,12 @@
 //! What only the host asks, under `/-/`: it is not reachable from outside.
 
-use crate::sessions::revoked;
+use crate::sessions::Revoked;
 use crate::{administrators, tokens};
-use sbd_sdk::time::Time;
-use sbd_sdk::{Answer, Json, Result};
+use axum::response::{IntoResponse, Response};
+use sbd_sdk::authentication::{Identity, Question};
+use sbd_sdk::{Created, Json, Result};
 use serde::{Deserialize, Serialize};
-
-/// A bearer token to check.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuthenticateRequest {
-    token: String,
-}
-
-/// Whom the token speaks for.
-#[derive(Debug, Serialize)]
-pub(crate) struct PrincipalView {
-    user: String,
-    session: String,
-    username: String,
-    roles: Vec<String>,
-    expires_at: Time,
-}
+use utoipa::ToSchema;
 
 /// Who is to be an administrator.
 #[derive(Deserialize)]
@@ -34,7 +19,7 @@ pub(crate) struct AdministratorRequest {
 }
 
 /// An administrator.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AdministratorView {
     id: String,
     username: String,
@@ -42,22 +27,13 @@ pub(crate) struct AdministratorView {
     roles: Vec<String>,
 }
 
-/// Checks an access token.
-pub(crate) async fn authenticate(
-    Json(request): Json<AuthenticateRequest>,
-) -> Result<Json<PrincipalView>> {
-    let principal = tokens::authenticate(&request.token).await?;
-    Ok(Json(PrincipalView {
-        user: principal.user.id,
-        session: principal.session.id,
-        username: principal.user.username,
-        roles: principal.user.roles,
-        expires_at: principal.expires_at,
-    }))
+/// Checks an access token, or whether somebody may still act.
+pub(crate) async fn authenticate(Json(question): Json<Question>) -> Result<Json<Identity>> {
+    tokens::authenticate(question).await.map(Json)
 }
 
 /// Makes an administrator: 201 with a new account, 200 when the account was there.
-pub(crate) async fn administrators(Json(request): Json<AdministratorRequest>) -> Result<Answer> {
+pub(crate) async fn administrators(Json(request): Json<AdministratorRequest>) -> Result<Response> {
     let appointed = administrators::appoint(
         &request.email,
         request.username.as_deref(),
@@ -70,8 +46,8 @@ pub(crate) async fn administrators(Json(request): Json<AdministratorRequest>) ->
         email: appointed.user.email,
         roles: appointed.user.roles,
     };
-    match appointed.created {
-        true => Answer::created("/api/v1/auth/me", &view),
-        false => Ok(revoked(Answer::ok(&view)?, &appointed.sessions)),
-    }
+    Ok(match appointed.created {
+        true => Created::at("/api/v1/auth/me", &view)?.into_response(),
+        false => (Revoked(appointed.sessions), Json(view)).into_response(),
+    })
 }

@@ -1,10 +1,11 @@
 //! Signing in, renewing tokens, and the keys to check them with.
 
 use crate::login;
-use crate::sessions::revoked;
+use crate::sessions::Revoked;
 use crate::tokens::{self, ACCESS, Pair};
-use http::{HeaderMap, header};
-use sbd_sdk::{Answer, ErrorBody, Json, Result, keys};
+use http::{HeaderMap, HeaderName, header};
+use sbd_sdk::keys::{self, KeySet};
+use sbd_sdk::{Json, NoStore, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -44,56 +45,58 @@ pub(crate) struct TokensView {
     expires_in: u64,
 }
 
+/// Tokens, which nobody but the client may keep.
+type Fresh = (NoStore, Json<TokensView>);
+
+/// How long anybody may keep an answer.
+type ForFiveMinutes = [(HeaderName, &'static str); 1];
+
+const FOR_FIVE_MINUTES: ForFiveMinutes = [(header::CACHE_CONTROL, "public, max-age=300")];
+
 /// Signs in by username or e-mail address.
 ///
 /// The answer is the same for a wrong password and for an account that does not exist; after 10
 /// failures under a name everybody has to wait with it, at most 15 minutes.
-#[utoipa::path(
-    post, path = "/api/v1/auth/login", operation_id = "login", tag = "auth",
-    request_body = LoginRequest,
-    responses(
-        (status = 200, description = "Signed in", body = TokensView),
-        (status = 401, description = "Name or password is wrong", body = ErrorBody),
-        (status = 403, description = "The account is switched off", body = ErrorBody),
-        (status = 422, description = "A field is wrong", body = ErrorBody),
-        (status = 429, description = "Too many attempts under this name; see `Retry-After`", body = ErrorBody))
+#[operation(
+    post "/api/v1/auth/login", answers = "Signed in",
+    refuses(
+        invalid_credentials,
+        forbidden = "The account is switched off",
+        rate_limited = "Too many attempts under this name; see `Retry-After`"
+    )
 )]
-pub(crate) async fn login(headers: HeaderMap, Json(request): Json<LoginRequest>) -> Result<Answer> {
+pub(crate) async fn login(
+    headers: HeaderMap,
+    Json(request): Json<LoginRequest>,
+) -> Result<(Revoked, Fresh)> {
     let user_agent = headers
         .get(header::USER_AGENT)
         .and_then(|value| value.to_str().ok());
     let signed_in = login::login(&request.identifier, &request.password, user_agent).await?;
-    Ok(revoked(answer(signed_in.tokens)?, &signed_in.ended))
+    Ok((Revoked(signed_in.ended), fresh(signed_in.tokens)))
 }
 
 /// Trades a refresh token for a new pair of tokens.
-#[utoipa::path(
-    post, path = "/api/v1/auth/refresh", operation_id = "refresh", tag = "auth",
-    request_body = RefreshRequest,
-    responses(
-        (status = 200, description = "Renewed", body = TokensView),
-        (status = 401, description = "Unknown, run out, or used before, which ends its session", body = ErrorBody),
-        (status = 422, description = "A field is wrong", body = ErrorBody))
+#[operation(
+    post "/api/v1/auth/refresh", answers = "Renewed",
+    refuses(token_invalid = "Unknown, run out, or used before, which ends its session")
 )]
-pub(crate) async fn refresh(Json(request): Json<RefreshRequest>) -> Result<Answer> {
-    answer(tokens::refresh(&request.refresh_token).await?)
+pub(crate) async fn refresh(Json(request): Json<RefreshRequest>) -> Result<Fresh> {
+    Ok(fresh(tokens::refresh(&request.refresh_token).await?))
 }
 
 /// The public keys that check access tokens (RFC 7517).
-#[utoipa::path(
-    get, path = "/.well-known/jwks.json", operation_id = "getJwks", tag = "auth",
-    responses((status = 200, description = "A JSON Web Key Set", body = Object))
-)]
-pub(crate) async fn jwks() -> Result<Answer> {
-    Ok(Answer::ok(&keys::jwks().await?)?.header(header::CACHE_CONTROL, "public, max-age=300"))
+#[operation(get "/.well-known/jwks.json", answers = "A JSON Web Key Set")]
+pub(crate) async fn get_jwks() -> Result<(ForFiveMinutes, Json<KeySet>)> {
+    Ok((FOR_FIVE_MINUTES, Json(keys::jwks().await?)))
 }
 
-fn answer(tokens: Pair) -> Result<Answer> {
+fn fresh(tokens: Pair) -> Fresh {
     let tokens = TokensView {
         access_token: tokens.access,
         refresh_token: tokens.refresh,
         token_type: "Bearer",
         expires_in: ACCESS.as_secs(),
     };
-    Ok(Answer::ok(&tokens)?.no_store())
+    (NoStore, Json(tokens))
 }

@@ -1,12 +1,12 @@
 //! A guest that does what a test asks: call another component, log, wait, stream, fail.
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
 use sbd_sdk::{Answer, Caller, Error, Json, Query, RequestId, Result, Tenant, call, config};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
 struct Log {
@@ -123,9 +123,9 @@ async fn spin() -> &'static str {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::{get, post};
-    OpenApiRouter::new()
+    Router::new()
         .route("/probe/whoami", get(whoami))
         .route("/probe/log", get(log))
         .route("/probe/sleep", get(sleep))

@@ -1,10 +1,9 @@
 //! A guest with a part that is switched by itself.
 
-use sbd_sdk::{Caller, Json, Query, Result, features};
+use sbd_sdk::{Caller, Component, Json, Path, Query, Result, features, operation};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -19,20 +18,20 @@ struct Ask {
 }
 
 /// Always there.
-#[utoipa::path(get, path = "/api/v1/switched/whole", params(Wait), responses((status = 200, description = "What there is")))]
+#[operation(get "/api/v1/switched/whole", answers = "What there is")]
 async fn whole(Query(wait): Query<Wait>) -> &'static str {
     wasip3::clocks::monotonic_clock::wait_for(wait.ms * 1_000_000).await;
     "whole"
 }
 
 /// There while the feature `part` is on.
-#[utoipa::path(get, path = "/api/v1/switched/part/{id}", params(("id" = String, Path)), responses((status = 200, description = "What there is")))]
-async fn part() -> &'static str {
+#[operation(get "/api/v1/switched/part/{id}", answers = "What there is")]
+async fn part(Path(_): Path<String>) -> &'static str {
     "part"
 }
 
 /// Whether a feature is on for who asks.
-#[utoipa::path(get, path = "/api/v1/switched/ask", params(Ask), responses((status = 200, description = "What there is")))]
+#[operation(get "/api/v1/switched/ask", answers = "What there is")]
 async fn ask(caller: Option<Caller>, Query(ask): Query<Ask>) -> Result<Json<bool>> {
     features::is_on(&ask.feature, caller.as_ref())
         .await
@@ -40,14 +39,14 @@ async fn ask(caller: Option<Caller>, Query(ask): Query<Ask>) -> Result<Json<bool
 }
 
 /// Refused by the guest itself while the feature `hidden` is off.
-#[utoipa::path(get, path = "/api/v1/switched/hidden", responses((status = 200, description = "What there is")))]
+#[operation(get "/api/v1/switched/hidden", answers = "What there is")]
 async fn hidden(caller: Option<Caller>) -> Result<&'static str> {
     features::require("hidden", caller.as_ref()).await?;
     Ok("hidden")
 }
 
 /// What the component declares.
-#[utoipa::path(get, path = "/api/v1/switched/list", responses((status = 200, description = "What there is")))]
+#[operation(get "/api/v1/switched/list", answers = "What there is")]
 async fn list() -> Result<Json<Value>> {
     let features = features::list().await?.into_iter();
     let features = features.map(|feature| {
@@ -60,14 +59,9 @@ async fn list() -> Result<Json<Value>> {
     Ok(Json(features.collect()))
 }
 
-/// Every address of the component.
-pub fn router() -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(whole))
-        .routes(routes!(part))
-        .routes(routes!(ask))
-        .routes(routes!(hidden))
-        .routes(routes!(list))
+/// All that the component offers.
+pub fn component() -> Component {
+    Component::new().operations("switched", [whole(), part(), ask(), hidden(), list()])
 }
 
-sbd_sdk::component!(router);
+sbd_sdk::component!(component);

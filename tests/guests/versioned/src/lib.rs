@@ -1,6 +1,7 @@
 //! A guest whose versions differ by marks in its file, which tests change: no compiler is needed to
 //! make another version.
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -10,7 +11,6 @@ use serde::Deserialize;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use utoipa_axum::router::OpenApiRouter;
 
 /// Found and changed in the file by tests; read where no compiler can know it.
 static MARKS: &str = "sbd-marks:version=0000;health=well;answer=good;";
@@ -94,9 +94,9 @@ async fn health() -> StatusCode {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/versioned/version", get(version))
         .route("/versioned/slow", get(slow))
         .route("/-/health", get(health))

@@ -4,10 +4,10 @@
 //! Stopped by `handles`, each of which holds little, and by `capability_bytes`.
 
 use axum::Json;
+use axum::Router;
 use sbd_sdk::Query;
 use serde::Deserialize;
 use std::mem::forget;
-use utoipa_axum::router::OpenApiRouter;
 use wasip2::http::types as old;
 use wasip3::http::types as new;
 
@@ -86,9 +86,9 @@ async fn line(Query(size): Query<Size>) -> String {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/borrower/ok", get(async || "ok"))
         .route("/borrower/headers", get(headers))
         .route("/borrower/bodies", get(bodies))

@@ -2,11 +2,11 @@
 //!
 //! Stopped by `call_depth` and `calls`.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use sbd_sdk::{Error, Result, call};
-use utoipa_axum::router::OpenApiRouter;
 
 async fn myself(path: &str) -> Result<Response> {
     let request = Request::get(path)
@@ -34,9 +34,9 @@ async fn many() -> Result<Response> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/calls-itself/ok", get(async || "ok"))
         .route("/calls-itself/run", get(run))
         .route("/calls-itself/fan", get(fan))

@@ -2,10 +2,10 @@
 //!
 //! Stopped by collections belonging to one component.
 
+use axum::Router;
 use sbd_sdk::Json;
 use sbd_sdk::documents::Collection;
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
 
 const NAMES: [&str; 8] = [
     "users",
@@ -32,9 +32,9 @@ async fn run() -> Json<Value> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/collection-thief/ok", get(async || "ok"))
         .route("/collection-thief/run", get(run))
 }

@@ -2,7 +2,7 @@
 //!
 //! Stopped by the stack that every guest has.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::Router;
 
 /// Of two calls within each other only the outer one can become a loop.
 fn down(n: u64) -> u64 {
@@ -17,9 +17,9 @@ async fn run() -> String {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/deep-recursion/ok", get(async || "ok"))
         .route("/deep-recursion/run", get(run))
 }

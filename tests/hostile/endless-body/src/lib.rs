@@ -2,12 +2,12 @@
 //!
 //! Stopped by `response_body`.
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use http_body::Frame;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use utoipa_axum::router::OpenApiRouter;
 
 /// A body without end.
 struct Endless;
@@ -29,9 +29,9 @@ async fn run() -> Body {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/endless-body/ok", get(async || "ok"))
         .route("/endless-body/run", get(run))
 }

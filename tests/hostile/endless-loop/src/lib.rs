@@ -2,7 +2,7 @@
 //!
 //! Stopped by `cpu_time`.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::Router;
 
 async fn run() -> &'static str {
     let mut n = 0_u64;
@@ -15,9 +15,9 @@ async fn run() -> &'static str {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/endless-loop/ok", get(async || "ok"))
         .route("/endless-loop/run", get(run))
 }

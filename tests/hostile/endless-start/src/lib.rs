@@ -2,7 +2,7 @@
 //!
 //! Stopped by `cpu_time`.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::Router;
 
 /// Constructors run when the instance is made.
 #[cfg(target_family = "wasm")]
@@ -20,9 +20,9 @@ static START: extern "C" fn() = {
 };
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new().route("/endless-start/ok", get(async || "ok"))
+    Router::new().route("/endless-start/ok", get(async || "ok"))
 }
 
 sbd_sdk::component!(router);

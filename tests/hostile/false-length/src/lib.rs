@@ -3,6 +3,7 @@
 //!
 //! Stopped by the host, which cuts an answer that is not as it was announced.
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
 use http_body::Frame;
@@ -11,7 +12,6 @@ use serde::Deserialize;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
 struct Lie {
@@ -44,9 +44,9 @@ async fn run(Query(lie): Query<Lie>) -> Response {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/false-length/ok", get(async || "ok"))
         .route("/false-length/run", get(run))
 }

@@ -2,6 +2,7 @@
 //!
 //! Stopped by the seal on `sbd-caller`.
 
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use base64::Engine as _;
@@ -10,7 +11,6 @@ use http::HeaderMap;
 use sbd_sdk::{Error, Json, Query, Result, send};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
 struct Replay {
@@ -82,9 +82,9 @@ async fn replayed(Query(replay): Query<Replay>) -> Result<Json<Value>> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/forged-caller/ok", get(async || "ok"))
         .route("/forged-caller/passed-on", get(passed_on))
         .route("/forged-caller/shown", get(shown))

@@ -2,10 +2,10 @@
 //!
 //! Stopped by `response_body`.
 
+use axum::Router;
 use axum::body::Body;
 use sbd_sdk::Query;
 use serde::Deserialize;
-use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
 struct Size {
@@ -17,9 +17,9 @@ async fn run(Query(size): Query<Size>) -> Body {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/giant-chunk/ok", get(async || "ok"))
         .route("/giant-chunk/run", get(run))
 }

@@ -2,7 +2,7 @@
 //!
 //! Stopped by `handles`.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::Router;
 use wasip3::http::types::Fields;
 
 async fn run() -> String {
@@ -25,9 +25,9 @@ async fn streams() -> String {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/handle-leak/ok", get(async || "ok"))
         .route("/handle-leak/run", get(run))
         .route("/handle-leak/streams", get(streams))

@@ -2,12 +2,12 @@
 //!
 //! Stopped by the host's check of every header and status.
 
+use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use sbd_sdk::{Json, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
 use wasip3::http::types::Fields;
 
 const TRIES: [(&str, &[u8]); 12] = [
@@ -67,9 +67,9 @@ async fn status(Query(code): Query<Code>) -> Response {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/header-injection/ok", get(async || "ok"))
         .route("/header-injection/fields", get(fields))
         .route("/header-injection/run", get(run))

@@ -2,11 +2,11 @@
 //!
 //! Stopped by `stored_bytes` and `stored_documents`.
 
+use axum::Router;
 use sbd_sdk::Result;
 use sbd_sdk::documents::Collection;
 use sbd_sdk::keyvalue::Bucket;
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
 
 const HOARD: Collection<Value> = Collection::new("hoard");
 
@@ -36,9 +36,9 @@ async fn clear() -> Result<String> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/hoarder/ok", get(async || "ok"))
         .route("/hoarder/large", get(large))
         .route("/hoarder/many", get(many))

@@ -2,11 +2,11 @@
 //!
 //! Stopped by `document_bytes`, a limit of `documents`, and `memory`.
 
+use axum::Router;
 use sbd_sdk::documents::Collection;
 use sbd_sdk::{Json, Query};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
 
 const HUGE: Collection<Value> = Collection::new("huge");
 
@@ -24,9 +24,9 @@ async fn run(Query(size): Query<Size>) -> Json<Value> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/huge-document/ok", get(async || "ok"))
         .route("/huge-document/run", get(run))
 }

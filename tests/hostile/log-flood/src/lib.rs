@@ -2,7 +2,7 @@
 //!
 //! Stopped by `log_rate`.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::Router;
 
 async fn run() -> &'static str {
     let line = "flood ".repeat(200);
@@ -13,9 +13,9 @@ async fn run() -> &'static str {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/log-flood/ok", get(async || "ok"))
         .route("/log-flood/run", get(run))
 }

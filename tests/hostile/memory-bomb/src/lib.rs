@@ -2,7 +2,7 @@
 //!
 //! Stopped by `memory`.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::Router;
 
 async fn run() -> String {
     let mut hoard = Vec::new();
@@ -13,9 +13,9 @@ async fn run() -> String {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/memory-bomb/ok", get(async || "ok"))
         .route("/memory-bomb/run", get(run))
 }

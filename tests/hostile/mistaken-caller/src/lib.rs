@@ -2,13 +2,13 @@
 //!
 //! Stopped by the host, which finds out for whom: the other component sees who really asks.
 
+use axum::Router;
 use axum::extract::Query;
 use sbd_sdk::{Error, Json, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU32, Ordering};
-use utoipa_axum::router::OpenApiRouter;
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{Fields, OutgoingRequest, Scheme};
 use wasip2::io::streams::StreamError;
@@ -58,9 +58,9 @@ async fn run(Query(wait): Query<Wait>) -> Result<Json<Value>> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/mistaken-caller/ok", get(async || "ok"))
         .route("/mistaken-caller/run", get(run))
 }

@@ -2,7 +2,7 @@
 //!
 //! Stopped by `request_timeout`.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::Router;
 
 const YEAR: u64 = 365 * 24 * 3600 * 1_000_000_000;
 
@@ -12,9 +12,9 @@ async fn run() -> &'static str {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/never-answers/ok", get(async || "ok"))
         .route("/never-answers/run", get(run))
 }

@@ -3,13 +3,13 @@
 //!
 //! Stopped by `outbound_requests`, `outbound_in_flight` and `outbound_response`.
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use futures::future::join_all;
 use http::StatusCode;
 use sbd_sdk::{Query, send};
 use serde::Deserialize;
-use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
 struct Flood {
@@ -49,9 +49,9 @@ async fn at_once(Query(flood): Query<Flood>) -> (StatusCode, String) {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/outbound-flood/ok", get(async || "ok"))
         .route("/outbound-flood/in-turn", get(in_turn))
         .route("/outbound-flood/at-once", get(at_once))

@@ -2,12 +2,12 @@
 //!
 //! Stopped by `capability_calls`.
 
+use axum::Router;
 use futures::future::join_all;
 use sbd_sdk::{Json, Query, Result, cache};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
-use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
 struct Number {
@@ -37,9 +37,9 @@ async fn bytes() -> Result<&'static str> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/parallel-calls/ok", get(async || "ok"))
         .route("/parallel-calls/run", get(run))
         .route("/parallel-calls/bytes", get(bytes))

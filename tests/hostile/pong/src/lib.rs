@@ -2,11 +2,11 @@
 //!
 //! Stopped by `call_depth`.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use sbd_sdk::{Error, Result, call};
-use utoipa_axum::router::OpenApiRouter;
 
 async fn run() -> Result<Response> {
     let request = Request::get("/ping/run")
@@ -16,9 +16,9 @@ async fn run() -> Result<Response> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/pong/ok", get(async || "ok"))
         .route("/pong/run", get(run))
 }

@@ -2,10 +2,10 @@
 //!
 //! Stopped by the limits of `documents`.
 
+use axum::Router;
 use sbd_sdk::documents::Collection;
 use sbd_sdk::{Json, Result};
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
 
 const BOMBS: Collection<Value> = Collection::new("bombs");
 
@@ -48,9 +48,9 @@ async fn run() -> Json<Value> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/query-bomb/ok", get(async || "ok"))
         .route("/query-bomb/fill", get(fill))
         .route("/query-bomb/run", get(run))

@@ -2,12 +2,12 @@
 //!
 //! Stopped by every step being a request of its own.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use sbd_sdk::{Error, Json, Query, Result, send};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
 struct Goal {
@@ -38,9 +38,9 @@ async fn run(Query(goal): Query<Goal>) -> Result<Json<Value>> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/redirected/ok", get(async || "ok"))
         .route("/redirected/run", get(run))
 }

@@ -2,9 +2,9 @@
 //!
 //! Stopped by the random number of requests that an instance answers.
 
+use axum::Router;
 use http::StatusCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use utoipa_axum::router::OpenApiRouter;
 
 static WARM: AtomicBool = AtomicBool::new(false);
 
@@ -17,9 +17,9 @@ async fn run() -> (StatusCode, &'static str) {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/reuse-dependent/ok", get(async || "ok"))
         .route("/reuse-dependent/run", get(run))
 }

@@ -2,11 +2,11 @@
 //!
 //! Stopped by instances belonging to one tenant.
 
+use axum::Router;
 use sbd_sdk::{Json, Query, Tenant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Mutex;
-use utoipa_axum::router::OpenApiRouter;
 
 static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -25,9 +25,9 @@ async fn run(Tenant(tenant): Tenant, Query(secret): Query<Secret>) -> Json<Value
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/reuse-leak/ok", get(async || "ok"))
         .route("/reuse-leak/run", get(run))
 }

@@ -2,10 +2,10 @@
 //!
 //! Stopped by there being nothing to find.
 
+use axum::Router;
 use sbd_sdk::Json;
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
-use utoipa_axum::router::OpenApiRouter;
 
 /// What somebody got, or the error instead.
 fn got<T>(result: std::io::Result<T>) -> Value {
@@ -37,9 +37,9 @@ async fn run() -> Json<Value> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/snoop/ok", get(async || "ok"))
         .route("/snoop/run", get(run))
 }

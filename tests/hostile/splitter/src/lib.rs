@@ -2,11 +2,11 @@
 //!
 //! Stopped by the host's check of every header.
 
+use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
 use sbd_sdk::{Error, Query, Result};
 use serde::Deserialize;
-use utoipa_axum::router::OpenApiRouter;
 
 #[derive(Deserialize)]
 struct Raw {
@@ -25,9 +25,9 @@ async fn run(Query(raw): Query<Raw>) -> Result<Response> {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/splitter/ok", get(async || "ok"))
         .route("/splitter/run", get(run))
 }

@@ -2,12 +2,12 @@
 //!
 //! Stopped by `response_stall`.
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use http_body::Frame;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use utoipa_axum::router::OpenApiRouter;
 
 const YEAR: u64 = 365 * 24 * 3600 * 1_000_000_000;
 
@@ -40,9 +40,9 @@ async fn run() -> Body {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/stalls/ok", get(async || "ok"))
         .route("/stalls/run", get(run))
 }

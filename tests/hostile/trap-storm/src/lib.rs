@@ -2,7 +2,7 @@
 //!
 //! Stopped by `failures`.
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::Router;
 
 #[expect(clippy::panic, reason = "what the host does about it is tested")]
 async fn panics() -> &'static str {
@@ -17,9 +17,9 @@ async fn traps() -> &'static str {
 }
 
 /// Every address of the component.
-pub fn router() -> OpenApiRouter {
+pub fn router() -> Router {
     use axum::routing::get;
-    OpenApiRouter::new()
+    Router::new()
         .route("/trap-storm/ok", get(async || "ok"))
         .route("/trap-storm/panic", get(panics))
         .route("/trap-storm/trap", get(traps))

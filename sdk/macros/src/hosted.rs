@@ -1,0 +1,122 @@
+//! `#[on_event]`, `#[task]`, `#[schedule]` and `#[channels]`: what the host asks a component for.
+
+use crate::arguments::{once, text, unknown, words};
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::parse::{Parse, ParseStream};
+use syn::{Ident, ItemFn, LitStr, Token};
+
+/// What the attribute says: what it is about, and more by words.
+pub(crate) struct Declared {
+    about: LitStr,
+    words: Vec<(Ident, LitStr)>,
+}
+
+// === impl Declared ===
+
+impl Parse for Declared {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut declared = Self {
+            about: input.parse()?,
+            words: Vec::new(),
+        };
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+        words(input, |word, input| {
+            declared.words.push((word.clone(), text(input)?));
+            Ok(())
+        })?;
+        Ok(declared)
+    }
+}
+
+impl Declared {
+    /// The texts of the words there may be, in their order.
+    fn texts<const N: usize>(self, known: [&str; N]) -> syn::Result<[Option<LitStr>; N]> {
+        let mut texts = [const { None }; N];
+        for (word, text) in self.words {
+            let place = known.iter().position(|known| word == known);
+            match place.and_then(|place| texts.get_mut(place)) {
+                Some(place) => once(place, &word, text)?,
+                None if known.is_empty() => {
+                    let message = format!("`{word}` is not known here; remove it");
+                    return Err(syn::Error::new(word.span(), message));
+                }
+                None => return Err(unknown(&word, &known)),
+            }
+        }
+        Ok(texts)
+    }
+}
+
+pub(crate) fn event(declared: Declared, function: &ItemFn) -> syn::Result<TokenStream> {
+    let pattern = declared.about.clone();
+    let [] = declared.texts([])?;
+    expand(
+        function,
+        &quote!(::sbd_sdk::events::Subscription),
+        &quote!(#pattern),
+    )
+}
+
+pub(crate) fn task(declared: Declared, function: &ItemFn) -> syn::Result<TokenStream> {
+    let name = declared.about.clone();
+    let [queue] = declared.texts(["queue"])?;
+    let queue = queue.map_or_else(|| quote!("default"), |queue| quote!(#queue));
+    expand(
+        function,
+        &quote!(::sbd_sdk::tasks::Task),
+        &quote!(#name, #queue),
+    )
+}
+
+pub(crate) fn schedule(declared: Declared, function: &ItemFn) -> syn::Result<TokenStream> {
+    let name = declared.about.clone();
+    let [cron, time_zone] = declared.texts(["cron", "time_zone"])?;
+    let Some(cron) = cron else {
+        let message = "say when, like `cron = \"0 3 * * *\"`";
+        return Err(syn::Error::new(name.span(), message));
+    };
+    let time_zone = time_zone.map_or_else(|| quote!("UTC"), |zone| quote!(#zone));
+    expand(
+        function,
+        &quote!(::sbd_sdk::schedules::Schedule),
+        &quote!(#name, #cron, #time_zone),
+    )
+}
+
+pub(crate) fn channels(declared: Declared, function: &ItemFn) -> syn::Result<TokenStream> {
+    let beginning = declared.about.clone();
+    let [] = declared.texts([])?;
+    expand(
+        function,
+        &quote!(::sbd_sdk::channels::Channels),
+        &quote!(#beginning),
+    )
+}
+
+/// The function without arguments, with the handler in it.
+fn expand(function: &ItemFn, kind: &TokenStream, said: &TokenStream) -> syn::Result<TokenStream> {
+    if function.sig.asyncness.is_none() {
+        let message = "what the host asks for is answered by an `async fn`";
+        return Err(syn::Error::new_spanned(function.sig.fn_token, message));
+    }
+    let (visibility, name) = (&function.vis, &function.sig.ident);
+    let docs = function
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("doc"));
+    let handler = ItemFn {
+        vis: syn::Visibility::Inherited,
+        ..function.clone()
+    };
+    Ok(quote! {
+        #(#docs)*
+        #visibility fn #name() -> #kind {
+            #handler
+
+            <#kind>::new(#said, ::sbd_sdk::axum::routing::post(#name))
+        }
+    })
+}

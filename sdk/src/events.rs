@@ -1,0 +1,150 @@
+//! Events that the component listens to: CloudEvents 1.0 in HTTP's binary mode, sent by the host.
+//!
+//! An event is acknowledged when every handler whose pattern its type fits has done its work, and at
+//! once when there is none. A refusal says that sending it again is no use; where the component fails,
+//! the event comes again, so that a handler must bear to see it twice.
+
+use crate::time::Time;
+use crate::{Error, Json, NoContent};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use http::HeaderMap;
+use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tower_service::Service as _;
+
+/// An event, as a handler's last argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event<T> {
+    /// Its id: the same whenever this event comes.
+    pub id: String,
+    /// What happened: `family.member.joined`.
+    pub kind: String,
+    /// Who says so.
+    pub source: String,
+    /// What it is about, if it says so.
+    pub subject: Option<String>,
+    /// When it happened.
+    pub time: Time,
+    /// More about it.
+    pub data: T,
+}
+
+/// A handler of events. [`crate::on_event`] makes one.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    pub(crate) pattern: &'static str,
+    handler: MethodRouter,
+}
+
+// === impl Event ===
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Event<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let headers = request.headers();
+        let time: Time =
+            serde_json::from_value(required(headers, "ce-time")?.into()).map_err(|error| {
+                Error::malformed(format!("`ce-time` is no time ({error}); correct it"))
+            })?;
+        Ok(Self {
+            id: required(headers, "ce-id")?,
+            kind: required(headers, "ce-type")?,
+            source: required(headers, "ce-source")?,
+            subject: attribute(headers, "ce-subject"),
+            time,
+            data: Json::from_request(request, state).await?.0,
+        })
+    }
+}
+
+fn required(headers: &HeaderMap, name: &str) -> crate::Result<String> {
+    let missing = || Error::malformed(format!("an event needs the header `{name}`; add it"));
+    attribute(headers, name).ok_or_else(missing)
+}
+
+/// An attribute of an event, which is percent-encoded where a header cannot hold it.
+fn attribute(headers: &HeaderMap, name: &str) -> Option<String> {
+    let encoded = headers.get(name)?.to_str().ok()?;
+    Some(percent_decode_str(encoded).decode_utf8_lossy().into_owned())
+}
+
+// === impl Subscription ===
+
+impl Subscription {
+    /// A handler of the events whose type fits a pattern.
+    #[doc(hidden)]
+    pub fn new(pattern: &'static str, handler: MethodRouter) -> Self {
+        Self { pattern, handler }
+    }
+}
+
+/// Gives an event to every handler that takes its type, one after the other.
+pub(crate) fn deliver(subscriptions: Vec<Subscription>) -> MethodRouter {
+    let subscriptions: Arc<[Subscription]> = subscriptions.into();
+    post(move |request: Request| {
+        let subscriptions = Arc::clone(&subscriptions);
+        async move { Ok::<_, Error>(delivered(&subscriptions, request).await?.into_response()) }
+    })
+}
+
+async fn delivered(subscriptions: &[Subscription], request: Request) -> crate::Result<Response> {
+    let kind = required(request.headers(), "ce-type")?;
+    let (head, body) = request.into_parts();
+    let body = Bytes::from_request(Request::new(body), &())
+        .await
+        .map_err(|_| Error::malformed("the event broke off before its end; send it again whole"))?;
+    for subscription in subscriptions
+        .iter()
+        .filter(|taken| fits(taken.pattern, &kind))
+    {
+        let request = Request::from_parts(head.clone(), Body::from(body.clone()));
+        let Ok(response) = subscription.handler.clone().call(request).await;
+        if !response.status().is_success() {
+            return Ok(response);
+        }
+    }
+    Ok(NoContent.into_response())
+}
+
+/// Whether a type of events fits a pattern, in which `*` stands for one word, or at the end for any.
+fn fits(pattern: &str, kind: &str) -> bool {
+    let (mut patterns, mut words) = (pattern.split('.').peekable(), kind.split('.'));
+    loop {
+        match (patterns.next(), words.next()) {
+            (Some("*"), Some(_)) if patterns.peek().is_none() => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(wanted), Some(word)) if wanted == word => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_a_word_and_at_the_end_any() {
+        for (pattern, kind, is_taken) in [
+            ("family.deleted", "family.deleted", true),
+            ("family.deleted", "family.deleted.twice", false),
+            ("family.deleted", "family", false),
+            ("family.*", "family.deleted", true),
+            ("family.*", "family.member.joined", true),
+            ("family.*", "family", false),
+            ("family.*", "families.deleted", false),
+            ("*.deleted", "family.deleted", true),
+            ("*.deleted", "family.member.deleted", false),
+            ("family.*.joined", "family.member.joined", true),
+            ("*", "family.member.joined", true),
+        ] {
+            assert_eq!(fits(pattern, kind), is_taken, "{pattern} {kind}");
+        }
+    }
+}

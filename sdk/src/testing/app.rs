@@ -1,0 +1,202 @@
+//! A component, and a host for it.
+
+use super::client::Client;
+use super::documents::Index;
+use super::features;
+use super::outbound::Call;
+use super::world::World;
+use crate::time::Time;
+use crate::{About, Component, Principal};
+use serde_json::Value;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// The tenant that tests are in.
+pub(super) const TENANT: &str = "test";
+
+/// A component under test, with a host of its own.
+pub struct App {
+    app: crate::App,
+    world: Rc<World>,
+}
+
+// === impl App ===
+
+impl App {
+    /// A component with a host that has nothing yet: no collections, no variables, and anything
+    /// granted.
+    pub fn new(component: impl Into<Component>) -> Self {
+        let about = About {
+            name: "test",
+            version: "0.0.0",
+            description: "A component under test",
+        };
+        let world = Rc::new(World::default());
+        world.now.set(jiff::Timestamp::now().as_millisecond());
+        Self {
+            app: component.into().build(about),
+            world,
+        }
+    }
+
+    /// With the grants, collections, indexes, variables and features of the component's own
+    /// `spin.toml`, given as its text.
+    #[must_use]
+    #[track_caller]
+    pub fn manifest(self, text: &str) -> Self {
+        let folder = std::path::Path::new("");
+        let options = sbd_manifest::LoadOptions::default();
+        let loaded = sbd_manifest::App::parse(text, "spin.toml", folder, &options);
+        let mut app = loaded.unwrap_or_else(|error| panic!("{error}")).app;
+        let variables = app.resolve(&Default::default());
+        let variables = variables.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(
+            app.components.len(),
+            1,
+            "give the component's own spin.toml, which is about it alone"
+        );
+        for (id, component) in app.components {
+            let settings = component.settings;
+            let grants = settings.grants.iter().map(ToString::to_string);
+            self.world.grants.replace(Some(grants.collect()));
+            if let Some(values) = variables.get(&id) {
+                self.world.variables.borrow_mut().extend(values.clone());
+            }
+            for (name, collection) in settings.collections {
+                let indexes = collection
+                    .indexes
+                    .iter()
+                    .map(|index| Index::read(&name, index));
+                let indexes = indexes.collect();
+                self.world.documents.borrow_mut().declare(&name, indexes);
+            }
+            for (name, feature) in settings.features {
+                let switch = features::Switch {
+                    description: feature.description,
+                    on: feature.default,
+                };
+                self.world.features.borrow_mut().insert(name, switch);
+            }
+        }
+        self
+    }
+
+    /// With a collection that has no indexes.
+    #[must_use]
+    pub fn collection(self, name: &str) -> Self {
+        self.world.documents.borrow_mut().declare(name, Vec::new());
+        self
+    }
+
+    /// With a collection in which no two documents have the same values in these fields.
+    #[must_use]
+    pub fn unique(self, collection: &str, index: &str, fields: &[&str]) -> Self {
+        let index = Index::unique(collection, index, fields);
+        self.world
+            .documents
+            .borrow_mut()
+            .declare(collection, vec![index]);
+        self
+    }
+
+    /// With another value of a variable.
+    #[must_use]
+    pub fn variable(self, name: &str, value: &str) -> Self {
+        let mut variables = self.world.variables.borrow_mut();
+        variables.insert(name.to_owned(), value.to_owned());
+        drop(variables);
+        self
+    }
+
+    /// Switches a feature for everybody.
+    pub fn switch(&self, feature: &str, on: bool) {
+        let mut features = self.world.features.borrow_mut();
+        features.entry(feature.to_owned()).or_default().on = on;
+    }
+
+    /// Answers what the component asks of other components, and of hosts outside: a status and a JSON
+    /// body. Without it they cannot be reached.
+    pub fn on_call(&self, answers: impl Fn(&Call) -> (u16, Value) + 'static) {
+        self.world.answers.replace(Some(Box::new(answers)));
+    }
+
+    /// Somebody who is signed in, a session and the role `user` included.
+    pub fn signed_in(&self, user: &str) -> Client<'_> {
+        let principal = Principal::user(TENANT, user)
+            .named("ada")
+            .in_session("ses_019a2f3c8b7e7c2d9f00112233445566")
+            .with_roles(["user"]);
+        self.by(principal)
+    }
+
+    /// Whoever it is.
+    pub fn by(&self, principal: Principal) -> Client<'_> {
+        Client::new(self, Some(principal))
+    }
+
+    /// Nobody in particular. The host itself asks so, too.
+    pub fn anonymous(&self) -> Client<'_> {
+        Client::new(self, None)
+    }
+
+    /// The present of the test. It begins with the real one and stands still.
+    pub fn now(&self) -> Time {
+        Time::from_milliseconds(self.world.now.get())
+    }
+
+    /// Lets time pass. What a collection keeps for a time is still there, as in the host for a while:
+    /// [`App::sweep`] deletes it.
+    pub fn advance(&self, time: Duration) {
+        let later = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.world
+            .now
+            .set(self.world.now.get().saturating_add(later));
+    }
+
+    /// Deletes the documents whose time is over by an index.
+    pub fn sweep(&self) {
+        self.world.documents.borrow_mut().sweep(self.now());
+    }
+
+    /// Runs a piece of the component by itself, with the host at hand: `app.run(NOTES.get(id))`.
+    #[track_caller]
+    pub fn run<F: Future>(&self, future: F) -> F::Output {
+        let _entered = self.world.enter();
+        finish(future)
+    }
+
+    pub(super) fn app(&self) -> &crate::App {
+        &self.app
+    }
+}
+
+/// Says whether somebody has something to do again.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs a future that waits for nothing but itself: capabilities answer at once.
+#[track_caller]
+fn finish<F: Future>(future: F) -> F::Output {
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        assert!(
+            woken.0.swap(false, Ordering::Relaxed),
+            "the component waits for something that never comes in a test"
+        );
+    }
+}

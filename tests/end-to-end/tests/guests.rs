@@ -55,6 +55,19 @@ async fn family() {
     assert_eq!(ada.create_family("Lovelace").await["name"], "Lovelace");
 }
 
+/// What it is for is shown in `offers.rs`.
+#[tokio::test]
+async fn guarded() {
+    let server = Launch::app(
+        "[[trigger.http]]\nroute = \"/guarded/...\"\ncomponent = \"guarded\"\n\
+         [component.guarded]\nsource = \"{guest:guarded}\"\n\
+         allowed_outbound_hosts = [\"http://nobody.spin.internal\"]\n",
+    );
+    let server = server.start().await;
+    assert_eq!(text(&server, "/guarded/open").await, "open");
+    assert_error(server.get("/guarded/notes").await, 401, "UNAUTHENTICATED").await;
+}
+
 #[tokio::test]
 async fn notes() {
     let server = Launch::app(include_str!("apps/notes.toml")).start().await;

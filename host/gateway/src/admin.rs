@@ -11,7 +11,8 @@ use crate::request_id::RequestId;
 use crate::server::Peer;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
-use sbd_runtime::{Authenticated, Body, body};
+use sbd_registry::Actor;
+use sbd_runtime::{Body, body};
 use std::sync::Arc;
 
 /// Prometheus' text format.
@@ -22,15 +23,6 @@ const API: &str = "/admin/";
 
 /// How tokens of operators begin, which are no users' access tokens.
 const OPERATOR_TOKEN: &str = "sbd_op_";
-
-/// Who may use the admin API.
-#[derive(Clone, Debug)]
-pub enum Administrator {
-    /// The holder of an operator's token, by its name.
-    Operator(String),
-    /// A user with the role.
-    User(Arc<Authenticated>),
-}
 
 /// What the admin listener serves beside the gateway's own pages.
 pub trait AdminPages: Clone + Send + Sync + 'static {
@@ -43,10 +35,10 @@ pub trait AdminPages: Clone + Send + Sync + 'static {
     /// Why it is refused, as a sentence.
     fn operator(&self, token: &str) -> impl Future<Output = Result<String, String>> + Send;
 
-    /// The admin API's answer to an administrator.
+    /// The admin API's answer to somebody who may ask.
     fn api(
         &self,
-        administrator: Administrator,
+        actor: Actor,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Body>> + Send;
 }
@@ -63,7 +55,7 @@ pub(crate) async fn answer<C: Components>(
     if path.starts_with(API) {
         let admitted = administrator(&edge, &pages, &peer, &id.text, request.headers()).await;
         return match admitted {
-            Ok(administrator) => pages.api(administrator, request).await,
+            Ok(actor) => pages.api(actor, request).await,
             Err(refusal) => finished(refusal.into_response(&id.text), id),
         };
     }
@@ -87,7 +79,7 @@ async fn administrator<C: Components>(
     peer: &Peer,
     request_id: &Arc<str>,
     headers: &HeaderMap,
-) -> Result<Administrator, Refusal> {
+) -> Result<Actor, Refusal> {
     let tenant = edge.lasting.tenants.default_tenant();
     let address = Payer::address(&tenant, peer.address.ip());
     let admit = || edge.charge(&address);
@@ -95,7 +87,7 @@ async fn administrator<C: Components>(
         admit()?;
         let operator = pages.operator(token).await;
         return operator
-            .map(Administrator::Operator)
+            .map(Actor::Operator)
             .map_err(Refusal::token_invalid);
     }
     let caller = edge
@@ -107,10 +99,9 @@ async fn administrator<C: Components>(
                 "This is for administrators; send an operator's token, or an administrator's access token, as bearer token.",
             )
         })?;
-    if caller.has_role("admin") {
-        Ok(Administrator::User(caller))
-    } else {
-        Err(Refusal::forbidden("This is for administrators."))
+    match &caller.user {
+        Some(user) if caller.has_role("admin") => Ok(Actor::User(user.to_string())),
+        _ => Err(Refusal::forbidden("This is for administrators.")),
     }
 }
 

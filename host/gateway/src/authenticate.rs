@@ -4,6 +4,7 @@ use crate::components::Components;
 use crate::error::Refusal;
 use crate::revoked::Revocations;
 use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
 use moka::Expiry;
 use moka::future::Cache;
 use sbd_contract::{authentication, path};
@@ -11,7 +12,7 @@ use sbd_manifest::App;
 use sbd_runtime::{Authenticated, Call, Class, InvokeError, Question, identified};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// A principal is asked for again after this long at most.
 const KEPT: Duration = Duration::from_secs(60);
@@ -119,7 +120,9 @@ impl Authenticator {
         // that overtook a slow answer still wins.
         match answer {
             Answer::Refused(refusal) => Err(refusal),
-            Answer::Known(caller) if caller.expires_at <= now() => Err(Refusal::token_expired()),
+            Answer::Known(caller) if caller.expires_at <= Timestamp::now().as_second() => {
+                Err(Refusal::token_expired())
+            }
             Answer::Known(caller) => match &caller.session {
                 Some(session) if self.revoked.contains(tenant, session) => Err(
                     Refusal::token_invalid("This session has ended; log in again."),
@@ -188,7 +191,12 @@ impl Expiry<Fingerprint, Answer> for KeptFor {
         Some(match answer {
             Answer::Refused(_) => REFUSAL_KEPT,
             Answer::Known(caller) => {
-                let left = u64::try_from(caller.expires_at.saturating_sub(now())).unwrap_or(0);
+                let left = u64::try_from(
+                    caller
+                        .expires_at
+                        .saturating_sub(Timestamp::now().as_second()),
+                )
+                .unwrap_or(0);
                 KEPT.min(Duration::from_secs(left))
             }
         })
@@ -234,13 +242,6 @@ fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
     let mut key = [0; 32];
     key.copy_from_slice(digest.as_ref());
     key
-}
-
-fn now() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::components::Components;
 use crate::error::{GatewayError, Refusal};
 use crate::gateway::Edge;
-use crate::routes::{Limits, Route};
+use crate::routes::{RequestLimits, Route};
 use crate::upgrade::Upgrade;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -28,7 +28,7 @@ type Handler = dyn Fn(HostRequest) -> BoxFuture<'static, Answer> + Send + Sync;
 pub struct HostRoute {
     pub(crate) pattern: Arc<str>,
     pub(crate) yields: bool,
-    pub(crate) limits: Limits,
+    pub(crate) limits: RequestLimits,
     pub(crate) answers: HostAnswers,
 }
 
@@ -80,7 +80,7 @@ impl HostRoute {
         Self {
             pattern: Arc::from(pattern),
             yields: false,
-            limits: Limits::default(),
+            limits: RequestLimits::default(),
             answers: HostAnswers::Registered(Arc::new(handler)),
         }
     }
@@ -121,7 +121,7 @@ impl HostRoute {
         let own = |pattern, answers| Self {
             pattern: Arc::from(pattern),
             yields: true,
-            limits: Limits::default(),
+            limits: RequestLimits::default(),
             answers,
         };
         [

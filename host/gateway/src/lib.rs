@@ -3,13 +3,12 @@
 //! [`Gateway::serve`] takes a listener and answers; `path.rs` is the request path, to be read from
 //! top to bottom. It leads to components, and to what the host answers itself ([`HostRoute`]). The gateway knows no domain: whoever calls, what they may do and what the answer
 //! is are the components' affair.
-
 mod activity;
 mod admin;
-mod arriving;
 mod authenticate;
 mod builtin;
 mod components;
+mod concurrency;
 mod config;
 mod cors;
 mod docs;
@@ -19,6 +18,7 @@ mod headers;
 mod health;
 mod home;
 mod host_routes;
+mod lingering_body;
 pub mod openapi;
 mod path;
 mod rate;
@@ -29,11 +29,10 @@ mod revoked;
 mod routes;
 mod server;
 mod tenant;
-mod under_way;
 mod upgrade;
 mod version;
 
-pub use admin::{AdminPages, Administrator};
+pub use admin::AdminPages;
 pub use components::{Components, RevocationListener};
 pub use config::GatewayConfig;
 pub use error::{GatewayError, Refusal};

@@ -1,7 +1,6 @@
 //! The request path: one stack, read from top to bottom. A layer stands where it does because of
 //! what must have happened above it; the comments say what.
 
-use crate::arriving::Arriving;
 use crate::builtin::Builtin;
 use crate::components::Components;
 use crate::cors;
@@ -9,11 +8,12 @@ use crate::error::Refusal;
 use crate::gateway::Edge;
 use crate::headers;
 use crate::host_routes::{HostRequest, read_only};
+use crate::lingering_body::LingeringBody;
 use crate::rate::{Allowance, Payer, client_address};
 use crate::record::{Record, Tracked};
 use crate::request_body::{Fate, Watch, metered};
 use crate::request_id::RequestId;
-use crate::routes::{Asked, Limits, StaticResponse, Target};
+use crate::routes::{Asked, RequestLimits, StaticResponse, Target};
 use crate::server::Peer;
 use crate::upgrade::Upgrade;
 use crate::version;
@@ -90,7 +90,7 @@ async fn inside<C: Components>(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let (mut parts, incoming) = request.into_parts();
-    let incoming = Arriving::new(&parts, incoming);
+    let incoming = LingeringBody::new(&parts, incoming);
 
     // Reserved headers from outside go before anybody could read them.
     headers::drop_reserved(&mut parts.headers);
@@ -138,7 +138,7 @@ async fn addressed<C: Components>(
     record: &mut Record,
     allowance: &mut Option<Allowance>,
     parts: Parts,
-    incoming: Arriving,
+    incoming: LingeringBody,
 ) -> Result<Response<Body>, Refusal> {
     // Addresses that nobody below should have to think about.
     acceptable(&parts, edge.lasting.max_uri_bytes)?;
@@ -180,7 +180,7 @@ async fn routed<C: Components>(
     edge: &Edge<C>,
     exchange: Exchange<'_>,
     mut parts: Parts,
-    incoming: Arriving,
+    incoming: LingeringBody,
 ) -> Result<Response<Body>, Refusal> {
     // Version by `Accept`. Before routing, which knows versions by path only.
     if let Some(uri) = version::select(&parts) {
@@ -286,7 +286,7 @@ async fn routed<C: Components>(
 }
 
 /// Whoever answers cannot know what a body that failed under them means to the client; we do.
-fn arrived(exchange: &Exchange<'_>, watch: &Watch, limits: Limits) -> Result<(), Refusal> {
+fn arrived(exchange: &Exchange<'_>, watch: &Watch, limits: RequestLimits) -> Result<(), Refusal> {
     match watch.fate() {
         Fate::Intact => Ok(()),
         Fate::TooLarge => {

@@ -1,7 +1,7 @@
 //! How many requests one user, or one anonymous address, may send.
 
+use crate::concurrency::{Concurrency, Permit};
 use crate::error::Refusal;
-use crate::under_way::{Place, UnderWay};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
@@ -44,7 +44,7 @@ pub(crate) struct Limiter {
     per_second: u32,
     at_once: u32,
     since_sweep: AtomicU32,
-    under_way: UnderWay,
+    under_way: Concurrency,
 }
 
 /// What is left of a bucket, for the `ratelimit-*` headers.
@@ -68,7 +68,7 @@ impl Limiter {
             burst: burst.get(),
             per_second: per_second.get(),
             at_once: limit.at_once,
-            under_way: UnderWay::new(limit.at_once),
+            under_way: Concurrency::new(limit.at_once),
             since_sweep: AtomicU32::new(0),
         }
     }
@@ -83,7 +83,7 @@ impl Limiter {
     }
 
     /// Waits until the payer may have one more request under way.
-    pub(crate) async fn enter(&self, payer: Payer) -> Result<Place, Refusal> {
+    pub(crate) async fn enter(&self, payer: Payer) -> Result<Permit, Refusal> {
         self.under_way.enter(payer.anywhere()).await
     }
 

@@ -1,6 +1,6 @@
 //! The access log line and the metrics of one request.
 
-use crate::under_way::Place;
+use crate::concurrency::Permit;
 use bytes::Bytes;
 use http::{Method, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -55,7 +55,7 @@ pub(crate) struct Record {
     labels: Labels,
     pub(crate) request_id: Arc<str>,
     /// Its place among the payer's requests that are under way.
-    place: Option<Place>,
+    place: Option<Permit>,
 }
 
 /// A response body that keeps the record of its request.
@@ -150,7 +150,7 @@ fn bounded(method: &Method) -> &'static str {
 
 impl Record {
     /// The request keeps its place until its answer has ended.
-    pub(crate) fn place(&mut self, place: Place) {
+    pub(crate) fn place(&mut self, place: Permit) {
         self.place = Some(place);
     }
 

@@ -1,6 +1,6 @@
 //! The body of a request: not longer than allowed, and known to be whole or broken.
 
-use crate::arriving::Arriving;
+use crate::lingering_body::LingeringBody;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -27,14 +27,14 @@ pub(crate) enum Fate {
 pub(crate) struct Watch(Option<Arc<AtomicU8>>);
 
 struct Metered {
-    incoming: Arriving,
+    incoming: LingeringBody,
     left: u64,
     limit: u64,
     fate: Arc<AtomicU8>,
 }
 
 /// The body as a guest gets it, and the watch over it.
-pub(crate) fn metered(incoming: Arriving, limit: u64) -> (Body, Watch) {
+pub(crate) fn metered(incoming: LingeringBody, limit: u64) -> (Body, Watch) {
     if incoming.is_end_stream() {
         return (body::empty(), Watch(None));
     }

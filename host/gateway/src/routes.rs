@@ -29,7 +29,7 @@ pub(crate) struct Route {
 pub(crate) enum Target {
     Static(StaticResponse),
     /// Each request is asked anew, within these limits.
-    Asked(Asked, Limits),
+    Asked(Asked, RequestLimits),
 }
 
 /// Who is asked.
@@ -40,7 +40,7 @@ pub(crate) enum Asked {
 
 /// What a request may cost.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct RequestLimits {
     /// Bytes of the request's head: its address and headers.
     pub(crate) headers: u64,
     /// Bytes of the request's body.
@@ -82,7 +82,7 @@ impl Routes {
                         id: Arc::clone(components.entry(id).or_insert_with(|| Arc::from(id))),
                         spin_headers: setting(app, id, |settings| settings.spin_headers),
                     };
-                    Target::Asked(component, Limits::of(app, id))
+                    Target::Asked(component, RequestLimits::of(app, id))
                 }
                 Declared::Static {
                     status,
@@ -209,9 +209,9 @@ fn prefix(pattern: &str) -> &str {
     pattern.strip_suffix("/...").unwrap_or(pattern)
 }
 
-// === impl Limits ===
+// === impl RequestLimits ===
 
-impl Limits {
+impl RequestLimits {
     /// The limits of a component that are kept before it is reached.
     pub(crate) fn of(app: &App, component: &str) -> Self {
         let declared = app.components.get(component);
@@ -221,8 +221,8 @@ impl Limits {
     }
 }
 
-impl From<&sbd_manifest::Limits> for Limits {
-    fn from(declared: &sbd_manifest::Limits) -> Self {
+impl From<&sbd_manifest::RequestLimits> for RequestLimits {
+    fn from(declared: &sbd_manifest::RequestLimits) -> Self {
         Self {
             headers: declared.request_headers.bytes(),
             body: declared.request_body.bytes(),
@@ -231,9 +231,9 @@ impl From<&sbd_manifest::Limits> for Limits {
 }
 
 /// As for a component of which the manifest says nothing.
-impl Default for Limits {
+impl Default for RequestLimits {
     fn default() -> Self {
-        Self::from(&sbd_manifest::Limits::default())
+        Self::from(&sbd_manifest::RequestLimits::default())
     }
 }
 

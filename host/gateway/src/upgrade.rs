@@ -1,9 +1,9 @@
 //! Connections that leave HTTP: a handler of the host answers 101, and speaks another protocol from
 //! then on. They are counted on their own, as they stay open for as long as somebody listens.
 
+use crate::concurrency::{Concurrency, Permit};
 use crate::error::Refusal;
 use crate::rate::Payer;
-use crate::under_way::{Place, UnderWay};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
@@ -29,7 +29,7 @@ pub type UpgradedConnection = TokioIo<Upgraded>;
 /// The connections that were upgraded.
 pub(crate) struct Upgrades {
     places: Arc<Semaphore>,
-    of_payers: UnderWay,
+    of_payers: Concurrency,
     open: Gauge,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -48,7 +48,7 @@ pub struct Upgrade {
 struct Open {
     gauge: Gauge,
     _place: OwnedSemaphorePermit,
-    _of_payer: Place,
+    _of_payer: Permit,
 }
 
 // === impl Upgrades ===
@@ -58,7 +58,7 @@ impl Upgrades {
     pub(crate) fn new(most: usize, stopping: CancellationToken, grace: Duration) -> Self {
         Self {
             places: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
-            of_payers: UnderWay::new(OF_ONE_PAYER),
+            of_payers: Concurrency::new(OF_ONE_PAYER),
             open: metrics::gauge!(UPGRADED_CONNECTIONS),
             tasks: TaskTracker::new(),
             stopping,

@@ -7,11 +7,11 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
+use jiff::Timestamp;
 use sbd_contract::{Principal, Scopes};
 use serde::{Deserialize, Serialize};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the two kinds of seal begin with, so that none is taken for the other. No claims hold a zero.
 const CALLER: &[u8] = b"";
@@ -113,7 +113,7 @@ impl Seal {
         if &*principal.tenant != tenant {
             return Err(SealError::OtherTenant);
         }
-        if principal.expires_at <= now() {
+        if principal.expires_at <= Timestamp::now().as_second() {
             return Err(SealError::Expired);
         }
         Ok(Authenticated {
@@ -158,13 +158,6 @@ impl Seal {
     }
 }
 
-fn now() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -175,7 +168,7 @@ mod tests {
             .in_session("ses_1")
             .named("ada")
             .with_roles(["user"])
-            .until(now() + 60)
+            .until(Timestamp::now().as_second() + 60)
     }
 
     fn refused(seal: &Seal, header: &HeaderValue, tenant: &str) -> SealError {
@@ -202,7 +195,9 @@ mod tests {
         let foreign = Seal::new(&[8; 32]).seal(&ada()).unwrap();
         assert_eq!(refused(&seal, &foreign, "acme"), SealError::Forged);
         assert_eq!(refused(&seal, &good, "other"), SealError::OtherTenant);
-        let old = seal.seal(&ada().until(now())).unwrap();
+        let old = seal
+            .seal(&ada().until(Timestamp::now().as_second()))
+            .unwrap();
         assert_eq!(refused(&seal, &old, "acme"), SealError::Expired);
         let nonsense = HeaderValue::from_static("nonsense");
         assert_eq!(refused(&seal, &nonsense, "acme"), SealError::Forged);

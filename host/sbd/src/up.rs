@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use sbd_admin::{Actor, Admin, Api};
-use sbd_gateway::{AdminPages, Administrator, Gateway, GatewayConfig};
+use sbd_gateway::{AdminPages, Gateway, GatewayConfig};
 use sbd_registry::{DEFAULT_TENANT, Operators};
 use sbd_runtime::{Body, body};
 use sbd_telemetry::Metrics;
@@ -119,17 +119,7 @@ impl AdminPages for Pages {
             .map_err(|error| error.to_string())
     }
 
-    async fn api(
-        &self,
-        administrator: Administrator,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
-        let actor = match administrator {
-            Administrator::Operator(name) => Actor::Operator(name),
-            Administrator::User(user) => {
-                Actor::User(user.user.as_deref().unwrap_or_default().to_owned())
-            }
-        };
+    async fn api(&self, actor: Actor, request: Request<Incoming>) -> Response<Body> {
         let request = request.map(axum::body::Body::new);
         let response = self.api.respond(actor, request).await;
         let broken = |error: axum::Error| body::BodyError::InternalError(Some(error.to_string()));

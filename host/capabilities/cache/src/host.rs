@@ -89,49 +89,31 @@ mod tests {
     use crate::bindings::cache::{self, HostWithStore as _};
     use crate::limits::{MAX_KEY_BYTES, MAX_TTL, MAX_VALUE_BYTES};
     use crate::{Cache, CacheCtx, CacheView, MemoryBackend, add_to_linker};
-    use sbd_metering::{Budget, Meter, Metered, Unmetered};
+    use sbd_capability_testing::{Instance, assert_links};
+    use sbd_metering::{Budget, Meter};
     use std::sync::Arc;
-    use wasmtime::component::{Accessor, Linker};
-    use wasmtime::{Config, Engine, Store};
+    use wasmtime::component::Accessor;
 
-    struct Instance(CacheCtx, Arc<dyn Meter>);
-
-    impl Metered for Instance {
-        fn meter(store: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
-            Arc::clone(&store.data().1)
-        }
-    }
-
-    impl CacheView for Instance {
+    impl CacheView for Instance<CacheCtx> {
         fn cache(&mut self) -> &mut CacheCtx {
-            &mut self.0
+            &mut self.ctx
         }
-    }
-
-    fn engine() -> Engine {
-        let mut config = Config::new();
-        config.wasm_component_model_async(true);
-        Engine::new(&config).unwrap()
     }
 
     /// Runs `guest` with what a component has: the interface.
     async fn run<R: Send + 'static>(
         ctx: CacheCtx,
-        guest: impl AsyncFnOnce(&Accessor<Instance, Cache>) -> R + Send,
+        guest: impl AsyncFnOnce(&Accessor<Instance<CacheCtx>, Cache>) -> R + Send,
     ) -> R {
-        metered(ctx, Arc::new(Unmetered), guest).await
+        sbd_capability_testing::run(ctx, Instance::cache, guest).await
     }
 
     async fn metered<R: Send + 'static>(
         ctx: CacheCtx,
         meter: Arc<dyn Meter>,
-        guest: impl AsyncFnOnce(&Accessor<Instance, Cache>) -> R + Send,
+        guest: impl AsyncFnOnce(&Accessor<Instance<CacheCtx>, Cache>) -> R + Send,
     ) -> R {
-        let mut store = Store::new(&engine(), Instance(ctx, meter));
-        let call = async |accessor: &Accessor<Instance>| {
-            guest(&accessor.with_getter::<Cache>(Instance::cache)).await
-        };
-        store.run_concurrent(call).await.unwrap()
+        sbd_capability_testing::metered(ctx, meter, Instance::cache, guest).await
     }
 
     fn ctx() -> CacheCtx {
@@ -144,9 +126,7 @@ mod tests {
 
     #[test]
     fn the_interface_links() {
-        let mut linker = Linker::<Instance>::new(&engine());
-        add_to_linker(&mut linker).unwrap();
-        assert!(add_to_linker(&mut linker).is_err(), "linked twice");
+        assert_links::<CacheCtx>(add_to_linker);
     }
 
     #[tokio::test]

@@ -76,28 +76,16 @@ mod tests {
         Catalogue, Feature, Features, FeaturesCtx, FeaturesView, SqliteSwitches, Switch, Switches,
         add_to_linker,
     };
-    use sbd_metering::{Budget, Meter, Metered};
+    use sbd_capability_testing::{Instance, assert_links, metered};
+    use sbd_metering::Budget;
     use sbd_storage::{Database, Options};
     use std::sync::Arc;
-    use wasmtime::component::{Accessor, Linker};
-    use wasmtime::{Config, Engine, Store};
+    use wasmtime::component::Accessor;
 
-    struct Instance(FeaturesCtx, Arc<dyn Meter>);
-
-    impl Metered for Instance {
-        fn meter(store: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
-            Arc::clone(&store.data().1)
-        }
-    }
-
-    impl FeaturesView for Instance {
+    impl FeaturesView for Instance<FeaturesCtx> {
         fn features(&mut self) -> &mut FeaturesCtx {
-            &mut self.0
+            &mut self.ctx
         }
-    }
-
-    fn engine() -> Engine {
-        Engine::new(Config::new().wasm_component_model_async(true)).unwrap()
     }
 
     fn feature(name: &str, component: &str, default: bool) -> Feature {
@@ -110,10 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn links_once() {
-        let mut linker = Linker::<Instance>::new(&engine());
-        add_to_linker(&mut linker).unwrap();
-        assert!(add_to_linker(&mut linker).is_err());
+    fn the_interface_links() {
+        assert_links::<FeaturesCtx>(add_to_linker);
     }
 
     #[tokio::test]
@@ -143,9 +129,7 @@ mod tests {
         ])));
         let ctx = FeaturesCtx::new(catalogue, switches, "acme".into(), "shop".into());
         let meter = Arc::new(Budget::new(9, usize::MAX));
-        let mut store = Store::new(&engine(), Instance(ctx, meter.clone()));
-        let call = async |accessor: &Accessor<Instance>| {
-            let store = &accessor.with_getter::<Features>(Instance::features);
+        let guest = async |store: &Accessor<_, Features>| {
             let is_on = async |name: &str, user: Option<&str>| {
                 Features::is_on(store, name.to_owned(), user.map(str::to_owned)).await
             };
@@ -170,6 +154,6 @@ mod tests {
             };
             assert!(message.contains("capability_calls"), "{message}");
         };
-        store.run_concurrent(call).await.unwrap();
+        metered(ctx, meter.clone(), Instance::features, guest).await;
     }
 }

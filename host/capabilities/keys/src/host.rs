@@ -91,36 +91,20 @@ mod tests {
 
     use crate::bindings::keys::{self, HostWithStore as _};
     use crate::{FileKeyring, Keys, KeysCtx, KeysView, Settings, add_to_linker};
-    use sbd_metering::{Budget, Meter, Metered, Unmetered};
+    use sbd_capability_testing::{Instance, assert_links, metered, run};
+    use sbd_metering::Budget;
     use std::sync::Arc;
-    use wasmtime::component::{Accessor, Linker};
-    use wasmtime::{Config, Engine, Store};
+    use wasmtime::component::Accessor;
 
-    struct Instance(KeysCtx, Arc<dyn Meter>);
-
-    impl Metered for Instance {
-        fn meter(store: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
-            Arc::clone(&store.data().1)
-        }
-    }
-
-    impl KeysView for Instance {
+    impl KeysView for Instance<KeysCtx> {
         fn keys(&mut self) -> &mut KeysCtx {
-            &mut self.0
+            &mut self.ctx
         }
-    }
-
-    fn engine() -> Engine {
-        let mut config = Config::new();
-        config.wasm_component_model_async(true);
-        Engine::new(&config).unwrap()
     }
 
     #[test]
     fn the_interface_links() {
-        let mut linker = Linker::<Instance>::new(&engine());
-        add_to_linker(&mut linker).unwrap();
-        assert!(add_to_linker(&mut linker).is_err(), "linked twice");
+        assert_links::<KeysCtx>(add_to_linker);
     }
 
     #[tokio::test]
@@ -128,9 +112,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keyring = FileKeyring::open(folder.path().to_owned(), Settings::default()).unwrap();
         let ctx = KeysCtx::new(Arc::new(keyring), "default".into());
-        let mut store = Store::new(&engine(), Instance(ctx, Arc::new(Unmetered)));
-        let call = async |accessor: &Accessor<Instance>| {
-            let store = &accessor.with_getter::<Keys>(Instance::keys);
+        let guest = async |store: &Accessor<_, Keys>| {
             let purpose = || "access".to_owned();
             let token = Keys::sign(store, purpose(), r#"{"sub":"usr_1"}"#.to_owned(), 60);
             let token = token.await.unwrap();
@@ -144,7 +126,7 @@ mod tests {
             let refused = Keys::sign(store, purpose(), "[]".to_owned(), 60).await;
             assert!(matches!(refused, Err(keys::Error::Invalid(_))));
         };
-        store.run_concurrent(call).await.unwrap();
+        run(ctx, Instance::keys, guest).await;
     }
 
     #[tokio::test]
@@ -153,9 +135,7 @@ mod tests {
         let keyring = FileKeyring::open(folder.path().to_owned(), Settings::default()).unwrap();
         let ctx = KeysCtx::new(Arc::new(keyring), "default".into());
         let meter = Arc::new(Budget::new(3, usize::MAX));
-        let mut store = Store::new(&engine(), Instance(ctx, meter.clone()));
-        let call = async |accessor: &Accessor<Instance>| {
-            let store = &accessor.with_getter::<Keys>(Instance::keys);
+        let guest = async |store: &Accessor<_, Keys>| {
             let (purpose, claims) = (|| "access".to_owned(), || "{}".to_owned());
             let token = Keys::sign(store, purpose(), claims(), 60).await.unwrap();
             let mut bytes = 6 + 2 + token.len();
@@ -180,6 +160,6 @@ mod tests {
                 assert!(message.contains("capability_calls"), "{message}");
             }
         };
-        store.run_concurrent(call).await.unwrap();
+        metered(ctx, meter.clone(), Instance::keys, guest).await;
     }
 }

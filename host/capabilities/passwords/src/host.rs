@@ -65,29 +65,15 @@ mod tests {
     use crate::{
         Algorithm, Hasher, Passwords, PasswordsCtx, PasswordsView, Settings, add_to_linker,
     };
-    use sbd_metering::{Budget, Meter, Metered, Unmetered};
+    use sbd_capability_testing::{Instance, assert_links, metered, run};
+    use sbd_metering::Budget;
     use std::sync::Arc;
-    use wasmtime::component::{Accessor, Linker};
-    use wasmtime::{Config, Engine, Store};
+    use wasmtime::component::Accessor;
 
-    struct Instance(PasswordsCtx, Arc<dyn Meter>);
-
-    impl Metered for Instance {
-        fn meter(store: wasmtime::StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
-            Arc::clone(&store.data().1)
-        }
-    }
-
-    impl PasswordsView for Instance {
+    impl PasswordsView for Instance<PasswordsCtx> {
         fn passwords(&mut self) -> &mut PasswordsCtx {
-            &mut self.0
+            &mut self.ctx
         }
-    }
-
-    fn engine() -> Engine {
-        let mut config = Config::new();
-        config.wasm_component_model_async(true);
-        Engine::new(&config).unwrap()
     }
 
     fn ctx() -> PasswordsCtx {
@@ -101,16 +87,12 @@ mod tests {
 
     #[test]
     fn the_interface_links() {
-        let mut linker = Linker::<Instance>::new(&engine());
-        add_to_linker(&mut linker).unwrap();
-        assert!(add_to_linker(&mut linker).is_err(), "linked twice");
+        assert_links::<PasswordsCtx>(add_to_linker);
     }
 
     #[tokio::test]
     async fn every_function_answers() {
-        let mut store = Store::new(&engine(), Instance(ctx(), Arc::new(Unmetered)));
-        let call = async |accessor: &Accessor<Instance>| {
-            let store = &accessor.with_getter::<Passwords>(Instance::passwords);
+        let guest = async |store: &Accessor<_, Passwords>| {
             let password = || "correct horse".to_owned();
             let hash = Passwords::hash(store, password()).await.unwrap();
             let right = Passwords::verify(store, password(), Some(hash))
@@ -122,15 +104,13 @@ mod tests {
             let long = Passwords::hash(store, "x".repeat(73)).await;
             assert!(matches!(long, Err(passwords::Error::Invalid(_))));
         };
-        store.run_concurrent(call).await.unwrap();
+        run(ctx(), Instance::passwords, guest).await;
     }
 
     #[tokio::test]
     async fn the_running_request_is_charged() {
         let meter = Arc::new(Budget::new(3, usize::MAX));
-        let mut store = Store::new(&engine(), Instance(ctx(), meter.clone()));
-        let call = async |accessor: &Accessor<Instance>| {
-            let store = &accessor.with_getter::<Passwords>(Instance::passwords);
+        let guest = async |store: &Accessor<_, Passwords>| {
             let password = || "horse".to_owned();
             let hash = Passwords::hash(store, password()).await.unwrap();
             assert_eq!(meter.used(), (1, 5 + hash.len()));
@@ -151,6 +131,6 @@ mod tests {
                 assert!(message.contains("capability_calls"), "{message}");
             }
         };
-        store.run_concurrent(call).await.unwrap();
+        metered(ctx(), meter.clone(), Instance::passwords, guest).await;
     }
 }

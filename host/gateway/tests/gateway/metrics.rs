@@ -1,7 +1,8 @@
 use crate::server::{PATIENCE, Server, error};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use sbd_gateway::{AdminPages, Administrator};
+use sbd_gateway::AdminPages;
+use sbd_registry::Actor;
 use sbd_runtime::{Body, body};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -22,16 +23,8 @@ impl AdminPages for Pages {
         }
     }
 
-    async fn api(
-        &self,
-        administrator: Administrator,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
-        let name = match administrator {
-            Administrator::Operator(name) => name,
-            Administrator::User(user) => user.username.to_string(),
-        };
-        let text = format!("{name} asks {}", request.uri().path());
+    async fn api(&self, actor: Actor, request: Request<Incoming>) -> Response<Body> {
+        let text = format!("{actor} asks {}", request.uri().path());
         Response::new(body::full(text))
     }
 }

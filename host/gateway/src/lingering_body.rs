@@ -22,12 +22,12 @@ const LINGER: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// The body as it arrives. Dropped before its end, it is read on in the background.
-pub(crate) struct Arriving {
+pub(crate) struct LingeringBody {
     incoming: Option<Incoming>,
     lingers: bool,
 }
 
-impl Arriving {
+impl LingeringBody {
     /// The body of the request with this head.
     pub(crate) fn new(parts: &Parts, incoming: Incoming) -> Self {
         // An HTTP/2 stream ends by itself. A client that expects `100 Continue` has sent nothing
@@ -41,7 +41,7 @@ impl Arriving {
     }
 }
 
-impl Body for Arriving {
+impl Body for LingeringBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -73,7 +73,7 @@ impl Body for Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl Drop for LingeringBody {
     fn drop(&mut self) {
         let unread = self.incoming.take().filter(|body| !body.is_end_stream());
         if let (true, Some(body), Ok(runtime)) = (self.lingers, unread, Handle::try_current()) {

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 1024;
 
 /// The requests under way, by who pays for them.
 #[derive(Debug)]
-pub(crate) struct UnderWay {
+pub(crate) struct Concurrency {
     most: usize,
     payers: Mutex<Payers>,
 }
@@ -29,11 +29,11 @@ struct Payers {
 }
 
 /// A request under way, until it is dropped.
-pub(crate) type Place = OwnedSemaphorePermit;
+pub(crate) type Permit = OwnedSemaphorePermit;
 
-// === impl UnderWay ===
+// === impl Concurrency ===
 
-impl UnderWay {
+impl Concurrency {
     /// At most so many for each payer.
     pub(crate) fn new(most: u32) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl UnderWay {
     }
 
     /// A place for one more request, when there is one.
-    pub(crate) async fn enter(&self, payer: Payer) -> Result<Place, Refusal> {
+    pub(crate) async fn enter(&self, payer: Payer) -> Result<Permit, Refusal> {
         let places = self.places_of(payer);
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             return Ok(place);
@@ -61,7 +61,7 @@ impl UnderWay {
     }
 
     /// A place for one more, if there is one now.
-    pub(crate) fn try_enter(&self, payer: Payer) -> Option<Place> {
+    pub(crate) fn try_enter(&self, payer: Payer) -> Option<Permit> {
         self.places_of(payer).try_acquire_owned().ok()
     }
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_too_many_waits_for_their_own() {
-        let under_way = UnderWay::new(2);
+        let under_way = Concurrency::new(2);
         let first = under_way.enter(payer(1)).await.unwrap();
         let _second = under_way.enter(payer(1)).await.unwrap();
         assert!(under_way.enter(payer(1)).now_or_never().is_none());
@@ -103,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_nothing_under_way_is_forgotten() {
-        let under_way = UnderWay::new(1);
+        let under_way = Concurrency::new(1);
         let kept = under_way.enter(payer(0)).await.unwrap();
         for number in 1..20_000 {
             drop(under_way.enter(payer(number)).await.unwrap());

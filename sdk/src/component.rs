@@ -17,6 +17,7 @@ use std::sync::Arc;
 /// ```
 /// # use sbd_sdk::{Component, Json, Result, events::Event, on_event, operation, schedule, task};
 /// # use serde_json::Value;
+/// # /// Lists notes.
 /// # #[operation(get "/api/v1/notes")] async fn list_notes() -> Json<Vec<String>> { Json(Vec::new()) }
 /// # #[on_event("family.deleted")] async fn forget(_: Event<Value>) -> Result<()> { Ok(()) }
 /// # #[task("index", queue = "ai")] async fn index(Json(_): Json<Value>) -> Result<()> { Ok(()) }

@@ -1,49 +1,68 @@
-//! Write a Second Brain component: an axum router over `wasi:http`, the caller, typed collections,
-//! one form of error.
+//! Write a Second Brain component: operations over `wasi:http` that describe themselves, the caller,
+//! typed collections, one form of error.
 //!
-//! A component is a `cdylib` crate for `wasm32-wasip2`. Its `lib.rs` is a router, and the rules live
-//! in modules of plain functions that are tested natively:
+//! A component is a `cdylib` crate for `wasm32-wasip2`. What it offers is one value, and each operation
+//! one declaration: route, permission, schema and description together. The rules live in modules of
+//! plain functions.
 //!
 //! ```
-//! use sbd_sdk::documents::Collection;
-//! use sbd_sdk::{Answer, Caller, Error, Json, Path, Result, id};
+//! use sbd_sdk::{Caller, Component, Created, Error, Json, Listing, Path, Result, operation};
+//! use sbd_sdk::{documents::Collection, paging::Page};
 //! use serde::{Deserialize, Serialize};
+//! use serde_json::json;
 //! use utoipa::ToSchema;
-//! use utoipa_axum::{router::OpenApiRouter, routes};
+//!
+//! sbd_sdk::id!(NoteId, "not", "note");
 //!
 //! const NOTES: Collection<Note> = Collection::new("notes");
 //!
 //! #[derive(Serialize, Deserialize, ToSchema)]
-//! struct Note { #[serde(rename = "_id")] id: String, owner: String, text: String }
+//! struct Note { #[serde(rename = "_id")] id: NoteId, owner: String, text: String }
 //!
 //! #[derive(Deserialize, ToSchema)]
 //! #[serde(deny_unknown_fields)]
 //! struct NewNote { text: String }
 //!
 //! /// Keeps a note.
-//! #[utoipa::path(post, path = "/api/v1/notes", responses((status = 201, body = Note)), security(("bearer" = [])))]
-//! async fn create(caller: Caller, Json(new): Json<NewNote>) -> Result<Answer> {
-//!     let note = Note { id: id::new("not"), owner: caller.user, text: new.text };
+//! #[operation(post "/api/v1/notes", permission = "notes:write")]
+//! async fn create_note(caller: Caller, Json(new): Json<NewNote>) -> Result<Created<Note>> {
+//!     let note = Note { id: NoteId::new(), owner: caller.user.to_string(), text: new.text };
 //!     NOTES.insert(&note).await?;
-//!     Answer::created(&format!("/api/v1/notes/{}", note.id), &note)
+//!     Created::at(&format!("/api/v1/notes/{}", note.id), &note)
+//! }
+//!
+//! /// Lists one's notes.
+//! #[operation(get "/api/v1/notes", permission = "notes:read")]
+//! async fn list_notes(caller: Caller, listing: Listing) -> Result<Json<Page<Note>>> {
+//!     NOTES.find(json!({"owner": caller.user})).page(&listing).await.map(Json)
 //! }
 //!
 //! /// Reads a note of one's own.
-//! #[utoipa::path(get, path = "/api/v1/notes/{id}", responses((status = 200, body = Note)), security(("bearer" = [])))]
-//! async fn read(caller: Caller, Path(id): Path<String>) -> Result<Json<Note>> {
-//!     let note = NOTES.get(&id).await?.filter(|note| note.owner == caller.user);
+//! #[operation(get "/api/v1/notes/{id}", permission = "notes:read", refuses(not_found))]
+//! async fn get_note(caller: Caller, Path(id): Path<NoteId>) -> Result<Json<Note>> {
+//!     let note = NOTES.find_one(json!({"_id": id, "owner": caller.user})).await?;
 //!     note.map(Json).ok_or_else(|| Error::not_found("note"))
 //! }
 //!
-//! fn router() -> OpenApiRouter {
-//!     OpenApiRouter::new().routes(routes!(create)).routes(routes!(read))
+//! fn component() -> Component {
+//!     Component::new().operations("notes", [create_note(), list_notes(), get_note()])
 //! }
 //!
-//! sbd_sdk::component!(router);
+//! sbd_sdk::component!(component);
+//!
+//! // Tests need no WebAssembly, only a host in memory.
+//! let app = sbd_sdk::testing::App::new(component()).collection("notes");
+//! let ada = app.signed_in("usr_1");
+//! let note = ada.post("/api/v1/notes", json!({"text": "Tea"})).assert_status(201);
+//! let address = note.header("location").unwrap();
+//! assert_eq!(ada.get(address).assert_status(200)["text"], "Tea");
+//! app.signed_in("usr_2").get(address).assert_refused(404, "NOT_FOUND");
+//! sbd_sdk::testing::assert_described(component());
 //! ```
 //!
-//! What goes to standard output and error is the component's log; the host adds tenant, component
-//! and request id.
+//! Beside operations, `#[on_event]`, `#[task]`, `#[schedule]` and `#[channels]` make handlers of what the
+//! host asks for. What goes to standard output and error is the component's log; the host adds tenant,
+//! component and request id.
 
 #![deny(missing_docs)]
 

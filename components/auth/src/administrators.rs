@@ -76,6 +76,40 @@ fn unlike_any(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::{PASSWORD, app, bearer, login, register};
+    use serde_json::json;
+
+    #[test]
+    fn an_account_is_opened_for_an_administrator_or_the_one_there_is_made_one() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        let session = bearer(&app, tokens.text("access_token"));
+        let appoint = |email: &str| {
+            let request = json!({"email": email, "password": "Another-horse-8"});
+            app.anonymous().post(sbd_sdk::path::ADMINISTRATORS, request)
+        };
+        let ada = appoint("ADA@example.com").assert_status(200);
+        assert_eq!(
+            (&ada["username"], &ada["roles"]),
+            (&json!("ada"), &json!(["user", "admin"]))
+        );
+        // Her roles have changed, and her password has not.
+        assert_eq!(ada.header("sbd-revoked"), session["session"].as_str());
+        login(&app, "ada", PASSWORD).assert_status(200);
+        let now = bearer(&app, tokens.text("access_token")).assert_status(200);
+        assert_eq!(now["scopes"], json!(["*", "admin:*"]));
+
+        let root = appoint("root@example.com").assert_status(201);
+        assert_eq!(root["username"], "root");
+        login(&app, "root", "Another-horse-8").assert_status(200);
+        // A name that is taken gets an end.
+        let other = appoint("ada@example.org").assert_status(201);
+        assert!(other.text("username").starts_with("ada-"));
+        let weak = json!({"email": "x@example.com", "password": "weak"});
+        let weak = app.anonymous().post(sbd_sdk::path::ADMINISTRATORS, weak);
+        weak.assert_refused(422, "VALIDATION_ERROR");
+    }
 
     #[test]
     fn every_address_has_a_username() {

@@ -41,8 +41,79 @@ sbd_sdk::component!(component);
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use sbd_sdk::Principal;
+    use sbd_sdk::testing::{App, Client, Reply, assert_described};
+    use serde_json::json;
+
+    pub(crate) const PASSWORD: &str = "Correct-horse-7";
+
+    /// The component with its own manifest.
+    pub(crate) fn app() -> App {
+        App::new(super::component()).manifest(include_str!("../spin.toml"))
+    }
+
+    /// Opens an account.
+    pub(crate) fn register(app: &App, name: &str) -> Reply {
+        let email = format!("{name}@example.com");
+        let account = json!({"username": name, "email": email, "password": PASSWORD});
+        app.anonymous().post("/api/v1/auth/register", account)
+    }
+
+    /// Signs in by a name or an address.
+    pub(crate) fn login(app: &App, name: &str, password: &str) -> Reply {
+        let request = json!({"identifier": name, "password": password});
+        app.anonymous().post("/api/v1/auth/login", request)
+    }
+
+    /// What the host is told of the bearer of a token.
+    pub(crate) fn bearer(app: &App, access_token: &str) -> Reply {
+        app.anonymous()
+            .post(sbd_sdk::path::AUTHENTICATE, json!({"token": access_token}))
+    }
+
+    /// Whom the host takes the bearer of these tokens for.
+    pub(crate) fn signed_in<'a>(app: &'a App, tokens: &Reply) -> Client<'a> {
+        let identity = bearer(app, tokens.text("access_token")).assert_status(200);
+        let principal = Principal::user("test", identity.text("user"))
+            .in_session(identity.text("session"))
+            .named(identity.text("username"));
+        app.by(principal)
+    }
+
+    #[test]
+    fn an_account_is_opened_and_read() {
+        let app = app();
+        let made = register(&app, "ada").assert_status(201);
+        assert_eq!(made.header("location"), Some("/api/v1/auth/me"));
+        assert_eq!(made["roles"], json!(["user"]));
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        let me = signed_in(&app, &tokens)
+            .get("/api/v1/auth/me")
+            .assert_status(200);
+        assert_eq!(me.body(), made.body());
+        assert!(!me.body().to_string().contains("password"));
+        app.anonymous()
+            .get("/api/v1/auth/me")
+            .assert_refused(401, "UNAUTHENTICATED");
+        // An account that is gone is nobody's.
+        app.run(crate::store::USERS.delete_many(json!({}))).unwrap();
+        let gone = app.signed_in(made.text("id")).get("/api/v1/auth/me");
+        gone.assert_refused(401, "UNAUTHENTICATED");
+    }
+
+    #[test]
+    fn the_public_keys_may_be_kept_for_a_while() {
+        let keys = app()
+            .anonymous()
+            .get("/.well-known/jwks.json")
+            .assert_status(200);
+        assert!(keys["keys"].is_array());
+        assert_eq!(keys.header("cache-control"), Some("public, max-age=300"));
+    }
+
     #[test]
     fn every_operation_is_described() {
-        sbd_sdk::testing::assert_described(super::component());
+        assert_described(super::component());
     }
 }

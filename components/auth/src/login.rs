@@ -126,6 +126,72 @@ fn retry_after(began: Time, now: Time) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::tests::{PASSWORD, app, login, register};
+    use serde_json::json;
+
+    const WRONG: &str = "Wrong-password-1";
+
+    #[test]
+    fn name_and_address_sign_in_and_existence_does_not_show() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        for identifier in ["ada", "ADA", " ada@Example.com "] {
+            let tokens = login(&app, identifier, PASSWORD).assert_status(200);
+            assert_eq!(
+                (&tokens["token_type"], &tokens["expires_in"]),
+                (&json!("Bearer"), &json!(900))
+            );
+            assert_eq!(tokens.header("cache-control"), Some("no-store"));
+        }
+        let wrong = login(&app, "ada", WRONG).assert_refused(401, "INVALID_CREDENTIALS");
+        let nobody = login(&app, "nobody", PASSWORD).assert_refused(401, "INVALID_CREDENTIALS");
+        assert_eq!(wrong.body(), nobody.body());
+    }
+
+    #[test]
+    fn after_ten_failures_everybody_waits_with_the_name() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        register(&app, "bob").assert_status(201);
+        for identifier in ["ada", "nobody"] {
+            for _ in 0..ATTEMPTS {
+                login(&app, identifier, WRONG).assert_refused(401, "INVALID_CREDENTIALS");
+            }
+            app.advance(Duration::from_millis(500));
+            let wait = login(&app, identifier, PASSWORD).assert_refused(429, "RATE_LIMITED");
+            assert_eq!(wait.header("retry-after"), Some("900"));
+        }
+        login(&app, "bob", PASSWORD).assert_status(200);
+        app.advance(WINDOW);
+        login(&app, "ada", PASSWORD).assert_status(200);
+    }
+
+    #[test]
+    fn who_gets_in_starts_anew() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        for _ in 0..3 {
+            for _ in 1..ATTEMPTS {
+                login(&app, "ada", WRONG).assert_refused(401, "INVALID_CREDENTIALS");
+            }
+            login(&app, "ada", PASSWORD).assert_status(200);
+        }
+    }
+
+    #[test]
+    fn who_is_switched_off_stays_out() {
+        let app = app();
+        let id = register(&app, "ada")
+            .assert_status(201)
+            .text("id")
+            .to_owned();
+        let off = json!({"$set": {"active": false}});
+        app.run(store::USERS.update_one(json!({"_id": id}), off))
+            .unwrap();
+        login(&app, "ada", PASSWORD).assert_refused(403, "FORBIDDEN");
+        // Who does not know the password is told nothing.
+        login(&app, "ada", WRONG).assert_refused(401, "INVALID_CREDENTIALS");
+    }
 
     #[test]
     fn the_wait_is_the_rest_of_the_window() {

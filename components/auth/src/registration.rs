@@ -139,6 +139,35 @@ pub(crate) fn password_problem(password: &str, username: &str) -> Option<&'stati
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::tests::{PASSWORD, app, register};
+    use serde_json::json;
+
+    #[test]
+    fn names_and_addresses_are_unique_without_regard_to_case() {
+        let app = app();
+        register(&app, "Ada").assert_status(201);
+        for (username, email, field) in [
+            ("aDA", "other@example.com", "username"),
+            ("other", "ADA@Example.COM", "email"),
+        ] {
+            let account = json!({"username": username, "email": email, "password": PASSWORD});
+            let taken = app.anonymous().post("/api/v1/auth/register", account);
+            let taken = taken.assert_refused(409, "CONFLICT");
+            assert_eq!(taken["error"]["details"][0]["field"], field);
+        }
+        register(&app, "admin").assert_refused(422, "VALIDATION_ERROR");
+        register(&app, "bob").assert_status(201);
+    }
+
+    #[test]
+    fn nobody_chooses_their_roles() {
+        let account = json!({
+            "username": "eve", "email": "eve@example.com", "password": PASSWORD, "roles": ["admin"],
+        });
+        let refused = app().anonymous().post("/api/v1/auth/register", account);
+        let refused = refused.assert_refused(422, "VALIDATION_ERROR");
+        assert_eq!(refused["error"]["details"][0]["field"], "roles");
+    }
 
     #[test]
     fn usernames() {

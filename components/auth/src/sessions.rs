@@ -130,6 +130,81 @@ impl Sort for SessionSort {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
+    use std::time::Duration;
+
+    const ADDRESS: &str = "/api/v1/auth/sessions";
+
+    #[test]
+    fn sessions_are_listed_and_ended_by_their_owner() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        register(&app, "bob").assert_status(201);
+        let before = login(&app, "ada", PASSWORD).assert_status(200);
+        app.advance(Duration::from_secs(1));
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        let ada = signed_in(&app, &tokens);
+        let bob = signed_in(&app, &login(&app, "bob", PASSWORD));
+        let list = ada.get(ADDRESS).assert_status(200);
+        let current =
+            |list: &sbd_sdk::testing::Reply, at: usize| list["items"][at]["current"].clone();
+        assert_eq!(
+            (list["total"].as_u64(), current(&list, 0)),
+            (Some(2), true.into())
+        );
+        let upwards = ada.get(&format!("{ADDRESS}?sort=created_at&order=asc"));
+        assert_eq!(current(&upwards, 0), false);
+        let other = upwards["items"][0]["id"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let address = format!("{ADDRESS}/{other}");
+        bob.delete(&address).assert_refused(404, "NOT_FOUND");
+        bob.delete(&format!("{ADDRESS}/nonsense"))
+            .assert_refused(404, "NOT_FOUND");
+        let ended = ada.delete(&address).assert_status(204);
+        assert_eq!(ended.header("sbd-revoked"), Some(&*other));
+        ada.delete(&address).assert_refused(404, "NOT_FOUND");
+        bearer(&app, before.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+        bearer(&app, tokens.text("access_token")).assert_status(200);
+    }
+
+    #[test]
+    fn signing_out_everywhere_ends_all_of_ones_own() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        register(&app, "bob").assert_status(201);
+        let tokens: Vec<_> = (0..3).map(|_| login(&app, "ada", PASSWORD)).collect();
+        let bobs = login(&app, "bob", PASSWORD).assert_status(200);
+        let ada = signed_in(&app, &tokens[0]);
+        let out = ada
+            .post("/api/v1/auth/logout-all", json!({}))
+            .assert_status(204);
+        assert_eq!(
+            out.header("sbd-revoked").map(|ids| ids.split(", ").count()),
+            Some(3)
+        );
+        for tokens in &tokens {
+            bearer(&app, tokens.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+        }
+        bearer(&app, bobs.text("access_token")).assert_status(200);
+    }
+
+    #[test]
+    fn one_session_too_many_ends_the_one_not_used_for_longest() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let first = login(&app, "ada", PASSWORD).assert_status(200);
+        for _ in 1..MAX_SESSIONS {
+            app.advance(Duration::from_millis(1));
+            let more = login(&app, "ada", PASSWORD).assert_status(200);
+            assert_eq!(more.header("sbd-revoked"), None);
+        }
+        let session = bearer(&app, first.text("access_token")).assert_status(200);
+        let more = login(&app, "ada", PASSWORD).assert_status(200);
+        assert_eq!(more.header("sbd-revoked"), session["session"].as_str());
+        bearer(&app, first.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+    }
 
     #[test]
     fn the_longest_unused_sessions_make_room() {

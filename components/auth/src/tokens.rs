@@ -247,6 +247,119 @@ pub(crate) fn digest(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
+    use sbd_sdk::testing::{App, Reply};
+
+    fn renew(app: &App, tokens: &Reply) -> Reply {
+        let request = json!({"refresh_token": tokens["refresh_token"]});
+        app.anonymous().post("/api/v1/auth/refresh", request)
+    }
+
+    fn delegation(app: &App, user: &str) -> Reply {
+        let question = json!({"delegation": {"user": user}});
+        app.anonymous().post(sbd_sdk::path::AUTHENTICATE, question)
+    }
+
+    #[test]
+    fn an_access_token_is_good_for_a_quarter_of_an_hour() {
+        let app = app();
+        let ada = register(&app, "ada").assert_status(201);
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        let access = tokens.text("access_token");
+        let identity = bearer(&app, access).assert_status(200);
+        assert_eq!(
+            (&identity["user"], &identity["username"]),
+            (&ada["id"], &json!("ada"))
+        );
+        assert_eq!(
+            (&identity["roles"], &identity["scopes"]),
+            (&json!(["user"]), &json!(["*"]))
+        );
+        let end = Time::from_seconds((app.now() + ACCESS).seconds());
+        assert_eq!(identity["expires_at"], end.to_string());
+        for forged in ["", "nonsense", &access[1..], tokens.text("refresh_token")] {
+            bearer(&app, forged).assert_refused(401, "TOKEN_INVALID");
+        }
+        app.advance(ACCESS);
+        bearer(&app, access).assert_refused(401, "TOKEN_EXPIRED");
+    }
+
+    #[test]
+    fn a_token_is_worth_nothing_without_its_session_and_its_user() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        signed_in(&app, &tokens)
+            .post("/api/v1/auth/logout", json!({}))
+            .assert_status(204);
+        bearer(&app, tokens.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+        renew(&app, &tokens).assert_refused(401, "TOKEN_INVALID");
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        let off = json!({"$set": {"active": false}});
+        app.run(store::USERS.update_many(json!({}), off)).unwrap();
+        bearer(&app, tokens.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+        renew(&app, &tokens).assert_refused(401, "TOKEN_INVALID");
+    }
+
+    #[test]
+    fn who_left_something_to_do_is_looked_up_when_it_is_done() {
+        let app = app();
+        let id = register(&app, "ada")
+            .assert_status(201)
+            .text("id")
+            .to_owned();
+        let ada = delegation(&app, &id).assert_status(200);
+        assert_eq!(
+            (&ada["session"], &ada["scopes"]),
+            (&json!(null), &json!(["*"]))
+        );
+        assert_eq!(
+            ada["expires_at"],
+            (app.now() + Duration::from_secs(60)).to_string()
+        );
+        let set = |change| app.run(store::USERS.update_many(json!({}), json!({"$set": change})));
+        set(json!({"roles": ["user", "admin"]})).unwrap();
+        assert_eq!(delegation(&app, &id)["scopes"], json!(["*", "admin:*"]));
+        set(json!({"active": false})).unwrap();
+        delegation(&app, &id).assert_refused(401, "TOKEN_INVALID");
+        delegation(&app, "usr_none").assert_refused(401, "TOKEN_INVALID");
+    }
+
+    #[test]
+    fn a_refresh_token_works_once_and_a_second_use_ends_the_session() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let first = login(&app, "ada", PASSWORD).assert_status(200);
+        let other = login(&app, "ada", PASSWORD).assert_status(200);
+        let second = renew(&app, &first).assert_status(200);
+        assert_eq!(second.header("cache-control"), Some("no-store"));
+        assert_ne!(second["refresh_token"], first["refresh_token"]);
+        let session = bearer(&app, second.text("access_token")).assert_status(200);
+        let reused = renew(&app, &first).assert_refused(401, "TOKEN_INVALID");
+        assert_eq!(reused.header("sbd-revoked"), session["session"].as_str());
+        // What was stolen and what was not are both worthless now; other sessions go on.
+        renew(&app, &second).assert_refused(401, "TOKEN_INVALID");
+        bearer(&app, second.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+        renew(&app, &other).assert_status(200);
+    }
+
+    #[test]
+    fn use_keeps_a_session_alive_for_a_month_at_most() {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let unused = login(&app, "ada", PASSWORD).assert_status(200);
+        let mut tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        for _ in 0..4 {
+            app.advance(6 * DAY);
+            tokens = renew(&app, &tokens).assert_status(200);
+        }
+        renew(&app, &unused).assert_refused(401, "TOKEN_EXPIRED");
+        app.advance(6 * DAY);
+        renew(&app, &tokens).assert_refused(401, "TOKEN_EXPIRED");
+        app.sweep();
+        renew(&app, &tokens).assert_refused(401, "TOKEN_INVALID");
+    }
 
     #[test]
     fn refresh_tokens_are_random_and_stored_as_digests() {

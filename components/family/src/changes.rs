@@ -103,7 +103,94 @@ fn overtaken(error: DocumentsError, wanted: &Preconditions) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::model::{found, tests::caller};
+    use crate::model::{Role, found, tests::caller};
+    use crate::tests::{app, family};
+
+    #[test]
+    fn a_change_is_of_the_version_that_was_read() {
+        let app = app();
+        let ada = app.signed_in("usr_1");
+        let address = format!("/api/v1/families/{}", family(&ada, "A").text("id"));
+        let first = ada.with_header("if-match", "\"1\"");
+        let changed = first.put(&address, json!({"name": "B"})).assert_status(200);
+        assert_eq!(
+            (&changed["name"], &changed["version"]),
+            (&json!("B"), &json!(2))
+        );
+        assert_eq!(changed.header("etag"), Some("\"2\""));
+        first
+            .put(&address, json!({"name": "C"}))
+            .assert_refused(412, "PRECONDITION_FAILED");
+        first
+            .delete(&address)
+            .assert_refused(412, "PRECONDITION_FAILED");
+        // Without a version it is of whatever there is.
+        ada.put(&address, json!({"name": "C"})).assert_status(200);
+        let known = ada.with_header("if-none-match", "\"3\"").get(&address);
+        assert_eq!(
+            (known.status(), known.body()),
+            (304, &serde_json::Value::Null)
+        );
+        let current = ada.with_header("if-match", "\"3\"");
+        current.delete(&address).assert_status(204);
+        ada.get(&address).assert_refused(404, "NOT_FOUND");
+        ada.delete(&address).assert_refused(404, "NOT_FOUND");
+        assert_eq!(ada.get("/api/v1/families")["total"], 0);
+    }
+
+    #[test]
+    fn a_new_name_is_found_in_the_list() {
+        let app = app();
+        let ada = app.signed_in("usr_1");
+        let address = format!("/api/v1/families/{}", family(&ada, "Alpha").text("id"));
+        ada.put(&address, json!({"name": "Omega"}))
+            .assert_status(200);
+        assert_eq!(ada.get("/api/v1/families?name=om")["total"], 1);
+        assert_eq!(ada.get("/api/v1/families?name=al")["total"], 0);
+    }
+
+    #[test]
+    fn members_look_and_strangers_see_nothing() {
+        let app = app();
+        let (ada, bob, eve) = (
+            app.signed_in("usr_1"),
+            app.signed_in("usr_2"),
+            app.signed_in("usr_3"),
+        );
+        let address = format!("/api/v1/families/{}", family(&ada, "A").text("id"));
+        let family: Family = app.run(FAMILIES.find_one(json!({}))).unwrap().unwrap();
+        let (_, founder) = found(
+            Draft::check("A", None).unwrap(),
+            &caller("usr_2"),
+            app.now(),
+        );
+        let member = Membership {
+            id: membership_id(&family.id, "usr_2"),
+            family_id: family.id,
+            role: Role::Member,
+            ..founder
+        };
+        app.run(MEMBERSHIPS.insert(&member)).unwrap();
+        assert_eq!(bob.get(&address).assert_status(200)["role"], "member");
+        bob.put(&address, json!({"name": "B"}))
+            .assert_refused(403, "FORBIDDEN");
+        bob.delete(&address).assert_refused(403, "FORBIDDEN");
+        for address in [&*address, "/api/v1/families/fam_none"] {
+            eve.get(address).assert_refused(404, "NOT_FOUND");
+            eve.put(address, json!({"name": "B"}))
+                .assert_refused(404, "NOT_FOUND");
+            eve.delete(address).assert_refused(404, "NOT_FOUND");
+            eve.get(&format!("{address}/members"))
+                .assert_refused(404, "NOT_FOUND");
+        }
+        // It cannot be told from one that there never was.
+        let never = format!("/api/v1/families/{}", FamilyId::new());
+        let unknown = eve.get(&never);
+        assert_eq!(eve.get(&address).body(), unknown.body());
+        assert_eq!(eve.get("/api/v1/families/nonsense").body(), unknown.body());
+        ada.delete(&address).assert_status(204);
+        assert_eq!(bob.get("/api/v1/families")["total"], 0);
+    }
 
     #[test]
     fn a_change_replaces_texts_and_counts_up() {

@@ -73,6 +73,95 @@ fn require_room(count: Option<&Creator>, limit: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::{app, family};
+    use sbd_sdk::idempotency;
+
+    const FAMILIES: &str = "/api/v1/families";
+
+    #[test]
+    fn whoever_creates_a_family_is_its_administrator() {
+        let app = app();
+        let ada = app.signed_in("usr_1");
+        let input = json!({"name": " Lovelace ", "description": "of London"});
+        let made = ada.post(FAMILIES, input).assert_status(201);
+        assert_eq!(
+            (&made["name"], &made["role"]),
+            (&json!("Lovelace"), &json!("admin"))
+        );
+        assert_eq!(
+            (&made["member_count"], &made["version"]),
+            (&json!(1), &json!(1))
+        );
+        assert_eq!(made["created_at"], app.now().to_string());
+        assert_eq!(made.header("etag"), Some("\"1\""));
+        let address = made.header("location").unwrap_or_default();
+        assert_eq!(address, format!("{FAMILIES}/{}", made.text("id")));
+        assert_eq!(ada.get(address).assert_status(200).body(), made.body());
+        app.anonymous()
+            .post(FAMILIES, json!({"name": "x"}))
+            .assert_refused(401, "UNAUTHENTICATED");
+    }
+
+    #[test]
+    fn one_user_has_so_many_families() {
+        let app = app().variable("families_per_user", "2");
+        let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
+        let first = family(&ada, "A");
+        family(&ada, "B");
+        ada.post(FAMILIES, json!({"name": "C"}))
+            .assert_refused(409, "CONFLICT");
+        family(&bob, "C");
+        let address = format!("{FAMILIES}/{}", first.text("id"));
+        ada.delete(&address).assert_status(204);
+        family(&ada, "C");
+    }
+
+    #[test]
+    fn a_repeated_request_makes_one_family() {
+        let app = app();
+        let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
+        let keyed = ada.with_header("idempotency-key", "k-1");
+        let first = family(&keyed, "Once");
+        let again = family(&keyed, "Once");
+        assert_eq!(again.body(), first.body());
+        assert_eq!(again.header("location"), first.header("location"));
+        assert_eq!(first.header("idempotency-replayed"), None);
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        keyed
+            .post(FAMILIES, json!({"name": "Twice"}))
+            .assert_refused(422, "IDEMPOTENCY_KEY_REUSED");
+        // The key is the user's own.
+        family(&bob.with_header("idempotency-key", "k-1"), "Twice");
+        assert_eq!(ada.get(FAMILIES)["total"], 1);
+        // It is forgotten, whether what was kept of it is there still or not.
+        app.advance(idempotency::KEPT);
+        family(&keyed, "Twice");
+        app.advance(idempotency::KEPT);
+        app.sweep();
+        family(&keyed, "Thrice");
+        assert_eq!(ada.get(FAMILIES)["total"], 3);
+    }
+
+    #[test]
+    fn wrong_texts_make_no_family_and_use_no_key() {
+        let app = app();
+        let ada = app.signed_in("usr_1").with_header("idempotency-key", "k-1");
+        for (wrong, field) in [
+            (json!({}), "name"),
+            (json!({"name": " "}), "name"),
+            (
+                json!({"name": "x", "description": "y".repeat(501)}),
+                "description",
+            ),
+            (json!({"name": "x", "owner": "usr_2"}), "owner"),
+        ] {
+            let refused = ada
+                .post(FAMILIES, wrong)
+                .assert_refused(422, "VALIDATION_ERROR");
+            assert_eq!(refused["error"]["details"][0]["field"], field);
+        }
+        family(&ada, "Right");
+    }
 
     fn with(families: u64) -> Creator {
         Creator {

@@ -32,8 +32,22 @@ sbd_sdk::component!(component);
 
 #[cfg(test)]
 mod tests {
+    use sbd_sdk::testing::{App, Client, Reply, assert_described};
+    use serde_json::json;
+
+    /// The component with its own manifest.
+    pub(crate) fn app() -> App {
+        App::new(super::component()).manifest(include_str!("../spin.toml"))
+    }
+
+    /// A family of somebody's.
+    pub(crate) fn family(of: &Client<'_>, name: &str) -> Reply {
+        of.post("/api/v1/families", json!({"name": name}))
+            .assert_status(201)
+    }
+
     #[test]
     fn every_operation_is_described() {
-        sbd_sdk::testing::assert_described(super::component());
+        assert_described(super::component());
     }
 }

@@ -133,7 +133,67 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::model::{Draft, found, tests::caller};
+    use crate::tests::{app, family};
+    use sbd_sdk::testing::Reply;
     use sbd_sdk::time::Time;
+    use std::time::Duration;
+
+    fn names(page: &Reply) -> Vec<&str> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["name"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_come_in_pages_in_order_and_by_the_beginning_of_their_names() {
+        let app = app();
+        let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
+        for name in ["Lovelace", "babbage", "Locke", "Ampère"] {
+            family(&ada, name);
+            app.advance(Duration::from_secs(1));
+        }
+        family(&bob, "Lobachevsky");
+        let list = |query: &str| {
+            ada.get(&format!("/api/v1/families?{query}"))
+                .assert_status(200)
+        };
+        let all = list("");
+        assert_eq!(names(&all), ["Lovelace", "babbage", "Locke", "Ampère"]);
+        assert_eq!(
+            (&all["page"], &all["per_page"], &all["pages"]),
+            (&json!(1), &json!(20), &json!(1))
+        );
+        assert_eq!(
+            names(&list("sort=name")),
+            ["Ampère", "babbage", "Locke", "Lovelace"]
+        );
+        assert_eq!(
+            names(&list("sort=name&order=desc&per_page=1&page=2")),
+            ["Locke"]
+        );
+        let some = list("name=LO&per_page=1");
+        assert_eq!(names(&some), ["Lovelace"]);
+        assert_eq!((&some["total"], &some["pages"]), (&json!(2), &json!(2)));
+        assert!(names(&list("page=9")).is_empty());
+        for (query, field) in [("page=0", "page"), ("sort=id", "sort"), ("nam=x", "nam")] {
+            let refused = ada.get(&format!("/api/v1/families?{query}"));
+            let refused = refused.assert_refused(422, "VALIDATION_ERROR");
+            assert_eq!(refused["error"]["details"][0]["field"], field);
+        }
+    }
+
+    #[test]
+    fn members_come_by_their_roles() {
+        let app = app();
+        let ada = app.signed_in("usr_1");
+        let address = format!("/api/v1/families/{}/members", family(&ada, "A").text("id"));
+        let all = ada.get(&address).assert_status(200);
+        assert_eq!(all["items"][0]["user_id"], "usr_1");
+        assert_eq!(all["items"][0]["role"], "admin");
+        assert_eq!(ada.get(&format!("{address}?role=admin"))["total"], 1);
+        assert_eq!(ada.get(&format!("{address}?role=member"))["total"], 0);
+        let wrong = ada.get(&format!("{address}?role=owner"));
+        wrong.assert_refused(422, "VALIDATION_ERROR");
+    }
 
     #[test]
     fn a_prefix_is_a_range_that_ignores_case() {

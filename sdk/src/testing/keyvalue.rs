@@ -111,10 +111,9 @@ pub(crate) mod atomics {
 pub(crate) mod batch {
     use super::store::{Bucket, Error};
 
-    pub(crate) fn get_many(
-        bucket: &Bucket,
-        keys: &[String],
-    ) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
+    type Found = Vec<(String, Option<Vec<u8>>)>;
+
+    pub(crate) fn get_many(bucket: &Bucket, keys: &[String]) -> Result<Found, Error> {
         keys.iter()
             .map(|key| Ok((key.clone(), bucket.get(key)?)))
             .collect()

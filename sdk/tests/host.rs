@@ -1,0 +1,288 @@
+//! The host that tests of components run over: what it promises is what the real one does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use sbd_sdk::documents::{Collection, DocumentsError, Outcome, Transaction};
+use sbd_sdk::keys::{self, Verdict};
+use sbd_sdk::keyvalue::Bucket;
+use sbd_sdk::testing::{App, Call};
+use sbd_sdk::{Component, Error, cache, config, features, passwords, time};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const THINGS: Collection<Value> = Collection::new("things");
+const SECOND: Duration = Duration::from_secs(1);
+
+const MANIFEST: &str = r#"
+spin_manifest_version = 2
+[application]
+name = "things"
+version = "0.1.0"
+[variables]
+greeting = { default = "hello" }
+[[trigger.http]]
+route = "/things/..."
+component = "things"
+[component.things]
+source = "things.wasm"
+[component.things.variables]
+greeting = "{{ greeting }} there"
+[component.things.tool.sbd]
+grants = ["documents", "features"]
+[component.things.tool.sbd.features.export]
+description = "Take them along"
+default = false
+[component.things.tool.sbd.collections.things]
+indexes = [
+    { name = "by_slug", fields = ["slug"], unique = true, sparse = true },
+    { name = "expiry", fields = ["expires_at"], ttl_seconds = 60 },
+]
+"#;
+
+fn app() -> App {
+    App::new(Component::new()).manifest(MANIFEST)
+}
+
+#[test]
+fn what_the_manifest_declares_holds() {
+    let app = app();
+    app.run(THINGS.insert(&json!({"_id": "1", "slug": "a"})))
+        .unwrap();
+    app.run(THINGS.insert_all(&[json!({}), json!({})])).unwrap();
+    let taken = app.run(THINGS.insert(&json!({"slug": "a"}))).unwrap_err();
+    assert_eq!(
+        taken,
+        DocumentsError::Duplicate("things.by_slug".to_owned())
+    );
+    let same = app.run(THINGS.insert(&json!({"_id": "1"}))).unwrap_err();
+    assert_eq!(same, DocumentsError::Duplicate("_id".to_owned()));
+    // Of several, all or none.
+    let some = [json!({"_id": "2"}), json!({"slug": "a"})];
+    assert!(app.run(THINGS.insert_all(&some)).is_err());
+    assert_eq!(app.run(THINGS.count(json!({}))).unwrap(), 3);
+    let moved = json!({"$set": {"slug": "b"}});
+    app.run(THINGS.update_one(json!({"_id": "1"}), moved))
+        .unwrap();
+    app.run(THINGS.insert(&json!({"slug": "a"}))).unwrap();
+    let undeclared = Collection::<Value>::new("others");
+    let undeclared = app.run(undeclared.count(json!({}))).unwrap_err();
+    assert!(matches!(undeclared, DocumentsError::UnknownCollection(_)));
+
+    assert_eq!(
+        app.run(async { config::get("greeting") }).unwrap().unwrap(),
+        "hello there"
+    );
+    assert!(!app.run(features::is_on("export", None)).unwrap());
+    app.switch("export", true);
+    assert!(app.run(features::is_on("export", None)).unwrap());
+    assert_eq!(
+        app.run(features::list()).unwrap()[0].description,
+        "Take them along"
+    );
+    assert!(app.run(features::is_on("import", None)).is_err());
+}
+
+#[test]
+#[should_panic(expected = "add it to `grants`")]
+fn what_it_does_not_grant_is_not_there() {
+    let _ = app().run(cache::get::<u8>("key"));
+}
+
+#[test]
+#[should_panic(expected = "testing::App")]
+fn outside_of_a_test_there_is_no_host() {
+    let first = THINGS.get("1");
+    futures::executor::block_on(first).unwrap();
+}
+
+#[test]
+fn a_transaction_is_done_whole_or_not_at_all() {
+    let app = app();
+    app.run(THINGS.insert(&json!({"_id": "a", "n": 1})))
+        .unwrap();
+    let more = |filter: Value| {
+        let transaction = Transaction::new()
+            .insert(&THINGS, &json!({"_id": "b", "n": 1}))
+            .update_many(&THINGS, json!({"n": 1}), json!({"$inc": {"n": 1}}))
+            .check(&THINGS, json!({"n": 2}), 2)
+            .update_one(&THINGS, filter, json!({"$set": {"last": true}}));
+        app.run(transaction.commit())
+    };
+    assert_eq!(
+        more(json!({"_id": "c"})).unwrap_err(),
+        DocumentsError::PreconditionFailed(3)
+    );
+    assert_eq!(app.run(THINGS.get("a")).unwrap().unwrap()["n"], 1);
+    assert_eq!(app.run(THINGS.get("b")).unwrap(), None);
+    let done = more(json!({"_id": "b"})).unwrap();
+    assert!(matches!(&done[1], Outcome::Updated(updated) if updated.matched == 2));
+    assert_eq!(
+        app.run(THINGS.get("b")).unwrap().unwrap(),
+        json!({"_id": "b", "n": 2, "last": true})
+    );
+    let gone = Transaction::new().delete_one(&THINGS, json!({"_id": "a"}));
+    app.run(gone.commit()).unwrap();
+    assert_eq!(app.run(THINGS.count(json!({}))).unwrap(), 1);
+}
+
+#[test]
+fn documents_are_found_changed_and_counted_as_the_language_says() {
+    let app = app();
+    let all: Vec<_> = (0..5)
+        .map(|n| json!({"_id": n.to_string(), "n": n, "odd": n % 2}))
+        .collect();
+    app.run(THINGS.insert_all(&all)).unwrap();
+    let search = || {
+        THINGS
+            .find(json!({"n": {"$gte": 1}}))
+            .sort(json!({"odd": -1, "n": 1}))
+            .limit(2)
+    };
+    let first = app.run(search().fetch()).unwrap();
+    let second = app.run(search().after(first.next.clone()).fetch()).unwrap();
+    let numbers = |documents: &[Value]| {
+        documents
+            .iter()
+            .map(|d| d["n"].as_i64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (numbers(&first.documents), numbers(&second.documents)),
+        (vec![1, 3], vec![2, 4])
+    );
+    assert_eq!(second.next, None);
+    let odds: Vec<i64> = app.run(THINGS.distinct("odd", json!({}))).unwrap();
+    assert_eq!(odds, [0, 1]);
+    let sums: Vec<Value> = app
+        .run(THINGS.aggregate(
+            json!([{"$group": {"_id": "$odd", "sum": {"$sum": "$n"}}}, {"$sort": {"_id": 1}}]),
+        ))
+        .unwrap();
+    assert_eq!(
+        sums,
+        [json!({"_id": 0, "sum": 6}), json!({"_id": 1, "sum": 4})]
+    );
+    let one = json!({"$inc": {"n": 10}});
+    let before = app
+        .run(THINGS.find_one_before_update(json!({"_id": "0"}), one.clone()))
+        .unwrap();
+    let after = app
+        .run(THINGS.find_one_and_update(json!({"_id": "0"}), one))
+        .unwrap();
+    assert_eq!(
+        (&before.unwrap()["n"], &after.unwrap()["n"]),
+        (&json!(0), &json!(20))
+    );
+    let upserted = app
+        .run(THINGS.upsert(json!({"_id": "9"}), json!({"$set": {"n": 9}})))
+        .unwrap();
+    assert_eq!(
+        (upserted.matched, upserted.upserted.as_deref()),
+        (0, Some("9"))
+    );
+    assert_eq!(app.run(THINGS.delete_many(json!({"odd": 1}))).unwrap(), 2);
+    assert!(app.run(THINGS.find_one(json!({"$where": "1"}))).is_err());
+}
+
+#[test]
+fn time_is_the_tests_own() {
+    let app = App::new(Component::new()).manifest(&MANIFEST.replace(
+        r#"["documents", "features"]"#,
+        r#"["documents", "cache", "keys", "passwords"]"#,
+    ));
+    let began = app.now();
+    assert_eq!(app.run(async { time::now() }), began);
+    app.run(THINGS.insert(&json!({"_id": "1", "expires_at": began})))
+        .unwrap();
+    app.run(cache::set("key", &7, SECOND)).unwrap();
+    assert_eq!(app.run(cache::increment("key", 1, 9 * SECOND)).unwrap(), 8);
+    assert!(
+        app.run(cache::compare_and_set("key", Some(&8), &9, SECOND))
+            .unwrap()
+    );
+    assert!(
+        !app.run(cache::compare_and_set("key", Some(&8), &10, SECOND))
+            .unwrap()
+    );
+    let token = app
+        .run(keys::sign("mail", &json!({"sub": "x"}), SECOND))
+        .unwrap();
+    let verify = |purpose| app.run(keys::verify::<Value>(purpose, &token)).unwrap();
+    assert!(matches!(verify("mail"), Verdict::Valid(claims) if claims["sub"] == "x"));
+    assert_eq!(verify("access"), Verdict::Forged);
+    app.advance(SECOND);
+    assert_eq!(app.run(cache::get::<i64>("key")).unwrap(), None);
+    assert_eq!(verify("mail"), Verdict::Expired);
+    app.advance(58 * SECOND);
+    app.sweep();
+    assert_eq!(app.run(THINGS.count(json!({}))).unwrap(), 1);
+    app.advance(SECOND);
+    assert_eq!(app.run(THINGS.count(json!({}))).unwrap(), 1);
+    app.sweep();
+    assert_eq!(app.run(THINGS.count(json!({}))).unwrap(), 0);
+
+    let hash = app.run(passwords::hash("Correct")).unwrap();
+    assert!(!hash.contains("Correct"));
+    assert_ne!(hash, app.run(passwords::hash("Correct")).unwrap());
+    for (password, hash, valid) in [
+        ("Correct", Some(&*hash), true),
+        ("Wrong", Some(&*hash), false),
+        ("Correct", Some("nonsense"), false),
+        ("Correct", None, false),
+    ] {
+        assert_eq!(
+            app.run(passwords::verify(password, hash)).unwrap().valid,
+            valid
+        );
+    }
+    assert!(app.run(passwords::hash("")).is_err());
+}
+
+#[test]
+fn buckets_hold_values() {
+    let app = app();
+    app.run(async {
+        let bucket = Bucket::open("default")?;
+        bucket.set("a", b"1")?;
+        assert_eq!(bucket.get("a")?.as_deref(), Some(&b"1"[..]));
+        bucket.update("a", |value| {
+            [value.unwrap_or_default(), b"2".to_vec()].concat()
+        })?;
+        assert_eq!(
+            bucket.get_many(&["a".to_owned()])?[0].1.as_deref(),
+            Some(&b"12"[..])
+        );
+        assert_eq!(
+            (bucket.increment("n", 2)?, bucket.increment("n", 3)?),
+            (2, 5)
+        );
+        assert_eq!(bucket.keys(None)?.0, ["a", "n"]);
+        bucket.delete("a")?;
+        assert!(!bucket.exists("a")? && !Bucket::open("other")?.exists("n")?);
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_closure_answers_for_other_components() {
+    async fn ask() -> sbd_sdk::Result<Value> {
+        let body = axum::body::Body::from(r#"{"tokens":3}"#);
+        let request = http::Request::post("/api/v1/spend?now").body(body);
+        let request = request.map_err(Error::internal)?;
+        sbd_sdk::read_json(sbd_sdk::call("wallet", request).await?).await
+    }
+    let app = app();
+    assert_eq!(app.run(ask()).unwrap_err().code(), "INTERNAL");
+    app.on_call(|call: &Call| {
+        assert_eq!((&*call.to, &*call.path), ("wallet", "/api/v1/spend?now"));
+        assert_eq!(call.body, json!({"tokens": 3}));
+        (201, json!({"left": 4}))
+    });
+    assert_eq!(app.run(ask()).unwrap(), json!({"left": 4}));
+    app.on_call(|_| (503, Value::Null));
+    assert_eq!(app.run(ask()).unwrap_err().code(), "OVERLOADED");
+}

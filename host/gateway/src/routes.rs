@@ -221,8 +221,8 @@ impl RequestLimits {
     }
 }
 
-impl From<&sbd_manifest::RequestLimits> for RequestLimits {
-    fn from(declared: &sbd_manifest::RequestLimits) -> Self {
+impl From<&sbd_manifest::Limits> for RequestLimits {
+    fn from(declared: &sbd_manifest::Limits) -> Self {
         Self {
             headers: declared.request_headers.bytes(),
             body: declared.request_body.bytes(),
@@ -233,7 +233,7 @@ impl From<&sbd_manifest::RequestLimits> for RequestLimits {
 /// As for a component of which the manifest says nothing.
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self::from(&sbd_manifest::RequestLimits::default())
+        Self::from(&sbd_manifest::Limits::default())
     }
 }
 

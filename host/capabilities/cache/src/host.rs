@@ -105,7 +105,7 @@ mod tests {
         ctx: CacheCtx,
         guest: impl AsyncFnOnce(&Accessor<Instance<CacheCtx>, Cache>) -> R + Send,
     ) -> R {
-        sbd_capability_testing::run(ctx, Instance::cache, guest).await
+        sbd_capability_testing::run::<_, Cache, _>(ctx, Instance::<CacheCtx>::cache, guest).await
     }
 
     async fn metered<R: Send + 'static>(
@@ -113,7 +113,13 @@ mod tests {
         meter: Arc<dyn Meter>,
         guest: impl AsyncFnOnce(&Accessor<Instance<CacheCtx>, Cache>) -> R + Send,
     ) -> R {
-        sbd_capability_testing::metered(ctx, meter, Instance::cache, guest).await
+        sbd_capability_testing::metered::<_, Cache, _>(
+            ctx,
+            meter,
+            Instance::<CacheCtx>::cache,
+            guest,
+        )
+        .await
     }
 
     fn ctx() -> CacheCtx {

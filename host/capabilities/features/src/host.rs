@@ -154,6 +154,7 @@ mod tests {
             };
             assert!(message.contains("capability_calls"), "{message}");
         };
-        metered(ctx, meter.clone(), Instance::features, guest).await;
+        metered::<_, Features, _>(ctx, meter.clone(), Instance::<FeaturesCtx>::features, guest)
+            .await;
     }
 }

@@ -126,7 +126,7 @@ mod tests {
             let refused = Keys::sign(store, purpose(), "[]".to_owned(), 60).await;
             assert!(matches!(refused, Err(keys::Error::Invalid(_))));
         };
-        run(ctx, Instance::keys, guest).await;
+        run::<_, Keys, _>(ctx, Instance::<KeysCtx>::keys, guest).await;
     }
 
     #[tokio::test]
@@ -160,6 +160,6 @@ mod tests {
                 assert!(message.contains("capability_calls"), "{message}");
             }
         };
-        metered(ctx, meter.clone(), Instance::keys, guest).await;
+        metered::<_, Keys, _>(ctx, meter.clone(), Instance::<KeysCtx>::keys, guest).await;
     }
 }

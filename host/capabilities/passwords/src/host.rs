@@ -104,7 +104,7 @@ mod tests {
             let long = Passwords::hash(store, "x".repeat(73)).await;
             assert!(matches!(long, Err(passwords::Error::Invalid(_))));
         };
-        run(ctx(), Instance::passwords, guest).await;
+        run::<_, Passwords, _>(ctx(), Instance::<PasswordsCtx>::passwords, guest).await;
     }
 
     #[tokio::test]
@@ -131,6 +131,12 @@ mod tests {
                 assert!(message.contains("capability_calls"), "{message}");
             }
         };
-        metered(ctx(), meter.clone(), Instance::passwords, guest).await;
+        metered::<_, Passwords, _>(
+            ctx(),
+            meter.clone(),
+            Instance::<PasswordsCtx>::passwords,
+            guest,
+        )
+        .await;
     }
 }

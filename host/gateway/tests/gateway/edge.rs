@@ -2,6 +2,7 @@ use crate::fake::Fake;
 use crate::server::{MANIFEST, Server, app, error, manifest_with};
 use reqwest::Method;
 use sbd_gateway::{Gateway, GatewayConfig, GatewayError};
+use sbd_registry::Registry;
 use serde_json::Value;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -304,6 +305,28 @@ async fn pages_of_allowed_origins_may_read_answers_and_refusals() {
         vary.contains(&"accept"),
         "what the guest said stays: {vary:?}"
     );
+}
+
+#[tokio::test]
+async fn pages_may_read_that_there_is_no_such_tenant() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let config = GatewayConfig {
+        tenants: Some(registry.tenants.clone()),
+        ..GatewayConfig::default()
+    };
+    let cors = "cors = { origins = [\"https://app.example.com\"] }";
+    let server = Server::serving(config, &manifest_with(cors)).await;
+    let request = server
+        .request(Method::GET, "/echo/x")
+        .header("origin", "https://app.example.com")
+        .header("x-sbd-tenant", "nobody");
+    let refused = request.send().await.unwrap();
+    assert_eq!(
+        refused.headers()["access-control-allow-origin"],
+        "https://app.example.com"
+    );
+    assert_eq!(error(refused, 404).await, "UNKNOWN_TENANT");
 }
 
 #[tokio::test]

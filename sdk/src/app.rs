@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use http::{HeaderMap, Method, StatusCode, header};
+use http_body::Body as _;
 use sbd_contract::path;
 use serde_json::json;
 use std::sync::Arc;
@@ -87,7 +88,8 @@ impl Asked {
     }
 
     /// Leaves out the body where there is none: the caller has it already, or there must be none. The
-    /// host holds an answer to its `Content-Length`, which such answers must not have.
+    /// host holds an answer to its `Content-Length`, which such answers must not have, and all others
+    /// whose length is known do.
     fn finish(self, mut response: Response) -> Response {
         let is_read = [Method::GET, Method::HEAD].contains(&self.method);
         if is_read && response.status() == StatusCode::OK && self.is_current(&response) {
@@ -99,6 +101,11 @@ impl Asked {
         if self.method == Method::HEAD || without_body {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             *response.body_mut() = Body::empty();
+        } else if let Some(length) = response.body().size_hint().exact() {
+            let headers = response.headers_mut();
+            headers
+                .entry(header::CONTENT_LENGTH)
+                .or_insert(length.into());
         }
         response
     }

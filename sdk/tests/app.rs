@@ -215,6 +215,8 @@ fn assert_error(answer: &(Response<()>, Value), status: u16, code: &str) {
     assert_eq!(answer.1["error"]["code"], code);
     assert_eq!(answer.1["error"]["request_id"], "req_1");
     assert_eq!(answer.0.headers()["content-type"], "application/json");
+    let length = answer.1.to_string().len().to_string();
+    assert_eq!(answer.0.headers()["content-length"], *length);
     assert!(answer.1["error"]["message"].as_str().unwrap().len() > 10);
 }
 

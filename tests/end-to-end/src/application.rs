@@ -43,7 +43,10 @@ fn own_manifest(component: &str) -> String {
     let text = std::fs::read_to_string(folder.join(component).join("spin.toml")).unwrap();
     let is_source = |line: &&str| line.starts_with("source = ");
     let source = text.lines().find(is_source).unwrap();
-    text.replace(source, &format!("source = \"{}\"", guest(component).display()))
+    text.replace(
+        source,
+        &format!("source = \"{}\"", guest(component).display()),
+    )
 }
 
 /// A text in which something stands for every `OPEN..NAME}`.

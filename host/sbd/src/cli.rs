@@ -3,9 +3,23 @@
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+/// What to type first.
+const FIRST: &str = "\
+Begin with:
+  sbd up                            serve on http://127.0.0.1:4747; its API is shown under /docs
+  sbd admin create you@example.com  make yourself an administrator, beside the server or before it
+  sbd tenant create acme            a home for people who share nothing with the others
+  sbd up --app spin.toml --watch    serve components of your own, built again whenever you save
+
+All commands but `up` may be typed while the server runs. `sbd COMMAND --help` says more of each.";
+
 /// The self-hosted home of what people know and share.
+///
+/// One program and one data directory. Inside, every domain (accounts, families, and more to come) is a
+/// component in a sandbox of its own, which reaches only what it was granted. Each can be switched off, or
+/// exchanged for another version, while people use it.
 #[derive(Debug, Parser)]
-#[command(name = "sbd", version, about, arg_required_else_help = true)]
+#[command(name = "sbd", version, about, after_help = FIRST, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -13,26 +27,37 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the application until interrupted.
+    /// Serve until interrupted.
+    ///
+    /// Without --app it serves the application that this program carries. Everything that people store
+    /// is in the data directory.
     Up(Up),
-    /// Validate manifest, grants and configuration without serving.
+    /// Say what is wrong with an application and the settings, without serving it.
     Check(Check),
-    /// Look at the configuration.
+    /// Settings: which there are, and what they are set to.
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
     /// Tenants: families, companies, whoever shares nothing with the others.
+    ///
+    /// Each has its own database, keys, quotas and rate limits. `sbd tenant create NAME --host HOST` makes
+    /// one, and requests to that host name reach it.
     Tenant {
         #[command(subcommand)]
         command: TenantCommand,
     },
     /// Components: deploy another version while the server runs, or go back.
+    ///
+    /// `sbd component inspect FILE` says what a component wants before you serve it; no request notices
+    /// when `sbd component deploy NAME FILE` exchanges it.
     Component {
         #[command(subcommand)]
         command: ComponentCommand,
     },
     /// Features: what is on for whom, tenant by tenant.
+    ///
+    /// A feature is a component, or a part of one. `sbd feature list TENANT` shows them.
     Feature {
         #[command(subcommand)]
         command: FeatureCommand,
@@ -44,9 +69,11 @@ pub(crate) enum Command {
     },
     /// Serve what the manifest and its files say now, without a pause.
     Reload(Flags),
-    /// Read the account of changes to this server.
+    /// Who changed what on this server, and when.
+    ///
+    /// Every change is accounted for; `sbd audit --verify` finds out whether the account was altered.
     Audit(AuditArgs),
-    /// Administrators of this server.
+    /// Administrators: people who run a tenant with their own account; of the default one, this server.
     Admin {
         #[command(subcommand)]
         command: AdminCommand,
@@ -62,6 +89,8 @@ pub(crate) enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
     /// Make an administrator, or give an existing account the role.
+    ///
+    /// Asks for the password. Nobody is an administrator before that, and there is no default password.
     Create(AdminCreate),
 }
 

@@ -287,6 +287,29 @@ limits = { memory = "32MiB" }
     assert_eq!(serves(&server).await, 7);
 }
 
+/// What ships is made of the components' own manifests: deploying one from its folder changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_of_ours_is_an_application_of_its_own() {
+    let server = Server::start().await;
+    let mut deployed = 0;
+    for entry in std::fs::read_dir("../../components").unwrap() {
+        let folder = entry.unwrap().path();
+        if !folder.join("spin.toml").exists() {
+            continue;
+        }
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let alone = Application::alone(name);
+        let manifest = alone.manifest().display().to_string();
+        let checked = run(&["check", "--app", &manifest], &[], "");
+        assert!(checked.success, "{name}: {}", checked.stderr);
+        let folder = alone.folder().display().to_string();
+        let said = server.done(&["component", "deploy", name, &folder]);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        deployed += 1;
+    }
+    assert!(deployed > 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_of_somebody_else_comes_and_goes() {
     let server = start().await;

@@ -9,6 +9,7 @@ mod declaration;
 mod error;
 mod host;
 mod limits;
+mod request;
 pub mod sqlite;
 
 pub use backend::{

@@ -1,10 +1,10 @@
 //! The calls of a backend: what is asked is read here, and done on a connection of the file.
 
-use super::request::{self, Find};
 use super::session::Session;
 use super::{Effort, SqliteDocuments};
 use crate::CollectionDeclaration;
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
+use crate::request::{self, Find};
 use jiff::Timestamp;
 use sbd_documents_query::{Path, Pipeline};
 use sbd_storage::quota::{Quota, Stored};

@@ -7,26 +7,27 @@
 mod backend;
 mod export;
 mod read;
-mod request;
 mod schema;
 mod session;
+mod step;
 mod write;
 
 pub use export::{StoredCollection, stored_collections};
 
 use crate::backend::{FindAndUpdate, Operation, Outcome, Query};
+use crate::request::{self, Find, Step, check_bytes, check_count, check_parsed};
 use crate::{CollectionDeclaration, Error, Limits, declaration};
 use jiff::Timestamp;
-use request::{Find, Step, check_bytes, check_count, check_parsed, known};
 use sbd_documents_query::sqlite::Collection;
 use sbd_storage::Database;
 use sbd_storage::quota::{self, Quota, Stored};
 use sbd_storage::rusqlite::Connection;
-use schema::Collections;
+use schema::{Collections, known};
 use session::Session;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
+use step::Ready;
 use tokio::sync::RwLock as Gate;
 use write::Prepared;
 
@@ -305,14 +306,17 @@ impl SqliteDocuments {
         let bytes = check_bytes(operations.iter().flat_map(request::texts), &limits)?;
         let _passed = self.gate.read().await;
         let collections = self.collections(&component);
-        let parse = {
+        let read = {
             let limits = Arc::clone(&limits);
-            move || Step::parse_all(&collections, &component, operations, &limits)
+            move || {
+                let ready = |step| Ready::new(step, &collections, &component, &limits);
+                Step::read_all(operations, &limits, ready)
+            }
         };
-        let steps = aside(bytes, parse).await?;
+        let steps = aside(bytes, read).await?;
         let job = move |connection: &Connection| {
             let until = deadline(&limits);
-            let run = |(step, place): (Step, u32)| {
+            let run = |(step, place): (Ready, u32)| {
                 let collection = step.collection();
                 let session = Session::new(connection, &collection, &limits, until);
                 step.run(session, place)

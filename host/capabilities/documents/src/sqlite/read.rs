@@ -1,7 +1,7 @@
 //! Searching a collection.
 
-use super::request::Find;
 use super::session::{ENTRY_BYTES, Session, params, parsed};
+use crate::request::Find;
 use crate::{Error, Limits};
 use sbd_documents_query::sqlite::Plan;
 use sbd_documents_query::{Distinct, Failed, Filter, Path, Pipeline, Projection, Sort, SortKey};

@@ -4,7 +4,7 @@ use crate::application::Snapshot;
 use crate::caller::CallerError;
 use crate::limit::{Allowance, Limit, OverLimit};
 use http::HeaderValue;
-use sbd_metering::Meter;
+use sbd_metering::{Cause, Meter};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -274,6 +274,15 @@ impl Meter for Origin {
             if stored.name() == limit {
                 self.refuse(stored);
             }
+        }
+    }
+
+    // Requests neither deliver events nor carry a trace yet.
+    fn cause(&self) -> Cause {
+        Cause {
+            request: Some(Arc::clone(&self.passage.request_id)),
+            user: self.passage.user.clone(),
+            ..Cause::default()
         }
     }
 }

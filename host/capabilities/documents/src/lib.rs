@@ -7,6 +7,7 @@ mod backend;
 mod bindings;
 mod declaration;
 mod error;
+mod event;
 mod host;
 mod limits;
 mod request;
@@ -17,6 +18,7 @@ pub use backend::{
 };
 pub use declaration::{CollectionDeclaration, IndexDeclaration};
 pub use error::Error;
+pub use event::{Event, Published};
 pub use limits::Limits;
 pub use sbd_documents_query::Direction;
 pub use sqlite::{SqliteDocuments, StoredCollection, stored_collections};

@@ -1,7 +1,7 @@
 //! What guests ask, read once and before a backend goes about it: the same for every backend.
 
 use crate::backend::{Operation, Query, UpdateOptions};
-use crate::{Error, Limits};
+use crate::{Error, Event, Limits};
 use sbd_documents_query::{Filter, Projection, Sort, SortKey, Update, fingerprint};
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ pub(crate) struct Find {
     pub(crate) after: Option<SortKey>,
     pub(crate) skip: usize,
     pub(crate) limit: usize,
+    /// Whether all matches are counted too.
+    pub(crate) total: bool,
     /// What its cursors belong to.
     fingerprint: u64,
 }
@@ -45,6 +47,7 @@ pub(crate) enum Step {
         filter: Filter,
         expect: u64,
     },
+    Publish(Event),
 }
 
 // === impl Find ===
@@ -65,21 +68,19 @@ impl Find {
             Some(sort) => json("sort", sort, limits)?,
             None => json!({}),
         };
-        let projection = query.projection.as_deref().map(|projection| {
-            let projection = json("projection", projection, limits)?;
-            Ok::<_, Error>(Projection::parse(&projection, &limits.query)?)
-        });
+        let projection = projection(query.projection.as_deref(), limits)?;
         let fingerprint = fingerprint(&[&json!(collection), &filter, &sort]);
         let sort = Sort::parse(&sort, &limits.query)?;
         let cursor = query.cursor.as_deref();
         let after = cursor.map(|cursor| sort.read_cursor(cursor, fingerprint));
         Ok(Self {
             filter: Filter::parse(&filter, &limits.query)?,
-            projection: projection.transpose()?,
+            projection,
             after: after.transpose()?,
             sort,
             skip: usize::try_from(query.skip).unwrap_or(usize::MAX),
             limit: usize::try_from(query.limit).unwrap_or(usize::MAX),
+            total: query.total,
             fingerprint,
         })
     }
@@ -93,15 +94,16 @@ impl Find {
 
 impl Step {
     /// Reads the steps of a transaction, each only when those before it have been taken: of a document
-    /// little more than its text may be kept.
+    /// and an event little more than the text may be kept.
     pub(crate) fn read_all<R>(
         operations: Vec<Operation>,
         limits: &Limits,
         mut take: impl FnMut(Self) -> Result<R, Error>,
     ) -> Result<Vec<R>, Error> {
-        let kept = operations
-            .iter()
-            .filter(|operation| !matches!(operation, Operation::Insert { .. }));
+        let is_read = |operation: &&Operation| {
+            !matches!(operation, Operation::Insert { .. } | Operation::Publish(_))
+        };
+        let kept = operations.iter().filter(is_read);
         check_parsed(kept.flat_map(texts))?;
         let is_alone = operations.len() == 1;
         let steps = operations
@@ -170,6 +172,7 @@ impl Step {
                 filter: filter(&of, limits)?,
                 expect,
             },
+            Operation::Publish(event) => Self::Publish(event.checked(limits)?),
         })
     }
 }
@@ -193,6 +196,15 @@ pub(crate) fn sort(text: Option<&str>, limits: &Limits) -> Result<Sort, Error> {
     text.map_or(Ok(Sort::default()), |text| {
         Ok(Sort::parse(&json("sort", text, limits)?, &limits.query)?)
     })
+}
+
+/// Whole documents when there is none.
+pub(crate) fn projection(text: Option<&str>, limits: &Limits) -> Result<Option<Projection>, Error> {
+    let projection = text.map(|text| {
+        let projection = json("projection", text, limits)?;
+        Ok(Projection::parse(&projection, &limits.query)?)
+    });
+    projection.transpose()
 }
 
 /// A document that is to be stored.
@@ -254,6 +266,7 @@ pub(crate) fn texts(operation: &Operation) -> impl Iterator<Item = &str> {
         Operation::Insert { document, .. } => (document, None),
         Operation::Update { filter, update, .. } => (filter, Some(update)),
         Operation::Delete { filter, .. } | Operation::Check { filter, .. } => (filter, None),
+        Operation::Publish(event) => (&event.data, None),
     };
     std::iter::once(one).chain(other).map(String::as_str)
 }

@@ -5,24 +5,23 @@ use super::session::Session;
 use super::write::Prepared;
 use crate::backend::{Outcome, UpdateOptions};
 use crate::request::Step;
-use crate::{Error, Limits};
+use crate::{Error, Event, Limits};
 use sbd_documents_query::sqlite::Collection;
 use sbd_documents_query::{Filter, Update};
 use std::sync::Arc;
 
 /// A step that can be done.
-pub(super) struct Ready {
-    collection: Arc<Collection>,
-    action: Action,
-    /// How many documents must match.
-    expect: Option<u64>,
+pub(super) enum Ready {
+    On(Arc<Collection>, Action),
+    Publish(Event),
 }
 
-enum Action {
+/// What is done on a collection, and how many documents must match.
+pub(super) enum Action {
     Insert(Prepared),
-    Update(Filter, Update, UpdateOptions),
-    Delete { filter: Filter, many: bool },
-    Check(Filter),
+    Update(Filter, Update, UpdateOptions, Option<u64>),
+    Delete(Filter, bool, Option<u64>),
+    Check(Filter, u64),
 }
 
 // === impl Ready ===
@@ -34,19 +33,15 @@ impl Ready {
         component: &str,
         limits: &Limits,
     ) -> Result<Self, Error> {
-        let known = |name: &str| known(collections, component, name);
-        let (name, action, expect) = match step {
+        let on = |name: &str, action| Ok(Self::On(known(collections, component, name)?, action));
+        match step {
             Step::Insert {
                 collection,
                 document,
             } => {
-                let collection = known(&collection)?;
-                let action = Action::Insert(Prepared::new(&collection, document, limits)?);
-                return Ok(Self {
-                    collection,
-                    action,
-                    expect: None,
-                });
+                let collection = known(collections, component, &collection)?;
+                let new = Prepared::new(&collection, document, limits)?;
+                Ok(Self::On(collection, Action::Insert(new)))
             }
             Step::Update {
                 collection,
@@ -54,48 +49,44 @@ impl Ready {
                 update,
                 options,
                 expect,
-            } => (collection, Action::Update(filter, update, options), expect),
+            } => on(&collection, Action::Update(filter, update, options, expect)),
             Step::Delete {
                 collection,
                 filter,
                 many,
                 expect,
-            } => (collection, Action::Delete { filter, many }, expect),
+            } => on(&collection, Action::Delete(filter, many, expect)),
             Step::Check {
                 collection,
                 filter,
                 expect,
-            } => (collection, Action::Check(filter), Some(expect)),
-        };
-        Ok(Self {
-            collection: known(&name)?,
-            action,
-            expect,
-        })
+            } => on(&collection, Action::Check(filter, expect)),
+            Step::Publish(event) => Ok(Self::Publish(event)),
+        }
     }
+}
 
-    pub(super) fn collection(&self) -> Arc<Collection> {
-        Arc::clone(&self.collection)
-    }
+// === impl Action ===
 
+impl Action {
     /// Does it, as the step at this place.
     pub(super) fn run(self, session: Session<'_>, place: u32) -> Result<Outcome, Error> {
-        let (matched, outcome) = match self.action {
-            Action::Insert(new) => return Ok(Outcome::Inserted(session.insert(new)?)),
-            Action::Update(filter, update, options) => {
+        let (matched, expect, outcome) = match self {
+            Self::Insert(new) => return Ok(Outcome::Inserted(session.insert(new)?)),
+            Self::Update(filter, update, options, expect) => {
                 let updated = session.update(&filter, &update, options)?;
-                (updated.matched, Outcome::Updated(updated))
+                (updated.matched, expect, Outcome::Updated(updated))
             }
-            Action::Delete { filter, many } => {
+            Self::Delete(filter, many, expect) => {
                 let deleted = session.delete(&filter, many)?;
-                (deleted, Outcome::Deleted(deleted))
+                (deleted, expect, Outcome::Deleted(deleted))
             }
-            Action::Check(filter) => {
-                let most = self.expect.unwrap_or_default();
-                (session.count(&filter, most)?, Outcome::Checked)
+            Self::Check(filter, expect) => {
+                let matched = session.count(&filter, expect)?;
+                (matched, Some(expect), Outcome::Checked)
             }
         };
-        if self.expect.is_none_or(|expect| expect == matched) {
+        if expect.is_none_or(|expect| expect == matched) {
             Ok(outcome)
         } else {
             Err(Error::PreconditionFailed(place))

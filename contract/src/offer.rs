@@ -300,11 +300,12 @@ fn is_name(text: &str) -> bool {
 
 fn is_event_pattern(text: &str) -> bool {
     let is_word = |word: &str| {
+        let mut bytes = word.bytes();
         word == "*"
-            || (!word.is_empty()
-                && word
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
+            || bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+                && bytes.all(|b| {
+                    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-'
+                })
     };
     text.len() <= 200 && text.split('.').all(is_word)
 }

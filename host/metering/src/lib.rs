@@ -26,6 +26,22 @@ pub trait Meter: Send + Sync {
 
     /// Notes that a limit on what may be kept refused a write.
     fn refused(&self, limit: &'static str);
+
+    /// What led to the request.
+    fn cause(&self) -> Cause;
+}
+
+/// What led to a request, as far as it is known; noted beside what outlives it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The id of the request from outside that all this is done for.
+    pub request: Option<Arc<str>>,
+    /// The id of the event that the request delivers.
+    pub event: Option<Arc<str>>,
+    /// The user for whom it is.
+    pub user: Option<Arc<str>>,
+    /// The trace that it is part of, as a W3C `traceparent`.
+    pub trace: Option<Arc<str>>,
 }
 
 /// A limit that refused.
@@ -94,6 +110,11 @@ impl Charge {
     pub fn refused(&self, limit: &'static str) {
         self.meter.refused(limit);
     }
+
+    /// What led to the call.
+    pub fn cause(&self) -> Cause {
+        self.meter.cause()
+    }
 }
 
 // === impl Unmetered ===
@@ -104,6 +125,10 @@ impl Meter for Unmetered {
     }
 
     fn refused(&self, _: &'static str) {}
+
+    fn cause(&self) -> Cause {
+        Cause::default()
+    }
 }
 
 // === impl Budget ===
@@ -149,5 +174,9 @@ impl Meter for Budget {
 
     fn refused(&self, limit: &'static str) {
         let _ = self.refused.set(limit);
+    }
+
+    fn cause(&self) -> Cause {
+        Cause::default()
     }
 }

@@ -26,8 +26,9 @@ documents/COMPONENT/COLLECTION.jsonl    the documents of a collection: JSON, one
 keyvalue/STORE.jsonl                    the entries of a store, one a line: `key`, and the value as `text`
                                         if it is UTF-8, else as `base64`
 
-Not in here: the tenant's signing keys and what was only kept for a while (caches). Passwords are in here
-as they are stored, as hashes: keep this file as safe as the server itself.
+Not in here: the tenant's signing keys and what was only kept for a while (caches, events that are to be
+delivered). Passwords are in here as they are stored, as hashes: keep this file as safe as the server
+itself.
 ";
 
 /// Characters that stand for themselves in the name of a file.

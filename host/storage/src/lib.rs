@@ -217,6 +217,15 @@ impl Database {
     {
         self.inner.readers.run_short(job).await
     }
+
+    /// As [`Database::read_short`], but `None` where it cannot run on the calling thread. For a job
+    /// that may turn out to be long: it gives up in time, and is done anew by [`Database::read`].
+    pub fn read_here<T, E: From<Error>>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
+        self.inner.readers.run_here(job)
+    }
 }
 
 /// Makes the file before SQLite does, so that it is never readable by others.

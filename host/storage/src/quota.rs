@@ -117,27 +117,72 @@ pub fn allow(connection: &Connection, owner: &str, quota: Quota) -> Result<(), E
 /// # Errors
 /// When the database cannot be written.
 pub fn count(connection: &Connection, owner: &str, counted: Counted<'_>) -> Result<(), Error> {
+    let trigger = format!("use:{}:{}", told_apart(owner), counted.table);
+    let text = format!("'{}'", owner.replace('\'', "''"));
+    if !follow(connection, &trigger, |_| text.clone(), counted)? {
+        return Ok(());
+    }
+    // Directly, as whoever is above the quota already keeps what they have.
+    let table = identifier(counted.table);
+    let (condition, bytes) = (of(counted.condition, &table), of(counted.bytes, &table));
+    let (rows, sum): (i64, i64) = connection.query_row(
+        &format!("SELECT count(*), coalesce(sum({bytes}), 0) FROM {table} WHERE {condition}"),
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if rows > 0 {
+        let before = quota_of(connection, owner)?;
+        allow(connection, owner, Quota::UNLIMITED)?;
+        connection.execute(
+            "UPDATE stored SET documents = documents + ?2, bytes = bytes + ?3 WHERE owner = ?1",
+            params![owner, rows * i64::from(counted.documents), sum],
+        )?;
+        allow(connection, owner, before)?;
+    }
+    Ok(())
+}
+
+/// Counts each row of a new table for the owner whom one of its columns names; the owners have begun
+/// before. For use in a job of the writer.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn count_each(
+    connection: &Connection,
+    column: &str,
+    counted: Counted<'_>,
+) -> Result<(), Error> {
+    let trigger = format!("use::{}", counted.table);
+    let owner = |row: &str| format!("{row}.{}", identifier(column));
+    follow(connection, &trigger, owner, counted).map(drop)
+}
+
+/// Makes the triggers that count a table's rows, for the owner that is a row's; says whether they are
+/// new.
+fn follow(
+    connection: &Connection,
+    trigger: &str,
+    owner: impl Fn(&str) -> String,
+    counted: Counted<'_>,
+) -> Result<bool, Error> {
     let Counted {
         table,
         condition,
         bytes,
         documents,
     } = counted;
-    let trigger = format!("use:{}:{table}", told_apart(owner));
     let known = connection
         .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = ?1")?
         .query_row([format!("{trigger}:insert")], |_| Ok(()))
         .optional()?;
     if known.is_some() {
-        return Ok(());
+        return Ok(false);
     }
-    let identifier = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let text = format!("'{}'", owner.replace('\'', "''"));
     let table = identifier(table);
-    let of = |template: &str, row: &str| template.replace("{row}", row);
-    let change = |documents: &str, bytes: &str| {
+    let change = |row: &str, documents: &str, bytes: &str| {
+        let owner = owner(row);
         format!(
-            "UPDATE stored SET documents = documents + {documents}, bytes = bytes + {bytes} WHERE owner = {text};"
+            "UPDATE stored SET documents = documents + {documents}, bytes = bytes + {bytes} WHERE owner = {owner};"
         )
     };
     let events = [
@@ -145,13 +190,14 @@ pub fn count(connection: &Connection, owner: &str, counted: Counted<'_>) -> Resu
             "insert",
             "INSERT",
             "NEW",
-            change(&documents.to_string(), &of(bytes, "NEW")),
+            change("NEW", &documents.to_string(), &of(bytes, "NEW")),
         ),
         (
             "delete",
             "DELETE",
             "OLD",
             change(
+                "OLD",
                 &format!("-{documents}"),
                 &format!("-({})", of(bytes, "OLD")),
             ),
@@ -161,6 +207,7 @@ pub fn count(connection: &Connection, owner: &str, counted: Counted<'_>) -> Resu
             "UPDATE",
             "NEW",
             change(
+                "NEW",
                 "0",
                 &format!("({}) - ({})", of(bytes, "NEW"), of(bytes, "OLD")),
             ),
@@ -173,23 +220,17 @@ pub fn count(connection: &Connection, owner: &str, counted: Counted<'_>) -> Resu
             "CREATE TRIGGER {name} AFTER {event} ON {table} WHEN {condition} BEGIN {statement} END"
         ))?;
     }
-    // Directly, as whoever is above the quota already keeps what they have.
-    let (condition, bytes) = (of(condition, &table), of(bytes, &table));
-    let (rows, sum): (i64, i64) = connection.query_row(
-        &format!("SELECT count(*), coalesce(sum({bytes}), 0) FROM {table} WHERE {condition}"),
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    if rows > 0 {
-        let before = quota_of(connection, owner)?;
-        allow(connection, owner, Quota::UNLIMITED)?;
-        connection.execute(
-            "UPDATE stored SET documents = documents + ?2, bytes = bytes + ?3 WHERE owner = ?1",
-            params![owner, rows * i64::from(documents), sum],
-        )?;
-        allow(connection, owner, before)?;
-    }
-    Ok(())
+    Ok(true)
+}
+
+/// An SQL template for a row.
+fn of(template: &str, row: &str) -> String {
+    template.replace("{row}", row)
+}
+
+/// A name that may hold anything.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// An owner as a part of a trigger's name: SQLite takes `Notes` and `notes` for the same.
@@ -296,6 +337,42 @@ mod tests {
         }
         let of = |owner| stored_by(&connection, owner).unwrap().documents;
         assert_eq!((of("a"), of("A")), (1, 2));
+    }
+
+    #[test]
+    fn rows_of_one_table_count_for_whom_they_name() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE letters (sender TEXT NOT NULL, text TEXT NOT NULL)")
+            .unwrap();
+        for owner in ["a", "b"] {
+            begin(&connection, owner).unwrap();
+        }
+        let counted = Counted {
+            table: "letters",
+            documents: 0,
+            ..NOTES
+        };
+        count_each(&connection, "sender", counted).unwrap();
+        let quota = Quota {
+            documents: 0,
+            bytes: 5,
+        };
+        allow(&connection, "b", quota).unwrap();
+        let send = |sender: &str, text: &str| {
+            let sent = "INSERT INTO letters VALUES (?1, ?2)";
+            Ok::<_, Error>(connection.execute(sent, [sender, text])?)
+        };
+        for _ in 0..2 {
+            send("a", "1234").unwrap();
+        }
+        send("b", "123").unwrap();
+        let refused = send("b", "123");
+        assert!(matches!(refused, Err(Error::Quota("stored_bytes"))));
+        let of = |owner| stored_by(&connection, owner).unwrap();
+        assert_eq!((of("a").bytes, of("b").bytes), (8, 3));
+        connection.execute("DELETE FROM letters", []).unwrap();
+        assert_eq!((of("a"), of("b")), (Stored::default(), Stored::default()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 #[derive(Debug)]
 pub(crate) struct Readers {
@@ -35,12 +35,24 @@ impl Readers {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        if let Ok(_permit) = self.permits.try_acquire()
-            && let Some(connection) = rested(&self.idle)
-        {
+        if let Some((_permit, connection)) = self.at_rest() {
             return lend(connection, &self.idle, job);
         }
         self.run(job).await
+    }
+
+    /// Runs the job on this very thread if a connection is at rest, else not at all.
+    pub(crate) fn run_here<T, E: From<Error>>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Option<Result<T, E>> {
+        let (_permit, connection) = self.at_rest()?;
+        Some(lend(connection, &self.idle, job))
+    }
+
+    fn at_rest(&self) -> Option<(SemaphorePermit<'_>, Connection)> {
+        let permit = self.permits.try_acquire().ok()?;
+        Some((permit, rested(&self.idle)?))
     }
 
     pub(crate) async fn run<T, E>(

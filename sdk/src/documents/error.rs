@@ -30,6 +30,9 @@ pub enum DocumentsError {
     /// No answer now; the same call may succeed later.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// Anything else; the text says what to do.
+    #[error("{0}")]
+    Other(String),
     /// A document does not have the form of its Rust type.
     #[error("a document has another form than its type: {0}")]
     Form(String),
@@ -47,6 +50,7 @@ impl From<host::Error> for DocumentsError {
             host::Error::Limit(text) => Self::Limit(text),
             host::Error::Full => Self::Full,
             host::Error::Unavailable(text) => Self::Unavailable(text),
+            host::Error::Other(text) => Self::Other(text),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Searching a collection.
 
-use super::{Result, from_json};
+use super::{DocumentsError, Result, from_json};
 use crate::bindings::documents as host;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,6 +25,17 @@ pub struct Found<T> {
     pub documents: Vec<T>,
     /// Where the next page starts; none on the last one.
     pub next: Option<String>,
+}
+
+/// What a search found, and how much there is.
+#[derive(Debug, Clone)]
+pub struct Counted<T> {
+    /// The documents, in order.
+    pub documents: Vec<T>,
+    /// Where the next page starts; none on the last one.
+    pub next: Option<String>,
+    /// How many documents match in all.
+    pub total: u64,
 }
 
 // === impl Find ===
@@ -77,6 +88,30 @@ impl<T: DeserializeOwned> Find<T> {
     /// # Errors
     /// When filter, sort or cursor are wrong, or the storage does not answer.
     pub async fn fetch(self) -> Result<Found<T>> {
+        let page = self.page(false).await?;
+        Ok(Found {
+            documents: documents(&page)?,
+            next: page.next,
+        })
+    }
+
+    /// Runs the search and counts all matches, in one call and of one moment.
+    ///
+    /// # Errors
+    /// As [`Find::fetch`].
+    pub async fn fetch_with_total(self) -> Result<Counted<T>> {
+        let page = self.page(true).await?;
+        let total = page.total;
+        Ok(Counted {
+            documents: documents(&page)?,
+            next: page.next,
+            total: total.ok_or_else(|| {
+                DocumentsError::Unavailable("the search returned no total".to_owned())
+            })?,
+        })
+    }
+
+    async fn page(self, total: bool) -> Result<host::Page> {
         let query = host::Query {
             filter: self.filter.to_string(),
             sort: self.sort.map(|sort| sort.to_string()),
@@ -84,15 +119,12 @@ impl<T: DeserializeOwned> Find<T> {
             skip: self.skip,
             limit: self.limit,
             cursor: self.cursor,
+            total,
         };
-        let page = host::find(self.collection.to_owned(), query).await?;
-        Ok(Found {
-            documents: page
-                .documents
-                .iter()
-                .map(|json| from_json(json))
-                .collect::<Result<_>>()?,
-            next: page.next,
-        })
+        Ok(host::find(self.collection.to_owned(), query).await?)
     }
+}
+
+fn documents<T: DeserializeOwned>(page: &host::Page) -> Result<Vec<T>> {
+    page.documents.iter().map(|json| from_json(json)).collect()
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::marker::PhantomData;
 
 pub use error::DocumentsError;
-pub use find::{Find, Found};
+pub use find::{Counted, Find, Found};
 pub use host::{Outcome, UpdateResult};
 pub use transaction::Transaction;
 
@@ -221,6 +221,7 @@ impl<T: Serialize + DeserializeOwned> Collection<T> {
     ) -> Result<Option<T>> {
         let options = host::FindAndUpdateOptions {
             sort: None,
+            projection: None,
             upsert: false,
             return_new,
         };

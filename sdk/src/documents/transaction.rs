@@ -99,6 +99,23 @@ impl Transaction {
         }))
     }
 
+    /// Publishes an event, such as `family.member.joined`, to whoever subscribes to it. Events of one
+    /// subject are delivered in order.
+    pub fn publish<T: Serialize>(mut self, kind: &str, subject: Option<&str>, data: &T) -> Self {
+        match to_json(data) {
+            Ok(data) => self.push(host::Operation::Publish(host::PublishOperation {
+                type_: kind.to_owned(),
+                subject: subject.map(str::to_owned),
+                data,
+                attributes: Vec::new(),
+            })),
+            Err(error) => {
+                self.unwritable.get_or_insert(error);
+                self
+            }
+        }
+    }
+
     fn push(mut self, operation: host::Operation) -> Self {
         self.operations.push(operation);
         self

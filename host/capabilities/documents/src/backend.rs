@@ -1,6 +1,6 @@
 //! What a store of documents must do. JSON goes in and out as text, as guests hand it over.
 
-use crate::{CollectionDeclaration, Error};
+use crate::{CollectionDeclaration, Error, Event, Published};
 use jiff::Timestamp;
 use sbd_storage::quota::{Quota, Stored};
 use std::future::Future;
@@ -25,6 +25,8 @@ pub struct Query {
     pub limit: u32,
     /// Where the page before ended.
     pub cursor: Option<String>,
+    /// Whether to count all matches too.
+    pub total: bool,
 }
 
 /// A page of documents.
@@ -34,6 +36,8 @@ pub struct Page {
     pub documents: Vec<String>,
     /// Where the next page begins.
     pub next: Option<String>,
+    /// How many match in all, if that was asked.
+    pub total: Option<u64>,
 }
 
 /// How to update.
@@ -50,6 +54,8 @@ pub struct UpdateOptions {
 pub struct FindAndUpdate {
     /// Which of several matches.
     pub sort: Option<String>,
+    /// Which fields to answer.
+    pub projection: Option<String>,
     /// Insert when nothing matches.
     pub upsert: bool,
     /// Answer the document after the update instead of before.
@@ -110,6 +116,8 @@ pub enum Operation {
         /// How many must match.
         expect: u64,
     },
+    /// Publish an event.
+    Publish(Event),
 }
 
 /// What a step of a transaction did.
@@ -123,6 +131,8 @@ pub enum Outcome {
     Deleted(u64),
     /// The check held.
     Checked,
+    /// Published an event of this id.
+    Published(String),
 }
 
 /// A tenant's documents. Collections belong to components; each call names the one that asks.
@@ -143,7 +153,7 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Error::Quota`]; what is there stays, and can always be made less.
     fn allow<'a>(&'a self, component: &'a str, quota: Quota) -> Boxed<'a, ()>;
 
-    /// What a component keeps: documents, and the bytes of their JSON.
+    /// What a component keeps: documents, and the bytes of their JSON and of its events.
     fn stored<'a>(&'a self, component: &'a str) -> Boxed<'a, Stored>;
 
     /// Inserts documents, all or none; answers their ids.
@@ -162,7 +172,7 @@ pub trait Backend: Send + Sync + 'static {
         id: String,
     ) -> Boxed<'_, Option<String>>;
 
-    /// A page of matches.
+    /// A page of matches, and how many there are in all at the same moment.
     fn find(&self, component: &Arc<str>, collection: String, query: Query) -> Boxed<'_, Page>;
 
     /// How many match.
@@ -198,6 +208,14 @@ pub trait Backend: Send + Sync + 'static {
     /// Runs operations in order, all or nothing; each sees what those before it wrote.
     fn transact(&self, component: &Arc<str>, operations: Vec<Operation>)
     -> Boxed<'_, Vec<Outcome>>;
+
+    /// The events that are published and not forgotten, in the order of their commits: the first
+    /// behind a place (0: of all), so many at most, fewer where they are large.
+    fn outbox(&self, after: u64, limit: u32) -> Boxed<'_, Vec<Published>>;
+
+    /// Forgets the events up to a place; answers how many. Until then they count for what their
+    /// component keeps.
+    fn forget(&self, up_to: u64) -> Boxed<'_, u64>;
 
     /// Deletes documents whose time is over by then; answers how many.
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64>;

@@ -2,8 +2,8 @@
 
 use crate::backend::{Backend, FindAndUpdate, Operation, Outcome, Query, UpdateOptions, Updated};
 use crate::bindings::documents as wit;
-use crate::{Documents, DocumentsCtx, Error};
-use sbd_metering::{Charge, Metered, OverLimit};
+use crate::{Documents, DocumentsCtx, Error, Event};
+use sbd_metering::{Cause, Charge, Metered, OverLimit};
 use std::sync::Arc;
 use wasmtime::AsContextMut as _;
 use wasmtime::component::Accessor;
@@ -47,6 +47,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
             skip,
             limit,
             cursor,
+            total,
         } = query;
         let query = Query {
             filter,
@@ -55,6 +56,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
             skip,
             limit,
             cursor,
+            total,
         };
         let page = call
             .backend
@@ -65,6 +67,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         Ok(wit::Page {
             documents: page.documents,
             next: page.next,
+            total: page.total,
         })
     }
 
@@ -162,15 +165,19 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         update: String,
         options: wit::FindAndUpdateOptions,
     ) -> Result<Option<String>, wit::Error> {
-        let bytes = collection.len() + filter.len() + update.len() + length(options.sort.as_ref());
+        let texts = [&options.sort, &options.projection];
+        let texts = texts.into_iter().map(|text| length(text.as_ref()));
+        let bytes = collection.len() + filter.len() + update.len() + texts.sum::<usize>();
         let call = called(store, "find-one-and-update", bytes)?;
         let wit::FindAndUpdateOptions {
             sort,
+            projection,
             upsert,
             return_new,
         } = options;
         let options = FindAndUpdate {
             sort,
+            projection,
             upsert,
             return_new,
         };
@@ -187,7 +194,9 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         operations: Vec<wit::Operation>,
     ) -> Result<Vec<wit::Outcome>, wit::Error> {
         let call = called(store, "transact", operations.iter().map(bytes_of).sum())?;
-        let operations = operations.into_iter().map(Into::into).collect();
+        let cause = call.charge.cause();
+        let operations = operations.into_iter();
+        let operations = operations.map(|step| operation(step, &cause)).collect();
         let transact = call.backend.transact(&call.component, operations);
         let outcomes = call.told(transact.await)?;
         call.charge
@@ -246,12 +255,20 @@ fn bytes_of(operation: &wit::Operation) -> usize {
         }
         wit::Operation::Delete(delete) => delete.collection.len() + delete.filter.len(),
         wit::Operation::Check(check) => check.collection.len() + check.filter.len(),
+        wit::Operation::Publish(event) => {
+            let attributes = event.attributes.iter();
+            let attributes = attributes.map(|(name, value)| name.len() + value.len());
+            event.type_.len()
+                + length(event.subject.as_ref())
+                + event.data.len()
+                + attributes.sum::<usize>()
+        }
     }
 }
 
 fn bytes_of_outcome(outcome: &Outcome) -> usize {
     match outcome {
-        Outcome::Inserted(id) => id.len(),
+        Outcome::Inserted(id) | Outcome::Published(id) => id.len(),
         Outcome::Updated(updated) => length(updated.upserted.as_ref()),
         Outcome::Deleted(_) | Outcome::Checked => 0,
     }
@@ -324,50 +341,60 @@ impl From<Updated> for wit::UpdateResult {
     }
 }
 
-impl From<wit::Operation> for Operation {
-    fn from(operation: wit::Operation) -> Self {
-        match operation {
-            wit::Operation::Insert(wit::InsertOperation {
-                collection,
-                document,
-            }) => Self::Insert {
-                collection,
-                document,
-            },
-            wit::Operation::Update(wit::UpdateOperation {
-                collection,
-                filter,
-                update,
-                options,
-                expect,
-            }) => Self::Update {
-                collection,
-                filter,
-                update,
-                options: options.into(),
-                expect,
-            },
-            wit::Operation::Delete(wit::DeleteOperation {
-                collection,
-                filter,
-                many,
-                expect,
-            }) => Self::Delete {
-                collection,
-                filter,
-                many,
-                expect,
-            },
-            wit::Operation::Check(wit::CheckOperation {
-                collection,
-                filter,
-                expect,
-            }) => Self::Check {
-                collection,
-                filter,
-                expect,
-            },
-        }
+fn operation(step: wit::Operation, cause: &Cause) -> Operation {
+    match step {
+        wit::Operation::Insert(wit::InsertOperation {
+            collection,
+            document,
+        }) => Operation::Insert {
+            collection,
+            document,
+        },
+        wit::Operation::Update(wit::UpdateOperation {
+            collection,
+            filter,
+            update,
+            options,
+            expect,
+        }) => Operation::Update {
+            collection,
+            filter,
+            update,
+            options: options.into(),
+            expect,
+        },
+        wit::Operation::Delete(wit::DeleteOperation {
+            collection,
+            filter,
+            many,
+            expect,
+        }) => Operation::Delete {
+            collection,
+            filter,
+            many,
+            expect,
+        },
+        wit::Operation::Check(wit::CheckOperation {
+            collection,
+            filter,
+            expect,
+        }) => Operation::Check {
+            collection,
+            filter,
+            expect,
+        },
+        wit::Operation::Publish(wit::PublishOperation {
+            type_,
+            subject,
+            data,
+            attributes,
+        }) => Operation::Publish(Event {
+            kind: type_,
+            subject,
+            data,
+            attributes,
+            cause: cause.clone(),
+        }),
     }
 }
 
@@ -378,6 +405,7 @@ impl From<Outcome> for wit::Outcome {
             Outcome::Updated(updated) => Self::Updated(updated.into()),
             Outcome::Deleted(count) => Self::Deleted(count),
             Outcome::Checked => Self::Checked,
+            Outcome::Published(id) => Self::Published(id),
         }
     }
 }

@@ -7,15 +7,16 @@
 
 use crate::bindings::documents::{self as wit, HostWithStore as _};
 use crate::{
-    CollectionDeclaration, Documents, DocumentsCtx, DocumentsView, SqliteDocuments, add_to_linker,
+    Backend as _, CollectionDeclaration, Documents, DocumentsCtx, DocumentsView, SqliteDocuments,
+    add_to_linker,
 };
-use sbd_metering::{Budget, Meter, Metered};
+use sbd_metering::{Budget, Cause, Meter, Metered, OverLimit};
 use sbd_storage::{Database, Options, Quota};
 use std::sync::Arc;
 use wasmtime::component::{Accessor, Linker};
 use wasmtime::{Config, Engine, Store, StoreContextMut};
 
-struct Instance(DocumentsCtx, Arc<Budget>);
+struct Instance(DocumentsCtx, Arc<dyn Meter>);
 
 impl Metered for Instance {
     fn meter(store: StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
@@ -50,11 +51,12 @@ async fn documents() -> (SqliteDocuments, tempfile::TempDir) {
 /// Runs `guest` with what a component has: the interface.
 async fn run<R: Send + 'static>(
     documents: &SqliteDocuments,
-    meter: &Arc<Budget>,
+    meter: &Arc<impl Meter + 'static>,
     guest: impl AsyncFnOnce(&Accessor<Instance, Documents>) -> R + Send,
 ) -> R {
     let ctx = DocumentsCtx::new(Arc::new(documents.clone()), "family".into());
-    let mut store = Store::new(&engine(), Instance(ctx, Arc::clone(meter)));
+    let meter: Arc<dyn Meter> = Arc::clone(meter) as _;
+    let mut store = Store::new(&engine(), Instance(ctx, meter));
     let call = async |accessor: &Accessor<Instance>| {
         guest(&accessor.with_getter::<Documents>(Instance::documents)).await
     };
@@ -77,6 +79,7 @@ fn all() -> wit::Query {
         skip: 0,
         limit: 10,
         cursor: None,
+        total: false,
     }
 }
 
@@ -84,6 +87,15 @@ fn insertion(document: &str) -> wit::Operation {
     wit::Operation::Insert(wit::InsertOperation {
         collection: things(),
         document: text(document),
+    })
+}
+
+fn publication() -> wit::Operation {
+    wit::Operation::Publish(wit::PublishOperation {
+        type_: text("family.created"),
+        subject: Some(text("fam_1")),
+        data: text(r#"{"n":1}"#),
+        attributes: vec![(text("dataschema"), text("s"))],
     })
 }
 
@@ -95,6 +107,7 @@ const ONE: wit::UpdateOptions = wit::UpdateOptions {
 fn find_and_update() -> wit::FindAndUpdateOptions {
     wit::FindAndUpdateOptions {
         sort: None,
+        projection: None,
         upsert: false,
         return_new: true,
     }
@@ -187,14 +200,15 @@ async fn bytes_are_charged_both_ways() {
         let (any, set) = (text("{}"), text(r#"{"$set":{"n":1}}"#));
         let options = wit::FindAndUpdateOptions {
             sort: Some(text(r#"{"n":1}"#)),
+            projection: Some(text(r#"{"_id":0}"#)),
             ..find_and_update()
         };
         let changed = Documents::find_one_and_update(store, things(), any, set, options);
-        let changed = changed.await.unwrap().unwrap();
-        charged(6 + 2 + 16 + 7 + changed.len());
-        let operations = vec![insertion(r#"{"_id":"2"}"#)];
+        assert_eq!(changed.await.unwrap().unwrap(), r#"{"n":1}"#);
+        charged(6 + 2 + 16 + 7 + 9 + 7);
+        let operations = vec![insertion(r#"{"_id":"2"}"#), publication()];
         Documents::transact(store, operations).await.unwrap();
-        charged(6 + 11 + 1);
+        charged(6 + 11 + 1 + 14 + 5 + 7 + 10 + 1 + 36);
     })
     .await;
 }
@@ -287,4 +301,61 @@ async fn a_quota_that_refuses_is_told_to_the_host() {
         assert_eq!(meter.refused(), Some("stored_documents"));
     }
     assert_eq!(count(&documents).await, 0);
+}
+
+/// A request of somebody, for something.
+struct Asked;
+
+impl Meter for Asked {
+    fn charge(&self, _: u32, _: usize) -> Result<(), OverLimit> {
+        Ok(())
+    }
+
+    fn refused(&self, _: &'static str) {}
+
+    fn cause(&self) -> Cause {
+        Cause {
+            request: Some("req_1".into()),
+            user: Some("usr_1".into()),
+            ..Cause::default()
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_says_who_published_it_and_why() {
+    let (documents, _folder) = documents().await;
+    let outcomes = run(&documents, &Arc::new(Asked), async |store| {
+        Documents::transact(store, vec![publication()]).await
+    })
+    .await
+    .unwrap();
+    let published = documents.outbox(0, 10).await.unwrap().pop().unwrap();
+    assert!(matches!(&*outcomes, [wit::Outcome::Published(id)] if *id == published.id));
+    assert_eq!(published.component, "family");
+    assert_eq!(published.event.cause, Asked.cause());
+    assert_eq!(
+        published.event.attributes,
+        [(text("dataschema"), text("s"))]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_tells_the_total_that_is_asked_for() {
+    let (documents, _folder) = documents().await;
+    let meter = Arc::new(Budget::new(u32::MAX, usize::MAX));
+    let (with, without) = run(&documents, &meter, async |store| {
+        let two = vec![text(r#"{"_id":"1"}"#), text(r#"{"_id":"2"}"#)];
+        Documents::insert(store, things(), two).await.unwrap();
+        let query = |total| wit::Query {
+            limit: 1,
+            total,
+            ..all()
+        };
+        let with = Documents::find(store, things(), query(true)).await;
+        (with, Documents::find(store, things(), query(false)).await)
+    })
+    .await;
+    assert_eq!(with.unwrap().total, Some(2));
+    assert_eq!(without.unwrap().total, None);
 }

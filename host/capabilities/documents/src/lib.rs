@@ -7,8 +7,10 @@ mod backend;
 mod bindings;
 mod declaration;
 mod error;
+mod event;
 mod host;
 mod limits;
+mod request;
 pub mod sqlite;
 
 pub use backend::{
@@ -16,6 +18,7 @@ pub use backend::{
 };
 pub use declaration::{CollectionDeclaration, IndexDeclaration};
 pub use error::Error;
+pub use event::{Event, Published};
 pub use limits::Limits;
 pub use sbd_documents_query::Direction;
 pub use sqlite::{SqliteDocuments, StoredCollection, stored_collections};

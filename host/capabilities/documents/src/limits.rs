@@ -19,6 +19,9 @@ pub struct Limits {
     pub distinct: usize,
     /// Operations of one transaction. Default 100.
     pub operations: usize,
+    /// Bytes of one event, all its texts together. Default 64 KiB, which CloudEvents expects everybody
+    /// to pass on.
+    pub event_bytes: usize,
     /// Documents that one update or delete may touch. Default 10 000.
     pub touched: usize,
     /// How long one operation, or all of one transaction, may run. Default 5 s.
@@ -37,6 +40,7 @@ impl Default for Limits {
             answer_bytes: 16 << 20,
             distinct: 10_000,
             operations: 100,
+            event_bytes: 64 << 10,
             touched: 10_000,
             query_time: Duration::from_secs(5),
             query: sbd_documents_query::Limits::default(),
@@ -54,6 +58,7 @@ pub(crate) fn advice(limit: &str) -> &'static str {
         "answer_bytes" => "ask for fewer documents, or for fewer fields with a projection",
         "distinct" => "narrow the filter",
         "operations" => "split the transaction",
+        "event_bytes" => "publish an id and what changed; subscribers can ask for the rest",
         "touched" => "narrow the filter, and repeat until nothing matches",
         "query_time" => "add an index that serves the filter and the sort, or narrow the filter",
         "held" => "narrow the filter, skip less, or add an index that serves the sort",

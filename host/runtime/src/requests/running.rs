@@ -7,7 +7,7 @@ use crate::principal::{Authenticated, SealError};
 use crate::requests::Class;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
-use sbd_metering::Meter;
+use sbd_metering::{Cause, Meter};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -306,6 +306,15 @@ impl Meter for RunningRequest {
             if stored.name() == limit {
                 self.refuse(stored);
             }
+        }
+    }
+
+    // Requests neither deliver events nor carry a trace yet.
+    fn cause(&self) -> Cause {
+        Cause {
+            request: Some(Arc::clone(&self.context.request_id)),
+            user: self.context.principal.as_ref().and_then(|who| who.user.clone()),
+            ..Cause::default()
         }
     }
 }

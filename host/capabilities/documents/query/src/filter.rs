@@ -70,9 +70,6 @@ struct Parser<'a> {
     values: usize,
 }
 
-/// Ids in [`Filter::names_few`].
-const HANDFUL: usize = 20;
-
 // === impl Filter ===
 
 impl Filter {
@@ -97,16 +94,6 @@ impl Filter {
     /// Whether it is [`Filter::all`].
     pub fn is_all(&self) -> bool {
         matches!(self, Self::And(parts) if parts.is_empty())
-    }
-
-    /// Whether it names its matches by `_id`, a handful at most, and asks for nothing else of them:
-    /// looking them up takes no time worth planning for.
-    pub fn names_few(&self) -> bool {
-        match self {
-            Self::Field(path, Condition::Equal(_)) => path.is_id(),
-            Self::Field(path, Condition::In(values)) => path.is_id() && values.len() <= HANDFUL,
-            _ => false,
-        }
     }
 
     /// The conditions that every match meets: those that are joined by "and" at the top.

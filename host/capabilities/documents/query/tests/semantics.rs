@@ -813,24 +813,6 @@ fn the_values_of_a_filter_and_of_each_are_bounded() {
 }
 
 #[test]
-fn only_ids_alone_name_few() {
-    let many: Vec<String> = (0..21).map(|n| n.to_string()).collect();
-    for (of, few) in [
-        (json!({"_id": "x"}), true),
-        (json!({"_id": {"$in": ["x", "y", "x"]}}), true),
-        (json!({"_id": {"$in": many}}), false),
-        (json!({"_id": {"$ne": "x"}}), false),
-        (json!({"_id": {"$eq": "x", "$ne": "y"}}), false),
-        (json!({"_id": "x", "a": 1}), false),
-        (json!({"_id": "x", "$and": [none_of(1000)]}), false),
-        (json!({"a": "x"}), false),
-        (json!({}), false),
-    ] {
-        assert_eq!(filter(of.clone()).names_few(), few, "{of}");
-    }
-}
-
-#[test]
 fn one_document_takes_no_longer_than_there_is_time() {
     let over = || Patience::until(Instant::now());
     let zeros = json!({"a": vec![0; 10_000]});

@@ -383,6 +383,41 @@ fn counts_come_from_an_index_where_it_alone_can_tell() {
 }
 
 #[test]
+fn plans_are_exact_where_keys_say_all_that_the_filter_does() {
+    let collection = collection();
+    for (filter, exact) in [
+        (json!({}), true),
+        (json!({"_id": "x"}), true),
+        (json!({"_id": {"$in": ["x", "y", 1]}}), true),
+        (json!({"_id": {"$eq": "x", "$ne": "y"}}), false),
+        (json!({"_id": {"$gt": "x"}}), false),
+        (json!({"_id": "x", "a": 1}), false),
+        (json!({"_id": "x", "$or": [{"a": 1}]}), false),
+        (json!({"a": 1}), true),
+        (json!({"a": {"$in": [1, "x"]}}), true),
+        (json!({"a": {"$gt": 1}}), true),
+        (json!({"a": {"$gt": 1, "$lt": 5}}), false),
+        (json!({"b": 1}), true),
+        (json!({"b": 1, "c": {"$gt": 1}}), true),
+        (json!({"a": null}), false),
+        (json!({"a": [1]}), false),
+        (json!({"a": 1, "z": 1}), false),
+        (json!({"z": 1}), false),
+        (json!({"a": {"$exists": true}}), false),
+        (json!({"a": {"$ne": 1}}), false),
+        (json!({"a": {"$elemMatch": {"$gt": 1}}}), false),
+        (json!({"$or": [{"a": 1}, {"b": 1}]}), false),
+        (json!({"$nor": [{"a": 1}]}), false),
+    ] {
+        for sort in [json!({}), json!({"a": 1}), json!({"c": -1})] {
+            let (parsed_filter, sort) = parsed(&filter, &sort);
+            let plan = collection.plan(&parsed_filter, &sort);
+            assert_eq!(plan.exact, exact, "{filter}: {plan:?}");
+        }
+    }
+}
+
+#[test]
 fn unique_indexes_refuse_the_second() {
     let unique = |sparse| Collection {
         table: "t".to_owned(),
@@ -705,6 +740,21 @@ fn any_filter() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Filters that indexes serve.
+fn keyed_filter() -> impl Strategy<Value = Value> {
+    let condition = prop_oneof![
+        scalar(),
+        prop::collection::vec(scalar(), 0..3).prop_map(|values| json!({"$in": values})),
+        scalar().prop_map(|value| json!({"$gt": value})),
+        scalar().prop_map(|value| json!({"$lte": value})),
+    ];
+    let fields = prop::collection::btree_map(path(), condition, 1..3);
+    prop_oneof![
+        8 => fields.prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        1 => id_condition().prop_map(|condition| json!({"_id": condition})),
+    ]
+}
+
 fn any_sort() -> impl Strategy<Value = Value> {
     let direction = prop_oneof![Just(1), Just(-1)];
     let path = prop_oneof![6 => path(), 1 => Just("_id".to_owned())];
@@ -762,6 +812,30 @@ proptest! {
             let count: i64 = connection.query_row(&statement.sql, params_from_iter(params), |row| row.get(0)).unwrap();
             prop_assert_eq!(count, i64::try_from(expected.len()).unwrap());
         }
+    }
+
+    #[test]
+    fn an_exact_plan_finds_the_matches_and_nothing_else(
+        documents in prop::collection::vec(document(), 0..12),
+        filter in prop_oneof![3 => keyed_filter(), 1 => any_filter()],
+        sort in any_sort(),
+        after in prop::option::of(document()),
+    ) {
+        let collection = collection();
+        let documents = numbered(&collection, documents);
+        let connection = database(&collection, &documents);
+        let (filter, sort) = parsed(&filter, &sort);
+        let after = after.map(|document| sort.key(&document, "05"));
+        let plan = collection.page(&filter, &sort, after.as_ref());
+        if !plan.exact {
+            return Ok(());
+        }
+        let every = found_after(&connection, &plan, &Filter::all(), &sort, after.as_ref());
+        let matches = found_after(&connection, &plan, &filter, &sort, after.as_ref());
+        prop_assert_eq!(&every, &matches, "{:?}", plan);
+        let is_behind = |place: &SortKey| after.as_ref().is_none_or(|after| sort.compare(place, after).is_gt());
+        let meant: Vec<SortKey> = expected(&documents, &filter, &sort).into_iter().filter(is_behind).collect();
+        prop_assert_eq!(every, meant, "{:?}", plan);
     }
 
     /// Between two pages documents come and go; who is behind the cursor then is on the next pages.

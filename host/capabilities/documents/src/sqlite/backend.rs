@@ -1,13 +1,14 @@
 //! The calls of a backend: what is asked is read here, and done on a connection of the file.
 
-use super::request::{self, Find};
 use super::session::Session;
-use super::{Effort, SqliteDocuments};
-use crate::CollectionDeclaration;
+use super::{Effort, SqliteDocuments, outbox};
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
+use crate::request::{self, Find};
+use crate::{CollectionDeclaration, Published};
 use jiff::Timestamp;
 use sbd_documents_query::{Path, Pipeline};
 use sbd_storage::quota::{Quota, Stored};
+use sbd_storage::rusqlite::Connection;
 use std::sync::Arc;
 
 impl Backend for SqliteDocuments {
@@ -48,7 +49,7 @@ impl Backend for SqliteDocuments {
         let component = Arc::clone(component);
         Box::pin(async move {
             let get = move |session: &Session<'_>| session.get(&id);
-            self.reading(&component, &collection, Effort::Lookup, get)
+            self.reading(&component, &collection, Effort::Brief, get)
                 .await
         })
     }
@@ -57,17 +58,9 @@ impl Backend for SqliteDocuments {
         let component = Arc::clone(component);
         Box::pin(async move {
             let find = Find::parse(&collection, &query, &self.limits)?;
-            let effort = if find.filter.names_few() && find.sort.fields().is_empty() {
-                Effort::Lookup
-            } else {
-                Effort::Search
-            };
-            let search = move |session: &Session<'_>| {
-                let (documents, last) = session.page(&find)?;
-                let next = last.map(|last| find.cursor(&last));
-                Ok(Page { documents, next })
-            };
-            self.reading(&component, &collection, effort, search).await
+            let search = move |session: &Session<'_>| session.page(&find);
+            self.reading(&component, &collection, Effort::Brief, search)
+                .await
         })
     }
 
@@ -76,7 +69,7 @@ impl Backend for SqliteDocuments {
         Box::pin(async move {
             let filter = request::filter(&filter, &self.limits)?;
             let search = move |session: &Session<'_>| session.count(&filter, u64::MAX);
-            self.reading(&component, &collection, Effort::Search, search)
+            self.reading(&component, &collection, Effort::Brief, search)
                 .await
         })
     }
@@ -144,6 +137,17 @@ impl Backend for SqliteDocuments {
         let bytes = texts.map(str::len).sum();
         let run = async move { this.transact(component, operations).await };
         Box::pin(self.database.to_the_end(bytes, run))
+    }
+
+    fn outbox(&self, after: u64, limit: u32) -> Boxed<'_, Vec<Published>> {
+        let bytes = self.limits.answer_bytes;
+        let read = move |connection: &Connection| outbox::after(connection, after, limit, bytes);
+        Box::pin(self.database.read(read))
+    }
+
+    fn forget(&self, up_to: u64) -> Boxed<'_, u64> {
+        let forget = move |connection: &Connection| outbox::forget(connection, up_to);
+        Box::pin(self.database.write(forget))
     }
 
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64> {

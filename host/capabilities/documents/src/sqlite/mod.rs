@@ -6,27 +6,29 @@
 
 mod backend;
 mod export;
+mod outbox;
 mod read;
-mod request;
 mod schema;
 mod session;
+mod step;
 mod write;
 
 pub use export::{StoredCollection, stored_collections};
 
 use crate::backend::{FindAndUpdate, Operation, Outcome, Query};
+use crate::request::{self, Find, Step, check_bytes, check_count, check_parsed};
 use crate::{CollectionDeclaration, Error, Limits, declaration};
 use jiff::Timestamp;
-use request::{Find, Step, check_bytes, check_count, check_parsed, known};
 use sbd_documents_query::sqlite::Collection;
 use sbd_storage::Database;
 use sbd_storage::quota::{self, Quota, Stored};
 use sbd_storage::rusqlite::Connection;
-use schema::Collections;
+use schema::{Collections, known};
 use session::Session;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use step::Ready;
 use tokio::sync::RwLock as Gate;
 use write::Prepared;
 
@@ -36,11 +38,15 @@ const SWEPT_AT_ONCE: u64 = 1000;
 /// of the thread waiting.
 const SMALL: usize = 64 << 10;
 
+/// What is found in so long is found before another thread has begun and told of it; a read may hold up
+/// other tasks of its thread as long, and no longer.
+const BRIEF: Duration = Duration::from_micros(500);
+
 /// What a read costs.
 #[derive(Clone, Copy)]
 enum Effort {
-    /// Documents by their ids, a few at most: done before another thread could have begun.
-    Lookup,
+    /// Perhaps little: it is tried at once, and left to another thread where it is more.
+    Brief,
     /// Anything else.
     Search,
 }
@@ -229,17 +235,21 @@ impl SqliteDocuments {
         let job = Arc::new(job);
         loop {
             let collection = known(&self.collections(component), component, name)?;
-            let (job, its, limits) = (
+            let (its_job, its, limits) = (
                 Arc::clone(&job),
                 Arc::clone(&collection),
                 Arc::clone(&self.limits),
             );
             let search = move |connection: &Connection| {
-                job(&Session::new(connection, &its, &limits, deadline(&limits)))
+                its_job(&Session::new(connection, &its, &limits, deadline(&limits)))
             };
-            let answer = match effort {
-                Effort::Search => self.database.read(search).await,
-                Effort::Lookup => self.database.read_short(search).await,
+            let at_once = match effort {
+                Effort::Brief => self.at_once(&collection, &*job),
+                Effort::Search => None,
+            };
+            let answer = match at_once {
+                Some(answer) => answer,
+                None => self.database.read(search).await,
             };
             // Perhaps an index was dropped just before it was read.
             if matches!(answer, Err(Error::Unavailable(_))) {
@@ -255,6 +265,20 @@ impl SqliteDocuments {
             }
             return answer;
         }
+    }
+
+    /// The answer to what turns out to be brief.
+    fn at_once<R>(
+        &self,
+        collection: &Collection,
+        job: impl Fn(&Session<'_>) -> Result<R, Error>,
+    ) -> Option<Result<R, Error>> {
+        let limits = &self.limits;
+        let until = Instant::now() + limits.query_time.min(BRIEF);
+        let look =
+            |connection: &Connection| job(&Session::brief(connection, collection, limits, until));
+        let answer = self.database.read_here(look)?;
+        (!matches!(answer, Err(Error::Limit("query_time")))).then_some(answer)
     }
 
     fn has_changed(&self, component: &str, name: &str, before: &Arc<Collection>) -> bool {
@@ -305,17 +329,25 @@ impl SqliteDocuments {
         let bytes = check_bytes(operations.iter().flat_map(request::texts), &limits)?;
         let _passed = self.gate.read().await;
         let collections = self.collections(&component);
-        let parse = {
-            let limits = Arc::clone(&limits);
-            move || Step::parse_all(&collections, &component, operations, &limits)
+        let read = {
+            let (component, limits) = (Arc::clone(&component), Arc::clone(&limits));
+            move || {
+                let ready = |step| Ready::new(step, &collections, &component, &limits);
+                Step::read_all(operations, &limits, ready)
+            }
         };
-        let steps = aside(bytes, parse).await?;
+        let steps = aside(bytes, read).await?;
         let job = move |connection: &Connection| {
             let until = deadline(&limits);
-            let run = |(step, place): (Step, u32)| {
-                let collection = step.collection();
-                let session = Session::new(connection, &collection, &limits, until);
-                step.run(session, place)
+            let run = |(step, place): (Ready, u32)| match step {
+                Ready::Publish(event) => {
+                    let id = outbox::publish(connection, &component, event)?;
+                    Ok(Outcome::Published(id))
+                }
+                Ready::On(collection, action) => {
+                    let session = Session::new(connection, &collection, &limits, until);
+                    action.run(session, place)
+                }
             };
             steps.into_iter().zip(0..).map(run).collect()
         };
@@ -330,15 +362,18 @@ impl SqliteDocuments {
         options: FindAndUpdate,
     ) -> Result<Option<String>, Error> {
         let limits = Arc::clone(&self.limits);
-        check_parsed([filter, update].into_iter().chain(options.sort.as_deref()))?;
+        let texts = [Some(filter), Some(update)];
+        let more = [options.sort.as_deref(), options.projection.as_deref()];
+        check_parsed(texts.into_iter().chain(more).flatten())?;
         let filter = request::filter(filter, &limits)?;
         let update = request::update(update, &limits)?;
         let sort = request::sort(options.sort.as_deref(), &limits)?;
+        let projection = request::projection(options.projection.as_deref(), &limits)?;
         let _passed = self.gate.read().await;
         let collection = known(&self.collections(component), component, collection)?;
         let job = move |connection: &Connection| {
             let session = Session::new(connection, &collection, &limits, deadline(&limits));
-            session.find_one_and_update(&filter, &update, &sort, &options)
+            session.find_one_and_update(&filter, &update, &sort, projection.as_ref(), &options)
         };
         self.database.write(job).await
     }

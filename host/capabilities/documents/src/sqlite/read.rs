@@ -1,28 +1,52 @@
 //! Searching a collection.
 
-use super::request::Find;
 use super::session::{ENTRY_BYTES, Session, params, parsed};
-use crate::{Error, Limits};
+use crate::request::Find;
+use crate::{Error, Limits, Page};
 use sbd_documents_query::sqlite::Plan;
 use sbd_documents_query::{Distinct, Failed, Filter, Path, Pipeline, Projection, Sort, SortKey};
 use sbd_storage::rusqlite::params_from_iter;
 use serde_json::Value;
 use std::ops::ControlFlow;
 
-/// The documents of a page, and the last one's place if more follow.
-pub(super) type Found = (Vec<String>, Option<SortKey>);
+/// A page is small up to so many rows.
+const FEW: usize = 128;
+
+/// What was found for a page.
+struct Found {
+    documents: Vec<String>,
+    /// The place of the last document, if more follow.
+    last: Option<SortKey>,
+    /// How many match in all, if all were seen.
+    total: Option<u64>,
+}
 
 // === impl Session ===
 
 impl Session<'_> {
-    /// One page.
-    pub(super) fn page(&self, find: &Find) -> Result<Found, Error> {
+    /// One page, and how many match in all if that is asked.
+    pub(super) fn page(&self, find: &Find) -> Result<Page, Error> {
         let plan = self.plan(find);
-        if plan.sorted {
-            self.page_in_order(&plan, find)
+        let is_small = find.skip.saturating_add(find.limit) <= FEW;
+        self.expect_brief(plan.exact && plan.sorted && is_small && plan.statement.is_short())?;
+        // What is read twice, or counted beside, must be the same.
+        let reads_twice = find.total || !plan.sorted;
+        let _moment = reads_twice.then(|| self.moment()).transpose()?;
+        let found = if plan.sorted {
+            self.page_in_order(&plan, find)?
         } else {
-            self.page_by_sorting(&plan, find)
-        }
+            self.page_by_sorting(&plan, find)?
+        };
+        let count = || {
+            found
+                .total
+                .map_or_else(|| self.count(&find.filter, u64::MAX), Ok)
+        };
+        Ok(Page {
+            total: find.total.then(count).transpose()?,
+            documents: found.documents,
+            next: found.last.map(|last| find.cursor(&last)),
+        })
     }
 
     /// What SQLite says of how it finds a page.
@@ -42,6 +66,7 @@ impl Session<'_> {
     /// The rows come in order and begin behind the cursor: nothing but the page is held.
     fn page_in_order(&self, plan: &Plan, find: &Find) -> Result<Found, Error> {
         let (mut skip, mut last, mut more) = (find.skip, None, false);
+        let mut seen = 0;
         let mut answer = Answer::new(self.limits);
         self.each(plan, &find.filter, |mut found| {
             // Of a list, later entries lie behind the cursor though the document does not.
@@ -51,6 +76,7 @@ impl Session<'_> {
             {
                 return Ok(ControlFlow::Continue(()));
             }
+            seen += 1;
             if skip > 0 {
                 skip -= 1;
                 return Ok(ControlFlow::Continue(()));
@@ -64,25 +90,28 @@ impl Session<'_> {
                 None => found.text.to_owned(),
             })?;
             if answer.documents.len() == find.limit {
-                last = Some(found.place(&find.sort)?);
+                last = Some((found.id.to_owned(), found.text.to_owned()));
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok((answer.documents, last.filter(|_| more)))
+        let last = last.filter(|_| more);
+        let place = |(id, text): (String, String)| place_of(&id, &text, &find.sort);
+        Ok(Found {
+            documents: answer.documents,
+            last: last.map(place).transpose()?,
+            total: (!more && find.after.is_none()).then_some(seen),
+        })
     }
 
     /// Every match is looked at, but only places are held; documents are read once the page is known.
     fn page_by_sorting(&self, plan: &Plan, find: &Find) -> Result<Found, Error> {
         let sort = &find.sort;
-        // Both readings must see the same. On the writer they do.
-        let alone = self.connection.is_autocommit();
-        let _snapshot = alone
-            .then(|| self.connection.unchecked_transaction())
-            .transpose()?;
         // One more than asked for tells whether there is a next page.
         let wanted = find.skip.saturating_add(find.limit).saturating_add(1);
         let mut first = First::new(sort, wanted, self.limits);
+        let mut seen = 0;
         self.each(plan, &find.filter, |mut found| {
+            seen += 1;
             let place = found.place(sort)?;
             let is_before = |after| sort.compare(&place, after).is_le();
             if !find.after.as_ref().is_some_and(is_before) {
@@ -99,16 +128,23 @@ impl Session<'_> {
             let text = self.get(&place.id)?.unwrap_or_default();
             answer.push(projected(&place.id, text, find.projection.as_ref())?)?;
         }
-        Ok((answer.documents, places.pop().filter(|_| more)))
+        Ok(Found {
+            documents: answer.documents,
+            last: places.pop().filter(|_| more),
+            total: Some(seen),
+        })
     }
 
     /// How many match; reads no further than `most` of them and one.
     pub(super) fn count(&self, filter: &Filter, most: u64) -> Result<u64, Error> {
         if let Some(statement) = self.collection.count(filter) {
+            // All of a collection are counted in one step, which nothing interrupts.
+            self.expect_brief(!filter.is_all() && statement.is_short())?;
             return self.number(&statement);
         }
         let mut count = 0;
         let plan = self.collection.plan(filter, &Sort::default());
+        self.expect_brief(plan.exact && plan.statement.is_short())?;
         self.each(&plan, filter, |_| {
             count += 1;
             Ok(go_on(count <= most))
@@ -166,7 +202,23 @@ fn go_on(more: bool) -> ControlFlow<()> {
     }
 }
 
-fn projected(id: &str, text: String, projection: Option<&Projection>) -> Result<String, Error> {
+/// A document's place in an order.
+fn place_of(id: &str, text: &str, sort: &Sort) -> Result<SortKey, Error> {
+    if sort.fields().is_empty() {
+        return Ok(SortKey {
+            fields: Vec::new(),
+            id: id.to_owned(),
+        });
+    }
+    Ok(sort.key(&parsed(id, text)?, id))
+}
+
+/// What of a document is answered.
+pub(super) fn projected(
+    id: &str,
+    text: String,
+    projection: Option<&Projection>,
+) -> Result<String, Error> {
     Ok(match projection {
         Some(projection) => projection.apply(&parsed(id, &text)?).to_string(),
         None => text,

@@ -39,6 +39,19 @@ pub(super) fn collections(
     tables.collect()
 }
 
+/// A declared collection.
+pub(super) fn known(
+    collections: &Collections,
+    component: &str,
+    name: &str,
+) -> Result<Arc<Collection>, Error> {
+    let found = collections.get(name).cloned();
+    found.ok_or_else(|| Error::UnknownCollection {
+        component: component.to_owned(),
+        collection: name.to_owned(),
+    })
+}
+
 fn index(
     place: &str,
     collection: &str,

@@ -4,7 +4,7 @@ use crate::{Error, Limits};
 use sbd_documents_query::sqlite::{Collection, Plan, SqlValue, Statement};
 use sbd_documents_query::{Filter, Patience, Sort, SortKey, TooLong};
 use sbd_storage::Deadline;
-use sbd_storage::rusqlite::{Connection, Params, Row, params_from_iter, types};
+use sbd_storage::rusqlite::{Connection, Params, Row, Transaction, params_from_iter, types};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -20,6 +20,8 @@ pub(super) struct Session<'a> {
     pub(super) collection: &'a Collection,
     pub(super) limits: &'a Limits,
     deadline: Instant,
+    /// On a thread that others need: what is not brief by its nature is not even begun.
+    is_brief: bool,
 }
 
 /// A document that matches, read only as far as somebody asks.
@@ -43,7 +45,36 @@ impl<'a> Session<'a> {
             collection,
             limits,
             deadline,
+            is_brief: false,
         }
+    }
+
+    /// As [`Session::new`], for what is answered at once or, with an error of `query_time`, not at all.
+    pub(super) fn brief(
+        connection: &'a Connection,
+        collection: &'a Collection,
+        limits: &'a Limits,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            is_brief: true,
+            ..Self::new(connection, collection, limits, deadline)
+        }
+    }
+
+    /// Refuses to go on in brief with what may be long.
+    pub(super) fn expect_brief(&self, may_be: bool) -> Result<(), Error> {
+        if self.is_brief && !may_be {
+            return Err(TooLong.into());
+        }
+        Ok(())
+    }
+
+    /// All that is read while the answer lives is of one moment. On the writer it is anyway.
+    pub(super) fn moment(&self) -> Result<Option<Transaction<'a>>, Error> {
+        let alone = self.connection.is_autocommit();
+        let moment = alone.then(|| self.connection.unchecked_transaction());
+        Ok(moment.transpose()?)
     }
 
     /// The text of a document.
@@ -84,7 +115,7 @@ impl<'a> Session<'a> {
                     return Err(Error::Limit("held"));
                 }
             }
-            let matches = filter.is_all() || filter.matches(found.document()?, &patience)?;
+            let matches = plan.exact || filter.matches(found.document()?, &patience)?;
             if matches && visit(found)?.is_break() {
                 break;
             }

@@ -1,13 +1,15 @@
 //! Changing a collection, on the writer.
 
-use super::read::First;
+use super::read::{First, projected};
 use super::schema::{entry_params, is_taken};
 use super::session::{Session, parsed};
 use crate::backend::{FindAndUpdate, UpdateOptions, Updated};
 use crate::{Error, Limits};
 use jiff::{SignedDuration, Timestamp};
 use sbd_documents_query::sqlite::{Collection, Index};
-use sbd_documents_query::{Filter, ID, Invalid, Sort, Update, check_document, id_of, key};
+use sbd_documents_query::{
+    Filter, ID, Invalid, Projection, Sort, Update, check_document, id_of, key,
+};
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -124,18 +126,25 @@ impl Session<'_> {
         filter: &Filter,
         update: &Update,
         sort: &Sort,
+        projection: Option<&Projection>,
         options: &FindAndUpdate,
     ) -> Result<Option<String>, Error> {
         let now = rfc3339(Timestamp::now());
-        if let Some(Stored { id, text, document }) = self.first(filter, Some(sort))? {
-            let after = self.change(&id, document, update, &now)?;
-            return Ok(after.filter(|_| options.return_new).or(Some(text)));
-        }
-        if !options.upsert {
-            return Ok(None);
-        }
-        let (_, text) = self.upsert(filter, update, &now)?;
-        Ok(options.return_new.then_some(text))
+        let (id, text) = match self.first(filter, Some(sort))? {
+            Some(Stored { id, text, document }) => {
+                let after = self.change(&id, document, update, &now)?;
+                (id, after.filter(|_| options.return_new).unwrap_or(text))
+            }
+            None if options.upsert => {
+                let inserted = self.upsert(filter, update, &now)?;
+                if !options.return_new {
+                    return Ok(None);
+                }
+                inserted
+            }
+            None => return Ok(None),
+        };
+        projected(&id, text, projection).map(Some)
     }
 
     /// Deletes the first match, or all; answers how many.

@@ -1,6 +1,8 @@
 //! What only the embedded backend promises.
 
-use crate::suite::{Things, deletion, everything, ids as page_ids, index, things, updating};
+use crate::suite::{
+    Things, deletion, event, everything, ids as page_ids, index, insertion, things, updating,
+};
 use sbd_documents::{Error, IndexDeclaration, Limits, Operation, Query, SqliteDocuments};
 use sbd_storage::rusqlite::Connection;
 use sbd_storage::{Database, Options};
@@ -418,4 +420,45 @@ async fn a_collection_is_one_table() {
         .map(Result::unwrap)
         .collect();
     assert_eq!(tables, ["doc:family:things", "stored"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_there_when_the_file_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.db");
+    let publish = || Operation::Publish(event("a.b", "c", &json!({"d": 1})));
+    let before = {
+        let ours = Things::new(open(&path, &Options::default()).await, vec![]).await;
+        let steps = vec![insertion(json!({"_id": "a"})), publish()];
+        ours.transact(steps).await.unwrap();
+        ours.backend.outbox(0, 10).await.unwrap()
+    };
+    assert_eq!(before.len(), 1);
+    let ours = Things::new(open(&path, &Options::default()).await, vec![]).await;
+    assert_eq!(ours.backend.outbox(0, 10).await.unwrap(), before);
+    ours.backend.forget(before[0].place).await.unwrap();
+    ours.transact(vec![publish()]).await.unwrap();
+    let after = ours.backend.outbox(0, 10).await.unwrap();
+    assert!(after.len() == 1 && after[0].place > before[0].place);
+}
+
+/// What waits may be much more than one may hold.
+#[tokio::test]
+async fn large_events_are_read_a_few_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        answer_bytes: 2500,
+        ..Limits::default()
+    };
+    let ours = Things::new(open_with(&folder.path().join("t.db"), limits).await, vec![]).await;
+    let large = |bytes| Operation::Publish(event("a.b", "c", &json!("x".repeat(bytes))));
+    let steps = [1000, 1000, 1000, 5000, 1000].map(large);
+    ours.transact(steps.to_vec()).await.unwrap();
+    let (mut last, mut read) = (0, Vec::new());
+    loop {
+        let some = ours.backend.outbox(last, 10).await.unwrap();
+        let Some(end) = some.last() else { break };
+        (last, read) = (end.place, [read, vec![some.len()]].concat());
+    }
+    assert_eq!(read, [2, 1, 1, 1]);
 }

@@ -7,7 +7,7 @@
 //!
 //! Meaning. A [`Plan`] names candidates: every document that the filter matches is among them, at
 //! most once per index entry. Whoever runs it keeps those that [`Filter::matches`], so that an
-//! operator has one meaning only, the evaluation's.
+//! operator has one meaning only, the evaluation's; unless the plan is exact, where keys say the same.
 //! SQLite's own reading of JSON would be a second meaning, and a different one: it rounds decimal
 //! fractions otherwise than Rust before version 3.52, and knows no order across types.
 
@@ -39,6 +39,9 @@ pub struct Statement {
     pub params: Vec<SqlValue>,
 }
 
+/// A statement of so many parameters is short.
+const FEW: usize = 128;
+
 /// A collection's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collection {
@@ -46,6 +49,16 @@ pub struct Collection {
     pub table: String,
     /// Its indexes.
     pub indexes: Vec<Index>,
+}
+
+// === impl Statement ===
+
+impl Statement {
+    /// Whether SQLite reads it in next to no time: where an index alone answers, what is asked decides
+    /// how long that takes.
+    pub fn is_short(&self) -> bool {
+        self.params.len() <= FEW
+    }
 }
 
 // === impl Collection ===

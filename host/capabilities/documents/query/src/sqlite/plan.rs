@@ -17,16 +17,25 @@ pub struct Plan {
     pub statement: Statement,
     /// The rows come in the order of the sort, so that reading can stop early.
     pub sorted: bool,
+    /// Every row is of a match: the statement asks all that the filter does.
+    pub exact: bool,
     /// The indexes that serve it, joined by `, `; `None`: the primary key or the whole table.
     pub index: Option<String>,
 }
 
 /// Where candidates are found.
 enum Access<'a> {
-    Ids(BTreeSet<String>),
+    Ids(Ids),
     Index(&'a Index, Bounds),
     /// Each alternative of an "or" in its own way.
     Either(Vec<Access<'a>>),
+}
+
+/// Documents that are named.
+struct Ids {
+    ids: BTreeSet<String>,
+    /// Those with these ids are matches, without another look.
+    exact: bool,
 }
 
 /// What an index's leading fields are bound to.
@@ -56,7 +65,7 @@ pub(super) fn plan(
     sort: &Sort,
     after: Option<&SortKey>,
 ) -> Plan {
-    match access(collection, filter, sort) {
+    let found = match access(collection, filter, sort) {
         Some(Access::Index(index, bounds)) => by_index(collection, index, &bounds, sort, after),
         Some(access) => by_ids(collection, &access, sort, after),
         None => match collection
@@ -67,6 +76,10 @@ pub(super) fn plan(
             Some(index) => by_index(collection, index, &Bounds::none(), sort, after),
             None => scan(collection, sort, after),
         },
+    };
+    Plan {
+        exact: found.exact || filter.is_all(),
+        ..found
     }
 }
 
@@ -87,7 +100,8 @@ pub(super) fn count(collection: &Collection, filter: &Filter) -> Option<Statemen
 fn access<'a>(collection: &'a Collection, filter: &Filter, sort: &Sort) -> Option<Access<'a>> {
     let parts = Parts::of(filter);
     if let Some(ids) = parts.ids() {
-        return Some(Access::Ids(ids));
+        let exact = parts.whole && parts.asked.len() == 1;
+        return Some(Access::Ids(Ids { ids, exact }));
     }
     let bound = collection
         .indexes
@@ -123,7 +137,7 @@ fn by_ids(
         quoted(&collection.table)
     ));
     match access {
-        Access::Ids(ids) => builder.one_of(ids.iter().map(|id| SqlValue::Text(id.clone()))),
+        Access::Ids(named) => builder.names(named),
         found => {
             builder.sql.push_str(" IN (");
             builder.ids(collection, found);
@@ -137,6 +151,7 @@ fn by_ids(
     Plan {
         statement: builder.finish(),
         sorted,
+        exact: matches!(access, Access::Ids(Ids { exact: true, .. })),
         index: (!names.is_empty()).then(|| names.join(", ")),
     }
 }
@@ -173,6 +188,7 @@ fn by_index(
     Plan {
         statement: builder.finish(),
         sorted,
+        exact: bounds.exact,
         index: Some(index.name.clone()),
     }
 }
@@ -186,6 +202,7 @@ fn scan(collection: &Collection, sort: &Sort, after: Option<&SortKey>) -> Plan {
     Plan {
         statement: builder.finish(),
         sorted,
+        exact: false,
         index: None,
     }
 }
@@ -359,6 +376,11 @@ impl Builder {
         self.sql.push(')');
     }
 
+    /// The same for ids.
+    fn names(&mut self, named: &Ids) {
+        self.one_of(named.ids.iter().map(|id| SqlValue::Text(id.clone())));
+    }
+
     /// The rows of an index within bounds, as `i`.
     fn within(&mut self, index: &Index, bounds: &Bounds) {
         let _ = write!(self.sql, " FROM {} AS i WHERE true", quoted(&index.table));
@@ -399,13 +421,13 @@ impl Builder {
     /// A query for the ids that an access finds.
     fn ids(&mut self, collection: &Collection, access: &Access<'_>) {
         match access {
-            Access::Ids(ids) => {
+            Access::Ids(named) => {
                 let _ = write!(
                     self.sql,
                     "SELECT id FROM {} WHERE id",
                     quoted(&collection.table)
                 );
-                self.one_of(ids.iter().map(|id| SqlValue::Text(id.clone())));
+                self.names(named);
             }
             Access::Index(index, bounds) => {
                 self.sql.push_str("SELECT i.id");

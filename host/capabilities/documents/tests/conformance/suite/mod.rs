@@ -1,6 +1,7 @@
 //! What every backend of the documents capability must do.
 
 mod concurrency;
+mod events;
 mod indexes;
 mod queries;
 mod quotas;
@@ -8,6 +9,7 @@ mod refusals;
 mod writes;
 
 pub(crate) use concurrency::*;
+pub(crate) use events::*;
 pub(crate) use indexes::*;
 pub(crate) use queries::*;
 pub(crate) use quotas::*;
@@ -37,7 +39,10 @@ macro_rules! conformance {
                 malformed_texts_change_nothing, limits_are_named, indexes_change_under_load, a_silent_caller_holds_up_nobody,
                 components_are_apart, undeclared_is_refused,
                 wrong_declarations_are_refused, too_large_is_refused, what_is_kept_is_counted, quotas_are_kept,
-                parallel_writers_lose_nothing
+                parallel_writers_lose_nothing, totals_come_with_pages, an_update_answers_what_is_asked,
+                events_are_published_with_what_happened, events_of_what_is_undone_are_not,
+                events_keep_the_order_of_their_commits, events_count_until_they_are_forgotten,
+                events_that_cannot_be_delivered_are_refused
             );
         }
     };
@@ -199,6 +204,7 @@ impl Things {
             skip,
             limit,
             cursor,
+            total: false,
         };
         self.find(query).await.unwrap()
     }
@@ -262,6 +268,7 @@ impl Things {
     ) -> Option<Value> {
         let options = FindAndUpdate {
             sort: Some(by.to_string()),
+            projection: None,
             upsert,
             return_new,
         };

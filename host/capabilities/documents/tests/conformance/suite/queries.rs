@@ -359,3 +359,77 @@ fn things_of(name: &str) -> CollectionDeclaration {
         indexes: vec![index("n", &[("n", 1)])],
     }
 }
+
+/// Whatever way leads to a page: the total is that of the filter.
+pub(crate) async fn totals_come_with_pages(backend: Arc<impl Backend>) {
+    let indexes = vec![
+        index("by_n", &[("n", 1), ("m", -1)]),
+        index("by_list", &[("list", 1)]),
+    ];
+    let things = Things::new(backend, indexes).await;
+    let documents: Vec<Value> = (0..60)
+        .map(|n| json!({"_id": format!("{n:02}"), "n": n % 3, "m": n, "x": n % 2, "list": [n, n + 1, -1]}))
+        .collect();
+    things.insert(&documents).await.unwrap();
+    let named: Vec<String> = (0..10).map(|n| format!("{n:02}")).collect();
+    for (of, total) in [
+        (json!({}), 60),
+        (json!({"n": 1}), 20),
+        (json!({"n": 7}), 0),
+        (json!({"n": 1, "x": 1}), 10),
+        (json!({"x": 1}), 30),
+        (json!({"list": -1}), 60),
+        (json!({"list": {"$gte": 10}}), 51),
+        (json!({"_id": "07"}), 1),
+        (json!({"_id": {"$in": named}}), 10),
+        (json!({"$or": [{"n": 1}, {"_id": "00"}]}), 21),
+    ] {
+        for by in [
+            json!({}),
+            json!({"m": -1}),
+            json!({"x": 1, "m": 1}),
+            json!({"list": 1}),
+        ] {
+            for (skip, limit) in [
+                (0, 1),
+                (0, 7),
+                (5, 5),
+                (0, 60),
+                (0, 200),
+                (50, 20),
+                (300, 5),
+            ] {
+                let query = Query {
+                    filter: of.to_string(),
+                    sort: Some(by.to_string()),
+                    skip,
+                    limit,
+                    total: true,
+                    ..Query::default()
+                };
+                let page = things.find(query.clone()).await.unwrap();
+                assert_eq!(page.total, Some(total), "{query:?}");
+                let without = Query {
+                    total: false,
+                    ..query.clone()
+                };
+                let same = things.find(without).await.unwrap();
+                assert_eq!(
+                    (&page.documents, &page.next, None),
+                    (&same.documents, &same.next, same.total)
+                );
+                let rest = total.saturating_sub(skip.into()).min(limit.into());
+                assert_eq!(page.documents.len() as u64, rest, "{query:?}");
+                if page.next.is_some() {
+                    let next = Query {
+                        cursor: page.next,
+                        skip: 0,
+                        ..query
+                    };
+                    let next = things.find(next).await.unwrap();
+                    assert_eq!(next.total, Some(total), "what the cursor leaves out counts");
+                }
+            }
+        }
+    }
+}

@@ -17,7 +17,7 @@ async fn recount(things: &Things) -> Stored {
     }
 }
 
-async fn counted(things: &Things) -> Stored {
+pub(crate) async fn counted(things: &Things) -> Stored {
     things.backend.stored(&things.component).await.unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Inserts, updates, deletes, transactions.
 
 use super::{Things, deletion, index, insertion, updating};
-use sbd_documents::{Backend, Error, IndexDeclaration, Operation, Outcome, Updated};
+use sbd_documents::{Backend, Error, FindAndUpdate, IndexDeclaration, Operation, Outcome, Updated};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -372,5 +372,55 @@ pub(crate) async fn a_failed_expectation_undoes_all(backend: Arc<impl Backend>) 
             modified: 0,
             upserted: None
         })]
+    );
+}
+
+pub(crate) async fn an_update_answers_what_is_asked(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![]).await;
+    things
+        .insert(&[json!({"_id": "a", "n": 1, "secret": 2})])
+        .await
+        .unwrap();
+    let answer = async |filter: Value, projection: Value, upsert, return_new| {
+        let options = FindAndUpdate {
+            projection: Some(projection.to_string()),
+            upsert,
+            return_new,
+            ..FindAndUpdate::default()
+        };
+        let things = &things;
+        let update = json!({"$inc": {"n": 1}}).to_string();
+        let (collection, filter) = ("things".to_owned(), filter.to_string());
+        let answer = things.backend.find_one_and_update(
+            &things.component,
+            collection,
+            filter,
+            update,
+            options,
+        );
+        let answer = answer.await?;
+        Ok::<Option<Value>, Error>(answer.map(|text| serde_json::from_str(&text).unwrap()))
+    };
+    let a = || json!({"_id": "a"});
+    let only = || json!({"n": 1});
+    let without = || json!({"secret": 0, "_id": 0});
+    assert_eq!(
+        answer(a(), only(), false, false).await,
+        Ok(Some(json!({"_id": "a", "n": 1})))
+    );
+    assert_eq!(
+        answer(a(), without(), false, true).await,
+        Ok(Some(json!({"n": 3})))
+    );
+    let b = json!({"_id": "b", "secret": 1});
+    assert_eq!(
+        answer(b, without(), true, true).await,
+        Ok(Some(json!({"n": 1})))
+    );
+    let wrong = answer(a(), json!({"n": 2}), false, true).await;
+    assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
+    assert_eq!(
+        things.get("a").await,
+        Some(json!({"_id": "a", "n": 3, "secret": 2}))
     );
 }

@@ -1,50 +1,59 @@
-//! What guests ask, read once and before it waits for a connection.
+//! What guests ask, read once and before a backend goes about it: the same for every backend.
 
-use super::schema::Collections;
-use super::session::Session;
-use super::write::Prepared;
-use crate::backend::{Operation, Outcome, Query, UpdateOptions};
-use crate::{Error, Limits};
-use sbd_documents_query::sqlite::Collection;
+use crate::backend::{Operation, Query, UpdateOptions};
+use crate::{Error, Event, Limits};
 use sbd_documents_query::{Filter, Projection, Sort, SortKey, Update, fingerprint};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// What the texts of one call may take in memory once they are read. However dense it is, a single
 /// value as large as a document may be takes less.
 const PARSED_BYTES: usize = 64 << 20;
 
 /// A page to find.
-pub(super) struct Find {
-    pub(super) filter: Filter,
-    pub(super) sort: Sort,
-    pub(super) projection: Option<Projection>,
-    pub(super) after: Option<SortKey>,
-    pub(super) skip: usize,
-    pub(super) limit: usize,
+pub(crate) struct Find {
+    pub(crate) filter: Filter,
+    pub(crate) sort: Sort,
+    pub(crate) projection: Option<Projection>,
+    pub(crate) after: Option<SortKey>,
+    pub(crate) skip: usize,
+    pub(crate) limit: usize,
+    /// Whether all matches are counted too.
+    pub(crate) total: bool,
     /// What its cursors belong to.
     fingerprint: u64,
 }
 
 /// A step of a transaction.
-pub(super) struct Step {
-    collection: Arc<Collection>,
-    action: Action,
-    /// How many documents must match.
-    expect: Option<u64>,
-}
-
-enum Action {
-    Insert(Prepared),
-    Update(Filter, Update, UpdateOptions),
-    Delete { filter: Filter, many: bool },
-    Check(Filter),
+pub(crate) enum Step {
+    Insert {
+        collection: String,
+        document: Value,
+    },
+    Update {
+        collection: String,
+        filter: Filter,
+        update: Update,
+        options: UpdateOptions,
+        expect: Option<u64>,
+    },
+    Delete {
+        collection: String,
+        filter: Filter,
+        many: bool,
+        expect: Option<u64>,
+    },
+    Check {
+        collection: String,
+        filter: Filter,
+        expect: u64,
+    },
+    Publish(Event),
 }
 
 // === impl Find ===
 
 impl Find {
-    pub(super) fn parse(collection: &str, query: &Query, limits: &Limits) -> Result<Self, Error> {
+    pub(crate) fn parse(collection: &str, query: &Query, limits: &Limits) -> Result<Self, Error> {
         if query.limit == 0 {
             let most = limits.page;
             return Err(Error::Invalid(format!("`limit` must be 1 to {most}")));
@@ -59,26 +68,24 @@ impl Find {
             Some(sort) => json("sort", sort, limits)?,
             None => json!({}),
         };
-        let projection = query.projection.as_deref().map(|projection| {
-            let projection = json("projection", projection, limits)?;
-            Ok::<_, Error>(Projection::parse(&projection, &limits.query)?)
-        });
+        let projection = projection(query.projection.as_deref(), limits)?;
         let fingerprint = fingerprint(&[&json!(collection), &filter, &sort]);
         let sort = Sort::parse(&sort, &limits.query)?;
         let cursor = query.cursor.as_deref();
         let after = cursor.map(|cursor| sort.read_cursor(cursor, fingerprint));
         Ok(Self {
             filter: Filter::parse(&filter, &limits.query)?,
-            projection: projection.transpose()?,
+            projection,
             after: after.transpose()?,
             sort,
             skip: usize::try_from(query.skip).unwrap_or(usize::MAX),
             limit: usize::try_from(query.limit).unwrap_or(usize::MAX),
+            total: query.total,
             fingerprint,
         })
     }
 
-    pub(super) fn cursor(&self, last: &SortKey) -> String {
+    pub(crate) fn cursor(&self, last: &SortKey) -> String {
         self.sort.cursor(last, self.fingerprint)
     }
 }
@@ -86,24 +93,24 @@ impl Find {
 // === impl Step ===
 
 impl Step {
-    /// Reads all steps of a transaction.
-    pub(super) fn parse_all(
-        collections: &Collections,
-        component: &str,
+    /// Reads the steps of a transaction, each only when those before it have been taken: of a document
+    /// and an event little more than the text may be kept.
+    pub(crate) fn read_all<R>(
         operations: Vec<Operation>,
         limits: &Limits,
-    ) -> Result<Vec<Self>, Error> {
-        // Of a document only its text is kept.
-        let kept = operations
-            .iter()
-            .filter(|operation| !matches!(operation, Operation::Insert { .. }));
+        mut take: impl FnMut(Self) -> Result<R, Error>,
+    ) -> Result<Vec<R>, Error> {
+        let is_read = |operation: &&Operation| {
+            !matches!(operation, Operation::Insert { .. } | Operation::Publish(_))
+        };
+        let kept = operations.iter().filter(is_read);
         check_parsed(kept.flat_map(texts))?;
         let is_alone = operations.len() == 1;
         let steps = operations
             .into_iter()
             .enumerate()
             .map(|(place, operation)| {
-                let step = Self::parse(collections, component, operation, limits);
+                let step = Self::read(operation, limits).and_then(&mut take);
                 step.map_err(|error| match error {
                     Error::Invalid(message) if !is_alone => {
                         Error::Invalid(format!("operation {place}: {message}"))
@@ -114,27 +121,15 @@ impl Step {
         steps.collect()
     }
 
-    fn parse(
-        collections: &Collections,
-        component: &str,
-        operation: Operation,
-        limits: &Limits,
-    ) -> Result<Self, Error> {
-        let filter = |text: &str| filter(text, limits);
-        let (name, action, expect) = match operation {
+    fn read(operation: Operation, limits: &Limits) -> Result<Self, Error> {
+        Ok(match operation {
             Operation::Insert {
-                collection: name,
+                collection,
                 document: text,
-            } => {
-                let collection = known(collections, component, &name)?;
-                let document = document(&text, limits)?;
-                let action = Action::Insert(Prepared::new(&collection, document, limits)?);
-                return Ok(Self {
-                    collection,
-                    action,
-                    expect: None,
-                });
-            }
+            } => Self::Insert {
+                collection,
+                document: document(&text, limits)?,
+            },
             Operation::Update {
                 collection,
                 filter: of,
@@ -142,87 +137,54 @@ impl Step {
                 options,
                 expect,
             } => {
-                let (of, to) = (filter(&of)?, update(&to, limits)?);
-                if options.many && matches!(to, Update::Replace(_)) {
+                let (filter, update) = (filter(&of, limits)?, update(&to, limits)?);
+                if options.many && matches!(update, Update::Replace(_)) {
                     return Err(Error::Invalid(
                         "a whole document can replace one match only; use operators like $set for many"
                             .to_owned(),
                     ));
                 }
-                (collection, Action::Update(of, to, options), expect)
+                Self::Update {
+                    collection,
+                    filter,
+                    update,
+                    options,
+                    expect,
+                }
             }
             Operation::Delete {
                 collection,
                 filter: of,
                 many,
                 expect,
-            } => {
-                let filter = filter(&of)?;
-                (collection, Action::Delete { filter, many }, expect)
-            }
+            } => Self::Delete {
+                collection,
+                filter: filter(&of, limits)?,
+                many,
+                expect,
+            },
             Operation::Check {
                 collection,
                 filter: of,
                 expect,
-            } => (collection, Action::Check(filter(&of)?), Some(expect)),
-        };
-        Ok(Self {
-            collection: known(collections, component, &name)?,
-            action,
-            expect,
+            } => Self::Check {
+                collection,
+                filter: filter(&of, limits)?,
+                expect,
+            },
+            Operation::Publish(event) => Self::Publish(event.checked(limits)?),
         })
     }
-
-    pub(super) fn collection(&self) -> Arc<Collection> {
-        Arc::clone(&self.collection)
-    }
-
-    /// Does it, as the step at this place.
-    pub(super) fn run(self, session: Session<'_>, place: u32) -> Result<Outcome, Error> {
-        let (matched, outcome) = match self.action {
-            Action::Insert(new) => return Ok(Outcome::Inserted(session.insert(new)?)),
-            Action::Update(filter, update, options) => {
-                let updated = session.update(&filter, &update, options)?;
-                (updated.matched, Outcome::Updated(updated))
-            }
-            Action::Delete { filter, many } => {
-                let deleted = session.delete(&filter, many)?;
-                (deleted, Outcome::Deleted(deleted))
-            }
-            Action::Check(filter) => {
-                let most = self.expect.unwrap_or_default();
-                (session.count(&filter, most)?, Outcome::Checked)
-            }
-        };
-        if self.expect.is_none_or(|expect| expect == matched) {
-            Ok(outcome)
-        } else {
-            Err(Error::PreconditionFailed(place))
-        }
-    }
 }
 
-/// A declared collection.
-pub(super) fn known(
-    collections: &Collections,
-    component: &str,
-    name: &str,
-) -> Result<Arc<Collection>, Error> {
-    let found = collections.get(name).cloned();
-    found.ok_or_else(|| Error::UnknownCollection {
-        component: component.to_owned(),
-        collection: name.to_owned(),
-    })
-}
-
-pub(super) fn filter(text: &str, limits: &Limits) -> Result<Filter, Error> {
+pub(crate) fn filter(text: &str, limits: &Limits) -> Result<Filter, Error> {
     Ok(Filter::parse(
         &json("filter", text, limits)?,
         &limits.query,
     )?)
 }
 
-pub(super) fn update(text: &str, limits: &Limits) -> Result<Update, Error> {
+pub(crate) fn update(text: &str, limits: &Limits) -> Result<Update, Error> {
     Ok(Update::parse(
         &json("update", text, limits)?,
         &limits.query,
@@ -230,14 +192,23 @@ pub(super) fn update(text: &str, limits: &Limits) -> Result<Update, Error> {
 }
 
 /// By `_id` when there is none.
-pub(super) fn sort(text: Option<&str>, limits: &Limits) -> Result<Sort, Error> {
+pub(crate) fn sort(text: Option<&str>, limits: &Limits) -> Result<Sort, Error> {
     text.map_or(Ok(Sort::default()), |text| {
         Ok(Sort::parse(&json("sort", text, limits)?, &limits.query)?)
     })
 }
 
+/// Whole documents when there is none.
+pub(crate) fn projection(text: Option<&str>, limits: &Limits) -> Result<Option<Projection>, Error> {
+    let projection = text.map(|text| {
+        let projection = json("projection", text, limits)?;
+        Ok(Projection::parse(&projection, &limits.query)?)
+    });
+    projection.transpose()
+}
+
 /// A document that is to be stored.
-pub(super) fn document(text: &str, limits: &Limits) -> Result<Value, Error> {
+pub(crate) fn document(text: &str, limits: &Limits) -> Result<Value, Error> {
     if text.len() > limits.document_bytes {
         return Err(Error::Limit("document_bytes"));
     }
@@ -245,7 +216,7 @@ pub(super) fn document(text: &str, limits: &Limits) -> Result<Value, Error> {
 }
 
 /// Reads a guest's JSON.
-pub(super) fn json(what: &str, text: &str, limits: &Limits) -> Result<Value, Error> {
+pub(crate) fn json(what: &str, text: &str, limits: &Limits) -> Result<Value, Error> {
     check_bytes([text], limits)?;
     check_parsed([text])?;
     serde_json::from_str(text).map_err(|error| {
@@ -254,7 +225,7 @@ pub(super) fn json(what: &str, text: &str, limits: &Limits) -> Result<Value, Err
 }
 
 /// The bytes of a call's texts; refuses what is too large together.
-pub(super) fn check_bytes<'t>(
+pub(crate) fn check_bytes<'t>(
     texts: impl IntoIterator<Item = &'t str>,
     limits: &Limits,
 ) -> Result<usize, Error> {
@@ -266,7 +237,7 @@ pub(super) fn check_bytes<'t>(
 }
 
 /// Refuses texts that would take too much memory together once they are read.
-pub(super) fn check_parsed<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<(), Error> {
+pub(crate) fn check_parsed<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<(), Error> {
     if texts.into_iter().map(parsed_bytes).sum::<usize>() > PARSED_BYTES {
         return Err(Error::Limit("call_bytes"));
     }
@@ -290,17 +261,18 @@ fn parsed_bytes(text: &str) -> usize {
 }
 
 /// The JSON texts of an operation.
-pub(super) fn texts(operation: &Operation) -> impl Iterator<Item = &str> {
+pub(crate) fn texts(operation: &Operation) -> impl Iterator<Item = &str> {
     let (one, other) = match operation {
         Operation::Insert { document, .. } => (document, None),
         Operation::Update { filter, update, .. } => (filter, Some(update)),
         Operation::Delete { filter, .. } | Operation::Check { filter, .. } => (filter, None),
+        Operation::Publish(event) => (&event.data, None),
     };
     std::iter::once(one).chain(other).map(String::as_str)
 }
 
 /// Refuses a call of none, or of too many of something.
-pub(super) fn check_count(
+pub(crate) fn check_count(
     count: usize,
     limit: &'static str,
     most: usize,
@@ -371,10 +343,9 @@ mod tests {
             options: UpdateOptions::default(),
             expect: None,
         };
-        let parse = |steps| Step::parse_all(&Collections::new(), "family", steps, &limits).err();
-        let unknown = parse(vec![update.clone(); 2]).unwrap();
-        assert!(matches!(unknown, Error::UnknownCollection { .. }));
-        let refused = parse(vec![update; 3]);
+        let read = |steps| Step::read_all(steps, &limits, |_| Ok(())).err();
+        assert_eq!(read(vec![update.clone(); 2]), None);
+        let refused = read(vec![update; 3]);
         assert_eq!(refused, Some(Error::Limit("call_bytes")));
     }
 }

@@ -298,16 +298,23 @@ fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// Whether a text is the type of an event: two or more words of `a-z0-9_-` with dots between them, each
+/// beginning with a letter; 128 bytes at most.
+pub fn is_event_type(text: &str) -> bool {
+    text.len() <= 128 && text.contains('.') && text.split('.').all(is_event_word)
+}
+
 fn is_event_pattern(text: &str) -> bool {
-    let is_word = |word: &str| {
-        let mut bytes = word.bytes();
-        word == "*"
-            || bytes.next().is_some_and(|first| first.is_ascii_lowercase())
-                && bytes.all(|b| {
-                    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-'
-                })
-    };
-    text.len() <= 200 && text.split('.').all(is_word)
+    text.len() <= 128
+        && text
+            .split('.')
+            .all(|word| word == "*" || is_event_word(word))
+}
+
+fn is_event_word(word: &str) -> bool {
+    let mut bytes = word.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
 #[cfg(test)]

@@ -131,8 +131,8 @@ impl<T: DeserializeOwned> Find<T> {
             .sort(listing.sort())
             .skip(paging.skip())
             .limit(paging.limit());
-        let (documents, total) = search.fetch_with_total().await?;
-        Ok(paging.page(documents, total))
+        let found = search.fetch_with_total().await?;
+        Ok(paging.page(found.documents, found.total))
     }
 }
 

@@ -129,6 +129,30 @@ fn a_transaction_is_done_whole_or_not_at_all() {
 }
 
 #[test]
+fn events_are_published_with_the_change_they_tell_of_or_not_at_all() {
+    let app = app();
+    let joined = || {
+        Transaction::new()
+            .insert(&THINGS, &json!({"_id": "1"}))
+            .publish("things.thing.made", Some("1"), &json!({"by": "ada"}))
+    };
+    let outcomes = app.run(joined().commit()).unwrap();
+    assert!(matches!(&outcomes[1], Outcome::Published(id) if id.starts_with("evt_")));
+    let told = app.published();
+    assert_eq!(
+        (told[0].kind.as_str(), told[0].subject.as_deref()),
+        ("things.thing.made", Some("1"))
+    );
+    assert_eq!(told[0].data, json!({"by": "ada"}));
+    // It is there already, so nothing is told of it.
+    app.run(joined().commit()).unwrap_err();
+    assert_eq!(app.published().len(), 1);
+    let misnamed = Transaction::new().publish("Made", None, &json!({}));
+    let refused = app.run(misnamed.commit()).unwrap_err();
+    assert!(matches!(refused, DocumentsError::Invalid(_)), "{refused}");
+}
+
+#[test]
 fn documents_are_found_changed_and_counted_as_the_language_says() {
     let app = app();
     let all: Vec<_> = (0..5)

@@ -77,18 +77,12 @@ impl<T: DeserializeOwned> Find<T> {
         self
     }
 
-    /// Runs the search; answers the documents, and how many match however many are left out.
-    pub(crate) async fn fetch_with_total(self) -> Result<(Vec<T>, u64)> {
-        let total = host::count(self.collection.to_owned(), self.filter.to_string()).await?;
-        Ok((self.fetch().await?.documents, total))
-    }
-
     /// Runs the search.
     ///
     /// # Errors
     /// When filter, sort or cursor are wrong, or the storage does not answer.
     pub async fn fetch(self) -> Result<Found<T>> {
-        let page = self.page(false).await?;
+        let page = self.run(false).await?;
         Ok(Found {
             documents: documents(&page)?,
             next: page.next,
@@ -100,7 +94,7 @@ impl<T: DeserializeOwned> Find<T> {
     /// # Errors
     /// As [`Find::fetch`].
     pub async fn fetch_with_total(self) -> Result<Counted<T>> {
-        let page = self.page(true).await?;
+        let page = self.run(true).await?;
         let total = page.total;
         Ok(Counted {
             documents: documents(&page)?,
@@ -111,7 +105,7 @@ impl<T: DeserializeOwned> Find<T> {
         })
     }
 
-    async fn page(self, total: bool) -> Result<host::Page> {
+    async fn run(self, total: bool) -> Result<host::Page> {
         let query = host::Query {
             filter: self.filter.to_string(),
             sort: self.sort.map(|sort| sort.to_string()),

@@ -1,7 +1,7 @@
 //! A component, and a host for it.
 
 use super::client::Client;
-use super::documents::Index;
+use super::documents::{Index, Published};
 use super::features;
 use super::outbound::Call;
 use super::world::World;
@@ -117,6 +117,11 @@ impl App {
     pub fn switch(&self, feature: &str, on: bool) {
         let mut features = self.world.features.borrow_mut();
         features.entry(feature.to_owned()).or_default().on = on;
+    }
+
+    /// What the component has published so far, in order.
+    pub fn published(&self) -> Vec<Published> {
+        self.world.documents.borrow().published.clone()
     }
 
     /// Answers what the component asks of other components, and of hosts outside: a status and a JSON

@@ -6,10 +6,11 @@
 use super::world::granted;
 pub(crate) use crate::bindings::generated::sbd::platform::documents::{
     CheckOperation, DeleteOperation, Error, FindAndUpdateOptions, InsertOperation, Operation, Page,
-    Query, UpdateOperation, UpdateOptions,
+    PublishOperation, Query, UpdateOperation, UpdateOptions,
 };
 pub use crate::bindings::generated::sbd::platform::documents::{Outcome, UpdateResult};
 use crate::time::{self, Time};
+use sbd_contract::offer::is_event_type;
 use sbd_documents_query::{
     Direction, Distinct, Failed, Filter, ID, Invalid, Limits, Path, Patience, Pipeline, Projection,
     Sort, Update, check_document, fingerprint, id_of, sqlite,
@@ -21,9 +22,25 @@ use std::time::Duration;
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// A component's collections.
+/// A component's collections, and what it has published.
 #[derive(Clone, Default)]
-pub(super) struct Collections(BTreeMap<String, Collection>);
+pub(super) struct Collections {
+    by_name: BTreeMap<String, Collection>,
+    pub(super) published: Vec<Published>,
+}
+
+/// An event that a component has published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its id.
+    pub id: String,
+    /// What happened: `family.member.joined`.
+    pub kind: String,
+    /// What it happened to.
+    pub subject: Option<String>,
+    /// What subscribers learn.
+    pub data: Value,
+}
 
 /// A collection: documents by id.
 #[derive(Clone)]
@@ -95,7 +112,7 @@ impl Collections {
             indexes: Rc::new([]),
             documents: BTreeMap::new(),
         };
-        let collection = self.0.entry(name.to_owned()).or_insert_with(empty);
+        let collection = self.by_name.entry(name.to_owned()).or_insert_with(empty);
         let before = collection
             .indexes
             .iter()
@@ -105,7 +122,7 @@ impl Collections {
 
     /// Deletes what is due.
     pub(super) fn sweep(&mut self, now: Time) {
-        for collection in self.0.values_mut() {
+        for collection in self.by_name.values_mut() {
             let indexes = Rc::clone(&collection.indexes);
             let is_due = |document: &Value| indexes.iter().any(|index| index.is_due(document, now));
             collection.documents.retain(|_, document| !is_due(document));
@@ -113,7 +130,7 @@ impl Collections {
     }
 
     fn of(&mut self, name: &str) -> Result<&mut Collection> {
-        self.0.get_mut(name).ok_or_else(|| {
+        self.by_name.get_mut(name).ok_or_else(|| {
             Error::UnknownCollection(format!(
                 "collection `{name}` is not declared; add it to the component's spin.toml, or to the test's app"
             ))
@@ -147,6 +164,26 @@ impl Collections {
             }) => {
                 let deleted = self.of(&collection)?.delete(&filter(&of)?, many)?;
                 (deleted, expect, Outcome::Deleted(deleted))
+            }
+            Operation::Publish(PublishOperation {
+                type_: kind,
+                subject,
+                data,
+                ..
+            }) => {
+                if !is_event_type(&kind) {
+                    return Err(Error::Invalid(format!(
+                        "`{kind}` is no type of an event; write words with dots between them, like `family.member.joined`"
+                    )));
+                }
+                let id = crate::id::new("evt");
+                self.published.push(Published {
+                    id: id.clone(),
+                    kind,
+                    subject,
+                    data: read("data", &data)?,
+                });
+                return Ok(Outcome::Published(id));
             }
             Operation::Check(CheckOperation {
                 collection,
@@ -296,17 +333,14 @@ impl Collection {
         let limits = Limits::default();
         let of = Filter::parse(&of, &limits).map_err(|error| invalid(&error))?;
         let sort = Sort::parse(&sort, &limits).map_err(|error| invalid(&error))?;
-        let projection = query.projection.as_deref().map(|projection| {
-            Projection::parse(&read("projection", projection)?, &limits)
-                .map_err(|error| invalid(&error))
-        });
-        let projection = projection.transpose()?;
+        let projection = query.projection.as_deref().map(projection).transpose()?;
         let after = query
             .cursor
             .as_deref()
             .map(|cursor| sort.read_cursor(cursor, fingerprint));
         let after = after.transpose().map_err(|error| invalid(&error))?;
         let mut ids = self.in_order(&of, &sort)?;
+        let total = count_of(&ids);
         if let Some(after) = &after {
             ids.retain(|id| {
                 sort.compare(&sort.key(self.document(id), id), after)
@@ -325,6 +359,7 @@ impl Collection {
         Ok(Page {
             documents: documents.collect(),
             next,
+            total: query.total.then_some(total),
         })
     }
 }
@@ -349,6 +384,11 @@ fn filter(text: &str) -> Result<Filter> {
 
 fn changes(text: &str) -> Result<Update> {
     Update::parse(&read("update", text)?, &Limits::default()).map_err(|error| invalid(&error))
+}
+
+fn projection(text: &str) -> Result<Projection> {
+    Projection::parse(&read("projection", text)?, &Limits::default())
+        .map_err(|error| invalid(&error))
 }
 
 fn invalid(error: &impl ToString) -> Error {
@@ -450,17 +490,22 @@ pub(crate) async fn find_one_and_update(
         let sort = Sort::parse(&sort, &Limits::default()).map_err(|error| invalid(&error))?;
         let (before, id) = match collection.in_order(&of, &sort)?.into_iter().next() {
             Some(id) => {
-                let before = collection.document(&id).to_string();
+                let before = collection.document(&id).clone();
                 collection.change(&id, &update)?;
                 (Some(before), id)
             }
             None if options.upsert => (None, collection.upsert(&of, &update)?),
             None => return Ok(None),
         };
-        match options.return_new {
-            true => Ok(Some(collection.document(&id).to_string())),
-            false => Ok(before),
-        }
+        let found = match options.return_new {
+            true => Some(collection.document(&id).clone()),
+            false => before,
+        };
+        let projection = options.projection.as_deref().map(projection).transpose()?;
+        Ok(found.map(|found| match &projection {
+            Some(projection) => projection.apply(&found).to_string(),
+            None => found.to_string(),
+        }))
     })
 }
 

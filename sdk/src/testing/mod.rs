@@ -54,6 +54,7 @@ mod world;
 pub use app::App;
 pub use client::{Client, Reply};
 pub use described::assert_described;
+pub use documents::Published;
 pub use outbound::Call;
 
 /// The present of the test that is running, in milliseconds since 1970.

@@ -313,7 +313,11 @@ impl Meter for RunningRequest {
     fn cause(&self) -> Cause {
         Cause {
             request: Some(Arc::clone(&self.context.request_id)),
-            user: self.context.principal.as_ref().and_then(|who| who.user.clone()),
+            user: self
+                .context
+                .principal
+                .as_ref()
+                .and_then(|who| who.user.clone()),
             ..Cause::default()
         }
     }

@@ -92,36 +92,9 @@ pub(crate) fn link(
     component: &Component,
 ) -> Result<ProxyPre<State>, Error> {
     check_imports(engine, declared, component)?;
-    let linker = linker(engine, declared)
-        .map_err(|error| Error::not_runnable(declared.id.as_str(), format!("{error:#}")))?;
-    prepare(engine, declared, component, &linker)
-}
-
-/// Links a component to nothing that reaches out of its instance: what else it calls ends it.
-///
-/// # Errors
-/// As [`link`].
-pub(crate) fn link_nothing(
-    engine: &Engine,
-    declared: &Declared,
-    component: &Component,
-) -> Result<ProxyPre<State>, Error> {
-    let linked = basis(engine).and_then(|mut linker| {
-        linker.define_unknown_imports_as_traps(component)?;
-        Ok(linker)
-    });
-    let linker =
-        linked.map_err(|error| Error::not_runnable(declared.id.as_str(), format!("{error:#}")))?;
-    prepare(engine, declared, component, &linker)
-}
-
-fn prepare(
-    engine: &Engine,
-    declared: &Declared,
-    component: &Component,
-    linker: &Linker<State>,
-) -> Result<ProxyPre<State>, Error> {
     let id = declared.id.as_str();
+    let linker =
+        linker(engine, declared).map_err(|error| Error::not_runnable(id, format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         Error::not_runnable(id, format!("its imports do not fit this host: {error:#}"))
     })?;
@@ -221,19 +194,13 @@ fn line_to_add(needs: Needs, declared: &Declared) -> String {
     }
 }
 
-/// What every component has.
-fn basis(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    crate::instances::logs::add_to_linker(&mut linker)?;
-    crate::instances::http::add_types_to_linker(&mut linker)?;
+    super::logs::add_to_linker(&mut linker)?;
+    super::http::add_types_to_linker(&mut linker)?;
     sbd_config::add_to_linker(&mut linker)?;
-    Ok(linker)
-}
-
-fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State>> {
-    let mut linker = basis(engine)?;
     if is_granted(Needs::OutboundHosts, declared) {
         crate::instances::http::add_client_to_linker(&mut linker)?;
     }

@@ -30,7 +30,7 @@ pub(crate) struct State {
     outgoing: Outgoing,
     running_requests: RunningRequests,
     config: sbd_config::ConfigCtx,
-    /// None of nobody's instance, which is linked to none.
+    /// None of nobody's instance.
     capabilities: Option<Capabilities>,
     keyvalue: Option<sbd_keyvalue::KeyvalueCtx>,
 }
@@ -84,11 +84,11 @@ impl State {
     }
 }
 
-/// What a guest calls was linked, and so is there.
+/// What a call reaches that was charged: nobody's instance has nothing, and no call of it is.
 fn granted<T>(capability: &mut Option<T>) -> &mut T {
     match capability {
         Some(capability) => capability,
-        None => unreachable!("nothing was linked to what is not there"),
+        None => unreachable!("nobody's calls are refused before they reach a capability"),
     }
 }
 

@@ -68,6 +68,9 @@ pub(crate) struct ComponentBudget {
     pub(crate) tenant: Arc<str>,
     pub(crate) component: Arc<str>,
     pub(crate) limits: Limits,
+    /// It belongs to nobody: an instance that is asked what its component offers. It has no capability,
+    /// and no way out.
+    pub(crate) is_nobodys: bool,
     pub(crate) log: LogBudget,
     exceeded: Mutex<HashMap<Limit, Exceeded>>,
 }
@@ -126,9 +129,18 @@ impl ComponentBudget {
         Self {
             tenant,
             component,
+            is_nobodys: false,
             log: LogBudget::new(limits.log_rate.bytes()),
             limits,
             exceeded: Mutex::default(),
+        }
+    }
+
+    /// What an instance may cost that is only asked what its component offers.
+    pub(crate) fn of_nobody(component: Arc<str>, limits: Limits) -> Self {
+        Self {
+            is_nobodys: true,
+            ..Self::new(Arc::from("-"), component, limits)
         }
     }
 

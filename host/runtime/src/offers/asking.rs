@@ -4,8 +4,8 @@ use super::{LARGEST, Loading};
 use crate::body;
 use crate::instances::circuit_breaker::CircuitBreaker;
 use crate::instances::instance_quota::InstanceQuota;
+use crate::instances::pool;
 use crate::instances::worker::Blueprint;
-use crate::instances::{grants, pool};
 use crate::limits::ComponentBudget;
 use crate::requests::egress::Egress;
 use crate::requests::running::{RequestContext, RunningRequest};
@@ -42,10 +42,7 @@ impl Asking {
     /// Asks. Blocks for as long as a component may compute, and no longer than [`PATIENCE`].
     pub(super) fn ask(loading: &Loading<'_>) -> Self {
         let declared = loading.declared;
-        let blueprint = match blueprint(loading) {
-            Ok(blueprint) => blueprint,
-            Err(error) => return Self::Failed(format!("{error:#}")),
-        };
+        let blueprint = blueprint(loading);
         let asked = async { tokio::time::timeout(PATIENCE, answer(blueprint, declared)).await };
         let answered = tokio::runtime::Handle::current().block_on(asked);
         answered
@@ -82,7 +79,7 @@ async fn answer(blueprint: Blueprint, declared: &Declared) -> Asking {
 }
 
 /// An instance of nobody: bounded as every other, with its variables and without anything else.
-fn blueprint(loading: &Loading<'_>) -> Result<Blueprint, crate::Error> {
+fn blueprint(loading: &Loading<'_>) -> Blueprint {
     let Loading {
         loader, declared, ..
     } = *loading;
@@ -90,14 +87,10 @@ fn blueprint(loading: &Loading<'_>) -> Result<Blueprint, crate::Error> {
     let limits = declared.settings.limits.clone();
     let nowhere = Arc::new(AllowedHosts::default());
     let egress = Egress::new(nowhere, loader.reaches.clone(), 1);
-    Ok(Blueprint {
+    Blueprint {
         engine: loader.engine.clone(),
         scheduler: loader.scheduler.of_tenant(),
-        proxy: Arc::new(grants::link_nothing(
-            loader.engine,
-            declared,
-            loading.component,
-        )?),
+        proxy: Arc::clone(loading.proxy),
         egress: Arc::new(egress),
         environment: declared.environment.clone().into_iter().collect(),
         config: ConfigCtx::new(Arc::clone(&id), Arc::clone(loading.variables)),
@@ -109,6 +102,6 @@ fn blueprint(loading: &Loading<'_>) -> Result<Blueprint, crate::Error> {
         retired: Arc::default(),
         // Whatever ends it is told of by its answer.
         stopping: Arc::new(AtomicBool::new(true)),
-        budget: Arc::new(ComponentBudget::new("-".into(), id, limits)),
-    })
+        budget: Arc::new(ComponentBudget::of_nobody(id, limits)),
+    }
 }

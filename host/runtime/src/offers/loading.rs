@@ -5,12 +5,14 @@ use crate::Error;
 use crate::engine::compile_cache::CompileCache;
 use crate::instances::cpu_scheduler::CpuScheduler;
 use crate::instances::grants;
+use crate::instances::instance::State;
 use crate::requests::egress::Reaches;
 use sbd_manifest::Component as Declared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime_wasi_http::handler::ProxyPre;
 
 /// What components are loaded with.
 #[derive(Clone, Copy)]
@@ -28,6 +30,7 @@ pub(crate) struct Loading<'a> {
     pub(crate) sha256: &'a str,
     pub(crate) variables: &'a Arc<BTreeMap<String, String>>,
     pub(crate) component: &'a Component,
+    pub(crate) proxy: &'a Arc<ProxyPre<State>>,
     /// While others are served: somebody waits to read why it is refused.
     pub(crate) is_deployed: bool,
 }

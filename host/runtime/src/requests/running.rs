@@ -207,7 +207,7 @@ impl RunningRequest {
         let ComponentBudget {
             tenant, component, ..
         } = &*self.budget;
-        if self.budget.may_log(line.len() + LINE) {
+        if !self.budget.is_nobodys && self.budget.may_log(line.len() + LINE) {
             tracing::warn!(
                 tenant = &**tenant,
                 component = &**component,
@@ -283,6 +283,12 @@ impl RunningRequest {
 
 impl Meter for RunningRequest {
     fn charge(&self, calls: u32, bytes: usize) -> Result<(), sbd_metering::OverLimit> {
+        if self.budget.is_nobodys {
+            return Err(sbd_metering::OverLimit {
+                limit: Limit::CapabilityCalls.name(),
+                allowed: "none while it says what it offers".to_owned(),
+            });
+        }
         let limits = &self.budget.limits;
         let calls = usize::try_from(calls).unwrap_or(usize::MAX);
         let calls = self.capability_calls.fetch_add(calls, Ordering::Relaxed) + calls;

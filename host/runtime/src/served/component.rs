@@ -76,7 +76,7 @@ impl LoadedComponent {
                 compiled.map_err(|error| unusable(format!("{error:#}")))?
             }
         };
-        let proxy = grants::link(engine, declared, &component)?;
+        let proxy = Arc::new(grants::link(engine, declared, &component)?);
         let variables = Arc::new(variables);
         let loading = Loading {
             loader,
@@ -84,13 +84,14 @@ impl LoadedComponent {
             sha256: &sha256,
             variables: &variables,
             component: &component,
+            proxy: &proxy,
             is_deployed: served.is_some(),
         };
         let offer = loading.offer()?;
         Ok(Arc::new(Self {
             sha256,
             revision: REVISIONS.fetch_add(1, Ordering::Relaxed),
-            proxy: Arc::new(proxy),
+            proxy,
             allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
             variables,
             offer,

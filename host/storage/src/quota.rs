@@ -179,45 +179,38 @@ fn follow(
         return Ok(false);
     }
     let table = identifier(table);
-    let change = |row: &str, documents: &str, bytes: &str| {
-        let owner = owner(row);
-        format!(
-            "UPDATE stored SET documents = documents + {documents}, bytes = bytes + {bytes} WHERE owner = {owner};"
-        )
+    let (new, old) = (of(bytes, "NEW"), of(bytes, "OLD"));
+    let documents = |sign: char| match documents {
+        0 => String::new(),
+        count => format!("documents = documents {sign} {count}, "),
     };
     let events = [
         (
-            "insert",
             "INSERT",
             "NEW",
-            change("NEW", &documents.to_string(), &of(bytes, "NEW")),
+            of(condition, "NEW"),
+            format!("{}bytes = bytes + ({new})", documents('+')),
         ),
         (
-            "delete",
             "DELETE",
             "OLD",
-            change(
-                "OLD",
-                &format!("-{documents}"),
-                &format!("-({})", of(bytes, "OLD")),
-            ),
+            of(condition, "OLD"),
+            format!("{}bytes = bytes - ({old})", documents('-')),
         ),
+        // Most changes change no length, and what is not written costs nothing.
         (
-            "update",
             "UPDATE",
             "NEW",
-            change(
-                "NEW",
-                "0",
-                &format!("({}) - ({})", of(bytes, "NEW"), of(bytes, "OLD")),
-            ),
+            format!("{} AND ({new}) <> ({old})", of(condition, "NEW")),
+            format!("bytes = bytes + ({new}) - ({old})"),
         ),
     ];
-    for (name, event, row, statement) in events {
-        let name = identifier(&format!("{trigger}:{name}"));
-        let condition = of(condition, row);
+    for (event, row, condition, change) in events {
+        let name = identifier(&format!("{trigger}:{}", event.to_lowercase()));
+        let owner = owner(row);
         connection.execute_batch(&format!(
-            "CREATE TRIGGER {name} AFTER {event} ON {table} WHEN {condition} BEGIN {statement} END"
+            "CREATE TRIGGER {name} AFTER {event} ON {table} WHEN {condition}
+             BEGIN UPDATE stored SET {change} WHERE owner = {owner}; END"
         ))?;
     }
     Ok(true)

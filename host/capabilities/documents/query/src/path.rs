@@ -92,6 +92,15 @@ impl Path {
             .eq(other.segments.iter().take(shorter))
     }
 
+    /// Whether a change at this path of a document may be seen at another one. A number may be that of
+    /// an element: then the whole list is seen to change, and by paths that do not name an element too.
+    pub(crate) fn may_be_seen_at(&self, other: &Self) -> bool {
+        let is_name = |segment: &&String| array_index(segment).is_none();
+        let own = self.segments.iter().take_while(is_name);
+        let others = other.segments.iter().filter(is_name);
+        own.zip(others).all(|(own, other)| own == other)
+    }
+
     /// Everything that the path reaches, through arrays of objects too. Empty only where an array
     /// without objects stands in the way.
     pub(crate) fn reach<'a>(&self, document: &'a Value) -> Vec<Reached<'a>> {

@@ -128,6 +128,16 @@ impl Update {
         Ok(Self::Change(changes))
     }
 
+    /// Whether it may change what an index or a sort sees at a path. Said before a document is known.
+    pub fn may_change(&self, path: &Path) -> bool {
+        match self {
+            Self::Replace(_) => true,
+            Self::Change(changes) => changes
+                .iter()
+                .any(|(changed, _)| changed.may_be_seen_at(path)),
+        }
+    }
+
     /// Changes a document; says whether anything is different. `now` is the present time in RFC 3339.
     ///
     /// # Errors

@@ -482,6 +482,50 @@ fn unique_indexes_refuse_the_second() {
 }
 
 #[test]
+fn rows_are_removed_one_by_one() {
+    use Direction::{Ascending, Descending};
+    let index = index("i", &[("a", Ascending), ("b", Descending)]);
+    let collection = Collection {
+        table: "t".to_owned(),
+        indexes: vec![index.clone()],
+    };
+    let document = json!({"_id": "x", "a": [1, 2, 3], "b": 4});
+    let connection = database(&collection, &[document.clone()]);
+    let mut rows = index.rows(&document, &Limits::default()).unwrap();
+    assert!(rows.is_sorted() && rows.len() == 3);
+    let keys = rows.remove(1).into_iter().map(Sql::Blob);
+    for (id, removed) in [("y", 0), ("x", 1), ("x", 0)] {
+        let row = keys.clone().chain([Sql::Text(id.to_owned())]);
+        let count = connection.execute(&index.remove(), params_from_iter(row));
+        assert_eq!(count.unwrap(), removed);
+    }
+    let left = connection.query_row("SELECT count(*) FROM \"idx:i\"", [], |row| row.get(0));
+    assert_eq!(left, Ok(2));
+}
+
+#[test]
+fn updates_say_which_indexes_they_may_change() {
+    let up = Direction::Ascending;
+    for (update, changed) in [
+        (json!({"$set": {"a": 1}}), vec!["a", "a.b", "a.0.b"]),
+        (json!({"$set": {"a.b": 1}}), vec!["a", "a.b", "a.0.b"]),
+        (json!({"$set": {"a.c": 1}}), vec!["a"]),
+        (json!({"$inc": {"c": 1}}), vec![]),
+        (json!({"$push": {"b": 1}}), vec!["b", "b.c"]),
+        // It may make an element, which lacks what others have.
+        (json!({"$set": {"a.3.c": 1}}), vec!["a", "a.b", "a.0.b"]),
+        (json!({"x": 1}), vec!["a", "a.b", "a.0.b", "b", "b.c"]),
+    ] {
+        let parsed = Update::parse(&update, &Limits::default()).unwrap();
+        let paths = ["a", "a.b", "a.0.b", "b", "b.c"];
+        let may = paths
+            .into_iter()
+            .filter(|path| index("i", &[("other", up), (path, up)]).may_change(&parsed));
+        assert_eq!(may.collect::<Vec<_>>(), changed, "{update}");
+    }
+}
+
+#[test]
 fn documents_that_are_due_are_found() {
     let index = Index {
         ttl_seconds: Some(0),
@@ -890,6 +934,23 @@ proptest! {
             prop_assert_eq!(changed, before != after);
             prop_assert_eq!(&after["_id"], "x");
             prop_assert!(sbd_documents_query::check_document(&after, &Limits::default()).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_update_changes_only_rows_of_indexes_that_it_says_it_may(before in document(), update in any_update()) {
+        let mut before = before;
+        before["_id"] = "x".into();
+        let Ok(update) = Update::parse(&update, &Limits::default()) else { return Ok(()) };
+        let mut after = before.clone();
+        if update.apply(&mut after, "2026-11-23T22:10:00.123Z", &Patience::endless()).is_err() {
+            return Ok(());
+        }
+        for index in collection().indexes {
+            if !index.may_change(&update) {
+                let rows = |document| index.rows(document, &Limits::default());
+                prop_assert_eq!(rows(&before), rows(&after), "{:?}", index);
+            }
         }
     }
 

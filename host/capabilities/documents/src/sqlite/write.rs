@@ -227,7 +227,10 @@ impl Session<'_> {
         now: &str,
     ) -> Result<Option<String>, Error> {
         let (collection, limits) = (self.collection, self.limits);
-        let before = entries(collection, &document, limits)?;
+        let touched = collection.indexes.iter();
+        let touched = touched.filter(|index| index.may_change(update));
+        let before = touched.map(|index| Ok((index, index.rows(&document, &limits.query)?)));
+        let before = before.collect::<Result<Vec<_>, Invalid>>()?;
         if !update.apply(&mut document, now, &self.patience())? {
             return Ok(None);
         }
@@ -235,13 +238,10 @@ impl Session<'_> {
         self.connection
             .prepare_cached(&collection.update())?
             .execute((id, &text))?;
-        let after = entries(collection, &document, limits)?;
-        let entries = before.into_iter().zip(after);
-        for (index, (before, after)) in collection.indexes.iter().zip(entries) {
-            if before != after {
-                self.leave(index, id)?;
-                self.enter(index, id, after)?;
-            }
+        for (index, before) in before {
+            let after = index.rows(&document, &limits.query)?;
+            self.leave(index, id, without(&before, &after))?;
+            self.enter(index, id, without(&after, &before))?;
         }
         Ok(Some(text))
     }
@@ -263,10 +263,8 @@ impl Session<'_> {
         let mut delete = self.connection.prepare_cached(&self.collection.delete())?;
         for id in ids {
             self.check_time()?;
+            self.leave_all(id)?;
             delete.execute([id])?;
-            for index in &self.collection.indexes {
-                self.leave(index, id)?;
-            }
         }
         Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
     }
@@ -283,12 +281,51 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn leave(&self, index: &Index, id: &str) -> Result<(), Error> {
+    /// Removes entries of a document.
+    fn leave(&self, index: &Index, id: &str, entries: Entries) -> Result<(), Error> {
+        let mut remove = self.connection.prepare_cached(&index.remove())?;
+        for entry in entries {
+            if remove.execute(entry_params(entry, id))? == 0 {
+                return self.search_and_leave(index, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all entries of a document that is about to go.
+    fn leave_all(&self, id: &str) -> Result<(), Error> {
+        let indexes = &self.collection.indexes;
+        if indexes.is_empty() {
+            return Ok(());
+        }
+        let text = self.get(id)?.unwrap_or_default();
+        let document = parsed(id, &text);
+        for index in indexes {
+            let entries = document.as_ref().ok();
+            let entries =
+                entries.and_then(|document| index.rows(document, &self.limits.query).ok());
+            match entries {
+                Some(entries) => self.leave(index, id, entries)?,
+                None => self.search_and_leave(index, id)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all entries of a document that has others than it should, or that cannot be read.
+    fn search_and_leave(&self, index: &Index, id: &str) -> Result<(), Error> {
         self.connection
             .prepare_cached(&index.delete())?
             .execute([id])?;
         Ok(())
     }
+}
+
+/// Those of some entries that are not among others; both are in order.
+fn without(entries: &Entries, others: &Entries) -> Entries {
+    let is_other = |entry: &&Vec<Vec<u8>>| others.binary_search(entry).is_ok();
+    let left = entries.iter().filter(|entry| !is_other(entry));
+    left.cloned().collect()
 }
 
 /// The key of the time at or before which documents are due. `None`: nothing is.

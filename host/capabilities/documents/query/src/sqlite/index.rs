@@ -2,7 +2,7 @@
 
 use super::{quoted, sql_direction};
 use crate::path::first_array;
-use crate::{Direction, Invalid, Limits, Path, key};
+use crate::{Direction, Invalid, Limits, Path, Update, key};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -53,8 +53,9 @@ impl Index {
         }
     }
 
-    /// The statements that make the side table. Rows of one document are found by its id.
-    pub fn schema(&self) -> Vec<String> {
+    /// The statement that makes the side table. It has one tree only, which is written with every
+    /// document: a document's own rows are found by computing them again.
+    pub fn schema(&self) -> String {
         let table = quoted(&self.table);
         let mut columns = String::new();
         let mut order = Vec::new();
@@ -67,15 +68,9 @@ impl Index {
             order.push("id".to_owned());
         }
         let order = order.join(", ");
-        vec![
-            format!(
-                "CREATE TABLE IF NOT EXISTS {table} ({columns}id TEXT NOT NULL, PRIMARY KEY ({order})) WITHOUT ROWID"
-            ),
-            format!(
-                "CREATE INDEX IF NOT EXISTS {} ON {table} (id)",
-                quoted(&format!("{}:id", self.table))
-            ),
-        ]
+        format!(
+            "CREATE TABLE IF NOT EXISTS {table} ({columns}id TEXT NOT NULL, PRIMARY KEY ({order})) WITHOUT ROWID"
+        )
     }
 
     /// Removes the side table.
@@ -95,7 +90,17 @@ impl Index {
         )
     }
 
-    /// Removes a document's rows: `?1` its id.
+    /// Removes a row, given as for [`Index::insert`].
+    pub fn remove(&self) -> String {
+        let mut statement = format!("DELETE FROM {} WHERE ", quoted(&self.table));
+        for place in 0..self.fields.len() {
+            let _ = write!(statement, "k{place} = ?{} AND ", place + 1);
+        }
+        let _ = write!(statement, "id = ?{}", self.fields.len() + 1);
+        statement
+    }
+
+    /// Removes a document's rows, whatever they are, by looking through all: `?1` its id.
     pub fn delete(&self) -> String {
         format!("DELETE FROM {} WHERE id = ?1", quoted(&self.table))
     }
@@ -114,7 +119,13 @@ impl Index {
         ))
     }
 
-    /// The rows of a document, each a key per field. Empty for a sparse index that leaves it out.
+    /// Whether an update may change the rows of a document. Said before the document is known.
+    pub fn may_change(&self, update: &Update) -> bool {
+        let mut paths = self.fields.iter().map(|(path, _)| path);
+        paths.any(|path| update.may_change(path))
+    }
+
+    /// The rows of a document in order, each a key per field. Empty for a sparse index that leaves it out.
     ///
     /// # Errors
     /// When two fields lead to different lists, whose combinations would be many (MongoDB's "parallel

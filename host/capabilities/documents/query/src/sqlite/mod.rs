@@ -70,7 +70,7 @@ impl Collection {
         let own = format!(
             "CREATE TABLE IF NOT EXISTS {table} (id TEXT NOT NULL PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID"
         );
-        let indexes = self.indexes.iter().flat_map(Index::schema);
+        let indexes = self.indexes.iter().map(Index::schema);
         std::iter::once(own).chain(indexes).collect()
     }
 

@@ -194,12 +194,21 @@ impl Server {
         self.wait().await
     }
 
+    /// The memory that it has now, in bytes.
+    pub fn memory(&self) -> f64 {
+        self.status("VmRSS:")
+    }
+
     /// The most memory that it has had at once, in bytes.
     pub fn peak_memory(&self) -> f64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, figure: &str) -> f64 {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = peak.unwrap().trim().trim_end_matches(" kB");
+        let value = status.lines().find_map(|line| line.strip_prefix(figure));
+        let kilobytes = value.unwrap().trim().trim_end_matches(" kB");
         kilobytes.parse::<f64>().unwrap() * 1024.0
     }
 

@@ -13,6 +13,9 @@ use std::path::PathBuf;
 
 const WARNING: &str = "compiled component was changed or comes from elsewhere";
 
+/// Bytes of memory that a server has at most when it has nothing to do.
+const IDLE: f64 = 100e6;
+
 /// The application in the binary with an administrator, in a data directory of its own.
 async fn cold() -> Server {
     let launch = Launch::default()
@@ -55,6 +58,13 @@ async fn a_second_start_compiles_nothing() {
     assert_eq!(figures(&server).await, (2, 0));
     assert!(!server.log().contains(WARNING));
     serves(&server).await;
+}
+
+#[tokio::test]
+async fn what_compiling_took_is_given_back() {
+    let server = cold().await;
+    let is_small = || server.memory() < IDLE;
+    server.wait_for("memory given back", is_small).await;
 }
 
 #[tokio::test]

@@ -6,12 +6,11 @@
 //! of a file is the component's content hash and the engine's compatibility hash, so that another
 //! wasmtime version or setting never meets it.
 
-use crate::Error;
+use crate::{Error, engine};
 use bytes::Bytes;
 use sbd_telemetry::metrics::COMPILE_CACHE;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -90,6 +89,9 @@ impl CompileCache {
     /// Compiles the component with this hash and keeps it. Blocks; where requests are answered
     /// meanwhile, on threads that give way to them.
     ///
+    /// Engine and threads are this compilation's own: what a compiler holds for its next one, some
+    /// 20 MB a thread, ends with them.
+    ///
     /// # Errors
     /// When the bytes are not a component that this engine can compile.
     pub(crate) fn compile(
@@ -99,10 +101,9 @@ impl CompileCache {
         wasm: &[u8],
         is_serving: bool,
     ) -> wasmtime::Result<Component> {
-        let compiled = match gentle_threads() {
-            Some(threads) if is_serving => threads.install(|| engine.precompile_component(wasm)),
-            _ => engine.precompile_component(wasm),
-        }?;
+        let compiler = engine::compiler()?;
+        let compiled = threads(is_serving)?.install(|| compiler.precompile_component(wasm))?;
+        drop(compiler);
         let name = file_name(engine, sha256);
         let path = self.folder.join(&name);
         let file = self.sealed(&name, &compiled);
@@ -172,18 +173,19 @@ fn count(own: &AtomicU64, result: &'static str) {
     metrics::counter!(COMPILE_CACHE, "result" => result).increment(1);
 }
 
-/// Threads for compiling beside requests: one fewer than the machine has, and with a small claim on
-/// it. `None` where there are none to be had.
-fn gentle_threads() -> Option<&'static rayon::ThreadPool> {
-    static THREADS: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = rayon::ThreadPoolBuilder::new()
+/// Threads for compiling: as many as the machine has processors. Beside requests one fewer, and with
+/// a small claim on them.
+fn threads(is_serving: bool) -> wasmtime::Result<rayon::ThreadPool> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = rayon::ThreadPoolBuilder::new().thread_name(|_| "sbd-compile".to_owned());
+    let threads = match is_serving {
+        true => threads
             .num_threads(processors.saturating_sub(1).max(1))
-            .thread_name(|_| "sbd-compile".to_owned())
-            .start_handler(|_| give_way());
-        threads.build().ok()
-    });
-    THREADS.as_ref()
+            .start_handler(|_| give_way())
+            .build(),
+        false => threads.num_threads(processors).build(),
+    };
+    Ok(threads?)
 }
 
 /// To a thread that answers requests this leaves nine tenths of a processor both want (sched(7)); at

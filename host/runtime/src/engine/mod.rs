@@ -85,7 +85,9 @@ impl Clock {
 /// # Errors
 /// When the machine cannot reserve the address space of the pool.
 pub(crate) fn engine() -> Result<(Engine, Clock)> {
-    let engine = Engine::new(&config())?;
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    let engine = Engine::new(&config)?;
     let clock = Clock::default();
     let (ticking, counted) = (engine.weak(), clock.clone());
     let ticks = std::thread::Builder::new()
@@ -112,7 +114,24 @@ pub(crate) fn engine() -> Result<(Engine, Clock)> {
     Ok((engine, clock))
 }
 
+/// An engine that compiles for the one that runs, and runs nothing itself.
+///
+/// # Errors
+/// When our settings are none for this machine.
+pub(crate) fn compiler() -> Result<Engine> {
+    Engine::new(&config())
+}
+
 fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .wasm_component_model_async(true);
+    config
+}
+
+fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(INSTANCES)
         // Our guests are one or two core instances each; composed ones have several. The default of 64
@@ -132,11 +151,5 @@ fn config() -> Config {
         .linear_memory_keep_resident(2 << 20)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(32 << 10);
-    let mut config = Config::new();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .epoch_interruption(true)
-        .cranelift_opt_level(OptLevel::Speed)
-        .wasm_component_model_async(true);
-    config
+    pool
 }

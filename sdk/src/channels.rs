@@ -15,7 +15,7 @@ use tower_service::Service as _;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel<T>(pub T);
 
-/// Who decides about the channels of a kind. [`crate::channels`] makes one.
+/// Who decides about the channels of a kind. [`macro@crate::channels`] makes one.
 #[derive(Clone, Debug)]
 pub struct Channels {
     pub(crate) beginning: &'static str,

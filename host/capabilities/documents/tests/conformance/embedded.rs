@@ -351,6 +351,38 @@ async fn a_damaged_document_is_named() {
     assert!(ours.get("good").await.is_some());
 }
 
+/// Its rows in the indexes cannot be computed then, or are not those that there are.
+#[tokio::test]
+async fn a_damaged_document_leaves_the_indexes_when_it_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.db");
+    let indexes = vec![index("n", &[("n", 1)]), index("l", &[("l", -1), ("n", 1)])];
+    let ours = Things::new(open(&path, &Options::default()).await, indexes).await;
+    let ids = ["good", "bad", "other"];
+    ours.insert(&ids.map(|id| json!({"_id": id, "n": 1, "l": [1, 2]})))
+        .await
+        .unwrap();
+    let connection = Connection::open(&path).unwrap();
+    for damage in [
+        "UPDATE \"doc:family:things\" SET doc = '{' WHERE id = 'bad'",
+        "UPDATE \"idx:family:things:n:n\" SET k0 = x'00' WHERE id = 'other'",
+    ] {
+        assert_eq!(connection.execute(damage, []).unwrap(), 1);
+    }
+    for id in ["bad", "other"] {
+        let gone = deletion(&json!({"_id": id}), false, Some(1));
+        ours.transact(vec![gone]).await.unwrap();
+    }
+    for (table, rows) in [("n:n", 1), ("l:-l,n", 2)] {
+        let of = |what: &str| {
+            let count = format!("SELECT count(*) FROM \"idx:family:things:{table}\" {what}");
+            let count = connection.query_row(&count, [], |row| row.get::<_, i64>(0));
+            count.unwrap()
+        };
+        assert_eq!((of(""), of("WHERE id = 'good'")), (rows, rows), "{table}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_full_disk_refuses_every_kind_of_write() {
     let folder = tempfile::tempdir().unwrap();

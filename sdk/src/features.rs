@@ -75,6 +75,8 @@ fn refused(error: host::Error) -> Error {
                 1,
             )
         }
-        host::Error::Unknown(cause) => Error::internal(cause),
+        host::Error::Unknown(cause) | host::Error::Limit(cause) | host::Error::Other(cause) => {
+            Error::internal(cause)
+        }
     }
 }

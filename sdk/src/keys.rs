@@ -58,7 +58,9 @@ pub async fn jwks() -> crate::Result<serde_json::Value> {
 
 fn refused(error: host::Error) -> Error {
     match error {
-        host::Error::Invalid(cause) => Error::internal(cause),
+        host::Error::Invalid(cause) | host::Error::Limit(cause) | host::Error::Other(cause) => {
+            Error::internal(cause)
+        }
         host::Error::Unavailable(cause) => {
             eprintln!("keys unavailable: {cause}");
             Error::overloaded(

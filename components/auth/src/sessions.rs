@@ -35,21 +35,21 @@ pub(crate) async fn list(
     sort: SessionSort,
     order: Order,
 ) -> Result<Page<Session>> {
-    let of_user = json!({"user_id": user_id});
     let field = match sort {
         SessionSort::LastUsedAt => "last_used_at",
         SessionSort::CreatedAt => "created_at",
     };
-    let total = SESSIONS.count(of_user.clone()).await?;
     let by: Map<String, Value> = [(field.to_owned(), order.sign().into())]
         .into_iter()
         .collect();
-    let search = SESSIONS
-        .find(of_user)
+    let found = SESSIONS
+        .find(json!({"user_id": user_id}))
         .sort(by.into())
         .skip(paging.skip())
-        .limit(paging.limit());
-    Ok(paging.page(search.fetch().await?.documents, total))
+        .limit(paging.limit())
+        .fetch_with_total()
+        .await?;
+    Ok(paging.page(found.documents, found.total))
 }
 
 /// Ends a session of a user. Somebody else's is not there.

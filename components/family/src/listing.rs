@@ -38,14 +38,12 @@ pub(crate) async fn families(
     sort: (FamilySort, Order),
     prefix: Option<&str>,
 ) -> Result<Page<(Family, Membership)>> {
-    let filter = of_user(&caller.user, prefix);
-    let total = MEMBERSHIPS.count(filter.clone()).await?;
     let found = MEMBERSHIPS
-        .find(filter)
+        .find(of_user(&caller.user, prefix))
         .sort(order(sort.0.field(), sort.1))
         .skip(paging.skip())
         .limit(paging.limit())
-        .fetch()
+        .fetch_with_total()
         .await?;
     let ids: Vec<_> = found
         .documents
@@ -57,7 +55,7 @@ pub(crate) async fn families(
         .limit(paging.limit())
         .fetch()
         .await?;
-    Ok(paging.page(joined(found.documents, families.documents), total))
+    Ok(paging.page(joined(found.documents, families.documents), found.total))
 }
 
 /// A page of a family's members; with `role` only those who have it.
@@ -71,15 +69,14 @@ pub(crate) async fn members(
         Some(role) => json!({"family_id": family_id, "role": role}),
         None => json!({"family_id": family_id}),
     };
-    let total = MEMBERSHIPS.count(filter.clone()).await?;
     let found = MEMBERSHIPS
         .find(filter)
         .sort(order(sort.0.field(), sort.1))
         .skip(paging.skip())
         .limit(paging.limit())
-        .fetch()
+        .fetch_with_total()
         .await?;
-    Ok(paging.page(found.documents, total))
+    Ok(paging.page(found.documents, found.total))
 }
 
 impl FamilySort {

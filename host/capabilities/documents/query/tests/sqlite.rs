@@ -490,7 +490,7 @@ fn rows_are_removed_one_by_one() {
         indexes: vec![index.clone()],
     };
     let document = json!({"_id": "x", "a": [1, 2, 3], "b": 4});
-    let connection = database(&collection, &[document.clone()]);
+    let connection = database(&collection, std::slice::from_ref(&document));
     let mut rows = index.rows(&document, &Limits::default()).unwrap();
     assert!(rows.is_sorted() && rows.len() == 3);
     let keys = rows.remove(1).into_iter().map(Sql::Blob);

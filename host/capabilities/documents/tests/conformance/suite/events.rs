@@ -31,7 +31,7 @@ fn numbers(events: &[Published]) -> Vec<u64> {
     let data = |published: &Published| serde_json::from_str(&published.event.data).unwrap();
     events
         .iter()
-        .map(|published| data(published))
+        .map(data)
         .map(|data: Value| data["number"].as_u64().unwrap())
         .collect()
 }

@@ -77,6 +77,9 @@ fn refused(error: host::Error) -> Error {
             1,
         )
         .caused_by(format_args!("cache unavailable: {cause}")),
-        host::Error::Invalid(cause) | host::Error::NotACounter(cause) => Error::internal(cause),
+        host::Error::Invalid(cause)
+        | host::Error::NotACounter(cause)
+        | host::Error::Limit(cause)
+        | host::Error::Other(cause) => Error::internal(cause),
     }
 }

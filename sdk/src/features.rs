@@ -73,6 +73,8 @@ fn refused(error: host::Error) -> Error {
             1,
         )
         .caused_by(format_args!("features unavailable: {cause}")),
-        host::Error::Unknown(cause) => Error::internal(cause),
+        host::Error::Unknown(cause) | host::Error::Limit(cause) | host::Error::Other(cause) => {
+            Error::internal(cause)
+        }
     }
 }

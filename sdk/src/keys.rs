@@ -66,7 +66,9 @@ pub async fn jwks() -> crate::Result<KeySet> {
 
 fn refused(error: host::Error) -> Error {
     match error {
-        host::Error::Invalid(cause) => Error::internal(cause),
+        host::Error::Invalid(cause) | host::Error::Limit(cause) | host::Error::Other(cause) => {
+            Error::internal(cause)
+        }
         host::Error::Unavailable(cause) => Error::overloaded(
             "tokens cannot be checked just now; try again in a moment",
             1,

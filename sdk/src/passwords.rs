@@ -31,6 +31,8 @@ fn refused(error: host::Error) -> Error {
             "too many people are signing in just now; try again in a moment",
             1,
         ),
-        host::Error::Unavailable(cause) => Error::internal(cause),
+        host::Error::Unavailable(cause) | host::Error::Limit(cause) | host::Error::Other(cause) => {
+            Error::internal(cause)
+        }
     }
 }

@@ -68,7 +68,7 @@ fn called<T: Metered>(
 
 impl From<OverLimit> for cache::Error {
     fn from(over: OverLimit) -> Self {
-        Self::Unavailable(over.to_string())
+        Self::Limit(over.to_string())
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
         .await;
         assert_eq!(meter.used().0, 1 + 5);
         for answer in answers {
-            let Err(cache::Error::Unavailable(message)) = answer else {
+            let Err(cache::Error::Limit(message)) = answer else {
                 unreachable!("not refused: {answer:?}");
             };
             assert!(message.contains("capability_calls"), "{message}");
@@ -197,7 +197,7 @@ mod tests {
             assert_eq!(its.used().1, 39);
             // The question would do, the answer would not.
             let refused = Cache::get(store, key()).await;
-            assert!(matches!(refused, Err(cache::Error::Unavailable(_))));
+            assert!(matches!(refused, Err(cache::Error::Limit(_))));
             assert_eq!(its.used().1, 49);
         })
         .await;

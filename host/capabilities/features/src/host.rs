@@ -55,7 +55,7 @@ fn called<T: Metered>(
 
 impl From<OverLimit> for features::Error {
     fn from(over: OverLimit) -> Self {
-        Self::Unavailable(over.to_string())
+        Self::Limit(over.to_string())
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
             let names: Vec<&str> = own.iter().map(|own| own.name.as_str()).collect();
             assert_eq!(names, ["gifts", "wishlist"]);
             assert!(matches!(own[0].state, features::State::Depends));
-            let Err(features::Error::Unavailable(message)) = is_on("shop", None).await else {
+            let Err(features::Error::Limit(message)) = is_on("shop", None).await else {
                 unreachable!("not charged");
             };
             assert!(message.contains("capability_calls"), "{message}");

@@ -56,7 +56,7 @@ fn called<T: Metered>(
 
 impl From<OverLimit> for keys::Error {
     fn from(over: OverLimit) -> Self {
-        Self::Unavailable(over.to_string())
+        Self::Limit(over.to_string())
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
                 Keys::jwks(store).await.map(drop),
             ];
             for answer in answers {
-                let Err(keys::Error::Unavailable(message)) = answer else {
+                let Err(keys::Error::Limit(message)) = answer else {
                     unreachable!("not refused: {answer:?}");
                 };
                 assert!(message.contains("capability_calls"), "{message}");

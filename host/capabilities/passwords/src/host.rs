@@ -43,7 +43,7 @@ fn called<T: Metered>(
 
 impl From<OverLimit> for passwords::Error {
     fn from(over: OverLimit) -> Self {
-        Self::Unavailable(over.to_string())
+        Self::Limit(over.to_string())
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
                     .map(drop),
             ];
             for answer in answers {
-                let Err(passwords::Error::Unavailable(message)) = answer else {
+                let Err(passwords::Error::Limit(message)) = answer else {
                     unreachable!("not refused: {answer:?}");
                 };
                 assert!(message.contains("capability_calls"), "{message}");

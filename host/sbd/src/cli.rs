@@ -19,7 +19,7 @@ All commands but `up` may be typed while the server runs. `sbd COMMAND --help` s
 /// component in a sandbox of its own, which reaches only what it was granted. Each can be switched off, or
 /// exchanged for another version, while people use it.
 #[derive(Debug, Parser)]
-#[command(name = "sbd", version, about, after_help = FIRST, arg_required_else_help = true)]
+#[command(name = "sbd", version, after_help = FIRST, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     ///
     /// Every change is accounted for; `sbd audit --verify` finds out whether the account was altered.
     Audit(AuditArgs),
-    /// Administrators: people who run a tenant with their own account; of the default one, this server.
+    /// Administrators: people who run a tenant, or with the default one this server, with their own account.
     Admin {
         #[command(subcommand)]
         command: AdminCommand,

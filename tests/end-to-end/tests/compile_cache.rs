@@ -53,7 +53,8 @@ async fn serves(server: &Server) {
 async fn a_second_start_compiles_nothing() {
     let server = cold().await;
     assert_eq!(figures(&server).await, (0, 2));
-    assert_eq!(files(&server).len(), 2);
+    // Beside each lies what it offers.
+    assert_eq!(files(&server).len(), 4);
     let server = server.restart().await;
     assert_eq!(figures(&server).await, (2, 0));
     assert!(!server.log().contains(WARNING));

@@ -10,30 +10,16 @@ use crate::{
     Backend as _, CollectionDeclaration, Documents, DocumentsCtx, DocumentsView, SqliteDocuments,
     add_to_linker,
 };
-use sbd_metering::{Budget, Cause, Meter, Metered, OverLimit};
+use sbd_capability_testing::{Instance, assert_links, metered};
+use sbd_metering::{Budget, Cause, Meter, OverLimit};
 use sbd_storage::{Database, Options, Quota};
 use std::sync::Arc;
-use wasmtime::component::{Accessor, Linker};
-use wasmtime::{Config, Engine, Store, StoreContextMut};
+use wasmtime::component::Accessor;
 
-struct Instance(DocumentsCtx, Arc<dyn Meter>);
-
-impl Metered for Instance {
-    fn meter(store: StoreContextMut<'_, Self>) -> Arc<dyn Meter> {
-        store.data().1.clone()
-    }
-}
-
-impl DocumentsView for Instance {
+impl DocumentsView for Instance<DocumentsCtx> {
     fn documents(&mut self) -> &mut DocumentsCtx {
-        &mut self.0
+        &mut self.ctx
     }
-}
-
-fn engine() -> Engine {
-    let mut config = Config::new();
-    config.wasm_component_model_async(true);
-    Engine::new(&config).unwrap()
 }
 
 async fn documents() -> (SqliteDocuments, tempfile::TempDir) {
@@ -52,15 +38,11 @@ async fn documents() -> (SqliteDocuments, tempfile::TempDir) {
 async fn run<R: Send + 'static>(
     documents: &SqliteDocuments,
     meter: &Arc<impl Meter + 'static>,
-    guest: impl AsyncFnOnce(&Accessor<Instance, Documents>) -> R + Send,
+    guest: impl AsyncFnOnce(&Accessor<Instance<DocumentsCtx>, Documents>) -> R + Send,
 ) -> R {
     let ctx = DocumentsCtx::new(Arc::new(documents.clone()), "family".into());
     let meter: Arc<dyn Meter> = Arc::clone(meter) as _;
-    let mut store = Store::new(&engine(), Instance(ctx, meter));
-    let call = async |accessor: &Accessor<Instance>| {
-        guest(&accessor.with_getter::<Documents>(Instance::documents)).await
-    };
-    store.run_concurrent(call).await.unwrap()
+    metered::<_, Documents, _>(ctx, meter, Instance::<DocumentsCtx>::documents, guest).await
 }
 
 fn things() -> String {
@@ -119,9 +101,7 @@ async fn count(documents: &SqliteDocuments) -> u64 {
 
 #[test]
 fn the_interface_links() {
-    let mut linker = Linker::<Instance>::new(&engine());
-    add_to_linker(&mut linker).unwrap();
-    assert!(add_to_linker(&mut linker).is_err(), "linked twice");
+    assert_links::<DocumentsCtx>(add_to_linker);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,7 +152,11 @@ async fn a_wrong_offer_is_refused_and_what_was_served_stays() {
     // Nor does a server start with it: nobody's permissions are left out in silence.
     let manifest = GUARDED.replace("{guest:guarded}", &wrong);
     let app = Application::new(&manifest);
-    let checked = sbd_tests::run(&["check", &app.manifest().display().to_string()], &[], "");
+    let checked = sbd_tests::run(
+        &["check", "--app", &app.manifest().display().to_string()],
+        &[],
+        "",
+    );
     assert!(!checked.success);
     assert!(
         checked.stderr.contains("x-sbd-permision"),

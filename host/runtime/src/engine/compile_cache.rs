@@ -89,8 +89,8 @@ impl CompileCache {
     /// Compiles the component with this hash and keeps it. Blocks; where requests are answered
     /// meanwhile, on threads that give way to them.
     ///
-    /// Engine and threads are this compilation's own: what a compiler holds for its next one, some
-    /// 20 MB a thread, ends with them.
+    /// Engine and threads are this compilation's own: what a compiler holds for its next one ends with
+    /// them.
     ///
     /// # Errors
     /// When the bytes are not a component that this engine can compile.

@@ -75,8 +75,12 @@ impl Loading<'_> {
                 if self.is_deployed && is_ours {
                     return Err(self.wrong(reason));
                 }
-                // Perhaps the machine was busy: it is asked again at the next start.
-                tracing::info!(component, reason, "served without an offer");
+                // Perhaps the machine was busy: it is asked again at the next start. Of others that is no
+                // news; of ours nobody keeps the permissions until then.
+                match is_ours {
+                    true => tracing::warn!(component, reason, "served without its offer"),
+                    false => tracing::info!(component, reason, "served without an offer"),
+                }
                 return Ok(None);
             }
         };

@@ -1,16 +1,16 @@
 //! Asking a component what it offers, in an instance that belongs to nobody.
 
 use super::{LARGEST, Loading};
-use crate::body;
 use crate::instances::circuit_breaker::CircuitBreaker;
 use crate::instances::instance_quota::InstanceQuota;
 use crate::instances::pool;
 use crate::instances::worker::Blueprint;
 use crate::limits::ComponentBudget;
+use crate::requests::Question;
 use crate::requests::egress::Egress;
 use crate::requests::running::{RequestContext, RunningRequest};
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use sbd_config::ConfigCtx;
 use sbd_contract::path;
@@ -51,8 +51,7 @@ impl Asking {
 }
 
 async fn answer(blueprint: Blueprint, declared: &Declared) -> Asking {
-    let address = format!("http://{}.spin.internal{}", declared.id, path::OFFER);
-    let request = match Request::get(address).body(body::empty()) {
+    let request = match Question::get(path::OFFER).request(declared.id.as_str()) {
         Ok(request) => request,
         Err(error) => return Asking::Failed(error.to_string()),
     };

@@ -87,7 +87,8 @@ impl Question {
         })
     }
 
-    fn request(self, component: &str) -> Result<Request<Body>, InvokeError> {
+    /// As the component receives it.
+    pub(crate) fn request(self, component: &str) -> Result<Request<Body>, InvokeError> {
         let address = format!("http://{component}.spin.internal{}", self.path);
         let mut request = Request::builder().method(self.method).uri(address);
         let body = match self.body {

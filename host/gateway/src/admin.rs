@@ -8,6 +8,7 @@ use crate::headers;
 use crate::health::plain;
 use crate::rate::Payer;
 use crate::request_id::RequestId;
+use crate::sender::Sender;
 use crate::server::Peer;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
@@ -51,9 +52,16 @@ pub(crate) async fn answer<C: Components>(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let id = RequestId::new();
+    let (mut parts, incoming) = request.into_parts();
+    let sender = match Sender::of(&parts, &peer, &edge.lasting.trusted_proxies) {
+        Ok(sender) => sender,
+        Err(refusal) => return finished(refusal.into_response(&id.text), id),
+    };
+    sender.correct(&mut parts);
+    let request = Request::from_parts(parts, incoming);
     let path = request.uri().path();
     if path.starts_with(API) {
-        let admitted = administrator(&edge, &pages, &peer, &id.text, request.headers()).await;
+        let admitted = administrator(&edge, &pages, &sender, &id.text, request.headers()).await;
         return match admitted {
             Ok(actor) => pages.api(actor, request).await,
             Err(refusal) => finished(refusal.into_response(&id.text), id),
@@ -76,12 +84,12 @@ pub(crate) async fn answer<C: Components>(
 async fn administrator<C: Components>(
     edge: &Edge<C>,
     pages: &impl AdminPages,
-    peer: &Peer,
+    sender: &Sender,
     request_id: &Arc<str>,
     headers: &HeaderMap,
 ) -> Result<Actor, Refusal> {
     let tenant = edge.lasting.tenants.default_tenant();
-    let address = Payer::address(&tenant, peer.address.ip());
+    let address = Payer::address(&tenant, sender.client);
     let admit = || edge.charge(&address);
     if let Some(token) = operator_token(headers) {
         admit()?;

@@ -1,10 +1,10 @@
 //! What an operator sets on the HTTP edge. What belongs to the application (auth component, CORS,
 //! rate limit, limits of components) stands in its manifest.
 
+use crate::forwarded::TrustedProxies;
 use crate::host_routes::HostRoute;
 use sbd_manifest::RateLimit;
 use sbd_registry::Tenants;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// Settings of the gateway. The defaults suit one host behind no proxy.
@@ -33,8 +33,9 @@ pub struct GatewayConfig {
     pub rate_limit: Option<RateLimit>,
     /// The tenants there are. `None`: only `default`.
     pub tenants: Option<Tenants>,
-    /// Peers whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Proxies whose word counts for a client's address, scheme and host: of `Forwarded` if it is there,
+    /// else of `X-Forwarded-For`, `-Proto` and `-Host`.
+    pub trusted_proxies: TrustedProxies,
     /// What the host answers itself, beside the gateway's own pages.
     pub host_routes: Vec<HostRoute>,
 }
@@ -57,7 +58,7 @@ impl Default for GatewayConfig {
                 at_once: 32,
             }),
             tenants: None,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
             host_routes: Vec::new(),
         }
     }

@@ -30,13 +30,14 @@ const ASKED: [HeaderName; 3] = [
 ];
 
 /// What pages may send along beyond the safelisted headers.
-const SENT: [HeaderName; 7] = [
+const SENT: [HeaderName; 8] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("last-event-id"),
     TENANT,
 ];
 

@@ -216,6 +216,17 @@ impl Refusal {
         .naming("request_headers", format!("{limit} bytes"))
     }
 
+    /// Larger than any component allows, and than hyper reads.
+    pub(crate) fn head_too_large(bytes: usize) -> Self {
+        Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "HEADERS_TOO_LARGE",
+            format!(
+                "The request's head is larger than {bytes} bytes, or has more than 100 headers; send less."
+            ),
+        )
+    }
+
     /// 500: the log has the reason.
     pub fn internal() -> Self {
         Self::new(

@@ -8,6 +8,7 @@ use crate::config::GatewayConfig;
 use crate::cors::Cors;
 use crate::docs::Docs;
 use crate::error::{GatewayError, Refusal};
+use crate::forwarded::TrustedProxies;
 use crate::health::Health;
 use crate::home::Home;
 use crate::host_routes::HostRoute;
@@ -24,7 +25,6 @@ use arc_swap::ArcSwap;
 use http::{HeaderValue, Response, header};
 use sbd_manifest::{App, RateLimit};
 use sbd_runtime::{Body, body};
-use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +44,7 @@ pub struct Next<C>(Arc<Edge<C>>);
 /// What stays when the application is replaced.
 pub(crate) struct Lasting {
     pub(crate) tenants: TenantResolver,
-    pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) max_uri_bytes: usize,
     pub(crate) docs: Docs,
     pub(crate) health: Health,
@@ -55,7 +55,7 @@ pub(crate) struct Lasting {
     host_routes: Vec<HostRoute>,
     revoked: Arc<Revocations>,
     rate_limit: Option<RateLimit>,
-    limits: ServerLimits,
+    pub(crate) limits: ServerLimits,
 }
 
 /// Everything that the request path looks at.
@@ -96,12 +96,11 @@ impl<C: Components> Gateway<C> {
         components.on_revoked(Box::new(move |tenant, sessions| {
             hears.add(tenant, sessions)
         }));
-        let trusted_proxies = config.trusted_proxies.iter().map(IpAddr::to_canonical);
         let stopping = CancellationToken::new();
         let upgrades = Upgrades::new(config.max_upgraded, stopping.clone(), config.shutdown_grace);
         let lasting = Arc::new(Lasting {
             tenants: TenantResolver::new(config.tenants),
-            trusted_proxies: trusted_proxies.collect(),
+            trusted_proxies: config.trusted_proxies,
             max_uri_bytes: config.max_uri_bytes,
             docs: Docs::new(),
             health: Health::new(),

@@ -5,15 +5,16 @@ use crate::builtin::Builtin;
 use crate::components::Components;
 use crate::cors;
 use crate::error::Refusal;
-use crate::gateway::Edge;
+use crate::gateway::{Edge, Lasting};
 use crate::headers;
 use crate::host_routes::{HostRequest, read_only};
 use crate::lingering_body::LingeringBody;
-use crate::rate::{Allowance, Payer, client_address};
+use crate::rate::{Allowance, Payer};
 use crate::record::{Record, Tracked};
 use crate::request_body::{Fate, Watch, metered};
 use crate::request_id::RequestId;
 use crate::routes::{Asked, RequestLimits, StaticResponse, Target};
+use crate::sender::Sender;
 use crate::server::Peer;
 use crate::upgrade::Upgrade;
 use crate::version;
@@ -24,16 +25,15 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use sbd_runtime::{Body, Call, Class, body, is_reserved};
 use sbd_telemetry::metrics::{LIMIT_EXCEEDED, tenant_label};
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// What is known of a request on its way down.
 struct Exchange<'a> {
     request_id: &'a Arc<str>,
-    peer: &'a Peer,
-    client: IpAddr,
+    sender: Sender,
     tenant: Arc<str>,
+    head_bytes: u64,
     record: &'a mut Record,
     /// Learned on the way down, told on the way up.
     allowance: &'a mut Option<Allowance>,
@@ -58,10 +58,19 @@ pub(crate) async fn answer<C: Components>(
             .series
             .begin(request.method(), request.uri(), Arc::clone(&id.text));
 
+    let (parts, incoming) = request.into_parts();
+    let incoming = LingeringBody::new(&parts, incoming);
+
+    // Cross-origin rules. Above all that refuses or fails, or a page could not read why.
+    let rules = match &edge.cors {
+        Some(cors) => Some(Box::pin(cors.headers(&parts)).await),
+        None => None,
+    };
+
     // Panics. Below the record, so that they are counted; above the rest, so that none ends the
     // connection and the requests that share it.
-    let below = AssertUnwindSafe(inside(&edge, &peer, &id.text, &mut record, request));
-    let mut response = match below.catch_unwind().await {
+    let below = inside(&edge, &peer, &id.text, &mut record, parts, incoming);
+    let mut response = match AssertUnwindSafe(below).catch_unwind().await {
         Ok(response) => response,
         Err(_) => {
             tracing::error!(
@@ -74,6 +83,9 @@ pub(crate) async fn answer<C: Components>(
 
     // On the way out, whoever answered: nothing internal leaves, and every answer has its id.
     headers::drop_internal(response.headers_mut());
+    if let Some(rules) = rules {
+        cors::add(response.headers_mut(), rules);
+    }
     headers::finish(response.headers_mut(), id.header);
     if is_head {
         response = without_body(response);
@@ -87,29 +99,10 @@ async fn inside<C: Components>(
     peer: &Peer,
     request_id: &Arc<str>,
     record: &mut Record,
-    request: Request<Incoming>,
+    parts: Parts,
+    incoming: LingeringBody,
 ) -> Response<Body> {
-    let (mut parts, incoming) = request.into_parts();
-    let incoming = LingeringBody::new(&parts, incoming);
-
-    // Reserved headers from outside go before anybody could read them.
-    headers::drop_reserved(&mut parts.headers);
-
-    // Cross-origin rules. Above all that refuses, or a page could not read why; and a preflight, which
-    // carries no credentials, is answered here and reaches nobody.
-    let mut extra = None;
-    if let Some(cors) = &edge.cors {
-        let headers = Box::pin(cors.headers(&parts)).await;
-        if cors::is_preflight(&parts) {
-            let mut response = Response::new(body::empty());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            *response.headers_mut() = headers;
-            return response;
-        }
-        extra = Some(headers);
-    }
-
-    // The rest. Errors become bodies here and nowhere else.
+    // Errors become bodies here and nowhere else.
     let mut allowance = None;
     let answer = addressed(
         edge,
@@ -122,9 +115,6 @@ async fn inside<C: Components>(
     )
     .await;
     let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
-    if let Some(extra) = extra {
-        cors::add(response.headers_mut(), extra);
-    }
     if let Some(allowance) = allowance {
         allowance.describe(response.headers_mut());
     }
@@ -137,14 +127,31 @@ async fn addressed<C: Components>(
     request_id: &Arc<str>,
     record: &mut Record,
     allowance: &mut Option<Allowance>,
-    parts: Parts,
+    mut parts: Parts,
     incoming: LingeringBody,
 ) -> Result<Response<Body>, Refusal> {
-    // Addresses that nobody below should have to think about.
-    acceptable(&parts, edge.lasting.max_uri_bytes)?;
+    let lasting = &edge.lasting;
+
+    // Heads that nobody below should have to think about.
+    let head_bytes = head_bytes(&parts);
+    acceptable(&parts, head_bytes, lasting)?;
+
+    // Sender. Above all that tells clients or hosts apart; from here on the head says what is true, and
+    // reserved headers from outside are gone.
+    let sender = Sender::of(&parts, peer, &lasting.trusted_proxies)?;
+    sender.correct(&mut parts);
+
+    // A preflight carries no credentials. It is answered by the rules alone, and reaches nobody.
+    if edge.cors.is_some() && cors::is_preflight(&parts) {
+        let mut response = Response::new(body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return Ok(response);
+    }
 
     // Tenant. Above all that has data: users, routes and limits are the tenant's.
-    let tenant = edge.lasting.tenants.resolve(&parts)?;
+    let tenant = lasting
+        .tenants
+        .resolve(sender.authority.as_ref(), &parts.headers)?;
     record.tenant(&tenant);
 
     // The platform's own pages. Above routing and limits: a probe must be answered when the
@@ -160,16 +167,11 @@ async fn addressed<C: Components>(
     }
 
     // Everything that has a route.
-    let client = client_address(
-        peer.address.ip(),
-        &parts.headers,
-        &edge.lasting.trusted_proxies,
-    );
     let exchange = Exchange {
         request_id,
-        peer,
-        client,
+        sender,
         tenant,
+        head_bytes,
         record,
         allowance,
     };
@@ -203,14 +205,14 @@ async fn routed<C: Components>(
     }
 
     // Head limit. Before the head is looked at any closer.
-    if head_bytes(&parts) > limits.headers {
+    if exchange.head_bytes > limits.headers {
         exceeded(&exchange, "request_headers");
         return Err(Refusal::headers_too_large(limits.headers));
     }
 
     // Authenticate. Before the rate limit, which is the user's. A token that is not known is
     // charged to the address, or guessing tokens would be free.
-    let address = Payer::address(&exchange.tenant, exchange.client);
+    let address = Payer::address(&exchange.tenant, exchange.sender.client);
     let admit = || edge.charge(&address);
     let caller = edge
         .authenticator
@@ -234,7 +236,8 @@ async fn routed<C: Components>(
         let (allowance, admitted) = limiter.take(&payer);
         *exchange.allowance = Some(allowance);
         admitted?;
-        exchange.record.place(limiter.enter(payer.clone()).await?);
+        let place = limiter.enter(payer.clone()).await?;
+        exchange.record.place(place);
     }
 
     // Body limit. At once if the length is announced, else while it streams.
@@ -249,7 +252,7 @@ async fn routed<C: Components>(
         // guests.
         Asked::Component { id, spin_headers } => {
             if *spin_headers {
-                headers::add_spin(&mut parts.headers, &uri, &matched, &exchange.peer.header);
+                headers::add_spin(&mut parts.headers, &uri, &matched, &exchange.sender);
             }
             let call = Call {
                 tenant: Arc::clone(&exchange.tenant),
@@ -271,7 +274,7 @@ async fn routed<C: Components>(
                 tenant: Arc::clone(&exchange.tenant),
                 request_id: Arc::clone(exchange.request_id),
                 caller,
-                client: exchange.client,
+                client: exchange.sender.client,
                 params: matched.owned_params(),
                 rest: matched.rest.to_owned(),
                 upgrade: Upgrade::wanted(&mut parts, &body, &edge.lasting.upgrades, payer),
@@ -331,14 +334,15 @@ fn exceeded(exchange: &Exchange<'_>, limit: &'static str) {
     );
 }
 
-/// Requests that are HTTP but for which no path exists at all.
-fn acceptable(parts: &Parts, longest: usize) -> Result<(), Refusal> {
-    let length = parts
-        .uri
-        .path_and_query()
-        .map_or(0, |path| path.as_str().len());
-    if length > longest {
-        return Err(Refusal::uri_too_long(longest));
+/// Requests that are HTTP but for which no path exists at all, or that are too large for any.
+fn acceptable(parts: &Parts, head_bytes: u64, lasting: &Lasting) -> Result<(), Refusal> {
+    let path = parts.uri.path_and_query();
+    if path.is_some_and(|path| path.as_str().len() > lasting.max_uri_bytes) {
+        return Err(Refusal::uri_too_long(lasting.max_uri_bytes));
+    }
+    let largest = lasting.limits.header_bytes;
+    if head_bytes > largest as u64 {
+        return Err(Refusal::head_too_large(largest));
     }
     if !parts.uri.path().starts_with('/') {
         return Err(Refusal::malformed(

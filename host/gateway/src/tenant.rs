@@ -1,8 +1,8 @@
 //! Which tenant a request is for.
 
+use crate::authority::Authority;
 use crate::error::Refusal;
-use http::request::Parts;
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName};
 use sbd_registry::{DEFAULT_TENANT, Tenant, TenantState, Tenants};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,15 +26,26 @@ impl TenantResolver {
         }
     }
 
-    /// The tenant of a request, or why there is none.
-    pub(crate) fn resolve(&self, parts: &Parts) -> Result<Arc<str>, Refusal> {
+    /// The tenant of a request to this host, or why there is none.
+    pub(crate) fn resolve(
+        &self,
+        host: Option<&Authority>,
+        headers: &HeaderMap,
+    ) -> Result<Arc<str>, Refusal> {
+        let mut named = headers.get_all(TENANT).into_iter();
+        let name = named.next();
+        if named.next().is_some() {
+            return Err(Refusal::malformed(
+                "The request has more than one x-sbd-tenant header; send one, or none.",
+            ));
+        }
         let Some(tenants) = &self.tenants else {
             return Ok(Arc::clone(&self.default));
         };
-        if let Some(tenant) = host(parts).and_then(|host| tenants.by_host(&host)) {
+        if let Some(tenant) = host.and_then(|host| tenants.by_host(&lookup(host))) {
             return served(&tenant);
         }
-        match parts.headers.get(TENANT) {
+        match name {
             None => Ok(Arc::clone(&self.default)),
             Some(name) => {
                 let name = name.to_str().unwrap_or_default();
@@ -58,19 +69,12 @@ fn served(tenant: &Tenant) -> Result<Arc<str>, Refusal> {
     }
 }
 
-/// The host name a request was sent to, in lower case, without port. HTTP/2 has it in the address.
-fn host(parts: &Parts) -> Option<Cow<'_, str>> {
-    let authority = match parts.uri.host() {
-        Some(host) => host,
-        None => {
-            let host = parts.headers.get(header::HOST)?.to_str().ok()?;
-            // Not that of an IPv6 address, which is in brackets.
-            host.rsplit_once(':').map_or(host, |(name, _)| name)
-        }
-    };
-    let name = authority.strip_suffix('.').unwrap_or(authority);
+/// A host as tenants have it: in lower case, without the dot of the root.
+fn lookup(host: &Authority) -> Cow<'_, str> {
+    let name = host.host();
+    let name = name.strip_suffix('.').unwrap_or(name);
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Some(Cow::Owned(name.to_ascii_lowercase()));
+        return Cow::Owned(name.to_ascii_lowercase());
     }
-    Some(Cow::Borrowed(name))
+    Cow::Borrowed(name)
 }

@@ -6,6 +6,7 @@ use crate::inspect::portable;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
 use sbd_admin::Stage as _;
+use sbd_gateway::TrustedProxies;
 use sbd_runtime::{Inspection, Target};
 use std::net::SocketAddr;
 
@@ -20,6 +21,7 @@ pub(crate) async fn command(
 ) -> anyhow::Result<()> {
     settings.parse::<SocketAddr>("listen")?;
     settings.parse::<SocketAddr>("admin_listen")?;
+    settings.parse::<TrustedProxies>("trusted_proxies")?;
     settings.parse::<usize>("max_upgraded")?;
     // Compiled components and keys go to a folder that is gone afterwards: a check leaves no trace.
     // The folder is new and this user's alone: what somebody else has put there would be trusted.

@@ -17,6 +17,8 @@ pub(crate) struct Setting {
     default: &'static str,
     /// Whether the value is never shown.
     secret: bool,
+    /// Whether it is a list by commas, which the file may write as an array.
+    list: bool,
     /// What it does.
     about: &'static str,
 }
@@ -26,6 +28,7 @@ const fn setting(name: &'static str, default: &'static str, about: &'static str)
         name,
         default,
         secret: false,
+        list: false,
         about,
     }
 }
@@ -37,12 +40,24 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "",
         "manifest to serve instead of the application in the binary",
     ),
-    setting("listen", "127.0.0.1:4747", "public address"),
+    setting(
+        "listen",
+        "127.0.0.1:4747",
+        "public address",
+    ),
     setting(
         "admin_listen",
         "127.0.0.1:4748",
         "address for metrics and operators; keep it private",
     ),
+    Setting {
+        list: true,
+        ..setting(
+            "trusted_proxies",
+            "",
+            "proxies whose `Forwarded` or `X-Forwarded-*` is believed, for example `10.0.0.0/8, fd00::7`",
+        )
+    },
     setting(
         "data_dir",
         "",
@@ -99,16 +114,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "user name of that administrator; empty: made from the address",
     ),
     Setting {
-        name: "admin_password",
-        default: "",
         secret: true,
-        about: "password of that administrator",
+        ..setting("admin_password", "", "password of that administrator")
     },
     Setting {
-        name: "admin_token",
-        default: "",
         secret: true,
-        about: "access token of an administrator, for commands with --admin",
+        ..setting(
+            "admin_token",
+            "",
+            "access token of an administrator, for commands with --admin",
+        )
     },
 ];
 
@@ -388,8 +403,13 @@ impl File {
                     file.path.display()
                 ),
                 (_, value) if known.contains(&key) => {
-                    file.values
-                        .insert(key.clone(), scalar(&file.path, &key, value)?);
+                    let value = match value {
+                        toml::Value::Array(items) if is_list(&key) => {
+                            joined(&file.path, &key, items)?
+                        }
+                        value => scalar(&file.path, &key, value)?,
+                    };
+                    file.values.insert(key, value);
                 }
                 _ => {
                     let line = line_of(text, &key);
@@ -403,6 +423,17 @@ impl File {
         }
         Ok(file)
     }
+}
+
+fn is_list(name: &str) -> bool {
+    SETTINGS
+        .iter()
+        .any(|setting| setting.name == name && setting.list)
+}
+
+fn joined(path: &Path, key: &str, items: Vec<toml::Value>) -> anyhow::Result<String> {
+    let items = items.into_iter().map(|item| scalar(path, key, item));
+    Ok(items.collect::<anyhow::Result<Vec<_>>>()?.join(", "))
 }
 
 fn scalar(path: &Path, key: &str, value: toml::Value) -> anyhow::Result<String> {
@@ -552,5 +583,49 @@ mod tests {
             error.contains("setting `listen` = `nowhere` (flag)"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn trusted_proxies_are_a_list_of_addresses_and_networks() {
+        use sbd_gateway::TrustedProxies;
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().display().to_string();
+        let base = ("SBD_DATA_DIR", data_dir.as_str());
+        let read = |pairs: &[(&str, &str)]| {
+            let settings = resolve(&Flags::default(), pairs).unwrap();
+            settings.parse::<TrustedProxies>("trusted_proxies")
+        };
+        assert_eq!(read(&[base]).unwrap(), TrustedProxies::default());
+        let networks = "10.0.0.0/8,192.0.2.7  fd00::/8,\t::1";
+        let from_variable = read(&[base, ("SBD_TRUSTED_PROXIES", networks)]).unwrap();
+        for (address, trusted) in [
+            ("10.9.9.9", true),
+            ("::ffff:10.9.9.9", true),
+            ("192.0.2.7", true),
+            ("192.0.2.8", false),
+            ("fd12::1", true),
+            ("::1", true),
+            ("127.0.0.1", false),
+        ] {
+            let address = address.parse().unwrap();
+            assert_eq!(from_variable.trusts(address), trusted, "{address}");
+        }
+        for file in [
+            "trusted_proxies = [\"10.0.0.0/8\", \"192.0.2.7\", \"fd00::/8\", \"::1\"]",
+            "trusted_proxies = \"10.0.0.0/8, 192.0.2.7, fd00::/8, ::1\"",
+        ] {
+            std::fs::write(folder.path().join("sbd.toml"), file).unwrap();
+            assert_eq!(read(&[base]).unwrap(), from_variable, "{file}");
+        }
+        for wrong in ["10.0.0.0/33", "proxy.example", "10.0.0.*", "*"] {
+            let error = read(&[base, ("SBD_TRUSTED_PROXIES", wrong)]).unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.contains("setting `trusted_proxies`")
+                    && error.contains("write it as 10.0.0.7"),
+                "{error}"
+            );
+        }
+        assert!(File::parse("trusted_proxies = [[1]]", "sbd.toml".into()).is_err());
     }
 }

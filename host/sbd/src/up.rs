@@ -37,6 +37,7 @@ pub(crate) async fn command(
     let data_dir = settings.data_dir();
     make_data_dir(&data_dir)?;
     let lock = Lock::take(&data_dir)?;
+    let trusted_proxies = settings.parse("trusted_proxies")?;
     let listener = bind(settings, "listen").await?;
     let admin_listener = bind(settings, "admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -59,6 +60,7 @@ pub(crate) async fn command(
         max_upgraded: settings.parse("max_upgraded")?,
         shutdown_grace: settings.duration("shutdown_grace")?,
         tenants: Some(registry.tenants.clone()),
+        trusted_proxies,
         ..GatewayConfig::default()
     };
     let application = runtime.application();

@@ -230,6 +230,7 @@ impl Fake {
             .iter()
             .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
             .collect();
+        let cookies = head.headers.get_all("cookie").into_iter().count();
         let mut response = answer(
             200,
             &json!({
@@ -237,6 +238,7 @@ impl Fake {
                 "uri": head.uri.to_string(),
                 "path": head.uri.path(),
                 "headers": headers,
+                "cookies": cookies,
                 "body": body.to_bytes().len(),
                 "component": &*call.component,
                 "tenant": &*call.tenant,

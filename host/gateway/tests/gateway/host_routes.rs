@@ -195,7 +195,8 @@ async fn pages_elsewhere_may_call_the_host() {
         counter.fetch_add(1, SeqCst);
         async { Err(Refusal::not_found()) }
     });
-    let server = Server::serving(with(vec![route]), &manifest_with(cors)).await;
+    let panics = HostRoute::new("/api/v1/panics", |_| async { panic!("on purpose") });
+    let server = Server::serving(with(vec![route, panics]), &manifest_with(cors)).await;
     for path in ["/api/v1/things", "/openapi.json", "/health"] {
         let preflight = server
             .request(Method::OPTIONS, path)
@@ -218,6 +219,12 @@ async fn pages_elsewhere_may_call_the_host() {
         ("/api/v1/things", 404),
         ("/openapi.json", 200),
         ("/health", 401),
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/", 200),
+        ("/docs", 200),
+        ("/robots.txt", 200),
+        ("/api/v1/panics", 500),
         (too_long.as_str(), 414),
         ("/-/authenticate", 404),
     ] {
@@ -232,9 +239,37 @@ async fn pages_elsewhere_may_call_the_host() {
         );
     }
     assert_eq!(reached.load(SeqCst), 1);
+    // Nor is there anything that is refused above the rules.
+    let large = "a".repeat(65_600);
+    for (name, value, status) in [
+        ("x-large", large.as_str(), 431),
+        ("authorization", "Bearer forged", 401),
+        ("host", "a b", 400),
+        ("x-sbd-tenant", "nobody", 404),
+    ] {
+        let request = server.request(Method::GET, "/api/v1/things");
+        let request = request.header("origin", "https://app.example.com");
+        let response = request.header(name, value).send().await.unwrap();
+        assert_eq!(response.status(), status, "{name}");
+        assert_eq!(
+            response.headers()["access-control-allow-origin"],
+            "https://app.example.com",
+            "{name}"
+        );
+        let readable = response.headers()["access-control-expose-headers"].to_str();
+        let readable = readable.unwrap();
+        for header in ["etag", "location", "retry-after", "x-request-id"] {
+            assert!(readable.contains(header), "{readable}");
+        }
+    }
+    let reached_before = reached.load(SeqCst);
     let again = server.request(Method::OPTIONS, "/api/v1/things");
     assert_eq!(again.send().await.unwrap().status(), 404);
-    assert_eq!(reached.load(SeqCst), 2, "no preflight, but a method");
+    assert_eq!(
+        reached.load(SeqCst),
+        reached_before + 1,
+        "no preflight, but a method"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@ use reqwest::{Method, Response};
 use sbd_gateway::GatewayConfig;
 use sbd_manifest::RateLimit;
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -142,7 +141,7 @@ async fn forwarded_addresses_count_only_behind_a_trusted_proxy() {
     }
     assert!(refused > 0, "the header is not believed");
 
-    let trusted_proxies = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let trusted_proxies = "127.0.0.1".parse().unwrap();
     let behind = Server::with(GatewayConfig {
         rate_limit,
         trusted_proxies,

@@ -17,5 +17,6 @@ mod limits;
 mod metrics;
 mod openapi;
 mod pages;
+mod sender;
 mod server;
 mod upgrades;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 #[derive(Clone)]
-struct Pages(sbd_telemetry::Metrics);
+pub(crate) struct Pages(pub(crate) sbd_telemetry::Metrics);
 
 impl AdminPages for Pages {
     fn metrics(&self) -> String {

@@ -183,11 +183,16 @@ impl Server {
 
     /// Sends bytes as they are and returns all that comes back until the server closes.
     pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
-        let mut stream = self.connect().await;
-        // A server that has refused already may close before all is written.
-        let _ = stream.write_all(bytes.as_ref()).await;
-        read_to_end(&mut stream).await
+        raw(self.address, bytes).await
     }
+}
+
+/// As [`Server::raw`], with any listener.
+pub(crate) async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A server that has refused already may close before all is written.
+    let _ = stream.write_all(bytes.as_ref()).await;
+    read_to_end(&mut stream).await
 }
 
 pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {

@@ -5,6 +5,9 @@ use sbd_runtime::{Body, InvokeError, Limit, OverLimit, body};
 use std::borrow::Cow;
 use std::time::Duration;
 
+/// One of many open connections ends within a while, or none does.
+const OPEN_RETRY: Duration = Duration::from_secs(5);
+
 /// Why the gateway could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -156,12 +159,12 @@ impl Refusal {
         Self(sbd_contract::Refusal::rate_limited(message, seconds))
     }
 
-    /// More connections than one payer may have open.
-    pub(crate) fn too_many_open(most: u32, wait: Duration) -> Self {
+    /// More connections and answers that last than one payer may have open.
+    pub(crate) fn too_many_open(most: usize) -> Self {
         let message = format!(
             "You have {most} such connections open, which is as many as one may; close one first."
         );
-        let seconds = whole_seconds(wait);
+        let seconds = whole_seconds(OPEN_RETRY);
         Self(sbd_contract::Refusal::rate_limited(message, seconds))
     }
 

@@ -4,6 +4,7 @@ use crate::admin::{self, AdminPages};
 use crate::authenticate::Authenticator;
 use crate::builtin::Yields;
 use crate::components::Components;
+use crate::concurrency::Concurrency;
 use crate::config::GatewayConfig;
 use crate::cors::Cors;
 use crate::docs::Docs;
@@ -29,6 +30,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// Upgraded connections and answers that last, which one user or one anonymous address may have open:
+/// nobody takes them all.
+const OPEN_OF_ONE_PAYER: u32 = 64;
+
 /// Connections of the admin listener; monitoring needs a handful.
 const ADMIN_CONNECTIONS: usize = 64;
 
@@ -50,6 +55,8 @@ pub(crate) struct Lasting {
     pub(crate) health: Health,
     pub(crate) series: Arc<Series>,
     pub(crate) upgrades: Arc<Upgrades>,
+    /// What lasts, by who has it open.
+    pub(crate) open: Arc<Concurrency>,
     /// Cancelled when the server stops.
     pub(crate) stopping: CancellationToken,
     host_routes: Vec<HostRoute>,
@@ -97,7 +104,13 @@ impl<C: Components> Gateway<C> {
             hears.add(tenant, sessions)
         }));
         let stopping = CancellationToken::new();
-        let upgrades = Upgrades::new(config.max_upgraded, stopping.clone(), config.shutdown_grace);
+        let open = Arc::new(Concurrency::new(OPEN_OF_ONE_PAYER));
+        let upgrades = Upgrades::new(
+            config.max_upgraded,
+            Arc::clone(&open),
+            stopping.clone(),
+            config.shutdown_grace,
+        );
         let lasting = Arc::new(Lasting {
             tenants: TenantResolver::new(config.tenants),
             trusted_proxies: config.trusted_proxies,
@@ -106,6 +119,7 @@ impl<C: Components> Gateway<C> {
             health: Health::new(),
             series: Arc::new(Series::new()),
             upgrades: Arc::new(upgrades),
+            open,
             stopping,
             host_routes: config.host_routes,
             revoked,

@@ -31,6 +31,7 @@ mod revoked;
 mod routes;
 mod sender;
 mod server;
+mod stream_kind;
 mod tenant;
 mod upgrade;
 mod version;

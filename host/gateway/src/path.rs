@@ -16,6 +16,7 @@ use crate::request_id::RequestId;
 use crate::routes::{Asked, RequestLimits, StaticResponse, Target};
 use crate::sender::Sender;
 use crate::server::Peer;
+use crate::stream_kind::is_events;
 use crate::upgrade::Upgrade;
 use crate::version;
 use futures::FutureExt as _;
@@ -236,7 +237,7 @@ async fn routed<C: Components>(
         let (allowance, admitted) = limiter.take(&payer);
         *exchange.allowance = Some(allowance);
         admitted?;
-        let place = limiter.enter(payer.clone()).await?;
+        let place = limiter.enter(payer.clone(), &edge.lasting.open).await?;
         exchange.record.place(place);
     }
 
@@ -247,7 +248,7 @@ async fn routed<C: Components>(
     }
     let (body, watch) = metered(incoming, limits.body);
 
-    match asked {
+    let answer = match asked {
         // The component. How long it may take is the runtime's to watch over, as every limit on
         // guests.
         Asked::Component { id, spin_headers } => {
@@ -285,7 +286,13 @@ async fn routed<C: Components>(
             arrived(&exchange, &watch, limits)?;
             answer
         }
+    }?;
+
+    // What lasts. It must not keep its sender's other requests waiting.
+    if is_events(answer.headers()) {
+        exchange.record.lasts(&edge.lasting.open)?;
     }
+    Ok(answer)
 }
 
 /// Whoever answers cannot know what a body that failed under them means to the client; we do.

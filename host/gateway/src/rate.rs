@@ -1,6 +1,6 @@
 //! How many requests one user, or one anonymous address, may send.
 
-use crate::concurrency::{Concurrency, Permit};
+use crate::concurrency::{Concurrency, Place};
 use crate::error::Refusal;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
@@ -83,8 +83,12 @@ impl Limiter {
     }
 
     /// Waits until the payer may have one more request under way.
-    pub(crate) async fn enter(&self, payer: Payer) -> Result<Permit, Refusal> {
-        self.under_way.enter(payer.anywhere()).await
+    pub(crate) async fn enter(
+        &self,
+        payer: Payer,
+        lasting: &Concurrency,
+    ) -> Result<Arc<Place>, Refusal> {
+        self.under_way.enter(payer.anywhere(), lasting).await
     }
 
     /// Takes one request from the payer's bucket.

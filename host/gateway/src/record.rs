@@ -1,6 +1,7 @@
 //! The access log line and the metrics of one request.
 
-use crate::concurrency::Permit;
+use crate::concurrency::{Concurrency, Place};
+use crate::error::Refusal;
 use bytes::Bytes;
 use http::{Method, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -55,7 +56,7 @@ pub(crate) struct Record {
     labels: Labels,
     pub(crate) request_id: Arc<str>,
     /// Its place among the payer's requests that are under way.
-    place: Option<Permit>,
+    place: Option<Arc<Place>>,
 }
 
 /// A response body that keeps the record of its request.
@@ -150,8 +151,15 @@ fn bounded(method: &Method) -> &'static str {
 
 impl Record {
     /// The request keeps its place until its answer has ended.
-    pub(crate) fn place(&mut self, place: Permit) {
+    pub(crate) fn place(&mut self, place: Arc<Place>) {
         self.place = Some(place);
+    }
+
+    /// Its answer lasts: it takes a place among those that do.
+    pub(crate) fn lasts(&self, lasting: &Concurrency) -> Result<(), Refusal> {
+        self.place
+            .as_ref()
+            .map_or(Ok(()), |place| place.lasts(lasting))
     }
 
     pub(crate) fn tenant(&mut self, tenant: &Arc<str>) {
@@ -202,6 +210,9 @@ impl Drop for Record {
 
 impl Tracked {
     pub(crate) fn new(body: Body, record: Record) -> Self {
+        if let (Some(place), false) = (&record.place, body.is_end_stream()) {
+            place.flows();
+        }
         Self {
             body,
             _record: record,

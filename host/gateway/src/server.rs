@@ -2,8 +2,9 @@
 
 use crate::activity::{Activity, Answering};
 use crate::headers;
+use crate::stream_kind::Kind;
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -25,6 +26,8 @@ const STREAMS: u32 = 256;
 const PING: Duration = Duration::from_secs(20);
 /// A connection that has been idle too long is asked to close, and cut when it has not after this.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// So long a server that stops waits for answers whose end nobody knows.
+const OPEN_ENDED: Duration = Duration::from_secs(3);
 /// Pause after `accept` failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,8 +49,8 @@ pub(crate) struct Peer {
     pub(crate) header: HeaderValue,
 }
 
-/// Answers requests with `handler` until `shutdown` resolves; then lets those under way finish
-/// within the grace period and cuts what is left. A client that leaves drops its handler's future.
+/// Answers requests with `handler` until `shutdown` resolves; then ends streams, lets other requests
+/// under way finish within the grace period and cuts what is left. A client that leaves drops its handler's future.
 pub(crate) async fn run<H, F, B>(
     listener: TcpListener,
     limits: ServerLimits,
@@ -147,7 +150,14 @@ async fn connection<H, F, B>(
     let service = service_fn(|request| {
         let busy = activity.begin();
         let response = handler(Arc::clone(&peer), request);
-        async move { Ok::<_, Infallible>(response.await.map(|body| Answering::new(body, busy))) }
+        async move {
+            let response = response.await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                busy.leaves_http();
+            }
+            let kind = Kind::of(response.headers(), response.body());
+            Ok::<_, Infallible>(response.map(|body| Answering::new(body, kind, busy)))
+        }
     });
     // Ends with the answer to an upgrade: what is spoken then has no place here.
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
@@ -161,7 +171,7 @@ async fn connection<H, F, B>(
     // answers that nobody takes: they hold places among the component's requests.
     let mut watch = pin!(tokio::time::sleep(idle_timeout.min(take_timeout)));
     let mut farewell = false;
-    let mut open = true;
+    let mut stopped = None;
     loop {
         tokio::select! {
             served = serving.as_mut() => {
@@ -170,20 +180,27 @@ async fn connection<H, F, B>(
                 }
                 return;
             }
-            () = watch.as_mut() => match activity.over_at(idle_timeout, take_timeout) {
-                Some(deadline) => {
-                    watch.as_mut().reset(deadline);
+            () = watch.as_mut() => match (activity.over_at(idle_timeout, take_timeout), stopped) {
+                (Some(_), Some(_)) if activity.is_idle() => return,
+                (Some(_), Some(stopped)) => {
+                    if stopped + OPEN_ENDED <= Instant::now() {
+                        activity.cut();
+                    }
+                    watch.as_mut().reset(Instant::now() + FAREWELL);
                 }
-                None if farewell => return,
-                None => {
+                (Some(deadline), None) => watch.as_mut().reset(deadline),
+                (None, _) if farewell => return,
+                (None, _) => {
                     farewell = true;
                     serving.as_mut().graceful_shutdown();
                     watch.as_mut().reset(Instant::now() + FAREWELL);
                 }
             },
-            _ = closing.changed(), if open => {
-                open = false;
+            _ = closing.changed(), if stopped.is_none() => {
                 serving.as_mut().graceful_shutdown();
+                activity.stop();
+                stopped = Some(Instant::now());
+                watch.as_mut().reset(Instant::now() + FAREWELL);
             }
         }
     }

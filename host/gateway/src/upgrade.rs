@@ -18,8 +18,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Those that one user, or one anonymous address, may have open: nobody takes them all.
-const OF_ONE_PAYER: u32 = 64;
 /// One ends within a while, or none does.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -29,7 +27,7 @@ pub type UpgradedConnection = TokioIo<Upgraded>;
 /// The connections that were upgraded.
 pub(crate) struct Upgrades {
     places: Arc<Semaphore>,
-    of_payers: Concurrency,
+    of_payers: Arc<Concurrency>,
     open: Gauge,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -54,11 +52,17 @@ struct Open {
 // === impl Upgrades ===
 
 impl Upgrades {
-    /// At most so many. They are told when `stopping` is cancelled, and cut after the grace period.
-    pub(crate) fn new(most: usize, stopping: CancellationToken, grace: Duration) -> Self {
+    /// At most so many, and so many `of_payers`. They are told when `stopping` is cancelled, and cut after
+    /// the grace period.
+    pub(crate) fn new(
+        most: usize,
+        of_payers: Arc<Concurrency>,
+        stopping: CancellationToken,
+        grace: Duration,
+    ) -> Self {
         Self {
             places: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
-            of_payers: Concurrency::new(OF_ONE_PAYER),
+            of_payers,
             open: metrics::gauge!(UPGRADED_CONNECTIONS),
             tasks: TaskTracker::new(),
             stopping,
@@ -76,8 +80,8 @@ impl Upgrades {
         if self.stopping.is_cancelled() {
             return Err(Refusal::not_ready());
         }
-        let of_payer = self.of_payers.try_enter(payer.anywhere());
-        let of_payer = of_payer.ok_or_else(|| Refusal::too_many_open(OF_ONE_PAYER, RETRY_AFTER))?;
+        let of_payer = self.of_payers.try_enter(&payer.anywhere());
+        let of_payer = of_payer.ok_or_else(|| Refusal::too_many_open(self.of_payers.most()))?;
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| Refusal::busy(RETRY_AFTER))?;
         self.open.increment(1.0);

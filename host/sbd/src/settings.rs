@@ -100,8 +100,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     setting(
         "shutdown_grace",
-        "10s",
-        "how long running requests may take to finish when the server stops",
+        "8s",
+        "how long running requests may take to finish when the server stops; containers are often killed after 10s",
     ),
     setting(
         "admin_email",

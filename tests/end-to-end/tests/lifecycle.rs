@@ -48,6 +48,32 @@ async fn stopping_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
+async fn stopping_ends_streams_at_once() {
+    let mut server = Launch::app(PROBE)
+        // Longer than a test waits for the end.
+        .env("SBD_SHUTDOWN_GRACE", "10m")
+        .start()
+        .await;
+    // More of one address than it may have other requests under way.
+    let mut streams = Vec::new();
+    for _ in 0..40 {
+        let mut stream = server.get("/probe/events").await;
+        assert_eq!(stream.chunk().await.unwrap().unwrap(), "data: hello\n\n");
+        streams.push(stream);
+    }
+    assert_eq!(server.get("/probe/sleep?ms=1").await.status(), 200);
+    let slow = server.begin("/probe/log?line=slow&wait_ms=1500");
+    server.wait_for_log("before slow").await;
+    server.terminate();
+    for stream in streams {
+        assert_eq!(stream.text().await.unwrap(), ": the server stops\n\n");
+    }
+    assert_eq!(slow.await.unwrap().unwrap().status(), 200);
+    assert!(server.wait().await, "{}", server.log());
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test]
 async fn a_data_directory_has_one_server() {
     let server = Launch::app(PROBE).start().await;
     let data = server.data().display().to_string();

@@ -19,4 +19,5 @@ mod openapi;
 mod pages;
 mod sender;
 mod server;
+mod streams;
 mod upgrades;

@@ -3,10 +3,14 @@
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http_body::Frame;
 use sbd_sdk::{Answer, Caller, Error, Json, Query, RequestId, Result, Tenant, call, config};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 #[derive(Deserialize)]
 struct Log {
@@ -99,6 +103,36 @@ async fn hoard() -> String {
     format!("{} MiB", hoard.len())
 }
 
+/// One event, and then none for as long as somebody listens.
+struct Events {
+    said: bool,
+    next: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl http_body::Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        if std::mem::replace(&mut self.said, true) {
+            return self.next.as_mut().poll(cx).map(|()| None);
+        }
+        let first = Bytes::from_static(b"data: hello\n\n");
+        Poll::Ready(Some(Ok(Frame::data(first))))
+    }
+}
+
+async fn events() -> impl IntoResponse {
+    let body = Body::new(Events {
+        said: false,
+        next: Box::pin(wait(60_000)),
+    });
+    ([("content-type", "text/event-stream")], body)
+}
+
 async fn echo(body: Bytes) -> Bytes {
     body
 }
@@ -133,6 +167,7 @@ pub fn router() -> Router {
         .route("/probe/forge", get(forge))
         .route("/probe/endless", get(endless))
         .route("/probe/hoard", get(hoard))
+        .route("/probe/events", get(events))
         .route("/probe/echo", post(echo))
         .route("/probe/variable", get(variable))
         .route("/probe/trap", get(trap))

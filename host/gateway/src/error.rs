@@ -289,7 +289,16 @@ impl Refusal {
 
     /// The answer in the standard form.
     pub(crate) fn into_response(self, request_id: &str) -> Response<Body> {
-        self.0.into_parts(request_id).map(body::full)
+        self.into_parts(request_id).map(body::full)
+    }
+
+    /// The same with the body's bytes.
+    pub(crate) fn into_parts(self, request_id: &str) -> Response<Vec<u8>> {
+        self.0.into_parts(request_id)
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status()
     }
 }
 

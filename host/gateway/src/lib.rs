@@ -25,6 +25,7 @@ pub mod openapi;
 mod path;
 mod rate;
 mod record;
+mod refusing_stream;
 mod request_body;
 mod request_id;
 mod revoked;

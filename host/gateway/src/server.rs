@@ -2,6 +2,7 @@
 
 use crate::activity::{Activity, Answering};
 use crate::headers;
+use crate::refusing_stream::RefusingStream;
 use crate::stream_kind::Kind;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -112,8 +113,8 @@ pub(crate) async fn run<H, F, B>(
 }
 
 fn builder(limits: ServerLimits) -> Builder<TokioExecutor> {
-    // Below 8192 hyper panics.
-    let header_bytes = limits.header_bytes.max(8192);
+    // Twice what the request path allows, which can say more about it. Below 8192 hyper panics.
+    let header_bytes = limits.header_bytes.saturating_mul(2).max(8192);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(header_bytes);
     builder
@@ -159,6 +160,7 @@ async fn connection<H, F, B>(
             Ok::<_, Infallible>(response.map(|body| Answering::new(body, kind, busy)))
         }
     });
+    let stream = RefusingStream::new(stream, Arc::clone(&activity), limits.header_bytes);
     // Ends with the answer to an upgrade: what is spoken then has no place here.
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut serving = pin!(serving);

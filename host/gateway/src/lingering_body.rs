@@ -1,8 +1,10 @@
 //! A request's body, which may be refused while its client is still sending it.
 //!
 //! Closing a connection with bytes unread makes the kernel reset it, and the reset can reach the
-//! client before it has read the refusal. So what nobody wanted is read and thrown away for a
-//! while, as nginx does (`lingering_close`).
+//! client before it has read the refusal. In HTTP/2 it is the stream that is reset, with the answer
+//! complete and no error (RFC 9113, 8.1); but many a client looks for an answer only once it has sent
+//! all, and takes any reset for a failure. So what nobody wanted is read and thrown away for a while,
+//! as nginx does (`lingering_close`).
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -30,10 +32,10 @@ pub(crate) struct LingeringBody {
 impl LingeringBody {
     /// The body of the request with this head.
     pub(crate) fn new(parts: &Parts, incoming: Incoming) -> Self {
-        // An HTTP/2 stream ends by itself. A client that expects `100 Continue` has sent nothing
-        // yet, and reading would invite it to.
+        // A client of HTTP/1.1 that expects `100 Continue` has sent nothing yet, and reading would invite
+        // it to.
         let lingers =
-            parts.version < Version::HTTP_2 && !parts.headers.contains_key(header::EXPECT);
+            parts.version >= Version::HTTP_2 || !parts.headers.contains_key(header::EXPECT);
         Self {
             incoming: (!incoming.is_end_stream()).then_some(incoming),
             lingers,

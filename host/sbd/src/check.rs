@@ -3,12 +3,12 @@
 use crate::cli::{Check, TargetHost};
 use crate::host::Host;
 use crate::inspect::portable;
+use crate::listen::ListenAddress;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
 use sbd_admin::Stage as _;
 use sbd_gateway::TrustedProxies;
 use sbd_runtime::{Inspection, Target};
-use std::net::SocketAddr;
 
 /// Reads settings and manifest, compiles every component and links what it was granted.
 ///
@@ -19,8 +19,8 @@ pub(crate) async fn command(
     settings: &Settings,
     environment: &Environment,
 ) -> anyhow::Result<()> {
-    settings.parse::<SocketAddr>("listen")?;
-    settings.parse::<SocketAddr>("admin_listen")?;
+    settings.parse::<ListenAddress>("listen")?;
+    settings.parse::<ListenAddress>("admin_listen")?;
     settings.parse::<TrustedProxies>("trusted_proxies")?;
     settings.parse::<usize>("max_upgraded")?;
     // Compiled components and keys go to a folder that is gone afterwards: a check leaves no trace.

@@ -377,7 +377,7 @@ pub(crate) struct Flags {
     /// Serve this manifest instead of the application in the binary.
     #[arg(long, value_name = "spin.toml")]
     pub(crate) app: Option<String>,
-    /// The public address.
+    /// The public address: `8080` is that port for this machine alone, `:8080` for whoever can reach it.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
     /// The address for metrics and operators.

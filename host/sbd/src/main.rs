@@ -12,6 +12,7 @@ mod control;
 mod feature;
 mod host;
 mod inspect;
+mod listen;
 mod operator;
 mod settings;
 mod tenant;

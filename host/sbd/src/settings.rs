@@ -43,7 +43,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "listen",
         "127.0.0.1:4747",
-        "public address",
+        "public address; `8080` is that port for this machine alone, `:8080` for whoever can reach it",
     ),
     setting(
         "admin_listen",
@@ -576,11 +576,12 @@ mod tests {
         )
         .unwrap();
         let error = settings
-            .parse::<std::net::SocketAddr>("listen")
+            .parse::<crate::listen::ListenAddress>("listen")
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("setting `listen` = `nowhere` (flag)"),
+            error.contains("setting `listen` = `nowhere` (flag)")
+                && error.contains("localhost:8080"),
             "{error}"
         );
     }

@@ -5,6 +5,7 @@ use crate::application::make_data_dir;
 use crate::cli::Up;
 use crate::control::{self, Lock};
 use crate::host::Host;
+use crate::listen::ListenAddress;
 use crate::settings::{Environment, Settings};
 use crate::watch::Watch;
 use anyhow::Context as _;
@@ -130,10 +131,8 @@ impl AdminPages for Pages {
 }
 
 async fn bind(settings: &Settings, name: &str) -> anyhow::Result<TcpListener> {
-    let address: SocketAddr = settings.parse(name)?;
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address} (setting `{name}`); choose another address or stop what uses it")
-    })
+    let address: ListenAddress = settings.parse(name)?;
+    address.bind(name).await
 }
 
 fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<impl Future<Output = ()> + Send> {

@@ -6,11 +6,13 @@ use crate::error::Refusal;
 use crate::gateway::Edge;
 use crate::headers;
 use crate::health::plain;
+use crate::lingering_body::LingeringBody;
 use crate::rate::Payer;
 use crate::request_id::RequestId;
 use crate::sender::Sender;
 use crate::server::Peer;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use sbd_registry::Actor;
 use sbd_runtime::{Body, body};
@@ -40,7 +42,7 @@ pub trait AdminPages: Clone + Send + Sync + 'static {
     fn api(
         &self,
         actor: Actor,
-        request: Request<Incoming>,
+        request: Request<Body>,
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
@@ -53,11 +55,13 @@ pub(crate) async fn answer<C: Components>(
 ) -> Response<Body> {
     let id = RequestId::new();
     let (mut parts, incoming) = request.into_parts();
+    let incoming = LingeringBody::new(&parts, incoming);
     let sender = match Sender::of(&parts, &peer, &edge.lasting.trusted_proxies) {
         Ok(sender) => sender,
         Err(refusal) => return finished(refusal.into_response(&id.text), id),
     };
     sender.correct(&mut parts);
+    let incoming = incoming.map_err(body::BodyError::from).boxed_unsync();
     let request = Request::from_parts(parts, incoming);
     let path = request.uri().path();
     if path.starts_with(API) {

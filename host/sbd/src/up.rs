@@ -11,7 +11,6 @@ use crate::watch::Watch;
 use anyhow::Context as _;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use sbd_admin::{Actor, Admin, Api};
 use sbd_gateway::{AdminPages, Gateway, GatewayConfig};
 use sbd_registry::{DEFAULT_TENANT, Operators};
@@ -122,7 +121,7 @@ impl AdminPages for Pages {
             .map_err(|error| error.to_string())
     }
 
-    async fn api(&self, actor: Actor, request: Request<Incoming>) -> Response<Body> {
+    async fn api(&self, actor: Actor, request: Request<Body>) -> Response<Body> {
         let request = request.map(axum::body::Body::new);
         let response = self.api.respond(actor, request).await;
         let broken = |error: axum::Error| body::BodyError::InternalError(Some(error.to_string()));

@@ -1,15 +1,18 @@
 //! Answers that are given before the request's body was read, to clients that send it all the same.
 
+use crate::metrics::Pages;
 use crate::server::{MANIFEST, PATIENCE, Server, manifest_with};
 use h2::client::SendRequest;
 use hyper::body::Bytes;
 use sbd_gateway::GatewayConfig;
+use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 
 const UPLOAD: usize = 3_000_000;
 
-async fn connected(server: &Server) -> SendRequest<Bytes> {
-    let stream = server.connect().await;
+async fn connected(address: SocketAddr) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(address).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     client
@@ -40,7 +43,7 @@ async fn upload(client: &SendRequest<Bytes>, request: http::request::Builder, by
 async fn they_reach_http2_clients_that_are_still_sending() {
     let limits = "[component.echo.tool.sbd.limits]\nrequest_body = \"1KiB\"\n";
     let server = Server::of(&format!("{MANIFEST}\n{limits}")).await;
-    let client = connected(&server).await;
+    let client = connected(server.address).await;
     let to = |path: &str| http::Request::builder().uri(server.url(path));
     for (path, status) in [
         ("/nowhere", 404),
@@ -65,7 +68,7 @@ async fn they_reach_http2_clients_that_are_still_sending() {
 #[tokio::test]
 async fn who_sends_too_much_too_often_is_told_over_http2() {
     let server = Server::of(&manifest_with("rate_limit = { per_second = 1, burst = 1 }")).await;
-    let client = connected(&server).await;
+    let client = connected(server.address).await;
     let to = |path: &str| http::Request::builder().uri(server.url(path));
     let mut statuses = Vec::new();
     while !statuses.contains(&429) {
@@ -75,13 +78,34 @@ async fn who_sends_too_much_too_often_is_told_over_http2() {
 }
 
 #[tokio::test]
+async fn an_operator_who_uploads_with_a_wrong_token_is_told() {
+    let server = Server::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let pages = Pages(sbd_telemetry::Metrics::install().unwrap());
+    tokio::spawn(async move {
+        let serving = server
+            .gateway
+            .serve_admin(listener, std::future::pending(), pages);
+        serving.await;
+    });
+    let client = connected(address).await;
+    let to = |path: &str| http::Request::builder().uri(format!("http://{address}{path}"));
+    let bad = to("/admin/api/v1/components").header("authorization", "Bearer sbd_op_bad");
+    assert_eq!(upload(&client, bad, UPLOAD).await, 401);
+    assert_eq!(upload(&client, to("/admin/x"), UPLOAD).await, 401);
+    assert_eq!(upload(&client, to("/nowhere"), UPLOAD).await, 404);
+    assert_eq!(upload(&client, to("/metrics"), UPLOAD).await, 405);
+}
+
+#[tokio::test]
 async fn a_body_that_stops_coming_does_not_hold_up_a_stop() {
     let mut server = Server::with(GatewayConfig {
         shutdown_grace: 3 * PATIENCE,
         ..GatewayConfig::default()
     })
     .await;
-    let mut client = connected(&server).await.ready().await.unwrap();
+    let mut client = connected(server.address).await.ready().await.unwrap();
     let request = http::Request::post(server.url("/nowhere"))
         .body(())
         .unwrap();

@@ -1,6 +1,5 @@
 use crate::server::{PATIENCE, Server, error};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use sbd_gateway::AdminPages;
 use sbd_registry::Actor;
 use sbd_runtime::{Body, body};
@@ -23,7 +22,7 @@ impl AdminPages for Pages {
         }
     }
 
-    async fn api(&self, actor: Actor, request: Request<Incoming>) -> Response<Body> {
+    async fn api(&self, actor: Actor, request: Request<Body>) -> Response<Body> {
         let text = format!("{actor} asks {}", request.uri().path());
         Response::new(body::full(text))
     }

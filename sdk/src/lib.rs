@@ -98,6 +98,7 @@ pub mod schedules;
 pub mod tasks;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+pub mod text;
 pub mod time;
 
 pub use answer::{Answer, Created, NoContent, NoStore, Tagged};

@@ -1,9 +1,9 @@
 //! Making administrators; only the host may ask for it, on behalf of the operator.
 
-use crate::model::{ADMIN, SessionId, USER, User, key};
-use crate::registration::{email_problem, password_problem, refuse, username_problem};
+use crate::model::{ADMIN, SessionId, USER, User};
+use crate::registration::{check, email_problem, new_password, username_problem};
 use crate::{sessions, store};
-use sbd_sdk::{Result, id, passwords, time};
+use sbd_sdk::{Result, id, passwords, text, time};
 
 /// An administrator, and how they came to be one.
 pub(crate) struct Appointed {
@@ -22,12 +22,12 @@ pub(crate) async fn appoint(
     password: &str,
 ) -> Result<Appointed> {
     let chosen = username.map_or_else(|| name_from(email), str::to_owned);
-    refuse(&[
-        ("email", email_problem(email)),
-        ("username", username_problem(&chosen)),
-        ("password", password_problem(password, &chosen)),
-    ])?;
-    if let Some(user) = store::add_role(&key(email), ADMIN).await? {
+    let password = check(
+        username_problem(&chosen),
+        email_problem(email),
+        new_password(password, &chosen),
+    )?;
+    if let Some(user) = store::add_role(&text::key(email), ADMIN).await? {
         let sessions = sessions::of_user(&user.id).await?;
         return Ok(Appointed {
             user,
@@ -35,8 +35,11 @@ pub(crate) async fn appoint(
             sessions,
         });
     }
-    let hash = passwords::hash(password).await?;
-    let taken = username.is_none() && store::user_by_identifier(&key(&chosen)).await?.is_some();
+    let hash = passwords::hash(&password).await?;
+    let taken = username.is_none()
+        && store::user_by_identifier(&text::key(&chosen))
+            .await?
+            .is_some();
     let name = if taken { unlike_any(&chosen) } else { chosen };
     let user = User::new(&name, email, hash, &[USER, ADMIN], time::now());
     store::insert_user(&user).await?;

@@ -3,13 +3,14 @@
 //! Whether an account exists can be told neither from the answer nor from its time: a password is
 //! compared either way, and wrong ones are counted for the name that was given, not for an account.
 
-use crate::model::{Session, SessionId, User, key};
-use crate::registration::{MAX_EMAIL, PASSWORD, refuse};
+use crate::model::{Session, SessionId, User};
+use crate::registration::{MAX_EMAIL, MAX_PASSWORD, refuse};
 use crate::sessions;
 use crate::store;
 use crate::tokens::{self, Pair};
+use sbd_sdk::passwords::{self, Verdict};
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Error, Result, cache, passwords};
+use sbd_sdk::{Error, Result, cache, text};
 use std::time::Duration;
 
 /// Attempts to sign in under a name that may fail in a window.
@@ -34,9 +35,9 @@ pub(crate) async fn login(
     let now = time::now();
     let throttle = Throttle::of(identifier);
     throttle.count(now).await?;
-    let user = store::user_by_identifier(&key(identifier)).await?;
+    let user = store::user_by_identifier(&text::key(identifier)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
-    let verdict = passwords::verify(password, hash).await?;
+    let verdict = verify(password, hash).await?;
     let user = user.filter(|_| verdict.valid).ok_or_else(wrong)?;
     throttle.forget().await?;
     require_active(&user)?;
@@ -52,7 +53,7 @@ pub(crate) async fn login(
 /// Bounds only: what cannot be a password need not be compared, whoever it is for.
 fn check(identifier: &str, password: &str) -> Result<()> {
     let identifier_fits = (1..=MAX_EMAIL).contains(&identifier.trim().len());
-    let password_fits = (1..=*PASSWORD.end()).contains(&password.len());
+    let password_fits = (1..=MAX_PASSWORD).contains(&password.len());
     refuse(&[
         (
             "identifier",
@@ -60,6 +61,28 @@ fn check(identifier: &str, password: &str) -> Result<()> {
         ),
         ("password", (!password_fits).then_some("1 to 1024 bytes")),
     ])
+}
+
+/// Compares a password in the form that is hashed, then as it was typed: accounts of before there was
+/// such a form have a hash of what was typed, and get one of the form. Whether there is an account
+/// decides neither, so that it does not show.
+async fn verify(password: &str, hash: Option<&str>) -> Result<Verdict> {
+    let form = text::password(password).ok();
+    let form = form.filter(|form| form.len() <= MAX_PASSWORD);
+    if let Some(form) = &form {
+        let verdict = passwords::verify(form, hash).await?;
+        if verdict.valid || form == password {
+            return Ok(verdict);
+        }
+    }
+    let verdict = passwords::verify(password, hash).await?;
+    match form.filter(|_| verdict.valid) {
+        None => Ok(verdict),
+        Some(form) => Ok(Verdict {
+            rehashed: Some(passwords::hash(&form).await?),
+            ..verdict
+        }),
+    }
 }
 
 fn wrong() -> Error {
@@ -84,7 +107,7 @@ struct Throttle {
 
 impl Throttle {
     fn of(identifier: &str) -> Self {
-        let name = tokens::digest(&key(identifier));
+        let name = tokens::digest(&text::key(identifier));
         Self {
             attempts: format!("login:attempts:{name}"),
             began: format!("login:began:{name}"),
@@ -146,6 +169,46 @@ mod tests {
         let wrong = login(&app, "ada", WRONG).assert_refused(401, "INVALID_CREDENTIALS");
         let nobody = login(&app, "nobody", PASSWORD).assert_refused(401, "INVALID_CREDENTIALS");
         assert_eq!(wrong.body(), nobody.body());
+    }
+
+    #[test]
+    fn one_password_signs_in_however_it_is_typed() {
+        let app = app();
+        let (composed, decomposed) = ("\u{dc}n\u{ef} code-1", "U\u{308}ni\u{308}\u{a0}code-1");
+        for (name, password) in [("ada", composed), ("bob", decomposed)] {
+            let email = format!("{name}@example.com");
+            let account = json!({"username": name, "email": email, "password": password});
+            let opened = app.anonymous().post("/api/v1/auth/register", account);
+            opened.assert_status(201);
+            for typed in [composed, decomposed] {
+                login(&app, name, typed).assert_status(200);
+                login(&app, name, &typed.to_lowercase()).assert_refused(401, "INVALID_CREDENTIALS");
+            }
+        }
+        for identifier in ["\u{ff21}\u{ff24}\u{ff21}", "ada\u{ff20}EXAMPLE.com"] {
+            login(&app, identifier, composed).assert_status(200);
+        }
+    }
+
+    #[test]
+    fn a_hash_of_what_was_typed_becomes_one_of_the_form() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let typed = |password: &str| {
+            let hash = app.run(passwords::hash(password)).unwrap();
+            let set = json!({"$set": {"password_hash": hash}});
+            app.run(store::USERS.update_one(json!({}), set)).unwrap();
+        };
+        typed("U\u{308}ni-code-1");
+        login(&app, "ada", "\u{dc}ni-code-1").assert_refused(401, "INVALID_CREDENTIALS");
+        login(&app, "ada", "U\u{308}ni-code-1").assert_status(200);
+        for password in ["\u{dc}ni-code-1", "U\u{308}ni-code-1"] {
+            login(&app, "ada", password).assert_status(200);
+        }
+        // What could not be a new password is still that of who has it.
+        typed("bell\u{7}");
+        login(&app, "ada", "bell\u{7}").assert_status(200);
+        login(&app, "ada", "bell").assert_refused(401, "INVALID_CREDENTIALS");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Users, their sessions, and the refresh tokens of those.
 
-use sbd_sdk::id;
 use sbd_sdk::time::Time;
+use sbd_sdk::{id, text};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -25,10 +25,10 @@ pub(crate) struct User {
     #[serde(rename = "_id")]
     pub(crate) id: String,
     pub(crate) username: String,
-    /// The name in lower case, which is what must be unique.
+    /// The name as names are compared, which is what must be unique.
     pub(crate) username_key: String,
     pub(crate) email: String,
-    /// The address in lower case, which is what must be unique.
+    /// The address as names are compared, which is what must be unique.
     pub(crate) email_key: String,
     pub(crate) password_hash: String,
     pub(crate) roles: Vec<String>,
@@ -78,9 +78,9 @@ impl User {
         Self {
             id: id::new("usr"),
             username: username.to_owned(),
-            username_key: key(username),
+            username_key: text::key(username),
             email: email.to_owned(),
-            email_key: key(email),
+            email_key: text::key(email),
             password_hash,
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             active: true,
@@ -88,11 +88,6 @@ impl User {
             updated_at: now,
         }
     }
-}
-
-/// The form of a name or an address that ignores case.
-pub(crate) fn key(text: &str) -> String {
-    text.trim().to_lowercase()
 }
 
 // === impl Session ===

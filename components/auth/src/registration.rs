@@ -2,15 +2,17 @@
 
 use crate::model::{USER, User};
 use crate::store;
-use sbd_sdk::{Detail, Error, Result, passwords, time};
+use sbd_sdk::{Detail, Error, Result, passwords, text, time};
 use std::ops::RangeInclusive;
 
 /// Characters in a username.
 const USERNAME: RangeInclusive<usize> = 3..=50;
 /// Bytes in an address at most (RFC 5321, 4.5.3.1.3).
 pub(crate) const MAX_EMAIL: usize = 254;
-/// Bytes in a password. The host hashes no more than 1024.
-pub(crate) const PASSWORD: RangeInclusive<usize> = 8..=1024;
+/// Characters in a new password at least.
+const MIN_PASSWORD: usize = 8;
+/// Bytes in a password at most: the host hashes no more.
+pub(crate) const MAX_PASSWORD: usize = 1024;
 
 /// Beginnings of names that the platform gives out itself.
 const RESERVED_PREFIXES: [&str; 6] = ["family_", "team_", "admin_", "system_", "bot_", "service_"];
@@ -32,22 +34,31 @@ const RESERVED_NAMES: [&str; 12] = [
 
 /// Opens an account. That a name or an address is taken is said openly: who chooses one must know.
 pub(crate) async fn register(username: &str, email: &str, password: &str) -> Result<User> {
-    check(username, email, password)?;
-    let hash = passwords::hash(password).await?;
+    let reserved = || is_reserved(username).then_some("this name is reserved; choose another one");
+    let password = check(
+        username_problem(username).or_else(reserved),
+        email_problem(email),
+        new_password(password, username),
+    )?;
+    let hash = passwords::hash(&password).await?;
     let user = User::new(username, email, hash, &[USER], time::now());
     store::insert_user(&user).await?;
     Ok(user)
 }
 
-/// All that is wrong with what somebody wants to register with.
-fn check(username: &str, email: &str, password: &str) -> Result<()> {
-    let reserved = || is_reserved(username).then_some("this name is reserved; choose another one");
-    let wrong = [
-        ("username", username_problem(username).or_else(reserved)),
-        ("email", email_problem(email)),
-        ("password", password_problem(password, username)),
-    ];
-    refuse(&wrong)
+/// The password in the form that is hashed, or all that is wrong with what an account is to have.
+pub(crate) fn check(
+    username: Option<&'static str>,
+    email: Option<&'static str>,
+    password: Result<String, &'static str>,
+) -> Result<String> {
+    let problem = password.as_ref().err().copied();
+    refuse(&[
+        ("username", username),
+        ("email", email),
+        ("password", problem),
+    ])?;
+    password.map_err(|problem| Error::validation("password", problem))
 }
 
 /// An error with each field that has a problem, if one has.
@@ -100,7 +111,9 @@ pub(crate) fn email_problem(email: &str) -> Option<&'static str> {
                 && labels.iter().all(|label| is_domain_label(label))
                 && last_is_name
         });
-    (!right).then_some("an e-mail address like `name@example.org`, at most 254 characters")
+    (!right).then_some(
+        "an e-mail address like `name@example.org`, at most 254 characters; write a domain with other letters as `xn--...`",
+    )
 }
 
 fn is_atom_character(byte: u8) -> bool {
@@ -116,10 +129,14 @@ fn is_domain_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// What is wrong with a new password.
-pub(crate) fn password_problem(password: &str, username: &str) -> Option<&'static str> {
-    if !PASSWORD.contains(&password.len()) {
-        return Some("8 to 1024 bytes");
+/// A new password in the form that is hashed, or what is wrong with it.
+pub(crate) fn new_password(password: &str, username: &str) -> Result<String, &'static str> {
+    if password.len() > MAX_PASSWORD {
+        return Err("at most 1024 bytes");
+    }
+    let password = text::password(password)?;
+    if password.chars().count() < MIN_PASSWORD || password.len() > MAX_PASSWORD {
+        return Err("at least 8 characters, and at most 1024 bytes");
     }
     let has = |kind: fn(char) -> bool| password.chars().any(kind);
     let strong = has(char::is_uppercase)
@@ -127,12 +144,15 @@ pub(crate) fn password_problem(password: &str, username: &str) -> Option<&'stati
         && has(char::is_numeric)
         && has(|c| !c.is_alphanumeric());
     if !strong {
-        return Some(
+        return Err(
             "at least one upper-case letter, one lower-case letter, one digit and one other character",
         );
     }
-    let within = !username.is_empty() && password.to_lowercase().contains(&username.to_lowercase());
-    within.then_some("must not contain the username")
+    let within = !username.is_empty() && text::key(&password).contains(&text::key(username));
+    match within {
+        true => Err("must not contain the username"),
+        false => Ok(password),
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +191,7 @@ mod tests {
 
     #[test]
     fn usernames() {
+        let problem = |name: &str| username_problem(name).is_some() || is_reserved(name);
         for good in [
             "ada",
             "Ada_L-1",
@@ -179,7 +200,7 @@ mod tests {
             "administrate",
             "botany",
         ] {
-            assert!(check(good, "a@b.de", "Correct-Horse-1").is_ok(), "{good}");
+            assert!(!problem(good), "{good}");
         }
         for bad in [
             "",
@@ -188,6 +209,7 @@ mod tests {
             "a b",
             "ada\n",
             "ädä",
+            "\u{ff41}da",
             "a@b.de",
             "a.b",
             "admin",
@@ -200,8 +222,7 @@ mod tests {
             "bot_1",
             "service_1",
         ] {
-            let error = check(bad, "a@b.de", "Correct-Horse-1").unwrap_err();
-            assert_eq!(error.details().first().unwrap().field, "username", "{bad}");
+            assert!(problem(bad), "{bad}");
         }
     }
 
@@ -266,7 +287,7 @@ mod tests {
             "Ünïcode1_",
             &format!("aA1!{}", "x".repeat(1020)),
         ] {
-            assert_eq!(password_problem(good, "ada"), None, "{good}");
+            assert_eq!(new_password(good, "ada").as_deref(), Ok(good));
         }
         for bad in [
             "aB3!",
@@ -276,20 +297,22 @@ mod tests {
             "NoSymbol11",
             "",
             "xAdA-1234",
+            "x\u{ff21}da-1234",
+            "\u{dc}\u{fc}1_\u{fc}",
+            "Correct-Horse\u{7}1",
             &format!("aA1!{}", "x".repeat(1021)),
         ] {
-            assert!(password_problem(bad, "ada").is_some(), "{bad}");
+            assert!(new_password(bad, "ada").is_err(), "{bad}");
         }
     }
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let error = check("x", "y", "z").unwrap_err();
-        let fields: Vec<_> = error
-            .details()
-            .iter()
-            .map(|detail| detail.field.as_str())
-            .collect();
+        let account = json!({"username": "x", "email": "y", "password": "z"});
+        let refused = app().anonymous().post("/api/v1/auth/register", account);
+        let refused = refused.assert_refused(422, "VALIDATION_ERROR");
+        let details = refused["error"]["details"].as_array().unwrap().iter();
+        let fields: Vec<_> = details.map(|detail| detail["field"].clone()).collect();
         assert_eq!(fields, ["username", "email", "password"]);
     }
 }

@@ -34,7 +34,7 @@ fn taken(index: &str) -> Error {
         .with_detail("username", "is taken")
 }
 
-/// The user with this username or address, in the form that ignores case. Only an address has an
+/// The user with this username or address, in the form in which they are compared. Only an address has an
 /// `@`, so one text never means two users.
 pub(crate) async fn user_by_identifier(key: &str) -> Result<Option<User>> {
     let filter = match key.contains('@') {

@@ -1,11 +1,11 @@
 //! Changing and deleting a family.
 
-use crate::model::{Draft, Family, FamilyId, Membership, membership_id, name_key, require_admin};
+use crate::model::{Draft, Family, FamilyId, Membership, membership_id, require_admin};
 use crate::store::{self, CREATORS, FAMILIES, MEMBERSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Caller, Error, Result};
+use sbd_sdk::{Caller, Error, Result, text};
 use serde_json::json;
 
 /// Replaces a family's texts, if it is still in the version that was read here.
@@ -23,7 +23,7 @@ pub(crate) async fn replace(
         "$set": {"name": changed.name, "description": changed.description, "updated_at": changed.updated_at},
         "$inc": {"version": 1},
     });
-    let named = json!({"$set": {"family_name_key": name_key(&changed.name)}});
+    let named = json!({"$set": {"family_name_key": text::key(&changed.name)}});
     Transaction::new()
         .update_one(
             &FAMILIES,

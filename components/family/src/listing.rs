@@ -1,9 +1,9 @@
 //! The families of a user, and the members of a family, in pages.
 
-use crate::model::{Family, FamilyId, Membership, Role, name_key};
+use crate::model::{Family, FamilyId, Membership, Role};
 use crate::store::{FAMILIES, MEMBERSHIPS};
 use sbd_sdk::paging::Page;
-use sbd_sdk::{Caller, Listing, Result, Sort};
+use sbd_sdk::{Caller, Listing, Result, Sort, text};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -109,7 +109,7 @@ impl Sort for MemberSort {
 /// Texts with a prefix are those from the prefix itself up to the prefix and the last character
 /// there is: a range, which an index can serve.
 fn of_user(user_id: &str, prefix: Option<&str>) -> Value {
-    match prefix.map(name_key).filter(|prefix| !prefix.is_empty()) {
+    match prefix.map(text::key).filter(|prefix| !prefix.is_empty()) {
         None => json!({"user_id": user_id}),
         Some(prefix) => {
             let end = format!("{prefix}{}", char::MAX);
@@ -173,6 +173,9 @@ mod tests {
         let some = list("name=LO&per_page=1");
         assert_eq!(names(&some), ["Lovelace"]);
         assert_eq!((&some["total"], &some["pages"]), (&json!(2), &json!(2)));
+        for typed in ["AMP%C3%88", "ampe%CC%80"] {
+            assert_eq!(names(&list(&format!("name={typed}"))), ["Ampère"]);
+        }
         assert!(names(&list("page=9")).is_empty());
         for (query, field) in [("page=0", "page"), ("sort=id", "sort"), ("nam=x", "nam")] {
             let refused = ada.get(&format!("/api/v1/families?{query}"));

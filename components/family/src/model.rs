@@ -1,7 +1,7 @@
 //! A family, who belongs to it, and what its texts may be.
 
 use sbd_sdk::time::Time;
-use sbd_sdk::{Caller, Detail, Error, id};
+use sbd_sdk::{Caller, Detail, Error, id, text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -112,11 +112,6 @@ fn description_problem(text: &str) -> Option<String> {
     (!right).then(|| format!("at most {MAX_DESCRIPTION} characters; line breaks and tabs are the only control characters"))
 }
 
-/// The form of a name that ignores case, for sorting and searching.
-pub(crate) fn name_key(name: &str) -> String {
-    name.trim().to_lowercase()
-}
-
 /// The id of a user's membership of a family.
 pub(crate) fn membership_id(family_id: &FamilyId, user_id: &str) -> String {
     format!("{family_id}/{user_id}")
@@ -132,7 +127,7 @@ pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Family, Member
         username: caller.username.clone(),
         role: Role::Admin,
         joined_at: now,
-        family_name_key: name_key(&draft.name),
+        family_name_key: text::key(&draft.name),
         family_created_at: now,
     };
     let family = Family {

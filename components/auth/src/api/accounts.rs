@@ -22,8 +22,8 @@ pub(crate) struct RegisterRequest {
     /// Unique without regard to case.
     #[schema(format = Email, max_length = 254, example = "ada@example.org")]
     email: String,
-    /// 8 to 1024 bytes with an upper-case letter, a lower-case letter, a digit and another
-    /// character; without the username.
+    /// At least 8 characters and at most 1024 bytes, with an upper-case letter, a lower-case letter,
+    /// a digit and another character; without control characters and the username.
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     password: String,
 }

@@ -60,8 +60,19 @@ pub(crate) struct RefreshToken {
     pub(crate) user_id: String,
     /// Whether it has bought its successor. It is kept, so that a second use is noticed.
     pub(crate) consumed: bool,
+    /// What it has bought; none of one that was traded before this was kept.
+    #[serde(default)]
+    pub(crate) bought: Option<Bought>,
     pub(crate) created_at: Time,
     pub(crate) expires_at: Time,
+}
+
+/// How a refresh token's successor is made of it again, by who has the token; and when it first was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bought {
+    /// Random, so that a token alone does not tell those after it.
+    pub(crate) salt: String,
+    pub(crate) at: Time,
 }
 
 // === impl User ===

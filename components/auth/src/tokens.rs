@@ -1,6 +1,6 @@
 //! Access and refresh tokens: making, renewing and checking them.
 
-use crate::model::{ADMIN, RefreshToken, Session, SessionId, User};
+use crate::model::{ADMIN, Bought, RefreshToken, Session, SessionId, User};
 use crate::{sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{Identity, Question};
@@ -20,6 +20,9 @@ const PURPOSE: &str = "access";
 /// How long the host may take it for granted that a user may act, who has left something to do.
 const DELEGATION: Duration = Duration::from_secs(60);
 const REFRESH_PREFIX: &str = "rt_";
+/// How long a refresh token gives its successor again: to a device that asked twice at once, and to
+/// one that the answer did not reach. Later it is taken for stolen.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// What a client gets.
 pub(crate) struct Pair {
@@ -49,14 +52,17 @@ struct CheckedClaims {
 enum Presented<'a> {
     Unknown,
     Expired,
-    /// It has bought its successor before: either it was stolen or its owner's device lost count.
+    /// It has bought its successor long before: either it was stolen or its owner's device lost count.
     Reused(&'a RefreshToken),
+    /// It has bought its successor just now.
+    Again(&'a RefreshToken, &'a Bought),
     Usable(&'a RefreshToken),
 }
 
 /// Stores a new session with its first refresh token and makes the pair.
 pub(crate) async fn begin(user: &User, session: &Session, now: Time) -> Result<Pair> {
-    let (refresh, stored) = new_refresh_token(session, now)?;
+    let refresh = refresh_token(random()?);
+    let stored = to_store(&refresh, session, now);
     let access = sign(user, session).await?;
     Transaction::new()
         .insert(&store::SESSIONS, session)
@@ -66,12 +72,12 @@ pub(crate) async fn begin(user: &User, session: &Session, now: Time) -> Result<P
     Ok(Pair { access, refresh })
 }
 
-/// Trades a refresh token for a new pair. Of two uses of one token, even at the same moment,
-/// exactly one is served; the other ends the session, since one of the two has stolen it.
+/// Trades a refresh token for a new pair, and for half a minute for one with the same refresh token
+/// again. A later use ends the session, since one of the two has stolen it.
 pub(crate) async fn refresh(token: &str) -> Result<Pair> {
     let now = time::now();
     let stored = store::REFRESH_TOKENS.get(&digest(token)).await?;
-    let stored = match judge(stored.as_ref(), now) {
+    let bought = match judge(stored.as_ref(), now) {
         Presented::Unknown => {
             return Err(Error::token_invalid(
                 "this refresh token is not known; sign in again",
@@ -83,40 +89,65 @@ pub(crate) async fn refresh(token: &str) -> Result<Pair> {
             ));
         }
         Presented::Reused(stored) => return end_stolen(&stored.session_id).await,
-        Presented::Usable(stored) => stored,
+        Presented::Again(stored, bought) => return again(token, stored, bought, now).await,
+        Presented::Usable(stored) => trade(token, stored, now).await?,
     };
-    let session = store::SESSIONS
-        .get(stored.session_id.as_str())
-        .await?
-        .filter(|session| session.is_alive(now));
-    let session = session.ok_or_else(session_over)?.used(now);
-    let user = store::USERS
-        .get(&session.user_id)
-        .await?
-        .filter(|user| user.active);
-    let user = user.ok_or_else(session_over)?;
-    let (refresh, successor) = new_refresh_token(&session, now)?;
+    match bought {
+        Some(pair) => Ok(pair),
+        // Another request was faster by a moment.
+        None => Box::pin(refresh(token)).await,
+    }
+}
+
+/// Buys a token's successor; none if that was done meanwhile.
+async fn trade(token: &str, stored: &RefreshToken, now: Time) -> Result<Option<Pair>> {
+    let (session, user) = owner(stored, now).await?;
+    let session = session.used(now);
+    let bought = Bought {
+        salt: URL_SAFE_NO_PAD.encode(random()?),
+        at: now,
+    };
+    let refresh = successor(token, &bought);
     let access = sign(&user, &session).await?;
     let traded = Transaction::new()
         .update_one(
             &store::REFRESH_TOKENS,
             json!({"_id": stored.digest, "consumed": false}),
-            json!({"$set": {"consumed": true}}),
+            json!({"$set": {"consumed": true, "bought": bought}}),
         )
         .update_one(
             &store::SESSIONS,
             json!({"_id": session.id}),
             json!({"$set": {"last_used_at": session.last_used_at, "expires_at": session.expires_at}}),
         )
-        .insert(&store::REFRESH_TOKENS, &successor)
+        .insert(&store::REFRESH_TOKENS, &to_store(&refresh, &session, now))
         .commit()
         .await;
     match traded {
-        Ok(_) => Ok(Pair { access, refresh }),
-        Err(DocumentsError::PreconditionFailed(0)) => end_stolen(&session.id).await,
+        Ok(_) => Ok(Some(Pair { access, refresh })),
+        Err(DocumentsError::PreconditionFailed(0)) => Ok(None),
         Err(DocumentsError::PreconditionFailed(_)) => Err(session_over()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What a token has bought just now, once more. Nothing changes, so nothing is written.
+async fn again(token: &str, stored: &RefreshToken, bought: &Bought, now: Time) -> Result<Pair> {
+    let (session, user) = owner(stored, now).await?;
+    Ok(Pair {
+        access: sign(&user, &session).await?,
+        refresh: successor(token, bought),
+    })
+}
+
+/// The session of a token, and its user, who may act.
+async fn owner(stored: &RefreshToken, now: Time) -> Result<(Session, User)> {
+    let session = store::SESSIONS.get(stored.session_id.as_str()).await?;
+    let session = session.filter(|session| session.is_alive(now));
+    let session = session.ok_or_else(session_over)?;
+    let user = store::USERS.get(&session.user_id).await?;
+    let user = user.filter(|user| user.active).ok_or_else(session_over)?;
+    Ok((session, user))
 }
 
 /// Who that is, and what they may do now.
@@ -213,29 +244,48 @@ fn session_over() -> Error {
 }
 
 fn judge(stored: Option<&RefreshToken>, now: Time) -> Presented<'_> {
-    match stored {
-        None => Presented::Unknown,
-        Some(token) if token.consumed => Presented::Reused(token),
-        Some(token) if token.expires_at <= now => Presented::Expired,
-        Some(token) => Presented::Usable(token),
+    let Some(token) = stored else {
+        return Presented::Unknown;
+    };
+    match &token.bought {
+        Some(bought) if now.since(bought.at) <= AGAIN => Presented::Again(token, bought),
+        _ if token.consumed => Presented::Reused(token),
+        _ if token.expires_at <= now => Presented::Expired,
+        _ => Presented::Usable(token),
     }
 }
 
-/// A new refresh token for its owner, and what is stored of it. It lasts as long as the session
-/// does when it is not used.
-fn new_refresh_token(session: &Session, now: Time) -> Result<(String, RefreshToken)> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(Error::internal)?;
-    let token = format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
-    let stored = RefreshToken {
-        digest: digest(&token),
+fn random() -> Result<[u8; 32]> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(Error::internal)?;
+    Ok(random)
+}
+
+fn refresh_token(secret: [u8; 32]) -> String {
+    format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode(secret))
+}
+
+/// The token after this one. It is neither kept nor told by what is kept: for that it takes the token,
+/// of which only the digest is stored.
+fn successor(token: &str, bought: &Bought) -> String {
+    let secret = Sha256::new()
+        .chain_update("successor:")
+        .chain_update(&bought.salt)
+        .chain_update(token);
+    refresh_token(secret.finalize().into())
+}
+
+/// What is stored of a new refresh token. It lasts as long as the session does when it is not used.
+fn to_store(token: &str, session: &Session, now: Time) -> RefreshToken {
+    RefreshToken {
+        digest: digest(token),
         session_id: session.id.clone(),
         user_id: session.user_id.clone(),
         consumed: false,
+        bought: None,
         created_at: now,
         expires_at: session.expires_at,
-    };
-    Ok((token, stored))
+    }
 }
 
 /// SHA-256 in base64url. Enough for secrets of 256 random bits, which nobody can guess through.
@@ -326,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_works_once_and_a_second_use_ends_the_session() {
+    fn a_refresh_token_gives_its_successor_for_a_while_and_later_ends_the_session() {
         let app = app();
         register(&app, "ada").assert_status(201);
         let first = login(&app, "ada", PASSWORD).assert_status(200);
@@ -334,6 +384,13 @@ mod tests {
         let second = renew(&app, &first).assert_status(200);
         assert_eq!(second.header("cache-control"), Some("no-store"));
         assert_ne!(second["refresh_token"], first["refresh_token"]);
+        app.advance(Duration::from_secs(29));
+        let again = renew(&app, &first).assert_status(200);
+        assert_eq!(again["refresh_token"], second["refresh_token"]);
+        for tokens in [&second, &again] {
+            bearer(&app, tokens.text("access_token")).assert_status(200);
+        }
+        app.advance(Duration::from_secs(2));
         let session = bearer(&app, second.text("access_token")).assert_status(200);
         let reused = renew(&app, &first).assert_refused(401, "TOKEN_INVALID");
         assert_eq!(reused.header("sbd-revoked"), session["session"].as_str());
@@ -341,6 +398,63 @@ mod tests {
         renew(&app, &second).assert_refused(401, "TOKEN_INVALID");
         bearer(&app, second.text("access_token")).assert_refused(401, "TOKEN_INVALID");
         renew(&app, &other).assert_status(200);
+    }
+
+    #[test]
+    fn what_was_bought_is_worth_nothing_once_the_session_has_ended() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let first = login(&app, "ada", PASSWORD).assert_status(200);
+        let second = renew(&app, &first).assert_status(200);
+        let off = |active| json!({"$set": {"active": active}});
+        app.run(store::USERS.update_many(json!({}), off(false)))
+            .unwrap();
+        renew(&app, &first).assert_refused(401, "TOKEN_INVALID");
+        app.run(store::USERS.update_many(json!({}), off(true)))
+            .unwrap();
+        signed_in(&app, &second)
+            .post("/api/v1/auth/logout", json!({}))
+            .assert_status(204);
+        renew(&app, &first).assert_refused(401, "TOKEN_INVALID");
+    }
+
+    /// Any tokens of a session in any order, at any pace, against what they must do.
+    #[test]
+    fn a_session_lives_as_long_as_no_token_is_used_long_after_it_was_traded() {
+        let mut state = 0x2545_F491_4F6C_DD1D_u64;
+        let mut any = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % 1_000_003).unwrap() % below
+        };
+        for _ in 0..100 {
+            let app = app();
+            register(&app, "ada").assert_status(201);
+            let mut tokens = vec![login(&app, "ada", PASSWORD).assert_status(200)];
+            let mut traded: Vec<Time> = Vec::new();
+            let mut alive = true;
+            for _ in 0..8 {
+                app.advance(Duration::from_secs([0, 1, 13, 29][any(4)]));
+                let at = any(tokens.len());
+                let answer = renew(&app, &tokens[at]);
+                alive &= traded
+                    .get(at)
+                    .is_none_or(|&then| app.now().since(then) <= AGAIN);
+                if !alive {
+                    answer.assert_refused(401, "TOKEN_INVALID");
+                    continue;
+                }
+                let answer = answer.assert_status(200);
+                match tokens.get(at + 1) {
+                    Some(next) => assert_eq!(answer["refresh_token"], next["refresh_token"]),
+                    None => {
+                        traded.push(app.now());
+                        tokens.push(answer);
+                    }
+                }
+            }
+        }
     }
 
     #[test]
@@ -365,16 +479,25 @@ mod tests {
     fn refresh_tokens_are_random_and_stored_as_digests() {
         let now = Time::from_seconds(1000);
         let session = Session::begin("usr_1", None, now);
-        let (token, stored) = new_refresh_token(&session, now).unwrap();
-        let (another, _) = new_refresh_token(&session, now).unwrap();
+        let token = refresh_token(random().unwrap());
         assert!(token.starts_with("rt_") && token.len() == 46);
-        assert_ne!(token, another);
+        assert_ne!(token, refresh_token(random().unwrap()));
+        let mut stored = to_store(&token, &session, now);
+        let bought = |salt: &str| Bought {
+            salt: salt.to_owned(),
+            at: now,
+        };
+        let next = successor(&token, &bought("a"));
+        assert!(next.starts_with("rt_") && next.len() == 46);
+        assert_eq!(next, successor(&token, &bought("a")));
+        assert_ne!(next, successor(&token, &bought("b")));
+        assert_ne!(next, successor(&next, &bought("a")));
+        stored.bought = Some(bought("a"));
+        let text = serde_json::to_string(&stored).unwrap();
+        for secret in [&token, &next] {
+            assert!(!text.contains(&secret[3..]));
+        }
         assert_eq!(stored.digest, digest(&token));
-        assert!(
-            !serde_json::to_string(&stored)
-                .unwrap()
-                .contains(&token[3..])
-        );
         assert_eq!(
             (stored.session_id, stored.expires_at),
             (session.id, session.expires_at)
@@ -385,15 +508,22 @@ mod tests {
     fn a_token_is_usable_once_and_in_time() {
         let now = Time::from_seconds(1000);
         let session = Session::begin("usr_1", None, now);
-        let (_, mut stored) = new_refresh_token(&session, now).unwrap();
+        let mut stored = to_store("rt_1", &session, now);
+        let end = stored.expires_at;
         assert_eq!(judge(None, now), Presented::Unknown);
         assert!(matches!(judge(Some(&stored), now), Presented::Usable(_)));
-        assert_eq!(judge(Some(&stored), stored.expires_at), Presented::Expired);
+        assert_eq!(judge(Some(&stored), end), Presented::Expired);
         stored.consumed = true;
-        assert!(matches!(judge(Some(&stored), now), Presented::Reused(_)));
-        assert!(matches!(
-            judge(Some(&stored), stored.expires_at),
-            Presented::Reused(_)
-        ));
+        for time in [now, end] {
+            assert!(matches!(judge(Some(&stored), time), Presented::Reused(_)));
+        }
+        stored.bought = Some(Bought {
+            salt: String::new(),
+            at: now,
+        });
+        for (time, again) in [(now, true), (now + AGAIN, true), (end, false)] {
+            let found = matches!(judge(Some(&stored), time), Presented::Again(..));
+            assert_eq!(found, again);
+        }
     }
 }

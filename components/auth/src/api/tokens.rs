@@ -25,7 +25,8 @@ pub(crate) struct LoginRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshRequest {
-    /// The refresh token of the last sign-in or renewal. It works once.
+    /// The refresh token of the last sign-in or renewal. It works once, and for 30 seconds it gives
+    /// the same successor again.
     refresh_token: String,
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct RefreshRequest {
 pub(crate) struct TokensView {
     /// Send it with every request: `Authorization: Bearer ...`.
     access_token: String,
-    /// Trade it for the next pair, once; a second use ends the session.
+    /// Trade it for the next pair, once; a use more than 30 seconds after that ends the session.
     refresh_token: String,
     /// How the access token is sent.
     #[schema(example = "Bearer")]
@@ -77,9 +78,12 @@ pub(crate) async fn login(
 }
 
 /// Trades a refresh token for a new pair of tokens.
+///
+/// Asked twice, it gives the same refresh token again for 30 seconds, so that no answer that gets
+/// lost signs anybody out.
 #[operation(
     post "/api/v1/auth/refresh", answers = "Renewed",
-    refuses(token_invalid = "Unknown, run out, or used before, which ends its session")
+    refuses(token_invalid = "Unknown, run out, or used more than 30 seconds before, which ends its session")
 )]
 pub(crate) async fn refresh(Json(request): Json<RefreshRequest>) -> Result<Fresh> {
     Ok(fresh(tokens::refresh(&request.refresh_token).await?))

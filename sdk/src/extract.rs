@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use sbd_contract::Oversized;
 use serde::Serialize;
 use serde::de::{self, DeserializeOwned, Deserializer, Unexpected, Visitor};
 use serde_path_to_error::Segment;
@@ -18,7 +19,8 @@ use wasip3::http::types::ErrorCode;
 ///
 /// As an extractor it refuses: another content type (415), a body over the limit (413; 2 MiB unless
 /// the router sets axum's `DefaultBodyLimit`), bad UTF-8, bad syntax and over 127 levels of nesting
-/// (400), and what is JSON but not a `T` (422 with the field's path). Put
+/// (400), and what is JSON but not a `T` (422 with the field's path), as is a whole number that no `T`
+/// could keep. Put
 /// `#[serde(deny_unknown_fields)]` on request types, so that a misspelt field is refused as well.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json<T>(pub T);
@@ -43,7 +45,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let body = Bytes::from_request(request, state)
             .await
             .map_err(unreadable_body)?;
-        from_json(&body).map(Self)
+        let value = from_json(&body)?;
+        let number = std::str::from_utf8(&body).ok().and_then(Oversized::find);
+        match number {
+            None => Ok(Self(value)),
+            Some(number) => Err(Error::validation(number.field(), number.to_string())),
+        }
     }
 }
 

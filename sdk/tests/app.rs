@@ -141,6 +141,10 @@ async fn whoami(caller: Caller, RequestId(id): RequestId, Tenant(tenant): Tenant
     Json(json!({"user": caller.user, "request": id, "tenant": tenant}))
 }
 
+async fn echo(Json(value): Json<Value>) -> Json<Value> {
+    Json(value)
+}
+
 async fn perhaps(caller: Option<Caller>) -> Json<Value> {
     Json(json!(caller.map(|caller| caller.user)))
 }
@@ -173,6 +177,7 @@ fn component() -> Component {
         .schedules([nightly()])
         .channels([may_watch()])
         .route("/whoami", axum::routing::get(whoami))
+        .route("/echo", axum::routing::post(echo))
         .route("/perhaps", axum::routing::get(perhaps))
         .route("/slow", axum::routing::get(slow))
 }
@@ -278,6 +283,26 @@ fn bad_bodies_get_the_standard_error() {
     assert_eq!(wrong.1["error"]["details"][0]["field"], "count");
     let unknown = send(post("/items"), r#"{"name":"x","count":2,"role":"admin"}"#);
     assert_eq!(unknown.1["error"]["details"][0]["field"], "role");
+}
+
+#[test]
+fn whole_numbers_are_kept_or_refused() {
+    let kept = r#"{"a":[-9223372036854775808,18446744073709551615,1.5,"99999999999999999999"]}"#;
+    assert_eq!(send(post("/echo"), kept).1.to_string(), kept);
+    for (address, body, field) in [
+        (
+            "/items",
+            r#"{"name":"x","count":18446744073709551616}"#,
+            "count",
+        ),
+        ("/items", r#"{"name":"x","count":1e3}"#, "count"),
+        ("/echo", r#"{"a":[0,{"b":18446744073709551616}]}"#, "a[1].b"),
+        ("/echo", r#"{"n":-123456789012345678901234567890}"#, "n"),
+    ] {
+        let refused = send(post(address), body);
+        assert_error(&refused, 422, "VALIDATION_ERROR");
+        assert_eq!(refused.1["error"]["details"][0]["field"], field);
+    }
 }
 
 #[test]

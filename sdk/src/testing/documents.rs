@@ -10,6 +10,7 @@ pub(crate) use crate::bindings::generated::sbd::platform::documents::{
 };
 pub use crate::bindings::generated::sbd::platform::documents::{Outcome, UpdateResult};
 use crate::time::{self, Time};
+use sbd_contract::Oversized;
 use sbd_contract::offer::is_event_type;
 use sbd_documents_query::{
     Direction, Distinct, Failed, Filter, ID, Invalid, Limits, Path, Patience, Pipeline, Projection,
@@ -373,9 +374,13 @@ fn count_of(ids: &[String]) -> u64 {
 }
 
 fn read(what: &str, text: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|error| {
+    let value = serde_json::from_str(text).map_err(|error| {
         Error::Invalid(format!("the {what} is no JSON: {error}; correct it there"))
-    })
+    })?;
+    match Oversized::find(text) {
+        None => Ok(value),
+        Some(number) => Err(Error::Invalid(format!("at `{}`: {number}", number.field()))),
+    }
 }
 
 fn filter(text: &str) -> Result<Filter> {

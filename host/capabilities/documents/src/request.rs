@@ -2,6 +2,7 @@
 
 use crate::backend::{Operation, Query, UpdateOptions};
 use crate::{Error, Event, Limits};
+use sbd_contract::Oversized;
 use sbd_documents_query::{Filter, Projection, Sort, SortKey, Update, fingerprint};
 use serde_json::{Value, json};
 
@@ -219,9 +220,13 @@ pub(crate) fn document(text: &str, limits: &Limits) -> Result<Value, Error> {
 pub(crate) fn json(what: &str, text: &str, limits: &Limits) -> Result<Value, Error> {
     check_bytes([text], limits)?;
     check_parsed([text])?;
-    serde_json::from_str(text).map_err(|error| {
+    let value = serde_json::from_str(text).map_err(|error| {
         Error::Invalid(format!("the {what} is no JSON: {error}; correct it there"))
-    })
+    })?;
+    match Oversized::find(text) {
+        None => Ok(value),
+        Some(number) => Err(Error::Invalid(format!("at `{}`: {number}", number.field()))),
+    }
 }
 
 /// The bytes of a call's texts; refuses what is too large together.
@@ -289,7 +294,11 @@ pub(crate) fn check_count(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )]
 
     use super::*;
 
@@ -319,6 +328,22 @@ mod tests {
         }
         let text = r#"{"a":"\\","b":[1,"\",",2]}"#;
         assert_eq!(parsed_bytes(text), text.len() + 7 * size_of::<Value>());
+    }
+
+    #[test]
+    fn whole_numbers_that_would_be_rounded_are_refused() {
+        let limits = Limits::default();
+        let digits = "123456789012345678901234567890";
+        let says = format!("{digits} is beyond 9223372036854775807; write it as a text");
+        let refused = |text: String| match json("filter", &text, &limits) {
+            Err(Error::Invalid(message)) => message,
+            other => panic!("{text}: {other:?}"),
+        };
+        let nested = format!(r#"{{"a":[1,{{"$in":[-1,{digits}]}}]}}"#);
+        assert_eq!(refused(nested), format!("at `a[1].$in[1]`: {says}"));
+        let read = |text: &str| json("filter", text, &limits);
+        assert!(read(&format!(r#"{{"a":"{digits}"}}"#)).is_ok());
+        assert!(read(r#"{"a":1.2345678901234568e+29}"#).is_ok());
     }
 
     #[test]

@@ -153,6 +153,11 @@ pub(crate) async fn malformed_texts_change_nothing(backend: Arc<impl Backend>) {
         "{'a': 1}",
         "{\"a\": 1e999}",
         "{\"a\": NaN}",
+        // Whole numbers that would be rounded without a word.
+        "{\"a\": 18446744073709551615}",
+        "{\"a\": 18446744073709551616}",
+        "{\"a\": [{\"b\": -9223372036854775809}]}",
+        "{\"a\": 123456789012345678901234567890}",
         "{\"$a\": 1}",
         "{\"a\": \"\\ud800\"}",
         "\u{feff}{}",

@@ -2,7 +2,7 @@
 //!
 //! Triggers count documents and bytes in the transaction of every write, whatever wrote it, and
 //! refuse growth past the quota; the job is then rolled back. Making less of something is always
-//! allowed. Index entries are not counted: they follow from what is.
+//! allowed. What no row tells, such as what an index takes, is charged by whoever writes it.
 
 use crate::Error;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -140,6 +140,30 @@ pub fn count(connection: &Connection, owner: &str, counted: Counted<'_>) -> Resu
         allow(connection, owner, before)?;
     }
     Ok(())
+}
+
+/// Counts bytes that no trigger sees, more or less of them. For use in a job of the writer.
+///
+/// # Errors
+/// When that is growth past the quota, or the database cannot be written.
+pub fn charge(connection: &Connection, owner: &str, bytes: i64) -> Result<(), Error> {
+    if bytes != 0 {
+        connection
+            .prepare_cached("UPDATE stored SET bytes = bytes + ?2 WHERE owner = ?1")?
+            .execute(params![owner, bytes])?;
+    }
+    Ok(())
+}
+
+/// As [`charge`], for what is there already: whoever is above the quota then keeps it.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn recognise(connection: &Connection, owner: &str, bytes: i64) -> Result<(), Error> {
+    let before = quota_of(connection, owner)?;
+    allow(connection, owner, Quota::UNLIMITED)?;
+    charge(connection, owner, bytes)?;
+    allow(connection, owner, before)
 }
 
 /// Counts each row of a new table for the owner whom one of its columns names; the owners have begun
@@ -387,6 +411,24 @@ mod tests {
             .execute("DELETE FROM notes WHERE id = 1", [])
             .unwrap();
         assert_eq!(kept(&connection), (1, 1));
+    }
+
+    #[test]
+    fn what_no_trigger_sees_is_charged() {
+        let connection = database();
+        let quota = Quota {
+            documents: 9,
+            bytes: 10,
+        };
+        allow(&connection, "a", quota).unwrap();
+        charge(&connection, "a", 8).unwrap();
+        let over = charge(&connection, "a", 3);
+        assert!(matches!(over, Err(Error::Quota("stored_bytes"))));
+        recognise(&connection, "a", 7).unwrap();
+        assert_eq!(kept(&connection), (0, 15));
+        assert!(charge(&connection, "a", 1).is_err());
+        charge(&connection, "a", -2).unwrap();
+        assert_eq!(kept(&connection), (0, 13));
     }
 
     #[test]

@@ -153,7 +153,8 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Error::Quota`]; what is there stays, and can always be made less.
     fn allow<'a>(&'a self, component: &'a str, quota: Quota) -> Boxed<'a, ()>;
 
-    /// What a component keeps: documents, and the bytes of their JSON and of its events.
+    /// What a component keeps: documents, and the bytes of their JSON, of the keys and ids in its
+    /// indexes, and of its events.
     fn stored<'a>(&'a self, component: &'a str) -> Boxed<'a, Stored>;
 
     /// Inserts documents, all or none; answers their ids.

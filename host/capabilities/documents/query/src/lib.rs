@@ -6,7 +6,8 @@
 //! tree to its own language as far as that can answer it faster, and gives what is left to the
 //! evaluation; [`sqlite`] compiles the part that declared indexes can serve.
 //!
-//! Values order as in BSON: missing and null, numbers, strings, objects, arrays, booleans. Integers
+//! Values order as in BSON: missing and null, numbers, strings, objects, arrays, booleans. Where an array
+//! stands for its elements, as in a sort, one without any comes before null. Integers
 //! and floating-point numbers compare by value, without loss. Times are RFC 3339 UTC texts with
 //! milliseconds, which order as texts.
 

@@ -31,6 +31,8 @@ pub struct Limits {
     pub copied_bytes: usize,
     /// Index entries of one document in one index. Default 1000.
     pub index_entries: usize,
+    /// Bytes of the index entries of one document in one index. Default 2 MiB.
+    pub index_bytes: usize,
 }
 
 impl Default for Limits {
@@ -50,6 +52,7 @@ impl Default for Limits {
             held_bytes: 64 << 20,
             copied_bytes: 1 << 30,
             index_entries: 1000,
+            index_bytes: 2 << 20,
         }
     }
 }

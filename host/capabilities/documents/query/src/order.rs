@@ -3,6 +3,9 @@
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
 
+/// The key of an array without elements among elements of arrays: before null, as in MongoDB.
+pub(crate) const NO_ELEMENT: &[u8] = &[0x08];
+
 /// Compares two values in BSON's order of types, then by value.
 pub fn compare(one: &Value, other: &Value) -> Ordering {
     rank(one)

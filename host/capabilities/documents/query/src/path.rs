@@ -1,7 +1,9 @@
 //! Dotted paths, and the values they reach in a document.
 
-use crate::{ID, Invalid, Limits};
+use crate::order::NO_ELEMENT;
+use crate::{ID, Invalid, Limits, key};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A dotted path like `members.user_id`.
@@ -123,21 +125,25 @@ impl Path {
         walk
     }
 
-    /// The values at the path as an index and a sort see them: elements of arrays one by one, null
-    /// for missing, and the array itself only when it is empty.
-    pub(crate) fn elements<'a>(&self, document: &'a Value) -> Vec<&'a Value> {
-        let mut elements = Vec::new();
+    /// The keys of the values at the path, as an index and a sort see them: elements of arrays one by
+    /// one, null for missing, and [`NO_ELEMENT`] for an array that is empty. At least one.
+    pub(crate) fn keys(&self, document: &Value) -> BTreeSet<Vec<u8>> {
+        let mut keys = BTreeSet::new();
         for reached in self.reach(document) {
             match reached {
-                Some(Value::Array(array)) if !array.is_empty() => elements.extend(array),
-                Some(value) => elements.push(value),
-                None => elements.push(&Value::Null),
+                Some(Value::Array(array)) if array.is_empty() => {
+                    keys.insert(NO_ELEMENT.to_vec());
+                }
+                Some(Value::Array(array)) => keys.extend(array.iter().map(key)),
+                reached => {
+                    keys.insert(key(reached.unwrap_or(&Value::Null)));
+                }
             }
         }
-        if elements.is_empty() {
-            elements.push(&Value::Null);
+        if keys.is_empty() {
+            keys.insert(key(&Value::Null));
         }
-        elements
+        keys
     }
 
     /// The values at the path as `distinct` names them: elements of arrays one by one, nothing for

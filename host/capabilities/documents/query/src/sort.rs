@@ -1,7 +1,6 @@
 //! Sorts: in which order.
 
-use crate::order::{compare, key};
-use crate::{Invalid, Limits, Path};
+use crate::{Invalid, Limits, Path, key};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 
@@ -95,12 +94,12 @@ impl Sort {
     /// Where a document stands. Of several values the least counts upwards, the greatest downwards.
     pub fn key(&self, document: &Value, id: &str) -> SortKey {
         let fields = self.fields.iter().map(|(path, direction)| {
-            let elements = path.elements(document).into_iter();
+            let mut keys = path.keys(document);
             let chosen = match direction {
-                Direction::Ascending => elements.min_by(|one, other| compare(one, other)),
-                Direction::Descending => elements.max_by(|one, other| compare(one, other)),
+                Direction::Ascending => keys.pop_first(),
+                Direction::Descending => keys.pop_last(),
             };
-            key(chosen.unwrap_or(&Value::Null))
+            chosen.unwrap_or_default()
         });
         SortKey {
             fields: fields.collect(),

@@ -19,11 +19,10 @@ use crate::backend::{FindAndUpdate, Operation, Outcome, Query};
 use crate::request::{self, Find, Step, check_bytes, check_count, check_parsed};
 use crate::{CollectionDeclaration, Error, Limits, declaration};
 use jiff::Timestamp;
-use sbd_documents_query::sqlite::Collection;
 use sbd_storage::Database;
 use sbd_storage::quota::{self, Quota, Stored};
 use sbd_storage::rusqlite::Connection;
-use schema::{Collections, known};
+use schema::{Collections, Owned, known};
 use session::Session;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -270,7 +269,7 @@ impl SqliteDocuments {
     /// The answer to what turns out to be brief.
     fn at_once<R>(
         &self,
-        collection: &Collection,
+        collection: &Owned,
         job: impl Fn(&Session<'_>) -> Result<R, Error>,
     ) -> Option<Result<R, Error>> {
         let limits = &self.limits;
@@ -281,7 +280,7 @@ impl SqliteDocuments {
         (!matches!(answer, Err(Error::Limit("query_time")))).then_some(answer)
     }
 
-    fn has_changed(&self, component: &str, name: &str, before: &Arc<Collection>) -> bool {
+    fn has_changed(&self, component: &str, name: &str, before: &Arc<Owned>) -> bool {
         let collections = self.collections(component);
         !collections
             .get(name)

@@ -7,14 +7,33 @@ use super::session::{parsed, text_of};
 use crate::{CollectionDeclaration, Error, IndexDeclaration, Limits};
 use sbd_documents_query::sqlite::{Collection, Index};
 use sbd_documents_query::{Direction, Distinct, Filter, Path, Sort};
-use sbd_storage::quota::Counted;
+use sbd_storage::quota::{self, Counted};
 use sbd_storage::rusqlite::types::Value as Sql;
 use sbd_storage::rusqlite::{self, Connection, ffi, params_from_iter};
 use serde_json::Value;
+use std::ops::Deref;
 use std::sync::Arc;
 
+/// The form of the keys in an index, a part of its table's name: one of another form is made anew.
+/// 2: an empty list comes before null, and the entries count for the quota. No field is called so.
+const KEYS: &str = "#2";
+
 /// A component's collections, by name.
-pub(super) type Collections = std::collections::HashMap<String, Arc<Collection>>;
+pub(super) type Collections = std::collections::HashMap<String, Arc<Owned>>;
+
+/// The tables of a collection, and whose quota they count for.
+pub(super) struct Owned {
+    pub(super) owner: String,
+    collection: Collection,
+}
+
+impl Deref for Owned {
+    type Target = Collection;
+
+    fn deref(&self) -> &Collection {
+        &self.collection
+    }
+}
 
 /// The tables of a component's collections.
 pub(super) fn collections(
@@ -22,6 +41,7 @@ pub(super) fn collections(
     declared: &[CollectionDeclaration],
     limits: &Limits,
 ) -> Result<Collections, Error> {
+    let owner = component.to_owned();
     let component = escaped(component);
     let tables = declared
         .iter()
@@ -34,7 +54,8 @@ pub(super) fn collections(
                 indexes: indexes.collect::<Result<_, _>>()?,
                 table: format!("doc:{place}"),
             };
-            Ok((name.clone(), Arc::new(collection)))
+            let owner = owner.clone();
+            Ok((name.clone(), Arc::new(Owned { owner, collection })))
         });
     tables.collect()
 }
@@ -44,7 +65,7 @@ pub(super) fn known(
     collections: &Collections,
     component: &str,
     name: &str,
-) -> Result<Arc<Collection>, Error> {
+) -> Result<Arc<Owned>, Error> {
     let found = collections.get(name).cloned();
     found.ok_or_else(|| Error::UnknownCollection {
         component: component.to_owned(),
@@ -73,7 +94,7 @@ fn index(
         format!("{sign}{}", escaped(&path.to_string()))
     });
     let mut table = format!(
-        "idx:{place}:{}:{}",
+        "idx:{place}:{}:{KEYS}:{}",
         escaped(&declared.name),
         definition.collect::<Vec<_>>().join(",")
     );
@@ -110,14 +131,18 @@ fn escaped(name: &str) -> String {
 /// Brings a collection's tables in line with its declaration.
 pub(super) fn configure(
     connection: &Connection,
-    collection: &Collection,
+    collection: &Owned,
     limits: &Limits,
 ) -> Result<(), Error> {
     let present = index_tables(connection, collection)?;
     let kept = |table: &String| collection.indexes.iter().any(|index| index.table == *table);
     for table in present.iter().filter(|table| !kept(table)) {
-        let quoted = table.replace('"', "\"\"");
-        connection.execute_batch(&format!("DROP TABLE \"{quoted}\""))?;
+        quota::charge(
+            connection,
+            &collection.owner,
+            -counted_in(connection, table)?,
+        )?;
+        connection.execute_batch(&format!("DROP TABLE {}", identifier(table)))?;
     }
     for statement in collection.schema() {
         connection.execute_batch(&statement)?;
@@ -147,10 +172,31 @@ fn index_tables(connection: &Connection, collection: &Collection) -> Result<Vec<
     Ok(names.collect::<Result<_, _>>()?)
 }
 
+/// What the entries in the table of an index count for.
+fn counted_in(connection: &Connection, table: &str) -> Result<i64, Error> {
+    if table.split(':').nth(4) != Some(KEYS) {
+        return Ok(0);
+    }
+    let mut columns = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let columns = columns.query_map([table], |row| row.get(0))?;
+    let lengths = columns.map(|column| {
+        let column: String = column?;
+        Ok::<_, Error>(format!("octet_length({})", identifier(&column)))
+    });
+    let row = lengths.collect::<Result<Vec<_>, _>>()?.join(" + ");
+    let table = identifier(table);
+    let sum = format!("SELECT coalesce(sum({row}), 0) FROM {table}");
+    Ok(connection.query_row(&sum, [], |row| row.get(0))?)
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// Fills an index from every document, however long that takes.
 fn fill(
     connection: &Connection,
-    collection: &Collection,
+    collection: &Owned,
     index: &Index,
     limits: &Limits,
 ) -> Result<(), Error> {
@@ -158,6 +204,7 @@ fn fill(
     let mut documents = connection.prepare(&all.statement.sql)?;
     let mut insert = connection.prepare(&index.insert())?;
     let mut rows = documents.query([])?;
+    let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let id = text_of(row, 0)?;
         let document = parsed(id, text_of(row, 1)?)?;
@@ -167,6 +214,7 @@ fn fill(
                 index.name
             ))
         })?;
+        bytes += length(&entries, id);
         for entry in entries {
             let inserted = insert.execute(entry_params(entry, id));
             if is_taken(&inserted) {
@@ -175,7 +223,12 @@ fn fill(
             inserted?;
         }
     }
-    Ok(())
+    Ok(quota::recognise(connection, &collection.owner, bytes)?)
+}
+
+/// What entries of a document count for.
+pub(super) fn length(entries: &[Vec<Vec<u8>>], id: &str) -> i64 {
+    i64::try_from(Index::bytes(entries, id)).unwrap_or(i64::MAX)
 }
 
 /// The parameters of an index entry.

@@ -1,7 +1,8 @@
 //! One operation on one collection, on one connection, until a deadline.
 
+use super::schema::Owned;
 use crate::{Error, Limits};
-use sbd_documents_query::sqlite::{Collection, Plan, SqlValue, Statement};
+use sbd_documents_query::sqlite::{Plan, SqlValue, Statement};
 use sbd_documents_query::{Filter, Patience, Sort, SortKey, TooLong};
 use sbd_storage::Deadline;
 use sbd_storage::rusqlite::{Connection, Params, Row, Transaction, params_from_iter, types};
@@ -17,7 +18,7 @@ pub(super) const ENTRY_BYTES: usize = 64;
 #[derive(Clone, Copy)]
 pub(super) struct Session<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) collection: &'a Collection,
+    pub(super) collection: &'a Owned,
     pub(super) limits: &'a Limits,
     deadline: Instant,
     /// On a thread that others need: what is not brief by its nature is not even begun.
@@ -36,7 +37,7 @@ pub(super) struct Found<'r> {
 impl<'a> Session<'a> {
     pub(super) fn new(
         connection: &'a Connection,
-        collection: &'a Collection,
+        collection: &'a Owned,
         limits: &'a Limits,
         deadline: Instant,
     ) -> Self {
@@ -52,7 +53,7 @@ impl<'a> Session<'a> {
     /// As [`Session::new`], for what is answered at once or, with an error of `query_time`, not at all.
     pub(super) fn brief(
         connection: &'a Connection,
-        collection: &'a Collection,
+        collection: &'a Owned,
         limits: &'a Limits,
         deadline: Instant,
     ) -> Self {

@@ -1,18 +1,17 @@
 //! Steps of a transaction on the tables of their collections.
 
-use super::schema::{Collections, known};
+use super::schema::{Collections, Owned, known};
 use super::session::Session;
 use super::write::Prepared;
 use crate::backend::{Outcome, UpdateOptions};
 use crate::request::Step;
 use crate::{Error, Event, Limits};
-use sbd_documents_query::sqlite::Collection;
 use sbd_documents_query::{Filter, Update};
 use std::sync::Arc;
 
 /// A step that can be done.
 pub(super) enum Ready {
-    On(Arc<Collection>, Action),
+    On(Arc<Owned>, Action),
     Publish(Event),
 }
 

@@ -1,7 +1,7 @@
 //! Changing a collection, on the writer.
 
 use super::read::{First, projected};
-use super::schema::{entry_params, is_taken};
+use super::schema::{entry_params, is_taken, length};
 use super::session::{Session, parsed};
 use crate::backend::{FindAndUpdate, UpdateOptions, Updated};
 use crate::{Error, Limits};
@@ -10,6 +10,7 @@ use sbd_documents_query::sqlite::{Collection, Index};
 use sbd_documents_query::{
     Filter, ID, Invalid, Projection, Sort, Update, check_document, id_of, key,
 };
+use sbd_storage::quota;
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -87,9 +88,11 @@ impl Session<'_> {
             return Err(Error::Duplicate(ID.to_owned()));
         }
         inserted?;
+        let mut entered = 0;
         for (index, entries) in self.collection.indexes.iter().zip(entries) {
-            self.enter(index, &id, entries)?;
+            entered += self.enter(index, &id, entries)?;
         }
+        self.charge(entered)?;
         Ok(id)
     }
 
@@ -229,8 +232,8 @@ impl Session<'_> {
         let (collection, limits) = (self.collection, self.limits);
         let touched = collection.indexes.iter();
         let touched = touched.filter(|index| index.may_change(update));
-        let before = touched.map(|index| Ok((index, index.rows(&document, &limits.query)?)));
-        let before = before.collect::<Result<Vec<_>, Invalid>>()?;
+        let before = touched.map(|index| (index, index.rows(&document, &limits.query).ok()));
+        let before: Vec<_> = before.collect();
         if !update.apply(&mut document, now, &self.patience())? {
             return Ok(None);
         }
@@ -238,11 +241,22 @@ impl Session<'_> {
         self.connection
             .prepare_cached(&collection.update())?
             .execute((id, &text))?;
+        let mut bytes = 0;
         for (index, before) in before {
             let after = index.rows(&document, &limits.query)?;
-            self.leave(index, id, without(&before, &after))?;
-            self.enter(index, id, without(&after, &before))?;
+            bytes += match before {
+                Some(before) => {
+                    let left = self.leave(index, id, without(&before, &after))?;
+                    self.enter(index, id, without(&after, &before))? - left
+                }
+                // It was stored when there were other bounds.
+                None => {
+                    let left = self.search_and_leave(index, id)?;
+                    self.enter(index, id, after)? - left
+                }
+            };
         }
+        self.charge(bytes)?;
         Ok(Some(text))
     }
 
@@ -263,14 +277,26 @@ impl Session<'_> {
         let mut delete = self.connection.prepare_cached(&self.collection.delete())?;
         for id in ids {
             self.check_time()?;
-            self.leave_all(id)?;
+            let left = self.leave_all(id)?;
             delete.execute([id])?;
+            self.charge(-left)?;
         }
         Ok(u64::try_from(ids.len()).unwrap_or(u64::MAX))
     }
 
-    fn enter(&self, index: &Index, id: &str, entries: Entries) -> Result<(), Error> {
+    /// Counts what entries take, more or less of it.
+    fn charge(&self, bytes: i64) -> Result<(), Error> {
+        Ok(quota::charge(
+            self.connection,
+            &self.collection.owner,
+            bytes,
+        )?)
+    }
+
+    /// Adds entries of a document; answers what they take.
+    fn enter(&self, index: &Index, id: &str, entries: Entries) -> Result<i64, Error> {
         let mut insert = self.connection.prepare_cached(&index.insert())?;
+        let bytes = length(&entries, id);
         for entry in entries {
             let inserted = insert.execute(entry_params(entry, id));
             if is_taken(&inserted) {
@@ -278,46 +304,55 @@ impl Session<'_> {
             }
             inserted?;
         }
-        Ok(())
+        Ok(bytes)
     }
 
-    /// Removes entries of a document.
-    fn leave(&self, index: &Index, id: &str, entries: Entries) -> Result<(), Error> {
+    /// Removes entries of a document; answers what they took.
+    fn leave(&self, index: &Index, id: &str, entries: Entries) -> Result<i64, Error> {
         let mut remove = self.connection.prepare_cached(&index.remove())?;
+        let mut bytes = 0;
         for entry in entries {
+            let own = length(std::slice::from_ref(&entry), id);
             if remove.execute(entry_params(entry, id))? == 0 {
-                return self.search_and_leave(index, id);
+                return Ok(bytes + self.search_and_leave(index, id)?);
             }
+            bytes += own;
         }
-        Ok(())
+        Ok(bytes)
     }
 
-    /// Removes all entries of a document that is about to go.
-    fn leave_all(&self, id: &str) -> Result<(), Error> {
+    /// Removes all entries of a document that is about to go; answers what they took.
+    fn leave_all(&self, id: &str) -> Result<i64, Error> {
         let indexes = &self.collection.indexes;
         if indexes.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let text = self.get(id)?.unwrap_or_default();
         let document = parsed(id, &text);
+        let mut bytes = 0;
         for index in indexes {
             let entries = document.as_ref().ok();
             let entries =
                 entries.and_then(|document| index.rows(document, &self.limits.query).ok());
-            match entries {
+            bytes += match entries {
                 Some(entries) => self.leave(index, id, entries)?,
                 None => self.search_and_leave(index, id)?,
-            }
+            };
         }
-        Ok(())
+        Ok(bytes)
     }
 
-    /// Removes all entries of a document that has others than it should, or that cannot be read.
-    fn search_and_leave(&self, index: &Index, id: &str) -> Result<(), Error> {
+    /// Removes all entries of a document that has others than it should, or that cannot be read; answers
+    /// what they took.
+    fn search_and_leave(&self, index: &Index, id: &str) -> Result<i64, Error> {
+        let bytes = self
+            .connection
+            .prepare_cached(&index.sum())?
+            .query_row([id], |row| row.get(0))?;
         self.connection
             .prepare_cached(&index.delete())?
             .execute([id])?;
-        Ok(())
+        Ok(bytes)
     }
 }
 

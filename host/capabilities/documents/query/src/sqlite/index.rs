@@ -2,9 +2,9 @@
 
 use super::{quoted, sql_direction};
 use crate::path::first_array;
-use crate::{Direction, Invalid, Limits, Path, Update, key};
+use crate::{Direction, Invalid, Limits, Path, Update};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 /// Most fields of an index. MongoDB allows 32; nobody needs them.
@@ -105,6 +105,21 @@ impl Index {
         format!("DELETE FROM {} WHERE id = ?1", quoted(&self.table))
     }
 
+    /// What rows of a document take: the bytes of their keys, and of the id in each.
+    pub fn bytes(rows: &[Vec<Vec<u8>>], id: &str) -> usize {
+        let of = |row: &Vec<Vec<u8>>| row.iter().map(Vec::len).sum::<usize>() + id.len();
+        rows.iter().map(of).sum()
+    }
+
+    /// What a document's rows take that are there, whatever they are: `?1` its id.
+    pub fn sum(&self) -> String {
+        let keys: String = (0..self.fields.len())
+            .map(|place| format!("octet_length(k{place}) + "))
+            .collect();
+        let table = quoted(&self.table);
+        format!("SELECT coalesce(sum({keys}octet_length(id)), 0) FROM {table} WHERE id = ?1")
+    }
+
     /// The ids of documents that are due: `?1` the [`crate::key`] of the time at or before which the
     /// field must lie (now less [`Index::ttl_seconds`]), `?2` how many at most. Texts that are no
     /// times are never due. `None`: the index has no time to live.
@@ -129,8 +144,9 @@ impl Index {
     ///
     /// # Errors
     /// When two fields lead to different lists, whose combinations would be many (MongoDB's "parallel
-    /// arrays"), when the combinations are more than `limits.index_entries`, or when a unique index
-    /// would have to combine several values of several fields.
+    /// arrays"), when the combinations are more than `limits.index_entries` or longer than
+    /// `limits.index_bytes`, or when a unique index would have to combine several values of several
+    /// fields.
     pub fn rows(&self, document: &Value, limits: &Limits) -> Result<Vec<Vec<Vec<u8>>>, Invalid> {
         let missing = |path: &Path| path.reach(document).iter().all(Option::is_none);
         if self.sparse && self.fields.iter().all(|(path, _)| missing(path)) {
@@ -148,8 +164,9 @@ impl Index {
             )));
         }
         let mut rows: Vec<Vec<Vec<u8>>> = vec![Vec::new()];
+        let mut bytes = 0_usize;
         for (path, _) in &self.fields {
-            let keys: BTreeSet<Vec<u8>> = path.elements(document).into_iter().map(key).collect();
+            let keys = path.keys(document);
             if self.unique && rows.len() > 1 && keys.len() > 1 {
                 let name = &self.name;
                 return Err(Invalid::new(format!(
@@ -160,6 +177,18 @@ impl Index {
                 return Err(Invalid::new(format!(
                     "the lists of the document make more than {} entries in index `{}`; shorten them",
                     limits.index_entries, self.name
+                )));
+            }
+            // Each row is repeated for each key. Said before it is done: the product can be far larger
+            // than the document.
+            let own: usize = keys.iter().map(Vec::len).sum();
+            bytes = bytes
+                .saturating_mul(keys.len())
+                .saturating_add(own.saturating_mul(rows.len()));
+            if bytes > limits.index_bytes {
+                return Err(Invalid::new(format!(
+                    "the document makes more than {} bytes of entries in index `{}`; shorten its lists, or the texts that are indexed with them",
+                    limits.index_bytes, self.name
                 )));
             }
             let extended = rows.iter().flat_map(|row| {

@@ -29,7 +29,8 @@ macro_rules! conformance {
         mod $factory {
             conformance!(
                 $factory: documents_come_back, ids_are_made_and_checked, an_insert_is_all_or_nothing,
-                operators_find, indexes_change_no_answer, pages_are_sorted, cursors_survive_inserts,
+                operators_find, indexes_change_no_answer, pages_are_sorted, an_empty_list_comes_first,
+                cursors_survive_inserts,
                 projections_choose, counts_and_distinct_values, pipelines_aggregate,
                 updates_change, an_update_upserts, deletes_delete, one_consumer_wins,
                 a_found_document_is_updated, unique_indexes_refuse, sparse_indexes_leave_out,
@@ -39,6 +40,7 @@ macro_rules! conformance {
                 malformed_texts_change_nothing, limits_are_named, indexes_change_under_load, a_silent_caller_holds_up_nobody,
                 components_are_apart, undeclared_is_refused,
                 wrong_declarations_are_refused, too_large_is_refused, what_is_kept_is_counted, quotas_are_kept,
+                entries_of_indexes_are_bounded_and_counted,
                 parallel_writers_lose_nothing, totals_come_with_pages, an_update_answers_what_is_asked,
                 events_are_published_with_what_happened, events_of_what_is_undone_are_not,
                 events_keep_the_order_of_their_commits, events_count_until_they_are_forgotten,

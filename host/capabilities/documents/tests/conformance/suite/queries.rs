@@ -86,6 +86,39 @@ pub(crate) async fn operators_find(backend: Arc<impl Backend>) {
     }
 }
 
+/// As MongoDB orders them: a list stands for its elements, and before all if it has none.
+pub(crate) async fn an_empty_list_comes_first(backend: Arc<impl Backend>) {
+    let things = [
+        json!({"_id": "a", "v": null}),
+        json!({"_id": "b"}),
+        json!({"_id": "e", "v": []}),
+        json!({"_id": "o", "v": 0}),
+        json!({"_id": "i", "v": {}}),
+        json!({"_id": "r", "v": [[1]]}),
+        json!({"_id": "s", "v": [[]]}),
+        json!({"_id": "p", "v": false}),
+    ];
+    let order = ["e", "a", "b", "o", "i", "s", "r", "p"];
+    for indexes in [vec![], vec![index("v", &[("v", 1)])]] {
+        let all = Things::new(Arc::clone(&backend), indexes).await;
+        if all.count(&json!({})).await == 0 {
+            all.insert(&things).await.unwrap();
+        }
+        let up = all.page(&json!({}), &json!({"v": 1}), None, 0, 10).await;
+        assert_eq!(ids(&up), order);
+        let way = json!({"v": -1, "_id": -1});
+        let down = all.page(&json!({}), &way, None, 0, 10).await;
+        assert!(ids(&down).iter().rev().eq(order));
+        let first = all.page(&json!({}), &json!({"v": 1}), None, 0, 1).await;
+        let next = all
+            .page(&json!({}), &json!({"v": 1}), first.next, 0, 2)
+            .await;
+        assert_eq!(ids(&next), ["a", "b"]);
+        assert_eq!(all.ids(&json!({"v": []})).await, ["e", "s"]);
+        assert_eq!(all.ids(&json!({"v": null})).await, ["a", "b"]);
+    }
+}
+
 pub(crate) async fn pages_are_sorted(backend: Arc<impl Backend>) {
     for indexes in [vec![], vec![index("n", &[("n", 1)])]] {
         let things = Things::new(Arc::clone(&backend), indexes).await;

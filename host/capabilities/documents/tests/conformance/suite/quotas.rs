@@ -3,17 +3,25 @@
 use super::{Things, deletion, index, insertion, updating};
 use jiff::{SignedDuration, Timestamp};
 use sbd_documents::{Backend, Error, IndexDeclaration};
+use sbd_documents_query::key;
 use sbd_storage::Quota;
 use sbd_storage::quota::Stored;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What is kept, counted by reading all of it.
-async fn recount(things: &Things) -> Stored {
+/// What is kept, counted by reading all of it: the documents, and in the indexes on each of these
+/// fields a key and the id.
+async fn recount(things: &Things, indexed: &[&str]) -> Stored {
     let page = things.page(&json!({}), &json!({}), None, 0, 1000).await;
+    let taken = |text: &String| {
+        let document: Value = serde_json::from_str(text).unwrap();
+        let id = document["_id"].as_str().unwrap().len();
+        let entry = |field: &&str| key(&document[*field]).len() + id;
+        (text.len() + indexed.iter().map(entry).sum::<usize>()) as u64
+    };
     Stored {
         documents: page.documents.len() as u64,
-        bytes: page.documents.iter().map(|text| text.len() as u64).sum(),
+        bytes: page.documents.iter().map(taken).sum(),
     }
 }
 
@@ -77,16 +85,24 @@ pub(crate) async fn what_is_kept_is_counted(backend: Arc<impl Backend>) {
             swept += things.backend.sweep_at(later(round)).await.unwrap();
             assert_eq!(
                 counted(&things).await,
-                recount(&things).await,
+                recount(&things, &["n", "due"]).await,
                 "round {round}"
             );
         }
     }
-    assert_eq!(counted(&things).await, recount(&things).await);
+    assert_eq!(
+        counted(&things).await,
+        recount(&things, &["n", "due"]).await
+    );
     assert!(swept > 0, "nothing was due");
-    // An index changes nothing, and another component has its own count.
+    // Indexes come and go with what they take, and another component has its own count.
+    things
+        .configure(vec![index("n", &[("n", -1)])])
+        .await
+        .unwrap();
+    assert_eq!(counted(&things).await, recount(&things, &["n"]).await);
     things.configure(vec![]).await.unwrap();
-    assert_eq!(counted(&things).await, recount(&things).await);
+    assert_eq!(counted(&things).await, recount(&things, &[]).await);
     // What is not declared any more is kept, and counts.
     let before = counted(&things).await;
     let undeclare = things.backend.configure(&things.component, &[]);
@@ -94,7 +110,7 @@ pub(crate) async fn what_is_kept_is_counted(backend: Arc<impl Backend>) {
     assert_eq!(counted(&things).await, before);
     things.configure(vec![]).await.unwrap();
     assert_eq!(counted(&things).await, before);
-    assert_eq!(recount(&things).await, before);
+    assert_eq!(recount(&things, &[]).await, before);
     assert_eq!(
         things.backend.stored("other").await.unwrap(),
         Stored::default()
@@ -161,5 +177,56 @@ pub(crate) async fn quotas_are_kept(backend: Arc<impl Backend>) {
         things.insert(&[note(1)]).await,
         Err(Error::Quota(_))
     ));
-    assert_eq!(counted(&things).await, recount(&things).await);
+    assert_eq!(counted(&things).await, recount(&things, &[]).await);
+}
+
+/// Of a document with many list entries and a long text beside them, an index would keep the text
+/// once an entry.
+pub(crate) async fn entries_of_indexes_are_bounded_and_counted(backend: Arc<impl Backend>) {
+    let by_tag = index("by_tag", &[("tags", 1), ("text", 1)]);
+    let things = Things::new(backend, vec![by_tag]).await;
+    let note = |tags: usize, text: usize| {
+        let tags: Vec<String> = (0..tags).map(|n| format!("{n:03}")).collect();
+        json!({"_id": "a", "tags": tags, "text": "x".repeat(text)})
+    };
+    let refused = |answer: Result<(), Error>| match answer {
+        Err(Error::Invalid(message)) => {
+            for part in ["things.by_tag", "2097152 bytes", "shorten"] {
+                assert!(message.contains(part), "{message}");
+            }
+        }
+        other => panic!("{other:?}"),
+    };
+    refused(things.insert(&[note(1000, 500_000)]).await.map(drop));
+    assert_eq!(counted(&things).await, Stored::default());
+    let kept = note(1000, 1000);
+    things.insert(std::slice::from_ref(&kept)).await.unwrap();
+    let entry = key(&json!("000")).len() + key(&kept["text"]).len() + 1;
+    let bytes = (kept.to_string().len() + 1000 * entry) as u64;
+    let stored = |bytes| Stored {
+        documents: 1,
+        bytes,
+    };
+    assert_eq!(counted(&things).await, stored(bytes));
+    let set = |text: usize| json!({"$set": {"text": "x".repeat(text)}});
+    let longer = things.update(&json!({}), &set(500_000), false, false).await;
+    refused(longer.map(drop));
+    assert_eq!(counted(&things).await, stored(bytes));
+    // One byte of text is one in each entry.
+    let quota = Quota {
+        documents: 9,
+        bytes: bytes + 500,
+    };
+    let allow = things.backend.allow(&things.component, quota);
+    allow.await.unwrap();
+    let more = things.update(&json!({}), &set(1001), false, false).await;
+    assert_eq!(more.map(drop), Err(Error::Quota("stored_bytes")));
+    things
+        .update(&json!({}), &set(999), false, false)
+        .await
+        .unwrap();
+    assert_eq!(counted(&things).await, stored(bytes - 1001));
+    let gone = deletion(&json!({}), true, Some(1));
+    things.transact(vec![gone]).await.unwrap();
+    assert_eq!(counted(&things).await, Stored::default());
 }

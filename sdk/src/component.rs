@@ -5,7 +5,7 @@ use crate::events::{self, Subscription};
 use crate::openapi::{self, About};
 use crate::schedules::Schedule;
 use crate::tasks::Task;
-use crate::{App, Json, Operation};
+use crate::{App, Json, Operation, constraints};
 use axum::Router;
 use axum::routing::{MethodRouter, get};
 use sbd_contract::{offer, path};
@@ -57,7 +57,7 @@ impl Component {
         operations: impl IntoIterator<Item = Operation>,
     ) -> Self {
         for operation in operations {
-            let handler = operation.handler.clone();
+            let handler = constraints::kept(operation.declared, operation.handler.clone());
             self.routes = self.routes.route(operation.declared.path, handler);
             self.operations.push((tag, operation));
         }

@@ -78,6 +78,7 @@ mod caller;
 pub mod channels;
 mod component;
 pub mod config;
+mod constraints;
 mod context;
 pub mod documents;
 mod error;

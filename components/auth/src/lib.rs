@@ -43,7 +43,7 @@ sbd_sdk::component!(component);
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use sbd_sdk::Principal;
-    use sbd_sdk::testing::{App, Client, Reply, assert_described};
+    use sbd_sdk::testing::{App, Client, Reply, assert_constraints, assert_described};
     use serde_json::json;
 
     pub(crate) const PASSWORD: &str = "Correct-horse-7";
@@ -115,5 +115,10 @@ mod tests {
     #[test]
     fn every_operation_is_described() {
         assert_described(super::component());
+    }
+
+    #[test]
+    fn every_constraint_is_kept() {
+        assert_constraints(&app().signed_in("usr_1"));
     }
 }

@@ -32,7 +32,7 @@ sbd_sdk::component!(component);
 
 #[cfg(test)]
 mod tests {
-    use sbd_sdk::testing::{App, Client, Reply, assert_described};
+    use sbd_sdk::testing::{App, Client, Reply, assert_constraints, assert_described};
     use serde_json::json;
 
     /// The component with its own manifest.
@@ -49,5 +49,10 @@ mod tests {
     #[test]
     fn every_operation_is_described() {
         assert_described(super::component());
+    }
+
+    #[test]
+    fn every_constraint_is_kept() {
+        assert_constraints(&app().signed_in("usr_1"));
     }
 }

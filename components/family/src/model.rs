@@ -75,12 +75,13 @@ pub(crate) struct Draft {
 impl Draft {
     /// Trims and checks what somebody wrote.
     pub(crate) fn check(name: &str, description: Option<&str>) -> Result<Self, Error> {
-        let name = name.trim();
-        let description = description.map(str::trim).filter(|text| !text.is_empty());
+        // As they were written: that is what the schema counts.
         let wrong = [
             ("name", name_problem(name)),
             ("description", description.and_then(description_problem)),
         ];
+        let name = name.trim();
+        let description = description.map(str::trim).filter(|text| !text.is_empty());
         let wrong: Vec<_> = wrong
             .into_iter()
             .filter_map(|(field, problem)| {
@@ -101,14 +102,15 @@ impl Draft {
 }
 
 fn name_problem(name: &str) -> Option<String> {
-    let right =
-        (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let right = name.chars().count() <= MAX_NAME
+        && !name.trim().is_empty()
+        && !name.trim().chars().any(char::is_control);
     (!right).then(|| format!("1 to {MAX_NAME} characters, none of them a control character"))
 }
 
 fn description_problem(text: &str) -> Option<String> {
     let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    let right = text.chars().count() <= MAX_DESCRIPTION && !text.chars().any(odd);
+    let right = text.chars().count() <= MAX_DESCRIPTION && !text.trim().chars().any(odd);
     (!right).then(|| format!("at most {MAX_DESCRIPTION} characters; line breaks and tabs are the only control characters"))
 }
 
@@ -176,6 +178,9 @@ pub(crate) mod tests {
     #[test]
     fn bounds_count_characters() {
         assert!(Draft::check(&"ä".repeat(MAX_NAME), Some(&"ö".repeat(MAX_DESCRIPTION))).is_ok());
+        let longest = format!(" {}", "a".repeat(MAX_NAME - 1));
+        assert!(Draft::check(&longest, None).is_ok());
+        assert!(Draft::check(&format!("{longest} "), None).is_err());
         let error = Draft::check(
             &"a".repeat(MAX_NAME + 1),
             Some(&"b".repeat(MAX_DESCRIPTION + 1)),

@@ -71,6 +71,15 @@ impl Description {
         declared: &'static Declared,
         tag: &str,
     ) -> (Operation, Vec<(String, RefOr<Schema>)>) {
+        Self::complete(declared).finish(tag)
+    }
+
+    /// What an operation takes beside its body.
+    pub(crate) fn parameters(declared: &'static Declared) -> Vec<Parameter> {
+        Self::complete(declared).parameters
+    }
+
+    fn complete(declared: &'static Declared) -> Self {
         let mut description = Self {
             declared,
             parameters: Vec::new(),
@@ -82,7 +91,7 @@ impl Description {
             schemas: Vec::new(),
         };
         (declared.describe)(&mut description);
-        description.finish(tag)
+        description
     }
 
     /// The operation's method.

@@ -42,6 +42,7 @@ mod app;
 pub(crate) mod cache;
 mod client;
 pub(crate) mod config;
+mod constraints;
 mod described;
 pub(crate) mod documents;
 pub(crate) mod features;
@@ -53,6 +54,7 @@ mod world;
 
 pub use app::App;
 pub use client::{Client, Reply};
+pub use constraints::assert_constraints;
 pub use described::assert_described;
 pub use documents::Published;
 pub use outbound::Call;

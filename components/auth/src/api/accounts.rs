@@ -24,7 +24,12 @@ pub(crate) struct RegisterRequest {
     email: String,
     /// At least 8 characters and at most 1024 bytes, with an upper-case letter, a lower-case letter,
     /// a digit and another character; without control characters and the username.
-    #[schema(format = Password, min_length = 8, max_length = 1024)]
+    #[schema(
+        format = Password,
+        min_length = 8,
+        max_length = 1024,
+        example = "Correct-horse-7"
+    )]
     password: String,
 }
 

@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct LoginRequest {
     /// The username or the e-mail address, in any case.
-    #[schema(example = "ada")]
+    #[schema(min_length = 1, max_length = 254, example = "ada")]
     identifier: String,
     /// The password.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 1024)]
     password: String,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Quota;
 use rusqlite::ErrorCode;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a read or write did not happen.
@@ -28,6 +29,21 @@ pub enum Error {
     /// The statement was interrupted, for example by its time limit.
     #[error("the query was interrupted because it ran too long; narrow it or add an index")]
     Interrupted,
+    /// The file is not what was written to it.
+    #[error(
+        "the database {} is damaged: {reason}; stop the server, move the data directory away and put the newest backup in its place: `sbd backup verify FILE` says whether one is whole, `sbd backup restore FILE` restores it", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Arc<str>,
+    },
+    /// So much was written during a copy that it would have been in the way.
+    #[error(
+        "more was written while the database was copied than its log may hold; try again at a calmer time"
+    )]
+    Outrun,
     /// Anything else SQLite said.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
@@ -37,6 +53,30 @@ pub enum Error {
 }
 
 // === impl Error ===
+
+impl Error {
+    pub(crate) fn damaged(path: &Path, reason: impl Into<Arc<str>>) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    /// An error met in this file, which is named where that helps.
+    pub(crate) fn at(path: &Path, error: Self) -> Self {
+        match error {
+            Self::Sqlite(error)
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+                ) =>
+            {
+                Self::damaged(path, error.to_string())
+            }
+            other => other,
+        }
+    }
+}
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {

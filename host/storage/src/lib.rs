@@ -5,6 +5,8 @@
 //! transaction, runs every job that waits, each in a savepoint of its own, commits, and only then
 //! answers. An answered write is durable (`synchronous=FULL`); a refused one left nothing behind.
 
+mod check;
+mod copy;
 mod deadline;
 mod error;
 pub mod quota;
@@ -12,6 +14,8 @@ mod reader;
 mod wal;
 mod writer;
 
+pub use check::check;
+pub use copy::copy;
 pub use deadline::Deadline;
 pub use error::Error;
 pub use quota::Quota;
@@ -45,6 +49,8 @@ pub struct Options {
     pub group: usize,
     /// Writes that may wait before callers are held back.
     pub queue: usize,
+    /// How long to look for damage at the opening; for files whose last user did not close them.
+    pub check: Option<Duration>,
 }
 
 impl Default for Options {
@@ -54,6 +60,7 @@ impl Default for Options {
             readers: 4,
             group: 256,
             queue: 1024,
+            check: None,
         }
     }
 }
@@ -79,13 +86,15 @@ impl Database {
     /// Opens the file, creating it (readable by its owner only) and its folder if need be.
     ///
     /// # Errors
-    /// When the folder or file cannot be made or read, or is not an SQLite database.
+    /// When the folder or file cannot be made or read; [`Error::Damaged`].
     pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
         create_private(path)?;
-        let writer = writer::Writer::start(path, open_writer(path, options)?, options)?;
+        refuse_emptied(path)?;
+        let connection = open_writer(path, options).map_err(|error| Error::at(path, error))?;
+        let writer = writer::Writer::start(path, connection, options)?;
         let readers = reader::Readers::new(path, options.readers.clamp(1, 64));
         Ok(Self {
             inner: Arc::new(Inner {
@@ -238,6 +247,15 @@ fn create_private(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// SQLite takes an empty file for a new database, and forgets the log beside it.
+fn refuse_emptied(path: &Path) -> Result<(), Error> {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    if length(path) == 0 && length(&wal::path(path)) > 0 {
+        return Err(Error::damaged(path, "it is empty, and its log is not"));
+    }
+    Ok(())
+}
+
 fn open_writer(path: &Path, options: &Options) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
@@ -255,6 +273,9 @@ fn open_writer(path: &Path, options: &Options) -> Result<Connection, Error> {
             "max_page_count",
             i64::try_from(pages).unwrap_or(i64::MAX),
         )?;
+    }
+    if let Some(patience) = options.check {
+        check::look(&connection, path, Some(patience))?;
     }
     Ok(connection)
 }

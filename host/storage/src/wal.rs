@@ -7,7 +7,10 @@
 
 use crate::{BUSY, Error};
 use rusqlite::Connection;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes that a log may have, and that SQLite leaves of it when it begins anew: enough that pauses
@@ -22,6 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// How often it looks during a pause.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Pages after which SQLite moves the log to the main file by itself, as it does unless told otherwise.
+const MOVED: u32 = 1000;
+
+/// Copies under way, by the logs that they read from.
+static COPIES: Mutex<Option<HashMap<PathBuf, Arc<AtomicBool>>>> = Mutex::new(None);
+
+/// A copy under way. Until it is dropped the writer leaves the log as it is: waiting for this reader, or
+/// moving all that it kept from being moved, would stop whoever writes.
+#[derive(Debug)]
+pub(crate) struct Copying {
+    log: PathBuf,
+    in_the_way: Arc<AtomicBool>,
+}
+
 /// The log of a database, as its writer sees it.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -30,6 +47,8 @@ pub(crate) struct Log {
     /// It is cut once it is longer than this. A cut that failed is not tried again before the log
     /// has doubled, or one long reader would make the writer pause after every commit.
     next: u64,
+    /// Whether it was left to a copy when last looked at.
+    is_left: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +56,47 @@ struct Bounds {
     large: u64,
     largest: u64,
     patience: Duration,
+}
+
+/// Where the log of a database lies.
+pub(crate) fn path(database: &Path) -> PathBuf {
+    let database = database
+        .canonicalize()
+        .unwrap_or_else(|_| database.to_owned());
+    let mut path = database.into_os_string();
+    path.push("-wal");
+    path.into()
+}
+
+// === impl Copying ===
+
+impl Copying {
+    pub(crate) fn begin(database: &Path) -> Self {
+        let (log, in_the_way) = (path(database), Arc::new(AtomicBool::new(false)));
+        let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+        let copies = copies.get_or_insert_default();
+        copies.insert(log.clone(), Arc::clone(&in_the_way));
+        Self { log, in_the_way }
+    }
+
+    /// Whether so much has been written since that the log must be cut.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        self.in_the_way.load(Ordering::Relaxed)
+    }
+
+    fn of(log: &Path) -> Option<Arc<AtomicBool>> {
+        let copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.as_ref()?.get(log).cloned()
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(copies) = copies.as_mut() {
+            copies.remove(&self.log);
+        }
+    }
 }
 
 // === impl Log ===
@@ -52,12 +112,11 @@ impl Log {
     }
 
     fn bounded(database: &Path, bounds: Bounds) -> Self {
-        let mut path = database.as_os_str().to_owned();
-        path.push("-wal");
         Self {
-            path: path.into(),
+            path: path(database),
             bounds,
             next: bounds.large,
+            is_left: false,
         }
     }
 
@@ -67,12 +126,20 @@ impl Log {
     /// [`Error::Full`] when it cannot be cut and is so long that nothing more may be written.
     pub(crate) fn keep_short(&mut self, connection: &Connection) -> Result<(), Error> {
         let Bounds { large, largest, .. } = self.bounds;
+        let copying = Copying::of(&self.path);
+        self.leave(connection, copying.is_some())?;
         let length = std::fs::metadata(&self.path).map_or(0, |file| file.len());
         if length <= large {
             self.next = large;
         }
         if length <= self.next {
             return Ok(());
+        }
+        if let Some(in_the_way) = copying {
+            if length <= largest {
+                return Ok(());
+            }
+            in_the_way.store(true, Ordering::Relaxed);
         }
         let failure = match self.cut(connection) {
             Ok(true) => {
@@ -87,6 +154,16 @@ impl Log {
         self.next = length.saturating_mul(2).min(largest);
         if length > largest {
             return Err(Error::Full);
+        }
+        Ok(())
+    }
+
+    /// Leaves the log to a copy, or takes it back.
+    fn leave(&mut self, connection: &Connection, is_left: bool) -> Result<(), Error> {
+        if self.is_left != is_left {
+            let pages = if is_left { 0 } else { MOVED };
+            connection.pragma_update(None, "wal_autocheckpoint", pages)?;
+            self.is_left = is_left;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 mod act;
 mod administrators;
 mod api;
+mod backup;
 mod components;
 mod error;
 mod features;
@@ -26,6 +27,7 @@ pub use tenants::{DeletedTenant, RemovedFile};
 
 use sbd_registry::Registry;
 use sbd_runtime::Runtime;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -37,7 +39,7 @@ pub struct Admin {
     stage: Arc<dyn Stage>,
     /// Two changes of the application would get in each other's way.
     changing: Arc<Mutex<()>>,
-    /// Two deletions of one tenant would get in each other's way.
+    /// Two deletions of one tenant would get in each other's way, and a deletion in that of a backup.
     deleting: Arc<Mutex<()>>,
 }
 
@@ -53,5 +55,10 @@ impl Admin {
             changing: Arc::default(),
             deleting: Arc::default(),
         }
+    }
+
+    /// Where what is made on the way to something else lies; emptied whenever a server starts.
+    pub fn temporary(&self) -> PathBuf {
+        self.runtime.data_dir().join("temporary")
     }
 }

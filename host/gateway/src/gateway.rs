@@ -168,6 +168,11 @@ impl<C: Components> Gateway<C> {
         self.lasting.upgrades.ended().await;
     }
 
+    /// Has `/health` tell this about a subject, until something else is said about it.
+    pub fn note(&self, subject: &'static str, state: serde_json::Value) {
+        self.lasting.health.note(subject, state);
+    }
+
     /// Serves `/metrics`, `/healthz`, `/readyz` and, to administrators, the admin API until `shutdown`
     /// resolves. For an address that the public cannot reach.
     pub async fn serve_admin(

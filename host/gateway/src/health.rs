@@ -4,13 +4,17 @@ use crate::error::Refusal;
 use http::{HeaderValue, Response, header};
 use sbd_runtime::{Body, body};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What both listeners report.
 pub(crate) struct Health {
     started: Instant,
     ready: AtomicBool,
+    /// What others have to say, by subject.
+    notes: Mutex<BTreeMap<&'static str, Value>>,
 }
 
 // === impl Health ===
@@ -20,6 +24,7 @@ impl Health {
         Self {
             started: Instant::now(),
             ready: AtomicBool::new(true),
+            notes: Mutex::default(),
         }
     }
 
@@ -36,16 +41,25 @@ impl Health {
         }
     }
 
+    pub(crate) fn note(&self, subject: &'static str, state: Value) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.insert(subject, state);
+    }
+
     /// All there is to know, for administrators.
     pub(crate) fn detail(&self, name: &str, version: &str, components: Value) -> Response<Body> {
         let ready = self.ready.load(Ordering::Acquire);
-        let detail = json!({
+        let mut detail = json!({
             "status": if ready { "ok" } else { "not ready" },
             "application": name,
             "version": version,
             "uptime_seconds": self.started.elapsed().as_secs(),
             "components": components,
         });
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (subject, state) in notes.iter() {
+            detail[*subject] = state.clone();
+        }
         let mut response = Response::new(body::full(detail.to_string()));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);

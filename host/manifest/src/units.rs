@@ -68,7 +68,7 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// A duration, written `250ms`, `30s`, `5m` or `2h`.
+/// A duration, written `250ms`, `30s`, `5m`, `2h` or `1d`.
 ///
 /// # Errors
 /// When the text is none; says how to write it.
@@ -82,6 +82,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "s" => Some(1000),
         "m" => Some(60_000),
         "h" => Some(3_600_000),
+        "d" => Some(24 * 3_600_000),
         _ => None,
     };
     let duration = number
@@ -91,7 +92,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .and_then(|(number, scale)| number.checked_mul(scale));
     duration
         .map(Duration::from_millis)
-        .ok_or_else(|| format!("`{text}` is no duration; write it like \"30s\" (ms, s, m or h)"))
+        .ok_or_else(|| format!("`{text}` is no duration; write it like \"30s\" (ms, s, m, h or d)"))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub use error::Error;
 pub use files::StoredWasm;
 pub use name::TenantName;
 pub use operators::{Operator, OperatorToken, Operators};
-pub use tenants::{NewTenant, Tenant, TenantState, Tenants};
+pub use tenants::{NewTenant, Tenant, TenantState, Tenants, tenant_names};
 pub use versions::{KEPT, NewVersion, Version, VersionState, Versions};
 
 use sbd_storage::{Database, Options};

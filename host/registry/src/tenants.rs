@@ -7,6 +7,7 @@ use sbd_storage::Database;
 use sbd_storage::rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS tenants (
@@ -318,6 +319,16 @@ impl Known {
             }
         }
     }
+}
+
+/// The tenants in a copy of `host.db` that nobody uses, in the order of their names. Blocks.
+///
+/// # Errors
+/// [`Error::Storage`].
+pub fn tenant_names(copy: &Path) -> Result<Vec<TenantName>, Error> {
+    let mut tenants = read_all(&Connection::open(copy)?)?;
+    tenants.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tenants.into_iter().map(|tenant| tenant.name).collect())
 }
 
 fn write(connection: &Connection, tenant: &Tenant) -> Result<(), Error> {

@@ -61,7 +61,7 @@ use served::Snapshot;
 use served::component::LoadedComponent;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -180,6 +180,11 @@ impl Runtime {
     /// What is served now.
     pub fn application(&self) -> Application {
         Application::new(&self.inner, self.inner.current.load_full())
+    }
+
+    /// The folder that holds everything.
+    pub fn data_dir(&self) -> &Path {
+        &self.inner.data_dir
     }
 
     /// Opens a tenant now instead of at its first request.

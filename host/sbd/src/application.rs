@@ -2,8 +2,9 @@
 //! deployed to this data directory in place of components of the same names.
 
 use crate::bundle;
+use crate::data_dir::DataDir;
 use crate::settings::{Environment, Settings};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use sbd_features::Switches;
 use sbd_manifest::{App, ByteSize, LoadOptions, Loaded};
 use sbd_registry::{Version, Versions};
@@ -12,6 +13,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a tenant's database is looked through when it is opened after a crash: some gigabytes, at the
+/// cost of a late answer to the tenant's first request.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Where the application comes from, to be read whenever it may have changed.
 #[derive(Clone)]
@@ -150,12 +156,12 @@ fn adopt(app: &mut App, version: &Version, path: &Path) -> anyhow::Result<()> {
 /// When a setting is wrong.
 pub(crate) fn runtime_settings(
     settings: &Settings,
-    data_dir: &Path,
+    data_dir: &DataDir,
     switches: Switches,
 ) -> anyhow::Result<sbd_runtime::Settings> {
     Ok(sbd_runtime::Settings {
-        data_dir: data_dir.to_owned(),
-        storage: storage_options(settings)?,
+        data_dir: data_dir.path().to_owned(),
+        storage: storage_options(settings, data_dir)?,
         passwords: sbd_passwords::Settings {
             algorithm: settings.parse("password_algorithm")?,
             ..Default::default()
@@ -169,28 +175,15 @@ pub(crate) fn runtime_settings(
     })
 }
 
-fn storage_options(settings: &Settings) -> anyhow::Result<sbd_runtime::StorageOptions> {
+fn storage_options(
+    settings: &Settings,
+    data_dir: &DataDir,
+) -> anyhow::Result<sbd_runtime::StorageOptions> {
     let mut options = sbd_runtime::StorageOptions::default();
     if !settings.text("tenant_storage").is_empty() {
         let size: ByteSize = settings.parse("tenant_storage")?;
         options.max_bytes = Some(size.bytes());
     }
+    options.check = data_dir.was_left_open().then_some(LOOK);
     Ok(options)
-}
-
-/// Makes the data directory, readable by its owner only.
-///
-/// # Errors
-/// When it cannot be made.
-pub(crate) fn make_data_dir(path: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).with_context(|| {
-        format!(
-            "cannot make the data directory {}; choose another with --data-dir",
-            path.display()
-        )
-    })
 }

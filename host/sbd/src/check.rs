@@ -1,6 +1,8 @@
 //! `sbd check`: everything that can be found wrong without serving.
 
+use crate::backup::schedule::Schedule;
 use crate::cli::{Check, TargetHost};
+use crate::data_dir::DataDir;
 use crate::host::Host;
 use crate::inspect::portable;
 use crate::listen::ListenAddress;
@@ -23,11 +25,13 @@ pub(crate) async fn command(
     settings.parse::<ListenAddress>("admin_listen")?;
     settings.parse::<TrustedProxies>("trusted_proxies")?;
     settings.parse::<usize>("max_upgraded")?;
+    Schedule::new(settings)?;
     // Compiled components and keys go to a folder that is gone afterwards: a check leaves no trace.
     // The folder is new and this user's alone: what somebody else has put there would be trusted.
     let scratch = tempfile::Builder::new().prefix("sbd-check-").tempdir();
     let scratch = scratch.context("cannot make a temporary folder")?;
-    let host = Host::open(settings, environment, scratch.path(), true).await?;
+    let data_dir = DataDir::take(scratch.path(), false)?;
+    let host = Host::open(settings, environment, &data_dir, true).await?;
     let application = host.runtime.application();
     let app = application.app();
     println!("application  {} {}", app.name, app.version);

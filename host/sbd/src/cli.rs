@@ -67,6 +67,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: OperatorCommand,
     },
+    /// Backups: all that the data directory holds in one file, taken beside a running server, and back.
+    ///
+    /// `backup_every = "1d"` in `sbd.toml` has the server make them by itself, in the folder `backup_to`.
+    Backup {
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
     /// Serve what the manifest and its files say now, without a pause.
     Reload(Flags),
     /// Who changed what on this server, and when.
@@ -148,6 +155,41 @@ pub(crate) enum OperatorCommand {
     Revoke(OperatorName),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Write everything into one file.
+    Create(BackupCreate),
+    /// List the backups in the folder of the settings.
+    List(Flags),
+    /// Say whether a backup is whole, by restoring it into a temporary folder.
+    Verify(BackupFile),
+    /// Fill an empty data directory with what is in a backup.
+    Restore(BackupFile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupCreate {
+    /// The backup, which must not be there yet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+    /// Seal it with the key in this file, 32 bytes or more: `openssl rand -hex 32 > FILE` makes one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupFile {
+    /// The backup.
+    pub(crate) file: PathBuf,
+    /// The key that it is sealed with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct OperatorCreate {
     /// Its name: 1 to 63 of a-z, 0-9 and -.
@@ -205,6 +247,10 @@ pub(crate) struct Up {
     /// Leave out everything that was deployed to this data directory.
     #[arg(long)]
     pub(crate) safe: bool,
+    /// Serve a data directory that was copied while a server used it, if its databases are sound. What was
+    /// written last can be missing in it.
+    #[arg(long)]
+    pub(crate) accept_copy: bool,
     /// Build and serve anew whatever is saved: run the build commands of the manifest that --app names,
     /// now and whenever a file of theirs changes.
     #[arg(long)]
@@ -412,6 +458,18 @@ impl TenantCommand {
             Self::Change(args) => &args.flags,
             Self::Export(args) => &args.flags,
             Self::Delete(args) => &args.flags,
+        }
+    }
+}
+
+// === impl BackupCommand ===
+
+impl BackupCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::Create(args) => &args.flags,
+            Self::List(flags) => flags,
+            Self::Verify(args) | Self::Restore(args) => &args.flags,
         }
     }
 }

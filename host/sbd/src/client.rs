@@ -1,9 +1,9 @@
 //! The command line as a client of the admin API: of a server elsewhere, of the one that runs on the
 //! data directory, or, when none runs, of the directory itself.
 
-use crate::application::make_data_dir;
 use crate::cli::Flags;
-use crate::control::{self, Lock};
+use crate::control;
+use crate::data_dir::DataDir;
 use crate::host::Host;
 use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use sbd_admin::{Actor, Api};
+use sbd_backup::{Key, NewFile};
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::Path;
@@ -86,40 +87,32 @@ impl<'a> Client<'a> {
         read(response).await
     }
 
-    /// Writes the answer's body to a file, which must not be there yet and is its owner's alone;
-    /// answers its size.
+    /// Writes the answer's body to a file, which must not be there yet and is its owner's alone; sealed, if
+    /// there is a key. Answers its size.
     ///
     /// # Errors
     /// The refusal, in words; when the file is there, or cannot be written. Then none is left.
-    pub(crate) async fn download(&self, path: &str, file: &Path) -> anyhow::Result<u64> {
-        let cannot = || format!("cannot write {}", file.display());
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut written = options.open(file).with_context(cannot)?;
-        let download = async {
-            let response = self.respond(Method::GET, path, "application/json", Bytes::new());
-            let response = response.await?;
-            if !response.status().is_success() {
-                read(response).await?;
-                bail!("the server answered without an archive");
-            }
-            let mut body = response.into_body();
-            let mut bytes = 0;
-            while let Some(frame) = body.frame().await {
-                if let Ok(data) = frame.context("the answer broke off")?.into_data() {
-                    written.write_all(&data).with_context(cannot)?;
-                    bytes += data.len() as u64;
-                }
-            }
-            written.sync_all().with_context(cannot)?;
-            Ok(bytes)
-        };
-        let downloaded = download.await;
-        if downloaded.is_err() {
-            let _ = std::fs::remove_file(file);
+    pub(crate) async fn download(
+        &self,
+        path: &str,
+        file: &Path,
+        key: Option<&Key>,
+    ) -> anyhow::Result<u64> {
+        let mut written = NewFile::begin(file, key)?;
+        let response = self.respond(Method::GET, path, "application/json", Bytes::new());
+        let response = response.await?;
+        if !response.status().is_success() {
+            read(response).await?;
+            bail!("the server answered without an archive");
         }
-        downloaded
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.context("the answer broke off")?.into_data() {
+                let cannot = || format!("cannot write {}", file.display());
+                written.write_all(&data).with_context(cannot)?;
+            }
+        }
+        Ok(written.finish()?)
     }
 
     async fn respond(
@@ -178,9 +171,7 @@ impl<'a> Client<'a> {
 
     /// No server runs: this process is one, for one request.
     async fn directly(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Body>> {
-        let data_dir = self.settings.data_dir();
-        make_data_dir(&data_dir)?;
-        let _lock = Lock::take(&data_dir)?;
+        let data_dir = DataDir::take(&self.settings.data_dir(), false)?;
         let open = |safe| Host::open(self.settings, self.environment, &data_dir, safe);
         let host = match open(false).await {
             Ok(host) => host,

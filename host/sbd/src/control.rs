@@ -2,7 +2,8 @@
 //! open, with the admin API on it. Whoever can open it may do what the owner of the files could do
 //! anyway.
 
-use anyhow::{Context as _, bail};
+use crate::data_dir::DataDir;
+use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -17,36 +18,6 @@ use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
 
 const SOCKET: &str = "sbd.sock";
-const LOCK: &str = "sbd.lock";
-
-/// Proof that no other process serves or changes this data directory.
-pub(crate) struct Lock {
-    _file: File,
-}
-
-// === impl Lock ===
-
-impl Lock {
-    /// Takes the data directory for this process.
-    ///
-    /// # Errors
-    /// When another process has it.
-    pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
-        let path = data_dir.join(LOCK);
-        let file =
-            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => bail!(
-                "another sbd uses the data directory {}; stop it, or choose another with --data-dir",
-                data_dir.display()
-            ),
-            Err(std::fs::TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
-        }
-    }
-}
 
 /// A path to the socket that fits into a socket address, which holds about 100 bytes.
 struct SocketPath {
@@ -72,17 +43,16 @@ impl SocketPath {
     }
 }
 
-/// Listens for commands until the future is dropped. The lock proves that a socket left in the
-/// folder belongs to nobody.
+/// Listens for commands until the future is dropped. That the folder is this process's proves that a
+/// socket left in it belongs to nobody.
 ///
 /// # Errors
 /// When the socket cannot be made.
 pub(crate) fn listen(
-    data_dir: &Path,
-    _lock: &Lock,
+    data_dir: &DataDir,
     api: Api,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let socket = SocketPath::new(data_dir).context("cannot open the data directory")?;
+    let socket = SocketPath::new(data_dir.path()).context("cannot open the data directory")?;
     if let Err(error) = std::fs::remove_file(&socket.path)
         && error.kind() != io::ErrorKind::NotFound
     {

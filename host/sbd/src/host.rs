@@ -2,6 +2,7 @@
 //! with listeners; a command without a server is one for a moment.
 
 use crate::application::{Origin, runtime_settings};
+use crate::data_dir::DataDir;
 use crate::settings::{Environment, Settings};
 use anyhow::Context as _;
 use sbd_admin::{Admin, Commit, Stage};
@@ -9,7 +10,6 @@ use sbd_features::{SqliteSwitches, Switches};
 use sbd_gateway::Gateway;
 use sbd_registry::{Registry, Version, Versions};
 use sbd_runtime::{Application, Definition, Runtime};
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 /// A data directory at work.
@@ -38,10 +38,10 @@ impl Host {
     pub(crate) async fn open(
         settings: &Settings,
         environment: &Environment,
-        data_dir: &Path,
+        data_dir: &DataDir,
         safe: bool,
     ) -> anyhow::Result<Self> {
-        let registry = Registry::open(data_dir).await?;
+        let registry = Registry::open(data_dir.path()).await?;
         let served = Arc::new(Served {
             origin: Origin::new(settings, environment),
             versions: registry.versions.clone(),

@@ -3,12 +3,14 @@
 mod administrator;
 mod application;
 mod audit;
+mod backup;
 mod bundle;
 mod check;
 mod cli;
 mod client;
 mod component;
 mod control;
+mod data_dir;
 mod feature;
 mod host;
 mod inspect;
@@ -52,7 +54,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Up(options) => {
             let settings = resolve(&options.flags)?;
             start_logs(&settings)?;
-            block_on(up::command(&options, &settings, &environment))
+            // Everything that was at work ends with the tasks of the server.
+            block_on(up::command(&options, &settings, &environment))?.close();
+            Ok(())
         }
         Command::Check(args) => {
             let settings = resolve(&args.flags)?;
@@ -92,6 +96,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(operator::command(command, &client))
         }
+        Command::Backup { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(backup::command(command, &settings, &client))
+        }
         Command::Reload(flags) => {
             let settings = resolve(&flags)?;
             let client = Client::new(&flags, &settings, &environment)?;
@@ -112,7 +121,7 @@ fn start_logs(settings: &Settings) -> anyhow::Result<()> {
     })?)
 }
 
-fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

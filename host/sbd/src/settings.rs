@@ -104,6 +104,23 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "how long running requests may take to finish when the server stops; containers are often killed after 10s",
     ),
     setting(
+        "backup_every",
+        "",
+        "how often the server makes a backup by itself, for example `1d`; empty: never",
+    ),
+    setting("backup_keep", "7", "how many of those are kept"),
+    setting(
+        "backup_to",
+        "backups",
+        "folder for them; where it is no whole path, in the data directory",
+    ),
+    Setting {
+        name: "backup_key",
+        default: "",
+        secret: true,
+        about: "key that seals them, 32 characters or more",
+    },
+    setting(
         "admin_email",
         "",
         "makes this administrator at start, if there is none of that address",

@@ -53,7 +53,7 @@ pub(crate) async fn command(command: TenantCommand, client: &Client<'_>) -> anyh
             let from = format!("{}/export", path(&export.name)?);
             let file = export.to;
             let file = file.unwrap_or_else(|| PathBuf::from(format!("{}.tar", export.name)));
-            let bytes = client.download(&from, &file).await?;
+            let bytes = client.download(&from, &file, None).await?;
             println!(
                 "all that {} has stored is in {} ({bytes} bytes).",
                 export.name,

@@ -1,9 +1,10 @@
 //! `sbd up`: from settings to a server that answers, and back to silence.
 
 use crate::administrator;
-use crate::application::make_data_dir;
+use crate::backup::schedule::Schedule;
 use crate::cli::Up;
-use crate::control::{self, Lock};
+use crate::control;
+use crate::data_dir::DataDir;
 use crate::host::Host;
 use crate::listen::ListenAddress;
 use crate::settings::{Environment, Settings};
@@ -23,7 +24,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Serves until SIGINT or SIGTERM, then lets running requests finish.
+/// Serves until SIGINT or SIGTERM, then lets running requests finish. Answers the data directory, to be
+/// closed when all that this has begun is gone.
 ///
 /// # Errors
 /// Whatever keeps it from serving, with what to do about it.
@@ -31,12 +33,11 @@ pub(crate) async fn command(
     options: &Up,
     settings: &Settings,
     environment: &Environment,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<DataDir> {
     raise_file_limit();
     let metrics = Metrics::install()?;
-    let data_dir = settings.data_dir();
-    make_data_dir(&data_dir)?;
-    let lock = Lock::take(&data_dir)?;
+    let data_dir = DataDir::take(&settings.data_dir(), options.accept_copy)?;
+    let schedule = Schedule::new(settings)?;
     let trusted_proxies = settings.parse("trusted_proxies")?;
     let listener = bind(settings, "listen").await?;
     let admin_listener = bind(settings, "admin_listen").await?;
@@ -55,7 +56,7 @@ pub(crate) async fn command(
     runtime.open_tenant(&DEFAULT_TENANT.into()).await?;
     administrator::from_settings(settings, &admin).await?;
     let api = Api::new(admin.clone());
-    let commands = control::listen(&data_dir, &lock, api.clone())?;
+    let commands = control::listen(&data_dir, api.clone())?;
     let config = GatewayConfig {
         max_upgraded: settings.parse("max_upgraded")?,
         shutdown_grace: settings.duration("shutdown_grace")?,
@@ -73,6 +74,9 @@ pub(crate) async fn command(
     if let Some(watch) = watch {
         tokio::spawn(watch.run(admin.clone()));
     }
+    if let Some(schedule) = schedule {
+        tokio::spawn(schedule.run(admin.clone(), gateway.clone()));
+    }
     tokio::spawn(reload_on_signal(admin)?);
     let (public, admin) = (gateway.clone(), gateway);
     let pages = Pages {
@@ -87,7 +91,7 @@ pub(crate) async fn command(
             .serve_admin(admin_listener, admin_stopped.cancelled(), pages)
             .await;
     });
-    greet(address, admin_address, &data_dir);
+    greet(address, admin_address, data_dir.path());
     tokio::select! {
         // Commands end with the server; their future never completes by itself.
         () = commands => {}
@@ -98,7 +102,7 @@ pub(crate) async fn command(
     admin.context("the admin server failed")?;
     runtime.stop();
     tracing::info!("stopped; every answered request is on disk");
-    Ok(())
+    Ok(data_dir)
 }
 
 /// What the admin listener shows.

@@ -33,6 +33,10 @@ pub const COMPONENT_TRAPS: &str = "sbd_component_traps_total";
 pub const LIMIT_EXCEEDED: &str = "sbd_limit_exceeded_total";
 /// Counter: calls of capabilities by guests. Labels `capability`, `operation`.
 pub const CAPABILITY_CALLS: &str = "sbd_capability_calls_total";
+/// Counter: backups that a schedule asked for. Label `result`: `made` or `failed`.
+pub const BACKUPS: &str = "sbd_backups_total";
+/// Gauge, seconds since 1970: when the last of them was made since the process started.
+pub const BACKUP_LAST_SUCCESS: &str = "sbd_backup_last_success_time_seconds";
 /// Gauge, seconds since 1970: when the process installed its metrics, which it does as it starts.
 pub const PROCESS_START_TIME: &str = "process_start_time_seconds";
 /// Gauge, bytes: resident memory of the process, read when metrics are rendered (Linux only).
@@ -165,6 +169,12 @@ fn describe() {
     metrics::describe_counter!(COMPONENT_TRAPS, "Component instances that trapped.");
     metrics::describe_counter!(LIMIT_EXCEEDED, "Requests and calls refused by a limit.");
     metrics::describe_counter!(CAPABILITY_CALLS, "Calls of capabilities by components.");
+    metrics::describe_counter!(BACKUPS, "Backups that a schedule asked for.");
+    metrics::describe_gauge!(
+        BACKUP_LAST_SUCCESS,
+        metrics::Unit::Seconds,
+        "When the last scheduled backup was made."
+    );
     metrics::describe_gauge!(
         PROCESS_START_TIME,
         metrics::Unit::Seconds,

@@ -5,17 +5,22 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use sbd_contract::Refusal;
 use sbd_registry::Actor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Largest body of a request.
 const LARGEST: usize = 64 * 1024;
+
+/// So much of an archive is sent at once.
+const CHUNK: usize = 64 * 1024;
 
 /// Most items of a page.
 const LARGEST_PAGE: u32 = 1000;
@@ -101,6 +106,19 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self(error)
     }
+}
+
+/// An archive as an answer.
+pub(crate) fn archive(file: File) -> Result<impl IntoResponse, Failure> {
+    let length = file
+        .metadata()
+        .map_err(|error| Error::unavailable(format!("the archive cannot be read: {error}")))?;
+    let archive = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK);
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-tar".to_owned()),
+        (header::CONTENT_LENGTH, length.len().to_string()),
+    ];
+    Ok((headers, axum::body::Body::from_stream(archive)))
 }
 
 /// Gives an answer its id, and an error its body.

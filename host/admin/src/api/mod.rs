@@ -6,6 +6,7 @@
 mod administrators;
 mod answers;
 mod audit;
+mod backup;
 mod components;
 mod features;
 mod operators;
@@ -63,6 +64,7 @@ impl Api {
             .routes(routes!(components::reload))
             .routes(routes!(audit::list))
             .routes(routes!(audit::verify))
+            .routes(routes!(backup::create))
             // Bodies are bounded where they are read.
             .layer(DefaultBodyLimit::disable())
             .with_state(admin);

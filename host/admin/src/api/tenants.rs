@@ -1,18 +1,14 @@
 //! `/tenants`
 
-use super::answers::{Body, By, Failure, Fields, Page, Paging};
-use crate::{Admin, DeletedTenant, Error};
+use super::answers::{Body, By, Failure, Fields, Page, Paging, archive};
+use crate::{Admin, DeletedTenant};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use http::{StatusCode, header};
 use sbd_registry::{NewTenant, Tenant, TenantState};
 use serde::{Deserialize, Serialize};
-use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
-
-/// So much of an archive is sent at once.
-const CHUNK: usize = 64 * 1024;
 
 /// A tenant.
 #[derive(Serialize, ToSchema)]
@@ -145,16 +141,7 @@ pub(crate) async fn export(
     By(actor): By,
     Path(name): Path<String>,
 ) -> Result<impl IntoResponse, Failure> {
-    let archive = admin.export_tenant(&actor, &name).await?;
-    let length = archive
-        .metadata()
-        .map_err(|error| Error::unavailable(format!("the archive cannot be read: {error}")))?;
-    let archive = ReaderStream::with_capacity(tokio::fs::File::from_std(archive), CHUNK);
-    let headers = [
-        (header::CONTENT_TYPE, "application/x-tar".to_owned()),
-        (header::CONTENT_LENGTH, length.len().to_string()),
-    ];
-    Ok((headers, axum::body::Body::from_stream(archive)))
+    archive(admin.export_tenant(&actor, &name).await?)
 }
 
 /// Deletes a tenant and all that is its, for good.

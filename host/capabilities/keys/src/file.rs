@@ -24,6 +24,23 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
+/// The files of a folder that end like this; temporary ones are none.
+pub(crate) fn all(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Error> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file(folder)(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Error::file(folder))?.path();
+        if path.extension().is_some_and(|end| end == extension) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
 /// Writes a file that is not there yet; says whether it did. Of two processes, one does.
 pub(crate) fn create(path: &Path, content: &[u8]) -> Result<bool, Error> {
     let written = with_temporary(path, content, |temporary| {

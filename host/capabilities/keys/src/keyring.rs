@@ -2,7 +2,7 @@
 
 use crate::key::{Key, StoredKey};
 use crate::token::MAX_TTL;
-use crate::{Error, Settings, file};
+use crate::{Error, HostSecret, Settings, file};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -42,6 +42,23 @@ pub struct FileKeyring {
 struct KeyFile {
     current: StoredKey,
     former: Vec<StoredKey>,
+}
+
+/// Says whether everything in a keyring can be read: the keys of tenants and the secrets of the host, in
+/// folders of these names. Changes nothing. Blocks.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Damaged`].
+pub fn check(keyring: &Path) -> Result<(), Error> {
+    for path in file::all(&keyring.join("tenants"), "json")? {
+        let content = file::read(&path)?.unwrap_or_default();
+        KeyFile::read(&path, &content)?.open(&path)?;
+    }
+    for path in file::all(&keyring.join("host"), "key")? {
+        let content = file::read(&path)?.unwrap_or_default();
+        HostSecret::read(&path, &content)?;
+    }
+    Ok(())
 }
 
 // === impl FileKeyring ===

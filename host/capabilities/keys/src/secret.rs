@@ -40,7 +40,7 @@ impl HostSecret {
         &self.0
     }
 
-    fn read(path: &Path, content: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path, content: &[u8]) -> Result<Self, Error> {
         let secret = content.try_into();
         secret
             .map(Self)

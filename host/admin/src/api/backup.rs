@@ -1,0 +1,20 @@
+//! `/backup`
+
+use super::answers::{By, Failure, archive};
+use crate::{Admin, Error};
+use axum::extract::State;
+use axum::response::IntoResponse;
+use std::io::{Seek as _, SeekFrom};
+
+/// A backup of everything, in one file; for the host's owner alone.
+#[utoipa::path(get, path = "/backup", responses((status = 200, content_type = "application/x-tar", body = Vec<u8>)))]
+pub(crate) async fn create(
+    State(admin): State<Admin>,
+    By(actor): By,
+) -> Result<impl IntoResponse, Failure> {
+    let cannot = |error: std::io::Error| Error::unavailable(format!("cannot back up: {error}"));
+    let file = tempfile::tempfile_in(admin.temporary()).map_err(cannot)?;
+    let (mut file, _) = admin.back_up(&actor, file).await?;
+    file.seek(SeekFrom::Start(0)).map_err(cannot)?;
+    archive(file)
+}

@@ -84,6 +84,9 @@ impl From<Registry> for Error {
 
 impl From<sbd_runtime::Error> for Error {
     fn from(error: sbd_runtime::Error) -> Self {
-        Self::unavailable(error.to_string())
+        match error {
+            sbd_runtime::Error::Archive(_) => Self::invalid(error.to_string()),
+            error => Self::unavailable(error.to_string()),
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! Tenants come and go.
 
 use crate::{Admin, Error};
+use jiff::Timestamp;
+use sbd_features::Switch;
 use sbd_registry::{Actor, Entry, Filter, NewTenant, Tenant, TenantState};
+use sbd_runtime::ArchivedTenant;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -90,7 +94,7 @@ impl Admin {
     }
 
     /// All that a tenant has stored, as of one moment: a tar archive of JSON files, in a file without a
-    /// name. Its signing keys stay here.
+    /// name. Its signing keys stay here, and so do sessions.
     ///
     /// # Errors
     /// When there is no such tenant, it is being deleted, or the archive cannot be written.
@@ -113,6 +117,71 @@ impl Admin {
         };
         self.act(actor, "tenant.export", name, Value::Null, export)
             .await
+    }
+
+    /// Makes a tenant of this name of what [`Admin::export_tenant`] has written, here or elsewhere: all of it
+    /// or nothing. `with_hosts` has the host names lead to it that led to the one that was exported. Its keys
+    /// are new, so no token that was given there is good here.
+    ///
+    /// # Errors
+    /// When there is a tenant of this name, a host name is taken, the archive is none or does not fit here,
+    /// or it cannot be stored.
+    pub async fn import_tenant(
+        &self,
+        actor: &Actor,
+        name: &str,
+        archive: File,
+        with_hosts: bool,
+    ) -> Result<Arc<Tenant>, Error> {
+        let import = async {
+            let (archive, read) = blocking(move || {
+                let read = ArchivedTenant::read(&archive);
+                (archive, read)
+            })
+            .await?;
+            let archived = read?;
+            let switches = switches(archived.features)?;
+            archived.created_at.parse::<Timestamp>().map_err(|error| {
+                Error::invalid(format!("tenant.json: `created_at` is no time: {error}"))
+            })?;
+            let new = NewTenant {
+                name: name.to_owned(),
+                title: Some(archived.title),
+                hosts: if with_hosts {
+                    archived.hosts
+                } else {
+                    Vec::new()
+                },
+            };
+            let _alone = self.deleting.lock().await;
+            let tenants = &self.registry.tenants;
+            let tenant = tenants.begin_import(new, archived.created_at).await?;
+            let filled = self.fill(&tenant, archive, switches).await;
+            if let Err(error) = filled {
+                if let Err(left) = self.finish_deletion(&tenant).await {
+                    tracing::error!(tenant = &*tenant.name, error = %left, "what is left of an import goes with the next start");
+                }
+                return Err(error);
+            }
+            Ok(tenants.finish_import(&tenant.name).await?)
+        };
+        self.act(actor, "tenant.import", name, Value::Null, import)
+            .await
+    }
+
+    async fn fill(
+        &self,
+        tenant: &Tenant,
+        archive: File,
+        switches: Vec<(String, Switch)>,
+    ) -> Result<(), Error> {
+        self.runtime.import_tenant(&tenant.name, archive).await?;
+        let application = self.runtime.application();
+        for (feature, switch) in switches {
+            let known = application.switches();
+            known.set(&tenant.name, &feature, Some(switch)).await?;
+        }
+        Ok(())
     }
 
     /// Deletes a tenant and all that is its: from now on nobody is served, running requests finish,
@@ -183,4 +252,22 @@ impl Admin {
         let broken = self.registry.audit.verify().await?;
         Ok(broken.map(|broken| broken.id))
     }
+}
+
+/// What was decided about features, as an archive has it.
+fn switches(archived: BTreeMap<String, Value>) -> Result<Vec<(String, Switch)>, Error> {
+    let read = archived.into_iter().map(|(feature, switch)| {
+        let switch: Switch = serde_json::from_value(switch).map_err(|error| {
+            let feature: String = feature.chars().take(100).collect();
+            Error::invalid(format!("tenant.json: the feature `{feature}`: {error}"))
+        })?;
+        switch.check()?;
+        Ok((feature, switch))
+    });
+    read.collect()
+}
+
+async fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(job).await;
+    done.map_err(|error| Error::unavailable(error.to_string()))
 }

@@ -83,7 +83,7 @@ impl NewFile {
 fn refuse_present(path: &Path) -> Result<(), Error> {
     match path.symlink_metadata() {
         Ok(_) => Err(Error::Io(format!(
-            "{} is there already; choose another name, or remove it first",
+            "cannot write {}: it is there already; choose another name, or remove it first",
             path.display()
         ))),
         Err(_) => Ok(()),

@@ -5,10 +5,12 @@ use crate::raw;
 use toml::Spanned;
 
 /// A document collection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collection {
     /// Its indexes.
     pub indexes: Vec<Index>,
+    /// Whether it goes along when a tenant is exported. What is good on one server only stays.
+    pub export: bool,
 }
 
 /// An index of a collection.
@@ -103,7 +105,10 @@ impl Collection {
                 ttl_seconds: index.ttl_seconds,
             });
         }
-        Self { indexes }
+        Self {
+            indexes,
+            export: raw.export.unwrap_or(true),
+        }
     }
 }
 

@@ -289,6 +289,7 @@ pub(crate) struct Feature {
 pub(crate) struct Collection {
     #[serde(default)]
     pub(crate) indexes: Vec<Index>,
+    pub(crate) export: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -153,6 +153,40 @@ impl Tenants {
     /// # Errors
     /// [`Error::Name`], [`Error::Taken`], [`Error::Host`], [`Error::HostTaken`], [`Error::Storage`].
     pub async fn create(&self, new: NewTenant) -> Result<Arc<Tenant>, Error> {
+        let now = format!("{:.3}", Timestamp::now());
+        self.add(new, now, TenantState::Active).await
+    }
+
+    /// Takes name and host names for a tenant that is to be imported, as of the time at which it was made.
+    /// Until [`Tenants::finish_import`] it is one that is being deleted: what a crash leaves of it goes.
+    ///
+    /// # Errors
+    /// As [`Tenants::create`].
+    pub async fn begin_import(
+        &self,
+        new: NewTenant,
+        created_at: String,
+    ) -> Result<Arc<Tenant>, Error> {
+        self.add(new, created_at, TenantState::Deleting).await
+    }
+
+    /// Serves a tenant from now on whose import was begun.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Storage`].
+    pub async fn finish_import(&self, name: &TenantName) -> Result<Arc<Tenant>, Error> {
+        let _alone = self.changing.lock().await;
+        let mut tenant = Tenant::clone(&*self.find(name)?);
+        tenant.state = TenantState::Active;
+        self.put(tenant).await
+    }
+
+    async fn add(
+        &self,
+        new: NewTenant,
+        created_at: String,
+        state: TenantState,
+    ) -> Result<Arc<Tenant>, Error> {
         let name: TenantName = new.name.parse()?;
         let _alone = self.changing.lock().await;
         match self.get(&name) {
@@ -165,8 +199,8 @@ impl Tenants {
         let tenant = Tenant {
             title: new.title.unwrap_or_else(|| name.to_string()),
             hosts: self.free_hosts(&name, new.hosts)?,
-            state: TenantState::Active,
-            created_at: format!("{:.3}", Timestamp::now()),
+            state,
+            created_at,
             name,
         };
         self.put(tenant).await

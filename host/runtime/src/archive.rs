@@ -11,6 +11,7 @@ use sbd_keyvalue::{each_entry, stored_buckets};
 use sbd_storage::Database;
 use sbd_storage::rusqlite::Connection;
 use serde_json::json;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
 use std::path::Path;
@@ -26,8 +27,8 @@ documents/COMPONENT/COLLECTION.jsonl    the documents of a collection: JSON, one
 keyvalue/STORE.jsonl                    the entries of a store, one a line: `key`, and the value as `text`
                                         if it is UTF-8, else as `base64`
 
-Not in here: the tenant's signing keys and what was only kept for a while (caches, events that are to be
-delivered). Passwords are in here as they are stored, as hashes: keep this file as safe as the server
+Not in here: the tenant's signing keys, the sessions of those who were signed in, and what was only kept for
+a while (caches, events that are to be delivered): wherever this is imported, everybody signs in anew. Passwords are in here as they are stored, as hashes: keep this file as safe as the server
 itself.
 ";
 
@@ -39,10 +40,12 @@ impl Archive for Database {
         &'a self,
         folder: &'a Path,
         about: serde_json::Value,
+        stay: HashSet<(String, String)>,
     ) -> BoxFuture<'a, Result<File, Error>> {
         let folder = folder.to_owned();
         Box::pin(async move {
-            let write = move |connection: &Connection| Writing::write(connection, &folder, &about);
+            let write =
+                move |connection: &Connection| Writing::write(connection, &folder, &about, &stay);
             let archive = self.read(write).await;
             archive.map_err(|error: Failed| Error::capability("storage", &error))
         })
@@ -82,6 +85,7 @@ impl<'a> Writing<'a> {
         connection: &Connection,
         folder: &'a Path,
         about: &serde_json::Value,
+        stay: &HashSet<(String, String)>,
     ) -> Result<File, Failed> {
         // One view of the database from the first row to the last.
         let moment = connection.unchecked_transaction()?;
@@ -93,7 +97,7 @@ impl<'a> Writing<'a> {
         };
         archive.add("README.txt", README.as_bytes())?;
         archive.add("tenant.json", format!("{about:#}\n").as_bytes())?;
-        archive.add_documents(&moment)?;
+        archive.add_documents(&moment, stay)?;
         archive.add_values(&moment)?;
         let written = archive.tar.into_inner()?;
         let mut file = written
@@ -103,8 +107,15 @@ impl<'a> Writing<'a> {
         Ok(file)
     }
 
-    fn add_documents(&mut self, connection: &Connection) -> Result<(), Failed> {
+    fn add_documents(
+        &mut self,
+        connection: &Connection,
+        stay: &HashSet<(String, String)>,
+    ) -> Result<(), Failed> {
         for stored in stored_collections(connection)? {
+            if stay.contains(&(stored.component.clone(), stored.collection.clone())) {
+                continue;
+            }
             let path = format!(
                 "documents/{}/{}.jsonl",
                 file_name(&stored.component),
@@ -165,6 +176,6 @@ impl<'a> Writing<'a> {
 }
 
 /// A name as that of a file, on any system.
-fn file_name(name: &str) -> String {
+pub(crate) fn file_name(name: &str) -> String {
     utf8_percent_encode(name, PLAIN).to_string()
 }

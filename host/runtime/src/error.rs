@@ -73,6 +73,9 @@ pub enum Error {
         /// What is wrong and how to mend it.
         reason: String,
     },
+    /// What was to be imported is no archive of a tenant, or one that has no place here.
+    #[error("this archive cannot be imported: {0}")]
+    Archive(String),
     /// The engine could not be made.
     #[error(
         "the WebAssembly engine does not start: {0}; it needs address space: raise `ulimit -v`"

@@ -7,7 +7,7 @@
 //! Each of these folders knows those before it and none after it: `limits`, `engine`, `requests`,
 //! `instances`, `inspection`, `offers`, `served`, `tenants`. Above them are the files beside this one,
 //! which put them together: `application`, `delegation`, `swap`; below them `body`, `error`,
-//! `principal`, `reserved`, `stores` and `archive`.
+//! `principal`, `reserved`, `stores`, `archive` and `import`.
 
 mod application;
 mod archive;
@@ -15,6 +15,7 @@ pub mod body;
 mod delegation;
 mod engine;
 mod error;
+mod import;
 mod inspection;
 mod instances;
 mod limits;
@@ -32,6 +33,7 @@ pub use body::Body;
 pub use delegation::{DelegationError, identified};
 pub use engine::compile_cache::CompileCacheStats;
 pub use error::{Error, InvokeError};
+pub use import::ArchivedTenant;
 pub use inspection::{Inspection, Target, Unreadable};
 pub use instances::grants::Permission;
 pub use limits::{Limit, OverLimit};
@@ -149,6 +151,8 @@ impl Runtime {
             .await
             .map_err(|error| Error::Engine(error.to_string()))??;
         let inner = Arc::new(inner);
+        let pruned = Arc::clone(&inner);
+        tokio::spawn(async move { pruned.prune_compiled().await });
         let swept = Arc::downgrade(&inner);
         tokio::spawn(async move {
             loop {
@@ -253,7 +257,19 @@ impl Runtime {
             ));
         };
         let archive = Arc::clone(&tenant.stores().archive);
-        archive.export(&self.inner.data_dir, about).await
+        let stay = self.inner.current.load().stay();
+        archive.export(&self.inner.data_dir, about, stay).await
+    }
+
+    /// Makes the stores of a tenant that has none, with all that an archive holds: all of it or nothing.
+    /// What a component of the application may keep, it may not exceed.
+    ///
+    /// # Errors
+    /// [`Error::Archive`] when the archive is to blame; when the stores cannot be made.
+    pub async fn import_tenant(&self, name: &str, archive: File) -> Result<(), Error> {
+        let allowed = self.inner.current.load().allowed();
+        let stores = &self.inner.shared.stores;
+        stores.import(name, archive, allowed).await
     }
 
     /// Removes everything that a closed tenant has on disk; answers the files, with their sizes.
@@ -283,6 +299,8 @@ impl Inner {
             engine::engine().map_err(|error| Error::Engine(format!("{error:#}")))?;
         let compile_cache =
             CompileCache::open(data_dir.join("compiled"), secret("compile-cache")?.bytes())?;
+        sbd_keys::tidy(&data_dir.join("keyring"))
+            .map_err(|error| Error::capability("keys", &error))?;
         let keyring = FileKeyring::open(data_dir.join("keyring").join("tenants"), settings.keys)
             .map_err(|error| Error::capability("keys", &error))?;
         let passwords = Hasher::new(settings.passwords)
@@ -336,6 +354,19 @@ impl Inner {
                 .filter(|place| place.tenant.initialized())
                 .count(),
         }
+    }
+
+    /// Removes compiled components that nobody serves any more.
+    async fn prune_compiled(self: &Arc<Self>) {
+        let inner = Arc::clone(self);
+        let prune = move || {
+            let served = inner.current.load();
+            let served = served.components.values();
+            let served = served.map(|component| component.sha256.clone()).collect();
+            inner.compile_cache.prune(&inner.shared.engine, &served);
+        };
+        // It says in the log what went wrong.
+        let _ = tokio::task::spawn_blocking(prune).await;
     }
 
     fn places(&self) -> Vec<Arc<Place>> {

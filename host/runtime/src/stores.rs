@@ -2,11 +2,13 @@
 //! alone, so that a second one needs no change there.
 
 use crate::Error;
+use crate::import::{Allowed, fill};
 use futures::future::BoxFuture;
 use sbd_cache::MemoryBackend;
 use sbd_documents::SqliteDocuments;
 use sbd_keyvalue::SqliteBackend;
 use sbd_storage::Database;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -24,11 +26,13 @@ pub(crate) struct Stores {
 /// Writes down all that a tenant has stored.
 pub(crate) trait Archive: Send + Sync {
     /// A tar archive of open formats, as of one moment, in a file without a name in `folder`. `about`
-    /// stands in it as `tenant.json`.
+    /// stands in it as `tenant.json`. The collections that `stay`, as (component, collection), are left
+    /// out.
     fn export<'a>(
         &'a self,
         folder: &'a Path,
         about: serde_json::Value,
+        stay: HashSet<(String, String)>,
     ) -> BoxFuture<'a, Result<File, Error>>;
 }
 
@@ -36,6 +40,15 @@ pub(crate) trait Archive: Send + Sync {
 pub(crate) trait OpenStores: Send + Sync {
     /// Opens those of a tenant, making them if need be.
     fn open<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Stores, Error>>;
+
+    /// Makes the stores of a tenant that has none, with all that an archive holds, as far as that is
+    /// allowed; all of it or nothing.
+    fn import<'a>(
+        &'a self,
+        tenant: &'a str,
+        archive: File,
+        allowed: Allowed,
+    ) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Removes all that a closed tenant has stored; answers the files there were, with their sizes.
     fn remove<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Vec<(PathBuf, u64)>, Error>>;
@@ -57,21 +70,30 @@ impl SqliteStores {
 
 impl OpenStores for SqliteStores {
     fn open<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Stores, Error>> {
+        Box::pin(open(self.path(tenant), self.options.clone()))
+    }
+
+    fn import<'a>(
+        &'a self,
+        tenant: &'a str,
+        archive: File,
+        allowed: Allowed,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        let temporary = self.data_dir.join("temporary");
+        let (path, options) = (self.path(tenant), self.options.clone());
         Box::pin(async move {
-            let (path, options) = (self.path(tenant), self.options.clone());
-            let database = tokio::task::spawn_blocking(move || Database::open(&path, &options))
-                .await
-                .map_err(|error| Error::capability("storage", &error))?
-                .map_err(|error| Error::capability("storage", &error))?;
-            let keyvalue = SqliteBackend::open(database.clone())
-                .await
-                .map_err(|error| Error::capability("keyvalue", &error))?;
-            Ok(Stores {
-                documents: Arc::new(SqliteDocuments::new(database.clone())),
-                keyvalue: Arc::new(keyvalue),
-                cache: Arc::new(MemoryBackend::default()),
-                archive: Arc::new(database),
-            })
+            let folder = tempfile::tempdir_in(&temporary)
+                .map_err(|error| Error::data_directory(&temporary, &error))?;
+            let filled = folder.path().join("filled.db");
+            let stores = open(filled.clone(), options).await?;
+            let filling = move || {
+                fill(&stores, &archive, &allowed)?;
+                // Closed, it is one file.
+                drop(stores);
+                place(&filled, &path).map_err(|error| Error::data_directory(&path, &error))
+            };
+            let filled = tokio::task::spawn_blocking(filling).await;
+            filled.map_err(|error| Error::capability("storage", &error))?
         })
     }
 
@@ -84,6 +106,36 @@ impl OpenStores for SqliteStores {
             removed.map_err(|error| Error::capability("storage", &error))?
         })
     }
+}
+
+async fn open(path: PathBuf, options: sbd_storage::Options) -> Result<Stores, Error> {
+    let database = tokio::task::spawn_blocking(move || Database::open(&path, &options))
+        .await
+        .map_err(|error| Error::capability("storage", &error))?
+        .map_err(|error| Error::capability("storage", &error))?;
+    let keyvalue = SqliteBackend::open(database.clone())
+        .await
+        .map_err(|error| Error::capability("keyvalue", &error))?;
+    Ok(Stores {
+        documents: Arc::new(SqliteDocuments::new(database.clone())),
+        keyvalue: Arc::new(keyvalue),
+        cache: Arc::new(MemoryBackend::default()),
+        archive: Arc::new(database),
+    })
+}
+
+/// Puts a closed database where none is, durably.
+fn place(database: &Path, to: &Path) -> std::io::Result<()> {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    if Path::new(&log).exists() {
+        return Err(std::io::Error::other("the database did not close"));
+    }
+    let folder = to.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    // Unlike a rename, a link replaces nothing.
+    std::fs::hard_link(database, to)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Removes a database with its log; answers which files there were, with their sizes.

@@ -88,7 +88,7 @@ impl Runtime {
                     }
                 }
                 if left == 0 {
-                    return;
+                    return inner.prune_compiled().await;
                 }
                 tokio::time::sleep(LOOK).await;
             }

@@ -117,6 +117,8 @@ pub(crate) enum TenantCommand {
     Resume(TenantName),
     /// Write all that a tenant has stored into one archive of JSON files.
     Export(TenantExport),
+    /// Make a tenant of such an archive, here or on another server.
+    Import(TenantImport),
     /// Delete a tenant and all that is its, for good.
     Delete(TenantDelete),
 }
@@ -377,6 +379,20 @@ pub(crate) struct TenantExport {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TenantImport {
+    /// The archive that `sbd tenant export` has written.
+    pub(crate) file: PathBuf,
+    /// The tenant's name here, where there must be none of it; the one in the archive when left out.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Leave out the host names that led to it.
+    #[arg(long)]
+    pub(crate) no_hosts: bool,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TenantDelete {
     /// The tenant.
     pub(crate) name: String,
@@ -457,6 +473,7 @@ impl TenantCommand {
             Self::Show(args) | Self::Suspend(args) | Self::Resume(args) => &args.flags,
             Self::Change(args) => &args.flags,
             Self::Export(args) => &args.flags,
+            Self::Import(args) => &args.flags,
             Self::Delete(args) => &args.flags,
         }
     }

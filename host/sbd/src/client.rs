@@ -10,14 +10,16 @@ use anyhow::{Context as _, bail};
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Request, Response, Uri, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use sbd_admin::{Actor, Api};
 use sbd_backup::{Key, NewFile};
 use serde_json::Value;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use tokio_util::io::ReaderStream;
 
 /// Where the admin API begins.
 const ROOT: &str = "/admin/api/v1";
@@ -83,8 +85,19 @@ impl<'a> Client<'a> {
         content_type: &str,
         body: Bytes,
     ) -> anyhow::Result<Value> {
-        let response = self.respond(method, path, content_type, body).await?;
+        let sending = self.respond(method, path, content_type, body.into());
+        let response = sending.await?;
         read(response).await
+    }
+
+    /// Sends a file, and returns the answer's JSON.
+    ///
+    /// # Errors
+    /// The refusal, in words.
+    pub(crate) async fn upload(&self, path: &str, file: File) -> anyhow::Result<Value> {
+        let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+        let sending = self.respond(Method::POST, path, "application/x-tar", body);
+        read(sending.await?).await
     }
 
     /// Writes the answer's body to a file, which must not be there yet and is its owner's alone; sealed, if
@@ -99,7 +112,7 @@ impl<'a> Client<'a> {
         key: Option<&Key>,
     ) -> anyhow::Result<u64> {
         let mut written = NewFile::begin(file, key)?;
-        let response = self.respond(Method::GET, path, "application/json", Bytes::new());
+        let response = self.respond(Method::GET, path, "application/json", Body::empty());
         let response = response.await?;
         if !response.status().is_success() {
             read(response).await?;
@@ -120,7 +133,7 @@ impl<'a> Client<'a> {
         method: Method,
         path: &str,
         content_type: &str,
-        body: Bytes,
+        body: Body,
     ) -> anyhow::Result<Response<Body>> {
         let request = Request::builder()
             .method(method)
@@ -128,11 +141,11 @@ impl<'a> Client<'a> {
             .header(header::HOST, "sbd")
             .header(header::CONTENT_TYPE, content_type);
         let Some(server) = &self.elsewhere else {
-            let request = request.body(Full::new(body))?;
+            let request = request.body(body)?;
             let data_dir = self.settings.data_dir();
-            return match control::send(&data_dir, request.clone()).await? {
-                Some(answer) => Ok(answer.map(Body::new)),
-                None => self.directly(request).await,
+            return match control::send(&data_dir, request).await? {
+                Ok(answer) => Ok(answer.map(Body::new)),
+                Err(unsent) => self.directly(unsent).await,
             };
         };
         self.remotely(server, request, body).await
@@ -142,7 +155,7 @@ impl<'a> Client<'a> {
         &self,
         server: &Uri,
         request: http::request::Builder,
-        body: Bytes,
+        body: Body,
     ) -> anyhow::Result<Response<Body>> {
         let token = self.settings.text("admin_token");
         if token.is_empty() {
@@ -152,7 +165,7 @@ impl<'a> Client<'a> {
         }
         let mut request = request
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
-            .body(Full::new(body))?;
+            .body(body)?;
         let path = request.uri().to_string();
         *request.uri_mut() = format!("{server}{path}")
             .replacen("//admin/", "/admin/", 1)
@@ -170,7 +183,7 @@ impl<'a> Client<'a> {
     }
 
     /// No server runs: this process is one, for one request.
-    async fn directly(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Body>> {
+    async fn directly(&self, request: Request<Body>) -> anyhow::Result<Response<Body>> {
         let data_dir = DataDir::take(&self.settings.data_dir(), false)?;
         let open = |safe| Host::open(self.settings, self.environment, &data_dir, safe);
         let host = match open(false).await {
@@ -182,7 +195,6 @@ impl<'a> Client<'a> {
                 host
             }
         };
-        let request = request.map(Body::new);
         Ok(Api::new(host.admin).respond(Actor::Owner, request).await)
     }
 }

@@ -4,9 +4,8 @@
 
 use crate::data_dir::DataDir;
 use anyhow::Context as _;
-use bytes::Bytes;
+use axum::body::Body;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -93,16 +92,16 @@ async fn serve(stream: UnixStream, api: Api) {
     }
 }
 
-/// Sends a request to the server of a data directory. `None`: none runs.
+/// Sends a request to the server of a data directory; gives it back when none runs.
 ///
 /// # Errors
 /// When there is one that cannot be reached.
 pub(crate) async fn send(
     data_dir: &Path,
-    request: Request<Full<Bytes>>,
-) -> anyhow::Result<Option<Response<Incoming>>> {
+    request: Request<Body>,
+) -> anyhow::Result<Result<Response<Incoming>, Request<Body>>> {
     let Ok(socket) = SocketPath::new(data_dir) else {
-        return Ok(None);
+        return Ok(Err(request));
     };
     let stream = match UnixStream::connect(&socket.path).await {
         Ok(stream) => stream,
@@ -112,7 +111,7 @@ pub(crate) async fn send(
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
             ) =>
         {
-            return Ok(None);
+            return Ok(Err(request));
         }
         Err(error) => {
             return Err(error)
@@ -123,5 +122,5 @@ pub(crate) async fn send(
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let response = sender.send_request(request).await;
-    Ok(Some(response.context("the server closed the connection")?))
+    Ok(Ok(response.context("the server closed the connection")?))
 }

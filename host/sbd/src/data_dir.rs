@@ -174,7 +174,7 @@ impl DataDir {
         } else if !is_new && path.exists() {
             return Ok(());
         }
-        let written = tempfile::NamedTempFile::new_in(&self.path).and_then(|mut file| {
+        let written = tempfile::NamedTempFile::new_in(self.temporary()).and_then(|mut file| {
             writeln!(file, "{CURRENT}")?;
             file.as_file().sync_all()?;
             Ok(file.persist(&path)?)

@@ -2,8 +2,9 @@
 
 use crate::cli::{TenantCommand, TenantName};
 use crate::client::Client;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use http::Method;
+use sbd_runtime::ArchivedTenant;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
@@ -60,6 +61,24 @@ pub(crate) async fn command(command: TenantCommand, client: &Client<'_>) -> anyh
                 file.display()
             );
             println!("Keep it as safe as the server itself; see README.txt in it.");
+        }
+        TenantCommand::Import(import) => {
+            let file = import.file.display();
+            let open = || {
+                let archive = std::fs::File::open(&import.file);
+                archive.with_context(|| format!("cannot read {file}"))
+            };
+            let name = match import.name {
+                Some(name) => name,
+                None => ArchivedTenant::read(&open()?)?.name,
+            };
+            let to = format!("{}/import?hosts={}", path(&name)?, !import.no_hosts);
+            let tenant = client.upload(&to, open()?).await?;
+            println!(
+                "tenant {name} is there, with all that {file} holds. {}",
+                reached(&tenant)
+            );
+            println!("Everybody signs in anew: keys and sessions stay where they were.");
         }
         TenantCommand::Delete(delete) => {
             let path = path(&delete.name)?;

@@ -52,6 +52,7 @@ impl Api {
             .routes(routes!(tenants::suspend))
             .routes(routes!(tenants::resume))
             .routes(routes!(tenants::export))
+            .routes(routes!(tenants::import))
             .routes(routes!(features::list))
             .routes(routes!(features::set, features::reset))
             .routes(routes!(administrators::create))

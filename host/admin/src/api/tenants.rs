@@ -1,14 +1,16 @@
 //! `/tenants`
 
 use super::answers::{Body, By, Failure, Fields, Page, Paging, archive};
-use crate::{Admin, DeletedTenant};
+use crate::{Admin, DeletedTenant, Error};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
+use futures::StreamExt as _;
 use http::{StatusCode, header};
-use sbd_registry::{NewTenant, Tenant, TenantState};
+use sbd_registry::{NewTenant, Tenant, TenantName, TenantState};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use tokio::io::AsyncWriteExt as _;
+use utoipa::{IntoParams, ToSchema};
 
 /// A tenant.
 #[derive(Serialize, ToSchema)]
@@ -45,6 +47,14 @@ pub(crate) struct Change {
     title: Option<String>,
     #[serde(default)]
     hosts: Option<Vec<String>>,
+}
+
+/// How to import.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Import {
+    /// Whether the host names lead to it that led to the one that was exported; `true` when left out.
+    hosts: Option<bool>,
 }
 
 impl From<&Tenant> for TenantBody {
@@ -142,6 +152,40 @@ pub(crate) async fn export(
     Path(name): Path<String>,
 ) -> Result<impl IntoResponse, Failure> {
     archive(admin.export_tenant(&actor, &name).await?)
+}
+
+/// Makes a tenant of this name of an archive that an export has answered. All of it, or nothing.
+#[utoipa::path(
+    post,
+    path = "/tenants/{name}/import",
+    params(Import),
+    request_body(content = Vec<u8>, content_type = "application/x-tar"),
+    responses((status = 201, body = TenantBody))
+)]
+pub(crate) async fn import(
+    State(admin): State<Admin>,
+    By(actor): By,
+    Path(name): Path<String>,
+    Fields(import): Fields<Import>,
+    archive: axum::body::Body,
+) -> Result<impl IntoResponse, Failure> {
+    let name: TenantName = name.parse().map_err(Error::from)?;
+    let cannot = |error: std::io::Error| Error::unavailable(format!("cannot import: {error}"));
+    // Written down first: it is read twice, and a caller who is slow holds nothing up.
+    let file = tempfile::tempfile_in(admin.temporary()).map_err(cannot)?;
+    let mut file = tokio::fs::File::from_std(file);
+    let mut archive = archive.into_data_stream();
+    while let Some(data) = archive.next().await {
+        let data = data.map_err(|_| Error::invalid("the archive broke off"))?;
+        file.write_all(&data).await.map_err(cannot)?;
+    }
+    file.flush().await.map_err(cannot)?;
+    let file = file.into_std().await;
+    let hosts = import.hosts.unwrap_or(true);
+    let tenant = admin.import_tenant(&actor, &name, file, hosts).await?;
+    let location = format!("{}/tenants/{}", super::ROOT, tenant.name);
+    let body = Json(TenantBody::from(&*tenant));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], body))
 }
 
 /// Deletes a tenant and all that is its, for good.

@@ -26,19 +26,32 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 
 /// The files of a folder that end like this; temporary ones are none.
 pub(crate) fn all(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Error> {
+    let mut found = entries(folder)?;
+    found.retain(|path| path.extension().is_some_and(|end| end == extension));
+    Ok(found)
+}
+
+/// Removes the temporary files that processes that were killed have left in a folder.
+pub(crate) fn tidy(folder: &Path) -> Result<(), Error> {
+    let is_temporary = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.strip_prefix('.');
+        name.is_some_and(|name| uuid::Uuid::try_parse(name).is_ok())
+    };
+    let mut left = entries(folder)?.into_iter().filter(is_temporary);
+    left.try_for_each(|path| std::fs::remove_file(&path).map_err(Error::file(&path)))
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::file(folder)(error)),
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(Error::file(folder))?.path();
-        if path.extension().is_some_and(|end| end == extension) {
-            found.push(path);
-        }
-    }
-    Ok(found)
+    let paths = entries.map(|entry| Ok(entry?.path()));
+    paths
+        .collect::<io::Result<_>>()
+        .map_err(Error::file(folder))
 }
 
 /// Writes a file that is not there yet; says whether it did. Of two processes, one does.

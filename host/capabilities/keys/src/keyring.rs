@@ -61,6 +61,15 @@ pub fn check(keyring: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Removes from a keyring that nobody else uses what processes that were killed were writing. Blocks.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn tidy(keyring: &Path) -> Result<(), Error> {
+    let folders = ["tenants", "host"].map(|folder| keyring.join(folder));
+    folders.iter().try_for_each(|folder| file::tidy(folder))
+}
+
 // === impl FileKeyring ===
 
 impl FileKeyring {

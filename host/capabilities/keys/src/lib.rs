@@ -15,7 +15,7 @@ mod settings;
 mod token;
 
 pub use error::{Error, UnknownAlgorithm};
-pub use keyring::{FileKeyring, Keyring, TenantKeys, check};
+pub use keyring::{FileKeyring, Keyring, TenantKeys, check, tidy};
 pub use secret::HostSecret;
 pub use settings::{Algorithm, Settings};
 pub use token::{MAX_CLAIMS_BYTES, MAX_TOKEN_BYTES, MAX_TTL, Verdict};

@@ -21,6 +21,7 @@ mod sqlite;
 pub use backend::{Backend, Found, Page};
 pub use error::Error;
 pub use host::{Bucket, Swap};
+pub use limits::check_pairs;
 pub use sqlite::{SqliteBackend, each_entry, stored_buckets};
 
 use sbd_metering::Metered;

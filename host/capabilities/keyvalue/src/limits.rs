@@ -55,7 +55,10 @@ pub(crate) fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Re
 }
 
 /// Refuses a batch of too many bytes, or with a wrong key or value.
-pub(crate) fn check_pairs(pairs: &[(String, Vec<u8>)]) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_pairs(pairs: &[(String, Vec<u8>)]) -> Result<(), Error> {
     check_keys(pairs.iter().map(|(key, _)| key.as_str()))?;
     let mut bytes = 0;
     for (key, value) in pairs {

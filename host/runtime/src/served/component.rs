@@ -11,6 +11,7 @@ use crate::served::Snapshot;
 use crate::served::canary::Watch;
 use crate::served::features::SwitchedRoutes;
 use sbd_manifest::{AllowedHosts, Component as Declared};
+use sbd_storage::Quota;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -102,6 +103,15 @@ impl LoadedComponent {
             switched: SwitchedRoutes::of(declared),
             declared: declared.clone(),
         }))
+    }
+
+    /// What it may keep in a tenant.
+    pub(crate) fn quota_of_storage(&self) -> Quota {
+        let limits = &self.declared.settings.limits;
+        Quota {
+            documents: limits.stored_documents as u64,
+            bytes: limits.stored_bytes.bytes(),
+        }
     }
 
     /// Whether another declaration would make the same of the same bytes: where they lie and how they

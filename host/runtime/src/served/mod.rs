@@ -7,12 +7,13 @@ pub(crate) mod canary;
 pub(crate) mod component;
 pub(crate) mod features;
 
+use crate::import::Allowed;
 use crate::offers::Loader;
 use crate::{Error, InvokeError};
 use component::LoadedComponent;
 use sbd_features::Catalogue;
 use sbd_manifest::App;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,6 +87,38 @@ impl Snapshot {
     pub(crate) fn has(&self, component: &LoadedComponent) -> bool {
         let own = self.components.get(component.declared.id.as_str());
         own.is_some_and(|own| own.revision == component.revision)
+    }
+
+    /// The collections that stay where they are when a tenant goes elsewhere.
+    pub(crate) fn stay(&self) -> HashSet<(String, String)> {
+        let components = self.components.iter();
+        let stay = components.flat_map(|(id, component)| {
+            let collections = component.declared.settings.collections.iter();
+            let stay = collections.filter(|(_, collection)| !collection.export);
+            stay.map(|(name, _)| (id.to_string(), name.clone()))
+        });
+        stay.collect()
+    }
+
+    /// What an imported tenant may keep.
+    pub(crate) fn allowed(&self) -> Allowed {
+        let components = self.components.values();
+        let stores = components
+            .clone()
+            .flat_map(|component| component.stores.iter());
+        Allowed {
+            buckets: stores
+                .map(|bucket| (bucket.clone(), self.bucket_bytes(bucket)))
+                .collect(),
+            components: components
+                .map(|component| {
+                    (
+                        component.declared.id.to_string(),
+                        component.quota_of_storage(),
+                    )
+                })
+                .collect(),
+        }
     }
 
     /// How much a bucket may hold: as much as the most generous of the components that may open it.

@@ -20,7 +20,6 @@ use sbd_config::ConfigCtx;
 use sbd_features::{Catalogue, Switches};
 use sbd_keys::FileKeyring;
 use sbd_passwords::Hasher;
-use sbd_storage::Quota;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -179,14 +178,9 @@ impl Tenant {
         let declarations = declarations::of_all(settings, others, tried);
         let configured = self.stores.documents.configure(id, &declarations);
         configured.await.map_err(refused)?;
-        let limits = &settings.limits;
-        let quota = Quota {
-            documents: limits.stored_documents as u64,
-            bytes: limits.stored_bytes.bytes(),
-        };
         self.stores
             .documents
-            .allow(id, quota)
+            .allow(id, component.quota_of_storage())
             .await
             .map_err(refused)?;
         for bucket in component.stores.iter() {

@@ -1,8 +1,8 @@
-//! The host side of both interfaces. Calls are not charged to the running request as those of other
+//! The host side of the interfaces. Calls are not charged to the running request as those of other
 //! capabilities are: they read a small map that is in memory, which is the manifest's and not larger
 //! than it.
 
-use crate::bindings::{store, variables};
+use crate::bindings::{older, store, variables};
 use crate::{Config, ConfigCtx, Error};
 use sbd_telemetry::metrics::capability_called;
 use wasmtime::component::Accessor;
@@ -32,6 +32,22 @@ impl<T> variables::HostWithStore<T> for Config {
     }
 }
 
+impl older::Host for ConfigCtx {
+    fn get(&mut self, name: String) -> Result<String, older::Error> {
+        capability_called("config", "get");
+        Ok(ConfigCtx::get(self, &name)?.to_owned())
+    }
+}
+
+impl From<Error> for older::Error {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::InvalidName(_) => Self::InvalidName(error.to_string()),
+            Error::Undefined { .. } => Self::Undefined(error.to_string()),
+        }
+    }
+}
+
 impl From<Error> for variables::Error {
     fn from(error: Error) -> Self {
         match &error {
@@ -45,8 +61,8 @@ impl From<Error> for variables::Error {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use crate::bindings::store;
     use crate::bindings::variables::{self, HostWithStore as _};
+    use crate::bindings::{older, store};
     use crate::{Config, ConfigCtx, ConfigView, add_to_linker};
     use std::sync::Arc;
     use wasmtime::component::Linker;
@@ -106,6 +122,14 @@ mod tests {
     #[tokio::test]
     async fn spin_variables_reads_the_same_map() {
         assert_eq!(variable("ttl").await.unwrap(), "900");
+    }
+
+    #[test]
+    fn older_components_read_the_same_map() {
+        let get = |name: &str| older::Host::get(&mut ctx(), name.to_owned());
+        assert_eq!(get("ttl").unwrap(), "900");
+        assert!(matches!(get("audience"), Err(older::Error::Undefined(_))));
+        assert!(matches!(get("Issuer"), Err(older::Error::InvalidName(_))));
     }
 
     #[tokio::test]

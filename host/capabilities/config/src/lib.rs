@@ -1,5 +1,6 @@
-//! Configuration for components: `wasi:config/store@0.2.0-draft-2024-09-27` and
-//! `spin:variables/variables@3.0.0`, two views of the same map.
+//! Configuration for components: `wasi:config/store@0.2.0-draft-2024-09-27`,
+//! `spin:variables/variables@3.0.0` and, as older ones know it, `fermyon:spin/variables@2.0.0`: views of
+//! the same map.
 //!
 //! The map holds what `[component.X.variables]` of the manifest names, with every template
 //! already resolved; where the values came from is the business of whoever resolved them.
@@ -35,13 +36,15 @@ impl HasData for Config {
     type Data<'a> = &'a mut ConfigCtx;
 }
 
-/// Links `wasi:config/store@0.2.0-draft-2024-09-27` and `spin:variables/variables@3.0.0`.
+/// Links `wasi:config/store@0.2.0-draft-2024-09-27`, `spin:variables/variables@3.0.0` and
+/// `fermyon:spin/variables@2.0.0`.
 ///
 /// # Errors
 /// When one of the interfaces is already linked.
 pub fn add_to_linker<T: ConfigView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     bindings::store::add_to_linker::<T, Config>(linker, T::config)?;
     bindings::variables::add_to_linker::<T, Config>(linker, T::config)?;
+    bindings::older::add_to_linker::<T, Config>(linker, T::config)?;
     Ok(())
 }
 

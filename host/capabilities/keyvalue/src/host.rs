@@ -39,12 +39,12 @@ pub(crate) enum Failure {
 }
 
 /// A call that has been charged, with what it needs from the store.
-struct Call<'a> {
-    view: KeyvalueCtxView<'a>,
-    charge: Charge,
+pub(crate) struct Call<'a> {
+    pub(crate) view: KeyvalueCtxView<'a>,
+    pub(crate) charge: Charge,
 }
 
-fn begin<'a, T: Metered>(
+pub(crate) fn begin<'a, T: Metered>(
     store: &'a mut Access<'_, T, Keyvalue>,
     operation: &'static str,
     bytes: usize,
@@ -54,26 +54,30 @@ fn begin<'a, T: Metered>(
     Ok(Call { view, charge })
 }
 
+/// Tells the host which quota refused a write; the guest learns that there is no room.
+pub(crate) fn told<R>(charge: &Charge, written: Result<R, Error>) -> Result<R, Failure> {
+    if let Err(Error::Storage(sbd_storage::Error::Quota(limit))) = &written {
+        charge.refused(limit);
+    }
+    Ok(written?)
+}
+
 // === impl Call ===
 
 impl Call<'_> {
-    fn backend(&self) -> &dyn Backend {
+    pub(crate) fn backend(&self) -> &dyn Backend {
         &*self.view.ctx.backend
     }
 
-    fn label(&self, bucket: &Resource<Bucket>) -> Result<Arc<str>, Failure> {
+    pub(crate) fn label(&self, bucket: &Resource<Bucket>) -> Result<Arc<str>, Failure> {
         Ok(self.view.table.get(bucket)?.label.clone())
     }
 
-    /// Tells the host which quota refused a write; the guest learns that there is no room.
     fn told<R>(&self, written: Result<R, Error>) -> Result<R, Failure> {
-        if let Err(Error::Storage(sbd_storage::Error::Quota(limit))) = &written {
-            self.charge.refused(limit);
-        }
-        Ok(written?)
+        told(&self.charge, written)
     }
 
-    fn open(&mut self, label: String) -> Result<Resource<Bucket>, Failure> {
+    pub(crate) fn open(&mut self, label: String) -> Result<Resource<Bucket>, Failure> {
         let KeyvalueCtxView { ctx, table } = &mut self.view;
         if !ctx.granted.contains(&label) {
             let error = Error::AccessDenied {
@@ -346,7 +350,7 @@ impl<T: Metered + Send> batch::HostWithStore<T> for Keyvalue {
     }
 }
 
-fn texts(texts: &[String]) -> usize {
+pub(crate) fn texts(texts: &[String]) -> usize {
     texts.iter().map(String::len).sum()
 }
 

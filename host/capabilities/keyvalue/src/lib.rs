@@ -1,4 +1,5 @@
-//! The keyvalue capability: `wasi:keyvalue@0.2.0-draft2` (store, atomics, batch).
+//! The keyvalue capability: `wasi:keyvalue@0.2.0-draft2` (store, atomics, batch), and as Spin's SDKs know
+//! it, `spin:key-value@3.0.0` and `fermyon:spin/key-value@2.0.0`: the same buckets.
 //!
 //! A bucket belongs to a tenant and is named by a label. As on Spin, a label is shared: every
 //! component of the tenant whose `key_value_stores` names it opens the same bucket. A component
@@ -16,6 +17,7 @@ mod bindings;
 mod error;
 mod host;
 pub mod limits;
+mod spin;
 mod sqlite;
 
 pub use backend::{Backend, Found, Page};
@@ -58,7 +60,8 @@ impl HasData for Keyvalue {
     type Data<'a> = KeyvalueCtxView<'a>;
 }
 
-/// Links `wasi:keyvalue/{store,atomics,batch}@0.2.0-draft2`.
+/// Links `wasi:keyvalue/{store,atomics,batch}@0.2.0-draft2`, `spin:key-value/key-value@3.0.0` and
+/// `fermyon:spin/key-value@2.0.0`.
 ///
 /// # Errors
 /// When one of the interfaces is already linked.
@@ -66,6 +69,8 @@ pub fn add_to_linker<T: KeyvalueView + Metered>(linker: &mut Linker<T>) -> wasmt
     bindings::store::add_to_linker::<T, Keyvalue>(linker, T::keyvalue)?;
     bindings::atomics::add_to_linker::<T, Keyvalue>(linker, T::keyvalue)?;
     bindings::batch::add_to_linker::<T, Keyvalue>(linker, T::keyvalue)?;
+    bindings::newer::add_to_linker::<T, Keyvalue>(linker, T::keyvalue)?;
+    bindings::older::add_to_linker::<T, Keyvalue>(linker, T::keyvalue)?;
     Ok(())
 }
 

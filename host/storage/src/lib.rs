@@ -238,7 +238,10 @@ impl Database {
 }
 
 /// Makes the file before SQLite does, so that it is never readable by others.
-fn create_private(path: &Path) -> Result<(), Error> {
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_private(path: &Path) -> Result<(), Error> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]

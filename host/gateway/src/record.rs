@@ -18,6 +18,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+/// What a request is counted as whose answer broke off: whatever its head said, it has none.
+const BROKEN_OFF: u16 = 500;
+
 /// nginx's number for "the client left before there was an answer".
 const CLIENT_LEFT: u16 = 499;
 
@@ -62,7 +65,7 @@ pub(crate) struct Record {
 /// A response body that keeps the record of its request.
 pub(crate) struct Tracked {
     body: Body,
-    _record: Record,
+    record: Record,
 }
 
 // === impl Series ===
@@ -213,10 +216,7 @@ impl Tracked {
         if let (Some(place), false) = (&record.place, body.is_end_stream()) {
             place.flows();
         }
-        Self {
-            body,
-            _record: record,
-        }
+        Self { body, record }
     }
 }
 
@@ -228,7 +228,11 @@ impl HttpBody for Tracked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(Some(Err(_)))) {
+            self.record.labels.status = BROKEN_OFF;
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -96,9 +96,10 @@ limits! {
     /// How long a request may wait for its turn. Default 1s.
     queue_wait: Duration, Time = Duration::from_secs(1);
     /// Requests that an instance answers before it is thrown away; each draws a number between seven
-    /// eighths of it and all of it. Default 128.
-    reuse_requests: usize, Count = 128;
-    /// Requests that an instance answers at once. Default 16.
+    /// eighths of it and all of it. Default 128; where WASI 0.2 is spoken and the toolchain is not known
+    /// to bear a second request, 1.
+    reuse_requests: Option<usize>, CountIfSaid = None;
+    /// Requests that an instance answers at once. Default 16; one where WASI 0.2 is spoken.
     reuse_concurrent: usize, Count = 16;
     /// Instances that may fail within ten seconds, per tenant, before the component is paused for the
     /// rest of them. Default 50.
@@ -249,6 +250,22 @@ impl Kind for Count {
 
     fn show(count: &usize) -> String {
         count.to_string()
+    }
+}
+
+/// A count whose default is not the manifest's to know.
+enum CountIfSaid {}
+
+impl Kind for CountIfSaid {
+    type Raw = u64;
+    type Value = Option<usize>;
+
+    fn parse(number: &u64) -> Result<Option<usize>, String> {
+        Count::parse(number).map(Some)
+    }
+
+    fn show(count: &Option<usize>) -> String {
+        count.map_or_else(|| "default".to_owned(), |count| count.to_string())
     }
 }
 

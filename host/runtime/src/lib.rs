@@ -34,7 +34,7 @@ pub use delegation::{DelegationError, identified};
 pub use engine::compile_cache::CompileCacheStats;
 pub use error::{Error, InvokeError};
 pub use import::ArchivedTenant;
-pub use inspection::{Inspection, Target, Unreadable};
+pub use inspection::{Inspection, Reuse, Target, Toolchain, Unreadable};
 pub use instances::grants::Permission;
 pub use limits::{Limit, OverLimit};
 pub use offers::{NoOffer, Offered, check as openapi};

@@ -10,7 +10,8 @@ use crate::settings::{Environment, Settings};
 use anyhow::{Context as _, bail};
 use sbd_admin::Stage as _;
 use sbd_gateway::TrustedProxies;
-use sbd_runtime::{Inspection, Target};
+use sbd_manifest::Component;
+use sbd_runtime::{Definition, Inspection, Target};
 
 /// Reads settings and manifest, compiles every component and links what it was granted.
 ///
@@ -32,8 +33,8 @@ pub(crate) async fn command(
     let scratch = scratch.context("cannot make a temporary folder")?;
     let data_dir = DataDir::take(scratch.path(), false)?;
     let host = Host::open(settings, environment, &data_dir, true).await?;
-    let application = host.runtime.application();
-    let app = application.app();
+    let definition = host.served.read(&[]).map_err(anyhow::Error::msg)?;
+    let app = &definition.app;
     println!("application  {} {}", app.name, app.version);
     for (id, component) in &app.components {
         let grants: Vec<String> = component
@@ -48,7 +49,19 @@ pub(crate) async fn command(
             grants.join(", ")
         };
         println!("component    {id}: granted {grants}");
-        let limits = component.settings.limits.entries();
+        let inspection = inspected(&definition, component)?;
+        for wish in inspection.wishes(component) {
+            println!(
+                "             would like {}, and is denied it: it {}",
+                wish.grant, wish.meaning
+            );
+        }
+        let limits = &component.settings.limits;
+        println!(
+            "             one instance answers {}",
+            inspection.reuse(limits)
+        );
+        let limits = limits.entries();
         for three in limits.chunks(3) {
             let cells = three
                 .iter()
@@ -61,22 +74,26 @@ pub(crate) async fn command(
         let target = match target {
             TargetHost::Spin4_1 => Target::Spin4_1,
         };
-        check_portable(&host, target)
+        check_portable(&definition, target)
     })
 }
 
 /// Refuses an application of which a component does not run on another host.
-fn check_portable(host: &Host, target: Target) -> anyhow::Result<()> {
-    let definition = host.served.read(&[]).map_err(anyhow::Error::msg)?;
+fn check_portable(definition: &Definition, target: Target) -> anyhow::Result<()> {
     let mut all = true;
     for (id, component) in &definition.app.components {
-        let wasm = (definition.read_source)(&component.source);
-        let wasm = wasm.with_context(|| format!("cannot read {}", component.source.display()))?;
+        let inspection = inspected(definition, component)?;
         print!("{id} ");
-        all &= portable(&Inspection::read(&wasm)?, target);
+        all &= portable(&inspection, target);
     }
     if !all {
         bail!("not every component runs on {target}; what they import above decides");
     }
     Ok(())
+}
+
+fn inspected(definition: &Definition, component: &Component) -> anyhow::Result<Inspection> {
+    let wasm = (definition.read_source)(&component.source);
+    let wasm = wasm.with_context(|| format!("cannot read {}", component.source.display()))?;
+    Ok(Inspection::read(&wasm)?)
 }

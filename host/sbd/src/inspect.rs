@@ -2,7 +2,7 @@
 
 use crate::component::read;
 use anyhow::Context as _;
-use sbd_manifest::{App, LoadOptions};
+use sbd_manifest::{App, Limits, LoadOptions};
 use sbd_runtime::{Inspection, Target};
 use std::path::Path;
 
@@ -33,14 +33,25 @@ fn print(path: &Path) -> anyhow::Result<()> {
     if inspection.handlers().next().is_none() {
         println!("  no HTTP handler, so nothing can call it");
     }
-    println!("wants, and must be granted");
     let permissions = inspection.permissions();
-    for permission in &permissions {
-        println!("  {:<24} it {}", permission.grant, permission.meaning);
+    for (heading, is_needed) in [
+        ("wants, and must be granted", true),
+        ("would like, and is denied where it is not granted", false),
+    ] {
+        println!("{heading}");
+        let mut none = true;
+        for permission in &permissions {
+            if permission.is_needed == is_needed {
+                println!("  {:<24} it {}", permission.grant, permission.meaning);
+                none = false;
+            }
+        }
+        if none {
+            println!("  nothing");
+        }
     }
-    if permissions.is_empty() {
-        println!("  nothing");
-    }
+    println!("one instance answers");
+    println!("  {}", inspection.reuse(&Limits::default()));
     println!("imports");
     for import in &inspection.imports {
         println!("  {import}");

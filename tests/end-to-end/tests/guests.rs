@@ -143,6 +143,13 @@ async fn wstd_hello() {
     assert_eq!(line["request_id"], id);
 }
 
+/// What it is for is shown in `wasi02.rs`.
+#[tokio::test]
+async fn wasi02() {
+    let server = Launch::app(include_str!("apps/wasi02.toml")).start().await;
+    assert_eq!(text(&server, "/wasi02/hello").await, "hello");
+}
+
 #[tokio::test]
 async fn a_body_streams_through_a_component() {
     let server = guests().await;

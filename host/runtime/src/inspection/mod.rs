@@ -1,11 +1,20 @@
 //! What a component's file says about itself, read without compiling it.
 
+mod reuse;
 mod spin;
+mod toolchain;
 
-use crate::instances::grants::{Needs, Permission, is_handler, needs_of};
+pub use reuse::Reuse;
+pub use toolchain::Toolchain;
+
+use crate::instances::grants::{
+    Needs, Permission, is_granted, is_handler, is_new_handler, needs_of,
+};
+use sbd_manifest::{Component as Declared, Limits};
 use std::collections::BTreeSet;
 use std::fmt;
-use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
+use toolchain::Producers;
+use wasmparser::{BinaryReaderError, Encoding, KnownCustom, Parser, Payload};
 
 /// What a component imports, wants and offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +25,8 @@ pub struct Inspection {
     pub imports: BTreeSet<String>,
     /// What it exports, in the order of the names.
     pub exports: BTreeSet<String>,
+    /// What made it.
+    pub toolchain: Toolchain,
 }
 
 /// Why a file is no component.
@@ -55,6 +66,7 @@ impl Inspection {
             return Err(Unreadable::NotWasm);
         }
         let (mut imports, mut exports) = (BTreeSet::new(), BTreeSet::new());
+        let mut producers = Producers::default();
         // Components contain modules and components, whose imports are their own affair.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(wasm) {
@@ -63,6 +75,12 @@ impl Inspection {
                     return Err(Unreadable::CoreModule);
                 }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                // Whoever made a part has left its name there.
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Producers(names) = section.as_known() {
+                        producers.add(names).map_err(damaged)?;
+                    }
+                }
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
@@ -81,6 +99,7 @@ impl Inspection {
             bytes: wasm.len(),
             imports,
             exports,
+            toolchain: producers.toolchain(),
         })
     }
 
@@ -88,6 +107,22 @@ impl Inspection {
     pub fn permissions(&self) -> BTreeSet<Permission> {
         let needs = self.imports.iter().filter_map(|import| needs_of(import));
         needs.filter_map(Needs::permission).collect()
+    }
+
+    /// What of it a manifest does not grant. Where it starts without, it is denied what it asks for.
+    pub fn wishes(&self, declared: &Declared) -> BTreeSet<Permission> {
+        let needs = self.imports.iter().filter_map(|import| needs_of(import));
+        let open = needs.filter(|needs| !is_granted(*needs, declared));
+        open.filter_map(Needs::permission).collect()
+    }
+
+    /// How many requests one of its instances may answer.
+    pub fn reuse(&self, limits: &Limits) -> Reuse {
+        if self.handlers().any(is_new_handler) {
+            Reuse::of_new(limits)
+        } else {
+            Reuse::of_old(self.toolchain, limits)
+        }
     }
 
     /// The imports that this host does not offer to anybody.

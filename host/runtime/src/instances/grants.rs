@@ -1,7 +1,9 @@
 //! What a component imports, held against what the manifest grants it.
 //!
-//! Only granted interfaces are linked. An import that is not granted is found before linking, so
-//! that the message can name the line to add instead of a mismatch deep in the linker.
+//! Of `sbd:platform` only granted interfaces are linked. An import that is not granted is found before
+//! linking, so that the message can name the line to add instead of a mismatch deep in the linker.
+//! Standard interfaces are always linked, and deny what was not granted when it is asked for: many
+//! toolchains import all there is, whether or not it is ever used.
 
 use crate::Error;
 use crate::instances::capabilities;
@@ -33,6 +35,8 @@ pub struct Permission {
     pub grant: &'static str,
     /// What that lets it do.
     pub meaning: &'static str,
+    /// Whether a component that wants it does not start without it.
+    pub is_needed: bool,
 }
 
 /// Imports by the start of their names. The first that fits counts.
@@ -78,7 +82,11 @@ impl Needs {
             ),
             Self::Grant(grant) => (grant.word(), capabilities::of(grant)?.meaning),
         };
-        Some(Permission { grant, meaning })
+        Some(Permission {
+            grant,
+            meaning,
+            is_needed: matches!(self, Self::Grant(_)),
+        })
     }
 }
 
@@ -105,9 +113,7 @@ pub(crate) fn link(
         .filter(|name| is_handler(name))
         .collect();
     let proxy = match handlers.as_slice() {
-        [one] if one.starts_with("wasi:http/handler@") => {
-            p3::bindings::ServicePre::new(pre).map(ProxyPre::P3)
-        }
+        [one] if is_new_handler(one) => p3::bindings::ServicePre::new(pre).map(ProxyPre::P3),
         [_] => p2::bindings::ProxyPre::new(pre).map(ProxyPre::P2),
         [] => {
             return Err(Error::not_runnable(
@@ -132,7 +138,12 @@ pub(crate) fn link(
 }
 
 pub(crate) fn is_handler(export: &str) -> bool {
-    export.starts_with("wasi:http/handler@") || export.starts_with("wasi:http/incoming-handler@")
+    is_new_handler(export) || export.starts_with("wasi:http/incoming-handler@")
+}
+
+/// The one of WASI 0.3.
+pub(crate) fn is_new_handler(export: &str) -> bool {
+    export.starts_with("wasi:http/handler@")
 }
 
 /// Whether a component speaks to this host in particular.
@@ -150,18 +161,21 @@ fn check_imports(engine: &Engine, declared: &Declared, component: &Component) ->
                 format!("it imports {import}, which this host does not offer; build it without"),
             ));
         };
-        if !is_granted(needs, declared) {
+        if let Needs::Grant(grant) = needs
+            && !is_granted(needs, declared)
+        {
             return Err(Error::NotGranted {
                 component: declared.id.to_string(),
                 import: import.to_owned(),
-                line: line_to_add(needs, declared),
+                line: line_to_add(grant, declared),
             });
         }
     }
     Ok(())
 }
 
-fn is_granted(needs: Needs, declared: &Declared) -> bool {
+/// Whether the manifest grants what an import needs.
+pub(crate) fn is_granted(needs: Needs, declared: &Declared) -> bool {
     match needs {
         Needs::Nothing => true,
         Needs::OutboundHosts => !declared.allowed_outbound_hosts.is_empty(),
@@ -170,28 +184,14 @@ fn is_granted(needs: Needs, declared: &Declared) -> bool {
     }
 }
 
-fn line_to_add(needs: Needs, declared: &Declared) -> String {
+fn line_to_add(grant: Grant, declared: &Declared) -> String {
     let id = &declared.id;
-    match needs {
-        Needs::Nothing => String::new(),
-        Needs::OutboundHosts => {
-            format!("[component.{id}]\nallowed_outbound_hosts = [\"https://example.com\"]")
-        }
-        Needs::KeyValueStores => format!("[component.{id}]\nkey_value_stores = [\"default\"]"),
-        Needs::Grant(grant) => {
-            let mut grants: Vec<String> = declared
-                .settings
-                .grants
-                .iter()
-                .map(|has| format!("\"{has}\""))
-                .collect();
-            grants.push(format!("\"{grant}\""));
-            format!(
-                "[component.{id}.tool.sbd]\ngrants = [{}]",
-                grants.join(", ")
-            )
-        }
-    }
+    let grants = declared.settings.grants.iter().chain([&grant]);
+    let grants: Vec<String> = grants.map(|word| format!("\"{word}\"")).collect();
+    format!(
+        "[component.{id}.tool.sbd]\ngrants = [{}]",
+        grants.join(", ")
+    )
 }
 
 fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State>> {
@@ -201,12 +201,8 @@ fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State
     super::logs::add_to_linker(&mut linker)?;
     super::http::add_types_to_linker(&mut linker)?;
     sbd_config::add_to_linker(&mut linker)?;
-    if is_granted(Needs::OutboundHosts, declared) {
-        crate::instances::http::add_client_to_linker(&mut linker)?;
-    }
-    if is_granted(Needs::KeyValueStores, declared) {
-        sbd_keyvalue::add_to_linker(&mut linker)?;
-    }
+    super::http::add_client_to_linker(&mut linker)?;
+    sbd_keyvalue::add_to_linker(&mut linker)?;
     for capability in capabilities::ALL {
         if is_granted(Needs::Grant(capability.grant), declared) {
             (capability.link)(&mut linker)?;

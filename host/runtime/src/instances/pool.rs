@@ -7,19 +7,20 @@
 use crate::InvokeError;
 use crate::body::Body;
 use crate::instances::circuit_breaker::CircuitBreaker;
-use crate::instances::response_body::bounded;
+use crate::instances::response_body::{announced, bounded};
 use crate::instances::worker::{Blueprint, InstancesLimit, Stopped};
 use crate::limits::{ComponentBudget, Limit};
-use crate::requests::running::{RequestContext, RunningRequest};
+use crate::requests::request_body::watched;
+use crate::requests::running::{Asker, End, RequestContext, RunningRequest};
 use crate::requests::{Class, Share};
-use http::{Request, Response, header};
+use http::{Request, Response};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::PoolConcurrencyLimitError;
 use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, ProxyHandler};
-use wasmtime_wasi_http::p3;
+use wasmtime_wasi_http::{p2, p3};
 
 /// How often to look for a free instance when all that are allowed exist.
 const RETRY: Duration = Duration::from_millis(5);
@@ -83,13 +84,36 @@ impl Pool {
             return Err(self.overloaded(Limit::Failures, pause));
         }
         let permit = self.admit(context.class).await?;
+        let running = Arc::new(RunningRequest::new(context, Arc::clone(&self.budget)));
+        let asker = Asker::of(&running);
+        let answer = self.answer(&running, permit, watched(request, &running));
+        let answer = answer.await;
+        asker.has_stayed();
+        // What a component says about a request that never came to its end says nothing about it.
+        match answer {
+            Ok(response) if response.status().is_server_error() && running.was_left() => {
+                Err(InvokeError::BodyBroken)
+            }
+            Err(InvokeError::Trapped | InvokeError::Guest(_)) if running.was_left() => {
+                Err(InvokeError::BodyBroken)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn answer(
+        &self,
+        running: &Arc<RunningRequest>,
+        permit: OwnedSemaphorePermit,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, InvokeError> {
         let limits = &self.budget.limits;
         let give_up = Instant::now() + limits.queue_wait;
         let timeout = limits.request_timeout;
-        let running = Arc::new(RunningRequest::new(context, Arc::clone(&self.budget)));
+        let method = request.method().clone();
         let mut next = request;
         loop {
-            let handling = self.handler.handle(Arc::clone(&running), next);
+            let handling = self.handler.handle(Arc::clone(running), next);
             let error = match tokio::time::timeout(timeout, handling).await {
                 Err(_) => {
                     running.give_up();
@@ -110,18 +134,20 @@ impl Pool {
                         self.budget.exceeded(Limit::ResponseHeaders);
                         return Err(self.stopped(Limit::ResponseHeaders));
                     }
-                    if announced(&response) > limits.response_body.bytes() {
+                    let announced = announced(&response, &method);
+                    if announced > Some(limits.response_body.bytes()) {
                         self.budget.exceeded(Limit::ResponseBody);
                         return Err(self.stopped(Limit::ResponseBody));
                     }
-                    return Ok(bounded(response, &running, &self.budget, permit));
+                    let bounded = bounded(response, announced, running, &self.budget, permit);
+                    return bounded.await.map_err(|error| self.broken(&error));
                 }
                 Ok(Err(error)) => error,
             };
             // A request that never reached an instance comes back whole and can wait for one.
             let unstarted = match error.downcast::<InstantiationError<Arc<RunningRequest>>>() {
                 Ok(unstarted) => unstarted,
-                Err(error) => return Err(self.explain(&error, &running).await),
+                Err(error) => return Err(self.explain(&error, running).await),
             };
             if let Some(Stopped(limit)) = unstarted.error.downcast_ref() {
                 self.budget.exceeded(*limit);
@@ -185,12 +211,21 @@ impl Pool {
         let after = match limit {
             Limit::CpuTime => limits.cpu_time,
             Limit::RequestTimeout => limits.request_timeout,
+            Limit::ResponseStall => limits.response_stall,
             limit => return InvokeError::OverLimit(self.budget.over(limit)),
         };
         InvokeError::Timeout { after, limit }
     }
 
-    async fn explain(&self, error: &wasmtime::Error, running: &RunningRequest) -> InvokeError {
+    /// An answer whose body ended too early or too late, while nothing of it had been sent.
+    fn broken(&self, error: &wasmtime_wasi_http::Error) -> InvokeError {
+        match error {
+            wasmtime_wasi_http::Error::HttpResponseTimeout => self.stopped(Limit::ResponseStall),
+            error => InvokeError::Guest(cut(format!("a body that broke off: {error}"))),
+        }
+    }
+
+    async fn explain(&self, error: &wasmtime::Error, running: &Arc<RunningRequest>) -> InvokeError {
         if error.is::<ExpirationError>() {
             return self.timeout(self.budget.limits.request_timeout);
         }
@@ -200,12 +235,18 @@ impl Pool {
         if let Some(code) = error.downcast_ref::<p3::bindings::http::types::ErrorCode>() {
             return InvokeError::Guest(cut(code.to_string()));
         }
+        if let Some(code) = error.downcast_ref::<p2::bindings::http::types::ErrorCode>() {
+            return InvokeError::Guest(cut(code.to_string()));
+        }
         if let Some(error) = error.downcast_ref::<wasmtime_wasi_http::Error>() {
             return InvokeError::Guest(cut(error.to_string()));
         }
         match running.fate().await {
-            Some(limit) => self.stopped(limit),
-            None => InvokeError::Trapped,
+            End::Lost(Some(limit)) => self.stopped(limit),
+            End::Lost(None) => InvokeError::Trapped,
+            End::Returned => {
+                InvokeError::Guest("nothing: it returned without an answer".to_owned())
+            }
         }
     }
 }
@@ -221,13 +262,6 @@ fn header_bytes(response: &Response<Body>) -> usize {
     headers
         .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
         .sum()
-}
-
-/// How long a guest says that its answer is.
-fn announced(response: &Response<Body>) -> u64 {
-    let length = response.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    length.unwrap_or_default()
 }
 
 fn is_crowded(error: &wasmtime::Error) -> bool {

@@ -9,7 +9,7 @@ use crate::instances::pool::cut;
 use crate::limits::{ComponentBudget, Limit};
 use crate::requests::egress::Egress;
 use crate::requests::outgoing::Outgoing;
-use crate::requests::running::{Current, Flow, RunningRequest, RunningRequestsView as _};
+use crate::requests::running::{AtWork, Current, Flow, RunningRequest, RunningRequestsView as _};
 use sbd_config::ConfigCtx;
 use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, tenant_label};
 use std::pin::Pin;
@@ -46,6 +46,10 @@ pub(crate) struct Blueprint {
     pub(crate) engine: Engine,
     pub(crate) scheduler: CpuScheduler,
     pub(crate) proxy: Arc<ProxyPre<State>>,
+    /// Requests that an instance answers before it is thrown away.
+    pub(crate) requests: usize,
+    /// Requests that it answers at once.
+    pub(crate) at_once: usize,
     pub(crate) budget: Arc<ComponentBudget>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) environment: Arc<[(String, String)]>,
@@ -71,7 +75,9 @@ pub(crate) struct Worker {
     breaker: Arc<CircuitBreaker>,
     retired: Arc<AtomicBool>,
     flow: Arc<Flow>,
+    is_old: bool,
     requests: usize,
+    at_once: usize,
     _alive: Alive,
 }
 
@@ -90,6 +96,7 @@ pub(crate) struct Expiration {
     flow: Arc<Flow>,
     retired: Arc<AtomicBool>,
     calls: Calls,
+    is_old: bool,
     idle: Duration,
     patience: Duration,
 }
@@ -135,6 +142,7 @@ impl HandlerState for Blueprint {
             }
         };
         let flow = Arc::new(Flow::new());
+        let is_old = matches!(*self.proxy, ProxyPre::P2(_));
         Ok(Instance {
             store,
             proxy,
@@ -145,6 +153,7 @@ impl HandlerState for Blueprint {
                 flow: Arc::clone(&flow),
                 retired: Arc::clone(&self.retired),
                 calls: self.quota.calls(&self.crowded),
+                is_old,
                 idle: IDLE + IDLE * u32::from(random_byte()) / u32::from(u8::MAX),
                 patience: limits.request_timeout,
             },
@@ -154,7 +163,9 @@ impl HandlerState for Blueprint {
                 breaker: Arc::clone(&self.breaker),
                 retired: Arc::clone(&self.retired),
                 flow,
-                requests: about(limits.reuse_requests),
+                is_old,
+                requests: about(self.requests),
+                at_once: self.at_once,
                 _alive: alive,
             },
         })
@@ -282,7 +293,7 @@ impl WorkerState for Worker {
         let ending = self.retired.load(Ordering::Relaxed) || self.flow.is_abandoned();
         if ending && total > 0 || total >= self.requests {
             ShouldAccept::Never
-        } else if concurrent >= self.budget.limits.reuse_concurrent {
+        } else if concurrent >= self.at_once {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -295,12 +306,20 @@ impl WorkerState for Worker {
         running: Arc<RunningRequest>,
         task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
+        self.flow.settle();
         running.taken_by(&self.flow);
         let state = store.data_mut();
         state.work().begin();
         state.running_requests().begin(task, Arc::clone(&running));
+        // A guest of WASI 0.2 works on a request until it returns, which is when this future goes.
+        let at_work = self
+            .is_old
+            .then(|| AtWork::new(Arc::clone(&running), Arc::clone(&self.flow)));
         // The pool keeps the time, and the worker takes no further requests once it has given up.
-        Box::pin(running.given_up())
+        Box::pin(async move {
+            let _at_work = at_work;
+            running.given_up().await;
+        })
     }
 
     fn drop(&self, mut store: Store<State>, result: Result<()>) {
@@ -308,7 +327,14 @@ impl WorkerState for Worker {
             Ok(()) => None,
             Err(error) => limit_of(error, &store),
         };
-        store.data_mut().running_requests().end(limit);
+        if result.is_ok() {
+            self.flow.settle();
+        }
+        let requests = store.data_mut().running_requests();
+        requests.end(result.is_err(), limit);
+        self.flow.settle();
+        // A guest that fails because whoever asked has left is as good as any.
+        let were_left = requests.were_left_within(self.budget.limits.request_timeout);
         release(store);
         let Err(error) = result else { return };
         // When the process ends its workers are cut off, which is no failure of theirs; and one that
@@ -316,10 +342,19 @@ impl WorkerState for Worker {
         if self.stopping.load(Ordering::Relaxed) || self.flow.is_abandoned() {
             return;
         }
-        self.breaker.note();
         let ComponentBudget {
             tenant, component, ..
         } = &*self.budget;
+        if limit.is_none() && were_left {
+            tracing::debug!(
+                tenant = &**tenant,
+                component = &**component,
+                error = cut(format!("{error:?}")),
+                "component failed after its client had left"
+            );
+            return;
+        }
+        self.breaker.note();
         if let Some(limit) = limit {
             self.budget.exceeded(limit);
             return;
@@ -343,6 +378,12 @@ impl Expiration {
         match status {
             WorkerStatus::Idle if self.retired.load(Ordering::Relaxed) => since,
             WorkerStatus::Idle => since + self.idle,
+            // A guest of WASI 0.2 is still at its request while its answer flows.
+            WorkerStatus::Requests if self.is_old => match self.flow.quiet_since() {
+                None => since + STREAM,
+                Some(quiet) if self.flow.is_abandoned() => since.max(quiet),
+                Some(quiet) => since.max(quiet) + self.patience + LOOK,
+            },
             // One second past the request's own timeout, which ends it more gently.
             WorkerStatus::Requests => since + self.patience + LOOK,
             WorkerStatus::PostReturn => match self.flow.quiet_since() {
@@ -364,6 +405,7 @@ impl WorkerExpiration for Expiration {
     ) -> Poll<()> {
         // It is asked whenever the instance waits for something.
         self.stint.end();
+        self.flow.settle();
         if !matches!(status, WorkerStatus::Idle) {
             self.calls.pass_on();
         } else if self.calls.poll(cx).is_ready() {

@@ -90,6 +90,8 @@ fn blueprint(loading: &Loading<'_>) -> Blueprint {
         engine: loader.engine.clone(),
         scheduler: loader.scheduler.of_tenant(),
         proxy: Arc::clone(loading.proxy),
+        requests: 1,
+        at_once: 1,
         egress: Arc::new(egress),
         environment: declared.environment.clone().into_iter().collect(),
         config: ConfigCtx::new(Arc::clone(&id), Arc::clone(loading.variables)),

@@ -6,6 +6,7 @@ mod class;
 pub(crate) mod egress;
 pub(crate) mod outgoing;
 mod question;
+pub(crate) mod request_body;
 pub(crate) mod running;
 
 pub use call::Call;

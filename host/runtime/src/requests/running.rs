@@ -11,7 +11,7 @@ use sbd_metering::{Cause, Meter};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use wasmtime::AsContextMut;
@@ -77,9 +77,22 @@ pub(crate) struct RunningRequest {
     flow: OnceLock<Arc<Flow>>,
     /// Nobody waits for the answer any more, because it took too long.
     given_up: Notify,
-    /// The instance has ended, with the limit that ended it, if one did.
-    ended: OnceLock<Option<Limit>>,
+    /// What became of the guest's work.
+    ended: OnceLock<End>,
     end: Notify,
+    /// The instance was lost, perhaps after this request had its answer.
+    lost: AtomicBool,
+    /// Since when whoever asked is gone, or does not send the rest of the request.
+    left: OnceLock<Instant>,
+}
+
+/// What became of a guest's work on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The guest has returned, and does nothing more for it. Told of guests of WASI 0.2.
+    Returned,
+    /// The instance has ended, with the limit that ended it, if one did.
+    Lost(Option<Limit>),
 }
 
 /// What an instance's requests and the watch over it know of each other.
@@ -93,7 +106,18 @@ pub(crate) struct Flow {
     /// A request was given up: its guest may go on for ever, and cannot be stopped alone
     /// (wasmtime#11833).
     abandoned: AtomicBool,
+    /// The request from which a guest of WASI 0.2 has just returned.
+    returned: Mutex<Option<Arc<RunningRequest>>>,
 }
+
+/// A guest of WASI 0.2 at work on a request, until this is dropped.
+pub(crate) struct AtWork {
+    running: Arc<RunningRequest>,
+    flow: Arc<Flow>,
+}
+
+/// Notes that whoever asked has left, unless it is told that there is an answer.
+pub(crate) struct Asker(Option<Arc<RunningRequest>>);
 
 /// The running request on whose behalf an instance runs right now. Shared with the log streams of the
 /// instance, which see bytes only.
@@ -184,6 +208,8 @@ impl RunningRequest {
             flow: OnceLock::new(),
             given_up: Notify::new(),
             ended: OnceLock::new(),
+            lost: AtomicBool::new(false),
+            left: OnceLock::new(),
             end: Notify::new(),
         }
     }
@@ -212,6 +238,22 @@ impl RunningRequest {
                 tenant = &**tenant,
                 component = &**component,
                 "outgoing request refused; to allow it, add to [component.{component}]: {line}"
+            );
+        }
+    }
+
+    /// Tells the operator of an answer that cannot be sent as it began.
+    pub(crate) fn log_broken_answer(&self, reason: &str) {
+        let ComponentBudget {
+            tenant, component, ..
+        } = &*self.budget;
+        if !self.was_left() && self.budget.may_log(reason.len() + LINE) {
+            tracing::error!(
+                tenant = &**tenant,
+                component = &**component,
+                request_id = &*self.context.request_id,
+                reason,
+                "the body of an answer broke off"
             );
         }
     }
@@ -264,20 +306,43 @@ impl RunningRequest {
         self.given_up.notified().await;
     }
 
-    /// The instance is gone.
-    fn end(&self, limit: Option<Limit>) {
-        if self.ended.set(limit).is_ok() {
+    fn end(&self, end: End) {
+        if self.ended.set(end).is_ok() {
             self.end.notify_one();
         }
     }
 
-    /// The limit that ended the instance, if one did. To be asked after an instance was lost.
-    pub(crate) async fn fate(&self) -> Option<Limit> {
-        let told = self.end.notified();
-        if self.ended.get().is_none() {
-            let _ = tokio::time::timeout(LAST_WORDS, told).await;
+    /// Resolves when the guest does nothing more for the request, if that is told.
+    pub(crate) async fn over(self: Arc<Self>) -> End {
+        loop {
+            if let Some(end) = self.ended.get() {
+                return *end;
+            }
+            self.end.notified().await;
         }
-        self.ended.get().copied().flatten()
+    }
+
+    /// What became of a guest's work that brought no answer.
+    pub(crate) async fn fate(self: &Arc<Self>) -> End {
+        let told = tokio::time::timeout(LAST_WORDS, Arc::clone(self).over());
+        told.await.unwrap_or(End::Lost(None))
+    }
+
+    /// Whether the instance was lost while it may still have been at work on the answer.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whoever asked is gone, or does not send the rest of the request. What a guest makes of that is
+    /// not held against it.
+    pub(crate) fn leave(&self) {
+        // Only the first time counts.
+        let _ = self.left.set(Instant::now());
+    }
+
+    /// Whether whoever asked has left.
+    pub(crate) fn was_left(&self) -> bool {
+        self.left.get().is_some()
     }
 }
 
@@ -338,7 +403,20 @@ impl Flow {
             open: AtomicUsize::new(0),
             quiet_since: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
+            returned: Mutex::default(),
         }
+    }
+
+    /// Tells the request from which the guest has returned, if one is to be told. Asked once what became
+    /// of the instance is known: a guest that traps leaves its work in the same way.
+    pub(crate) fn settle(&self) {
+        if let Some(running) = self.returned().take() {
+            running.end(End::Returned);
+        }
+    }
+
+    fn returned(&self) -> MutexGuard<'_, Option<Arc<RunningRequest>>> {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn opened(&self) {
@@ -370,6 +448,41 @@ impl Flow {
     }
 }
 
+// === impl AtWork ===
+
+impl AtWork {
+    pub(crate) fn new(running: Arc<RunningRequest>, flow: Arc<Flow>) -> Self {
+        Self { running, flow }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        *self.flow.returned() = Some(Arc::clone(&self.running));
+    }
+}
+
+// === impl Asker ===
+
+impl Asker {
+    pub(crate) fn of(running: &Arc<RunningRequest>) -> Self {
+        Self(Some(Arc::clone(running)))
+    }
+
+    /// Whoever asked has stayed until the answer.
+    pub(crate) fn has_stayed(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        if let Some(running) = &self.0 {
+            running.leave();
+        }
+    }
+}
+
 // === impl Current ===
 
 impl Current {
@@ -379,7 +492,7 @@ impl Current {
 
     pub(crate) fn get(&self) -> Arc<RunningRequest> {
         let current = self.0.lock();
-        Arc::clone(&current.unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
     fn set(&self, running: Arc<RunningRequest>) {
@@ -404,11 +517,18 @@ impl RunningRequests {
         self.current.get()
     }
 
-    /// Tells every request that the instance is answering that it has ended.
-    pub(crate) fn end(&self, limit: Option<Limit>) {
+    /// Tells every request that the instance has answered that it has ended, or is lost.
+    pub(crate) fn end(&self, is_lost: bool, limit: Option<Limit>) {
         for running in self.by_task.values() {
-            running.end(limit);
+            running.lost.store(is_lost, Ordering::Release);
+            running.end(End::Lost(limit));
         }
+    }
+
+    /// Whether anybody who asked has left within so long.
+    pub(crate) fn were_left_within(&self, recently: Duration) -> bool {
+        let mut left = self.by_task.values().filter_map(|one| one.left.get());
+        left.any(|left| left.elapsed() < recently)
     }
 
     /// A task begins to answer a request. Entries stay until the instance ends (it is reused a

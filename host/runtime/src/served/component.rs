@@ -1,7 +1,7 @@
 //! A component made ready to start instances: compiled, checked against its grants, linked.
 
 use crate::Error;
-use crate::inspection::Inspection;
+use crate::inspection::{Inspection, Reuse};
 use crate::instances::grants;
 use crate::instances::instance::State;
 use crate::instances::instance_quota::InstanceQuota;
@@ -26,6 +26,7 @@ pub(crate) struct LoadedComponent {
     /// Tells it apart from every other that this process has loaded.
     pub(crate) revision: u64,
     pub(crate) proxy: Arc<ProxyPre<State>>,
+    pub(crate) reuse: Reuse,
     pub(crate) allowed: Arc<AllowedHosts>,
     pub(crate) variables: Arc<BTreeMap<String, String>>,
     pub(crate) stores: Arc<BTreeSet<String>>,
@@ -78,6 +79,16 @@ impl LoadedComponent {
             }
         };
         let proxy = Arc::new(grants::link(engine, declared, &component)?);
+        let limits = &declared.settings.limits;
+        let reuse = match &*proxy {
+            ProxyPre::P3(_) => Reuse::of_new(limits),
+            // Its file is read whole for this, which is not much beside reading it from the disk.
+            ProxyPre::P2(_) => {
+                let inspection = Inspection::read(&wasm);
+                let inspection = inspection.map_err(|reason| unusable(reason.to_string()))?;
+                Reuse::of_old(inspection.toolchain, limits)
+            }
+        };
         let variables = Arc::new(variables);
         let loading = Loading {
             loader,
@@ -93,6 +104,7 @@ impl LoadedComponent {
             sha256,
             revision: REVISIONS.fetch_add(1, Ordering::Relaxed),
             proxy,
+            reuse,
             allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
             variables,
             offer,

@@ -294,6 +294,8 @@ impl Tenant {
             engine: shared.engine.clone(),
             scheduler: self.scheduler.clone(),
             proxy: Arc::clone(&component.proxy),
+            requests: component.reuse.requests,
+            at_once: component.reuse.at_once,
             budget: Arc::new(budget),
             egress: Arc::new(egress),
             environment: Arc::clone(&component.environment),

@@ -156,6 +156,28 @@ async fn spin() -> &'static str {
     }
 }
 
+/// A body that says one thing, and then its instance is lost.
+struct Breaking(bool);
+
+impl http_body::Body for Breaking {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        if std::mem::replace(&mut self.0, true) {
+            std::process::abort();
+        }
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))))
+    }
+}
+
+async fn break_off() -> Body {
+    Body::new(Breaking(false))
+}
+
 /// Every address of the component.
 pub fn router() -> Router {
     use axum::routing::{get, post};
@@ -171,6 +193,7 @@ pub fn router() -> Router {
         .route("/probe/echo", post(echo))
         .route("/probe/variable", get(variable))
         .route("/probe/trap", get(trap))
+        .route("/probe/break", get(break_off))
         .route("/probe/loop", get(spin))
 }
 

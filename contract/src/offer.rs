@@ -304,6 +304,20 @@ pub fn is_event_type(text: &str) -> bool {
     text.len() <= 128 && text.contains('.') && text.split('.').all(is_event_word)
 }
 
+/// Whether an event's type fits a pattern, in which `*` stands for one word, or at the end for any.
+pub fn is_event_of(pattern: &str, kind: &str) -> bool {
+    let (mut patterns, mut words) = (pattern.split('.').peekable(), kind.split('.'));
+    loop {
+        match (patterns.next(), words.next()) {
+            (Some("*"), Some(_)) if patterns.peek().is_none() => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(wanted), Some(word)) if wanted == word => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}
+
 fn is_event_pattern(text: &str) -> bool {
     text.len() <= 128
         && text
@@ -403,6 +417,25 @@ mod tests {
         ] {
             let error = Offer::read(&wrong).unwrap_err();
             assert!(error.contains(says), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_star_is_a_word_and_at_the_end_any() {
+        for (pattern, kind, is_taken) in [
+            ("family.deleted", "family.deleted", true),
+            ("family.deleted", "family.deleted.twice", false),
+            ("family.deleted", "family", false),
+            ("family.*", "family.deleted", true),
+            ("family.*", "family.member.joined", true),
+            ("family.*", "family", false),
+            ("family.*", "families.deleted", false),
+            ("*.deleted", "family.deleted", true),
+            ("*.deleted", "family.member.deleted", false),
+            ("family.*.joined", "family.member.joined", true),
+            ("*", "family.member.joined", true),
+        ] {
+            assert_eq!(is_event_of(pattern, kind), is_taken, "{pattern} {kind}");
         }
     }
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
+use sbd_contract::offer::is_event_of;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use tower_service::Service as _;
@@ -100,7 +101,7 @@ async fn delivered(subscriptions: &[Subscription], request: Request) -> crate::R
         .map_err(|_| Error::malformed("the event broke off before its end; send it again whole"))?;
     for subscription in subscriptions
         .iter()
-        .filter(|taken| fits(taken.pattern, &kind))
+        .filter(|taken| is_event_of(taken.pattern, &kind))
     {
         let request = Request::from_parts(head.clone(), Body::from(body.clone()));
         let Ok(response) = subscription.handler.clone().call(request).await;
@@ -109,42 +110,4 @@ async fn delivered(subscriptions: &[Subscription], request: Request) -> crate::R
         }
     }
     Ok(NoContent.into_response())
-}
-
-/// Whether a type of events fits a pattern, in which `*` stands for one word, or at the end for any.
-fn fits(pattern: &str, kind: &str) -> bool {
-    let (mut patterns, mut words) = (pattern.split('.').peekable(), kind.split('.'));
-    loop {
-        match (patterns.next(), words.next()) {
-            (Some("*"), Some(_)) if patterns.peek().is_none() => return true,
-            (Some("*"), Some(_)) => {}
-            (Some(wanted), Some(word)) if wanted == word => {}
-            (None, None) => return true,
-            _ => return false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_is_a_word_and_at_the_end_any() {
-        for (pattern, kind, is_taken) in [
-            ("family.deleted", "family.deleted", true),
-            ("family.deleted", "family.deleted.twice", false),
-            ("family.deleted", "family", false),
-            ("family.*", "family.deleted", true),
-            ("family.*", "family.member.joined", true),
-            ("family.*", "family", false),
-            ("family.*", "families.deleted", false),
-            ("*.deleted", "family.deleted", true),
-            ("*.deleted", "family.member.deleted", false),
-            ("family.*.joined", "family.member.joined", true),
-            ("*", "family.member.joined", true),
-        ] {
-            assert_eq!(fits(pattern, kind), is_taken, "{pattern} {kind}");
-        }
-    }
 }

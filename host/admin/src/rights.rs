@@ -49,6 +49,9 @@ fn rights(app: &App, id: &str) -> BTreeSet<String> {
     for grant in &component.settings.grants {
         rights.insert(format!("use the capability {grant}"));
     }
+    for publisher in &component.settings.listens_to {
+        rights.insert(format!("hear the events of {publisher}"));
+    }
     for host in component.allowed_outbound_hosts.texts() {
         rights.insert(format!("send requests to {host}"));
     }

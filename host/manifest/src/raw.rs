@@ -264,6 +264,8 @@ pub(crate) struct ComponentSettings {
     #[serde(default)]
     pub(crate) grants: Vec<Spanned<String>>,
     #[serde(default)]
+    pub(crate) listens_to: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(crate) collections: BTreeMap<Spanned<String>, Collection>,
     #[serde(default)]
     pub(crate) limits: crate::limits::Raw,

@@ -3,8 +3,8 @@
 use crate::collection::{Collection, is_name};
 use crate::document::Document;
 use crate::limits::count;
-use crate::{Grant, Limits, raw, route};
-use std::collections::BTreeMap;
+use crate::{ComponentId, Grant, Limits, raw, route};
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 
 /// `[application.tool.sbd]`.
@@ -44,6 +44,8 @@ pub struct RateLimit {
 pub struct ComponentSettings {
     /// Capabilities of the platform that the component may use.
     pub grants: Vec<Grant>,
+    /// The components whose events it may hear, beside its own.
+    pub listens_to: BTreeSet<String>,
     /// Its document collections, by name.
     pub collections: BTreeMap<String, Collection>,
     /// What it may cost.
@@ -134,6 +136,7 @@ impl Default for ComponentSettings {
     fn default() -> Self {
         Self {
             grants: Vec::new(),
+            listens_to: BTreeSet::new(),
             collections: BTreeMap::new(),
             limits: Limits::default(),
             openapi: true,
@@ -156,6 +159,13 @@ impl ComponentSettings {
                 Ok(parsed) => grants.push(parsed),
                 Err(message) => document.problem(grant.span(), message),
             }
+        }
+        let mut listens_to = BTreeSet::new();
+        for component in raw.listens_to {
+            if let Err(message) = ComponentId::new(component.get_ref()) {
+                document.problem(component.span(), message);
+            }
+            listens_to.insert(component.into_inner());
         }
         let mut collections = BTreeMap::new();
         if let Some(name) = raw.collections.keys().next()
@@ -180,6 +190,7 @@ impl ComponentSettings {
         }
         Self {
             grants,
+            listens_to,
             collections,
             limits: Limits::read(raw.limits, document),
             openapi: raw.openapi.unwrap_or(true),

@@ -92,6 +92,32 @@ impl Due {
         Ok(())
     }
 
+    /// Says when something of this kind is due in a tenant, whatever was thought before; `None`: no
+    /// more. For whoever sees to it that nobody else says otherwise meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn settle(
+        &self,
+        tenant: &str,
+        kind: &str,
+        next: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        let (tenant, kind) = (tenant.to_owned(), kind.to_owned());
+        let next = next.map(Timestamp::as_millisecond);
+        let change = move |connection: &Connection| {
+            let delete = "DELETE FROM due WHERE tenant = ?1 AND kind = ?2";
+            connection.execute(delete, params![tenant, kind])?;
+            if let Some(next) = next {
+                connection.execute(PUT, params![tenant, kind, next])?;
+            }
+            Ok::<_, Error>(())
+        };
+        self.database.write(change).await?;
+        self.earlier.notify_one();
+        Ok(())
+    }
+
     /// Forgets a tenant that is gone.
     ///
     /// # Errors
@@ -129,20 +155,25 @@ impl Due {
         Ok(due.collect())
     }
 
-    /// Waits until something is due, and answers what: the earliest first, at most so many. Entries
-    /// stay until somebody says that they have [`Self::looked`].
+    /// Waits until something is due that nobody sees to yet, and answers what: the earliest first, at
+    /// most so many in all. Entries stay until somebody says that they have [`Self::looked`].
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn next(&self, most: u32) -> Result<Vec<DueTenant>, Error> {
+    pub async fn next(
+        &self,
+        most: u32,
+        is_seen_to: impl Fn(&DueTenant) -> bool,
+    ) -> Result<Vec<DueTenant>, Error> {
         loop {
             let earlier = self.earlier.notified();
             let now = Timestamp::now();
-            let due = self.until(now, most).await?;
+            let mut due = self.until(now, most).await?;
+            due.retain(|due| !is_seen_to(due));
             if !due.is_empty() {
                 return Ok(due);
             }
-            match self.earliest().await? {
+            match self.first_after(now).await? {
                 None => earlier.await,
                 Some(at) => {
                     let wait = at - now.as_millisecond();
@@ -154,11 +185,12 @@ impl Due {
     }
 
     /// In milliseconds since 1970.
-    async fn earliest(&self) -> Result<Option<i64>, Error> {
-        let read = |connection: &Connection| {
-            let earliest = "SELECT at FROM due ORDER BY at LIMIT 1";
-            let mut earliest = connection.prepare_cached(earliest)?;
-            Ok::<_, Error>(earliest.query_row([], |row| row.get(0)).optional()?)
+    async fn first_after(&self, now: Timestamp) -> Result<Option<i64>, Error> {
+        let now = now.as_millisecond();
+        let read = move |connection: &Connection| {
+            let first = "SELECT at FROM due WHERE at > ?1 ORDER BY at LIMIT 1";
+            let mut first = connection.prepare_cached(first)?;
+            Ok::<_, Error>(first.query_row([now], |row| row.get(0)).optional()?)
         };
         self.database.read(read).await
     }

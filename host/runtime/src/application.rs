@@ -5,7 +5,7 @@ use crate::principal::{Authenticated, SealError};
 use crate::requests::running::{Chain, Neighbours, RequestContext};
 use crate::served::Snapshot;
 use crate::served::canary::{Canary, CanaryOutcome};
-use crate::{Body, Call, Chained, Changes, Inner, InvokeError, Question, Reply, Stats};
+use crate::{Body, Call, Chained, Changes, Class, Inner, InvokeError, Question, Reply, Stats};
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use sbd_contract::header;
@@ -126,6 +126,11 @@ impl Application {
         mut request: Request<Body>,
     ) -> Result<Response<Body>, InvokeError> {
         header::drop_all(request.headers_mut());
+        let event = match call.class {
+            Class::Events => request.headers().get("ce-id"),
+            _ => None,
+        };
+        let event = event.and_then(|id| id.to_str().ok()).map(Arc::from);
         let component = self.snapshot.component(&call.component)?;
         let limits = &component.declared.settings.limits;
         let chain = Chain::new(
@@ -139,6 +144,7 @@ impl Application {
             context: RequestContext {
                 request_id: call.request_id,
                 class: call.class,
+                event,
                 principal: call.principal,
                 depth: 0,
                 chain: Arc::new(chain),

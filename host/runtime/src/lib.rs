@@ -6,7 +6,7 @@
 //!
 //! Each of these folders knows those before it and none after it: `limits`, `engine`, `requests`,
 //! `instances`, `inspection`, `offers`, `served`, `tenants`. Above them are the files beside this one,
-//! which put them together: `application`, `delegation`, `swap`; below them `body`, `error`,
+//! which put them together: `application`, `delegation`, `events`, `swap`; below them `body`, `error`,
 //! `principal`, `reserved`, `stores`, `archive` and `import`.
 
 mod application;
@@ -15,6 +15,7 @@ pub mod body;
 mod delegation;
 mod engine;
 mod error;
+mod events;
 mod import;
 mod inspection;
 mod instances;
@@ -33,6 +34,7 @@ pub use body::Body;
 pub use delegation::{DelegationError, identified};
 pub use engine::compile_cache::CompileCacheStats;
 pub use error::{Error, InvokeError};
+pub use events::{EventLog, Publishing};
 pub use import::ArchivedTenant;
 pub use inspection::{Inspection, Reuse, Target, Toolchain, Unreadable};
 pub use instances::grants::Permission;
@@ -89,6 +91,8 @@ pub struct Settings {
     pub keys: sbd_keys::Settings,
     /// Which features are on.
     pub switches: Switches,
+    /// Hears of events that are published.
+    pub publishing: Arc<dyn Publishing>,
     /// How long a tenant stays open without a request.
     pub tenant_idle: Duration,
     /// What finds the addresses of names that guests call. `None`: the operating system.
@@ -314,6 +318,7 @@ impl Inner {
             passwords: Arc::new(passwords),
             keyring: Arc::new(keyring),
             switches: settings.switches,
+            publishing: settings.publishing,
             stores: Box::new(SqliteStores {
                 data_dir: data_dir.clone(),
                 options: settings.storage,

@@ -20,6 +20,7 @@ pub(crate) struct Stores {
     pub(crate) documents: Arc<dyn sbd_documents::Backend>,
     pub(crate) keyvalue: Arc<dyn sbd_keyvalue::Backend>,
     pub(crate) cache: Arc<dyn sbd_cache::Backend>,
+    pub(crate) deliveries: Arc<dyn sbd_events::Backend>,
     pub(crate) archive: Arc<dyn Archive>,
 }
 
@@ -116,10 +117,14 @@ async fn open(path: PathBuf, options: sbd_storage::Options) -> Result<Stores, Er
     let keyvalue = SqliteBackend::open(database.clone())
         .await
         .map_err(|error| Error::capability("keyvalue", &error))?;
+    let deliveries = sbd_events::SqliteBackend::open(database.clone())
+        .await
+        .map_err(|error| Error::capability("events", &error))?;
     Ok(Stores {
         documents: Arc::new(SqliteDocuments::new(database.clone())),
         keyvalue: Arc::new(keyvalue),
         cache: Arc::new(MemoryBackend::default()),
+        deliveries: Arc::new(deliveries),
         archive: Arc::new(database),
     })
 }

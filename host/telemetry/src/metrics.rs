@@ -31,6 +31,9 @@ pub const COMPILE_CACHE: &str = "sbd_compile_cache_total";
 pub const COMPONENT_TRAPS: &str = "sbd_component_traps_total";
 /// Counter: requests and calls refused by a limit. Labels `tenant`, `component`, `limit`.
 pub const LIMIT_EXCEEDED: &str = "sbd_limit_exceeded_total";
+/// Counter: deliveries of events. Labels `tenant`, `component`, `outcome`: `taken`, `parked`, `failed` or
+/// `unreachable`.
+pub const EVENT_DELIVERIES: &str = "sbd_event_deliveries_total";
 /// Counter: calls of capabilities by guests. Labels `capability`, `operation`.
 pub const CAPABILITY_CALLS: &str = "sbd_capability_calls_total";
 /// Counter: backups that a schedule asked for. Label `result`: `made` or `failed`.
@@ -168,6 +171,7 @@ fn describe() {
     metrics::describe_counter!(COMPILE_CACHE, "Look-ups in the compile cache.");
     metrics::describe_counter!(COMPONENT_TRAPS, "Component instances that trapped.");
     metrics::describe_counter!(LIMIT_EXCEEDED, "Requests and calls refused by a limit.");
+    metrics::describe_counter!(EVENT_DELIVERIES, "Deliveries of events to components.");
     metrics::describe_counter!(CAPABILITY_CALLS, "Calls of capabilities by components.");
     metrics::describe_counter!(BACKUPS, "Backups that a schedule asked for.");
     metrics::describe_gauge!(

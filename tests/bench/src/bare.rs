@@ -123,7 +123,7 @@ impl Bare {
             indexes: Vec::new(),
         });
         documents.configure(COMPONENT, &declared).await?;
-        let documents = DocumentsCtx::new(documents, COMPONENT.into());
+        let documents = DocumentsCtx::new(documents, Arc::new(()), COMPONENT.into());
         Ok(Self {
             engine,
             proxy,

@@ -1,6 +1,6 @@
 //! What a store of documents must do. JSON goes in and out as text, as guests hand it over.
 
-use crate::{CollectionDeclaration, Error, Event, Published};
+use crate::{CollectionDeclaration, Error, Event, Published, Retention};
 use jiff::Timestamp;
 use sbd_storage::quota::{Quota, Stored};
 use std::future::Future;
@@ -214,9 +214,12 @@ pub trait Backend: Send + Sync + 'static {
     /// behind a place (0: of all), so many at most, fewer where they are large.
     fn outbox(&self, after: u64, limit: u32) -> Boxed<'_, Vec<Published>>;
 
-    /// Forgets the events up to a place; answers how many. Until then they count for what their
-    /// component keeps.
-    fn forget(&self, up_to: u64) -> Boxed<'_, u64>;
+    /// The place behind which those events are that were published at that time or later.
+    fn place_at(&self, time: Timestamp) -> Boxed<'_, u64>;
+
+    /// Forgets the events up to a place, but for those that are to be kept; answers how many. Until
+    /// then they count for what their component keeps.
+    fn forget(&self, up_to: u64, keep: Option<Retention>) -> Boxed<'_, u64>;
 
     /// Deletes documents whose time is over by then; answers how many.
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64>;

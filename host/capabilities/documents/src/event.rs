@@ -5,6 +5,10 @@ use crate::{Error, Limits};
 use jiff::Timestamp;
 use sbd_metering::Cause;
 use std::collections::HashSet;
+use std::pin::Pin;
+
+/// An announcement on its way.
+type Announcing<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Send>, String>> + Send + 'a>>;
 
 /// Most bytes of a type.
 const TYPE_BYTES: usize = 128;
@@ -43,6 +47,24 @@ pub struct Event {
     pub cause: Cause,
 }
 
+/// Hears that events are published, so that they are delivered. `()` hears nothing.
+pub trait Announce: Send + Sync + 'static {
+    /// Events are about to be committed. What is answered is dropped when they are, or are not.
+    ///
+    /// # Errors
+    /// When they could be committed and never be delivered.
+    fn announce(&self) -> Announcing<'_>;
+}
+
+/// Which events are kept though everybody has had them: for being sent again to one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Those published since.
+    pub since: Timestamp,
+    /// So many bytes of data, of the newest.
+    pub bytes: u64,
+}
+
 /// An event that has been published, in the order of its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
@@ -56,6 +78,14 @@ pub struct Published {
     pub component: String,
     /// The event.
     pub event: Event,
+}
+
+// === impl Announce ===
+
+impl Announce for () {
+    fn announce(&self) -> Announcing<'_> {
+        Box::pin(async { Ok(Box::new(()) as Box<dyn Send>) })
+    }
 }
 
 // === impl Event ===

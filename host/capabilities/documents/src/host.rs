@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, FindAndUpdate, Operation, Outcome, Query, UpdateOptions, Updated};
 use crate::bindings::documents as wit;
-use crate::{Documents, DocumentsCtx, Error, Event};
+use crate::{Announce, Documents, DocumentsCtx, Error, Event};
 use sbd_metering::{Cause, Charge, Metered, OverLimit};
 use std::sync::Arc;
 use wasmtime::AsContextMut as _;
@@ -196,7 +196,13 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
         let call = called(store, "transact", operations.iter().map(bytes_of).sum())?;
         let cause = call.charge.cause();
         let operations = operations.into_iter();
-        let operations = operations.map(|step| operation(step, &cause)).collect();
+        let operations: Vec<_> = operations.map(|step| operation(step, &cause)).collect();
+        let publishes = |step: &Operation| matches!(step, Operation::Publish(_));
+        // Until the commit is over, one way or the other.
+        let _announced = match operations.iter().any(publishes) {
+            true => Some(call.announced().await?),
+            false => None,
+        };
         let transact = call.backend.transact(&call.component, operations);
         let outcomes = call.told(transact.await)?;
         call.charge
@@ -209,6 +215,7 @@ impl<T: Metered> wit::HostWithStore<T> for Documents {
 /// meanwhile.
 struct Called {
     backend: Arc<dyn Backend>,
+    announce: Arc<dyn Announce>,
     component: Arc<str>,
     charge: Charge,
 }
@@ -223,6 +230,7 @@ fn called<T: Metered>(
         let ctx = access.get();
         Ok(Called {
             backend: Arc::clone(&ctx.backend),
+            announce: Arc::clone(&ctx.announce),
             component: Arc::clone(&ctx.component),
             charge,
         })
@@ -232,6 +240,11 @@ fn called<T: Metered>(
 // === impl Called ===
 
 impl Called {
+    /// Says that events come.
+    async fn announced(&self) -> Result<Box<dyn Send>, Error> {
+        self.announce.announce().await.map_err(Error::Unavailable)
+    }
+
     /// Tells the host which quota refused a write; the guest learns that there is no room.
     fn told<R>(&self, result: Result<R, Error>) -> Result<R, wit::Error> {
         if let Err(Error::Quota(limit)) = &result {

@@ -40,7 +40,7 @@ async fn run<R: Send + 'static>(
     meter: &Arc<impl Meter + 'static>,
     guest: impl AsyncFnOnce(&Accessor<Instance<DocumentsCtx>, Documents>) -> R + Send,
 ) -> R {
-    let ctx = DocumentsCtx::new(Arc::new(documents.clone()), "family".into());
+    let ctx = DocumentsCtx::new(Arc::new(documents.clone()), Arc::new(()), "family".into());
     let meter: Arc<dyn Meter> = Arc::clone(meter) as _;
     metered::<_, Documents, _>(ctx, meter, Instance::<DocumentsCtx>::documents, guest).await
 }

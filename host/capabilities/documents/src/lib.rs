@@ -18,7 +18,7 @@ pub use backend::{
 };
 pub use declaration::{CollectionDeclaration, IndexDeclaration};
 pub use error::Error;
-pub use event::{Event, Published};
+pub use event::{Announce, Event, Published, Retention};
 pub use limits::Limits;
 pub use sbd_documents_query::Direction;
 pub use sqlite::{SqliteDocuments, StoredCollection, stored_collections};
@@ -31,6 +31,7 @@ use wasmtime::component::{HasData, Linker};
 #[derive(Clone)]
 pub struct DocumentsCtx {
     backend: Arc<dyn Backend>,
+    announce: Arc<dyn Announce>,
     component: Arc<str>,
 }
 
@@ -50,8 +51,17 @@ impl HasData for Documents {
 
 impl DocumentsCtx {
     /// The collections of this component in this backend, which has been configured for it.
-    pub fn new(backend: Arc<dyn Backend>, component: Arc<str>) -> Self {
-        Self { backend, component }
+    /// `announce` hears of the events it publishes.
+    pub fn new(
+        backend: Arc<dyn Backend>,
+        announce: Arc<dyn Announce>,
+        component: Arc<str>,
+    ) -> Self {
+        Self {
+            backend,
+            announce,
+            component,
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) tenant: &'a Arc<str>,
     pub(crate) component: &'a Arc<str>,
     pub(crate) stores: &'a Stores,
+    /// Hears of the events it publishes.
+    pub(crate) announce: &'a Arc<dyn sbd_documents::Announce>,
     /// The key-value stores that it may open.
     pub(crate) buckets: &'a Arc<BTreeSet<String>>,
     pub(crate) passwords: &'a Arc<Hasher>,
@@ -98,7 +100,11 @@ capabilities! {
         meaning: "keeps documents in collections of its own, tenant by tenant",
         link: sbd_documents::add_to_linker,
         view: sbd_documents::DocumentsView,
-        open: |of| DocumentsCtx::new(Arc::clone(&of.stores.documents), Arc::clone(of.component)),
+        open: |of| DocumentsCtx::new(
+            Arc::clone(&of.stores.documents),
+            Arc::clone(of.announce),
+            Arc::clone(of.component),
+        ),
     }
     cache: CacheCtx {
         grant: Cache,

@@ -135,6 +135,7 @@ impl Outgoing {
             let next = RequestContext {
                 request_id: Arc::clone(&request_id),
                 class: context.class,
+                event: context.event.clone(),
                 principal,
                 depth,
                 chain: Arc::clone(&context.chain),

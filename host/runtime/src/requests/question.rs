@@ -4,7 +4,7 @@ use crate::InvokeError;
 use crate::body::{self, Body};
 use crate::requests::Call;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ const LARGEST: usize = 64 << 10;
 pub struct Question {
     method: Method,
     path: String,
+    headers: HeaderMap,
     body: Option<Bytes>,
     largest: usize,
 }
@@ -37,6 +38,7 @@ impl Question {
         Self {
             method: Method::GET,
             path: path.to_owned(),
+            headers: HeaderMap::new(),
             body: None,
             largest: LARGEST,
         }
@@ -49,11 +51,23 @@ impl Question {
     pub fn post(path: &str, about: &impl Serialize) -> Result<Self, InvokeError> {
         let json = serde_json::to_vec(about);
         let json = json.map_err(|error| InvokeError::Unusable(error.to_string()))?;
-        Ok(Self {
+        Ok(Self::post_json(path, json.into()))
+    }
+
+    /// Do something about this, which is JSON already.
+    pub fn post_json(path: &str, json: Bytes) -> Self {
+        Self {
             method: Method::POST,
-            body: Some(json.into()),
+            body: Some(json),
             ..Self::get(path)
-        })
+        }
+    }
+
+    /// The same with a further header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
     }
 
     /// The same with room for an answer of so many bytes.
@@ -100,6 +114,8 @@ impl Question {
             }
         };
         let request = request.body(body);
-        request.map_err(|error| InvokeError::Unusable(error.to_string()))
+        let mut request = request.map_err(|error| InvokeError::Unusable(error.to_string()))?;
+        request.headers_mut().extend(self.headers);
+        Ok(request)
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct RequestContext {
     /// `req_...`, the same all along a chain of components.
     pub(crate) request_id: Arc<str>,
     pub(crate) class: Class,
+    /// The event that it delivers.
+    pub(crate) event: Option<Arc<str>>,
     /// Who asks; `None` is anybody.
     pub(crate) principal: Option<Arc<Authenticated>>,
     /// How many components called each other to get here.
@@ -144,6 +146,7 @@ impl RequestContext {
         Self {
             request_id: Arc::from("-"),
             class: Class::Probe,
+            event: None,
             principal: None,
             depth: 0,
             chain: Arc::new(Chain::none()),
@@ -380,10 +383,11 @@ impl Meter for RunningRequest {
         }
     }
 
-    // Requests neither deliver events nor carry a trace yet.
+    // Requests carry no trace yet.
     fn cause(&self) -> Cause {
         Cause {
             request: Some(Arc::clone(&self.context.request_id)),
+            event: self.context.event.clone(),
             user: self
                 .context
                 .principal

@@ -2,8 +2,8 @@
 
 mod declarations;
 
-use crate::Error;
 use crate::engine::compile_cache::CompileCache;
+use crate::events::Announcer;
 use crate::instances::capabilities::{Capabilities, Opening};
 use crate::instances::circuit_breaker::CircuitBreaker;
 use crate::instances::cpu_scheduler::CpuScheduler;
@@ -15,6 +15,7 @@ use crate::requests::egress::{Egress, Reaches};
 use crate::served::Snapshot;
 use crate::served::component::LoadedComponent;
 use crate::stores::{OpenStores, Stores};
+use crate::{Error, Publishing};
 use arc_swap::ArcSwap;
 use sbd_config::ConfigCtx;
 use sbd_features::{Catalogue, Switches};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) passwords: Arc<Hasher>,
     pub(crate) keyring: Arc<FileKeyring>,
     pub(crate) switches: Switches,
+    pub(crate) publishing: Arc<dyn Publishing>,
     pub(crate) stores: Box<dyn OpenStores>,
     /// Somebody who has no instance needs the slot of one without work.
     pub(crate) crowded: Arc<Notify>,
@@ -272,10 +274,15 @@ impl Tenant {
         features: &Arc<ArcSwap<Catalogue>>,
     ) -> Blueprint {
         let id: &Arc<str> = &Arc::from(component.declared.id.as_str());
+        let announce: Arc<dyn sbd_documents::Announce> = Arc::new(Announcer {
+            tenant: Arc::clone(&self.name),
+            publishing: Arc::clone(&shared.publishing),
+        });
         let capabilities = Capabilities::open(&Opening {
             tenant: &self.name,
             component: id,
             stores: &self.stores,
+            announce: &announce,
             buckets: &component.stores,
             passwords: &shared.passwords,
             keyring: &shared.keyring,

@@ -4,7 +4,7 @@ use super::session::Session;
 use super::{Effort, SqliteDocuments, outbox};
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
 use crate::request::{self, Find};
-use crate::{CollectionDeclaration, Published};
+use crate::{CollectionDeclaration, Published, Retention};
 use jiff::Timestamp;
 use sbd_documents_query::{Path, Pipeline};
 use sbd_storage::quota::{Quota, Stored};
@@ -145,8 +145,13 @@ impl Backend for SqliteDocuments {
         Box::pin(self.database.read(read))
     }
 
-    fn forget(&self, up_to: u64) -> Boxed<'_, u64> {
-        let forget = move |connection: &Connection| outbox::forget(connection, up_to);
+    fn place_at(&self, time: Timestamp) -> Boxed<'_, u64> {
+        let read = move |connection: &Connection| outbox::place_at(connection, time);
+        Box::pin(self.database.read(read))
+    }
+
+    fn forget(&self, up_to: u64, keep: Option<Retention>) -> Boxed<'_, u64> {
+        let forget = move |connection: &Connection| outbox::forget(connection, up_to, keep);
         Box::pin(self.database.write(forget))
     }
 

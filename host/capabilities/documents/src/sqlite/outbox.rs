@@ -1,11 +1,11 @@
 //! The events of a tenant that are to be delivered: one table, made for the first of them.
 
 use super::session::text_of;
-use crate::{Error, Event, Published};
+use crate::{Error, Event, Published, Retention};
 use jiff::Timestamp;
 use sbd_metering::Cause;
 use sbd_storage::quota::{self, Counted};
-use sbd_storage::rusqlite::{Connection, Row, params};
+use sbd_storage::rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -36,6 +36,12 @@ const INSERT: &str = "INSERT INTO outbox
 const AFTER: &str = "SELECT place, id, time, component, kind, subject, data, attributes, request,
     event, user, trace FROM outbox WHERE place > ?1 ORDER BY place LIMIT ?2";
 const FORGET: &str = "DELETE FROM outbox WHERE place <= ?1";
+/// Places and times have one order.
+const BEFORE: &str = "SELECT place FROM outbox WHERE time < ?1 ORDER BY place DESC LIMIT 1";
+/// The first place that is too much, counted from the newest.
+const TOO_MUCH: &str = "SELECT place FROM (
+    SELECT place, sum(octet_length(data)) OVER (ORDER BY place DESC) AS bytes FROM outbox)
+    WHERE bytes > ?1 ORDER BY place DESC LIMIT 1";
 
 /// Stores an event; answers its id. For use in a job of the writer, where ids, times and places come
 /// in one order.
@@ -99,15 +105,43 @@ pub(super) fn after(
     Ok(events)
 }
 
-/// Deletes the events up to a place; answers how many.
-pub(super) fn forget(connection: &Connection, up_to: u64) -> Result<u64, Error> {
+/// The last place before a time.
+pub(super) fn place_at(connection: &Connection, time: Timestamp) -> Result<u64, Error> {
+    if !connection.prepare_cached(IS_THERE)?.exists([])? {
+        return Ok(0);
+    }
+    place(connection, BEFORE, time.as_millisecond())
+}
+
+/// Deletes the events up to a place, but for those that are to be kept; answers how many.
+pub(super) fn forget(
+    connection: &Connection,
+    mut up_to: u64,
+    keep: Option<Retention>,
+) -> Result<u64, Error> {
     if !is_there(connection)? {
         return Ok(0);
+    }
+    if let Some(keep) = keep {
+        let old = place(connection, BEFORE, keep.since.as_millisecond())?;
+        let too_much = place(connection, TOO_MUCH, number(keep.bytes))?;
+        up_to = up_to.min(old.max(too_much));
     }
     let forgotten = connection
         .prepare_cached(FORGET)?
         .execute([number(up_to)])?;
     Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+}
+
+/// The place that a query finds; 0 if none.
+fn place(connection: &Connection, query: &str, value: i64) -> Result<u64, Error> {
+    let found: Option<i64> = connection
+        .prepare_cached(query)?
+        .query_row([value], |row| row.get(0))
+        .optional()?;
+    Ok(found
+        .and_then(|place| u64::try_from(place).ok())
+        .unwrap_or_default())
 }
 
 /// Whether there is the table, for use on the writer: a reader remembers the tables of before.

@@ -497,7 +497,7 @@ async fn events_are_there_when_the_file_is_opened_again() {
     assert_eq!(before.len(), 1);
     let ours = Things::new(open(&path, &Options::default()).await, vec![]).await;
     assert_eq!(ours.backend.outbox(0, 10).await.unwrap(), before);
-    ours.backend.forget(before[0].place).await.unwrap();
+    ours.backend.forget(before[0].place, None).await.unwrap();
     ours.transact(vec![publish()]).await.unwrap();
     let after = ours.backend.outbox(0, 10).await.unwrap();
     assert!(after.len() == 1 && after[0].place > before[0].place);

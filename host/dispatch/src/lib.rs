@@ -1,0 +1,189 @@
+//! Delivers the events of tenants to the components that listen to them.
+//!
+//! A component publishes into its tenant's log ([`sbd_documents`]), in the commit of the change that the
+//! event tells of. Every component that listens (its offer says to what, its manifest to whom) is a
+//! subscriber: it goes down the log at its own pace, so that one that is slow or gone delays nobody. An
+//! event comes at least once, and in the order of its subject. What is refused (4xx) is a dead letter
+//! at once; what fails comes again, later and later, and is a dead letter in the end.
+//!
+//! A tenant in which nothing is to be delivered costs nothing. Whoever publishes says so first
+//! ([`Dispatch::publishing`]); that is written down in the host's own database, so that a crash in
+//! between costs a look in vain and no event.
+//!
+//! The files: `publishing` (who says that there is something), `tenant` (one tenant's subscribers),
+//! `subscriber` (one going down the log), `delivery` (one event on its way), `cloud_event` (its form),
+//! `pace` (when to try again), `letters` (what an operator may do).
+
+mod cloud_event;
+mod delivery;
+mod letters;
+mod pace;
+mod publishing;
+mod subscriber;
+mod subscription;
+mod tenant;
+
+pub use cloud_event::CloudEvent;
+pub use letters::{Letter, LettersError};
+
+use publishing::Gates;
+use sbd_registry::{Due, DueTenant, Registry, Tenants};
+use sbd_runtime::{Publishing, Runtime};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tenant::TenantDispatch;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The kind of what is due in the host's own database.
+const KIND: &str = "events";
+
+/// Most tenants that are looked up at once.
+const TENANTS: u32 = 10_000;
+
+/// How often to see whether a tenant that was suspended is served again.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Dispatch waits so long after something about the host's own database failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Delivers events. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatch {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    due: Due,
+    known: Tenants,
+    gates: Arc<Gates>,
+    /// Set when the application is there.
+    runtime: OnceLock<Runtime>,
+    /// Those in which something is delivered.
+    tenants: Mutex<HashMap<Arc<str>, TenantDispatch>>,
+    is_running: AtomicBool,
+    woken: Mutex<Option<mpsc::UnboundedReceiver<Arc<str>>>>,
+}
+
+// === impl Dispatch ===
+
+impl Dispatch {
+    /// What is due is kept here. Nothing is delivered before it runs.
+    pub fn new(registry: &Registry) -> Self {
+        let due = registry.due.clone();
+        let (wake, woken) = mpsc::unbounded_channel();
+        Self {
+            inner: Arc::new(Inner {
+                gates: Arc::new(Gates::new(due.clone(), wake)),
+                due,
+                known: registry.tenants.clone(),
+                runtime: OnceLock::new(),
+                tenants: Mutex::default(),
+                is_running: AtomicBool::new(false),
+                woken: Mutex::new(Some(woken)),
+            }),
+        }
+    }
+
+    /// What hears of events: for the settings of the runtime.
+    pub fn publishing(&self) -> Arc<dyn Publishing> {
+        Arc::clone(&self.inner.gates) as Arc<dyn Publishing>
+    }
+
+    /// The application whose events these are. Once.
+    pub fn attach(&self, runtime: &Runtime) {
+        self.inner.gates.attach(runtime);
+        let _ = self.inner.runtime.set(runtime.clone());
+    }
+
+    /// Delivers until it is stopped; what is under way then has come to its end, or comes again.
+    pub async fn run(self, stop: CancellationToken) {
+        let woken = self.inner.woken.lock();
+        let woken = woken.unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(mut woken), Some(runtime)) = (woken, self.inner.runtime.get()) else {
+            return;
+        };
+        self.inner.is_running.store(true, Ordering::Relaxed);
+        let tasks = TaskTracker::new();
+        loop {
+            let due = tokio::select! {
+                () = stop.cancelled() => break,
+                Some(tenant) = woken.recv() => vec![tenant],
+                due = self.due() => due,
+            };
+            for tenant in due {
+                self.deliver_in(&tenant, runtime, &tasks, &stop);
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Waits for tenants in which something is due and nobody sees to it.
+    async fn due(&self) -> Vec<Arc<str>> {
+        let is_seen_to = |due: &DueTenant| {
+            let tenants = self.tenants();
+            due.kind != KIND
+                || tenants.contains_key(due.tenant.as_str())
+                || !tenant::is_active(&self.inner.known, &due.tenant)
+        };
+        let due = self.inner.due.next(TENANTS, is_seen_to);
+        let Ok(due) = tokio::time::timeout(LOOK, due).await else {
+            return Vec::new();
+        };
+        match due {
+            Ok(due) => due.into_iter().map(|due| due.tenant.into()).collect(),
+            Err(error) => {
+                tracing::error!(%error, "which tenants have events could not be read; it is tried again");
+                tokio::time::sleep(PAUSE).await;
+                Vec::new()
+            }
+        }
+    }
+
+    fn tenants(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, TenantDispatch>> {
+        let tenants = self.inner.tenants.lock();
+        tenants.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that somebody delivers in a tenant.
+    fn deliver_in(
+        &self,
+        tenant: &Arc<str>,
+        runtime: &Runtime,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        if !tenant::is_active(&self.inner.known, tenant) {
+            return;
+        }
+        let mut tenants = self.tenants();
+        if let Some(known) = tenants.get(tenant) {
+            return known.wake();
+        }
+        let (handle, task) = TenantDispatch::new(
+            Arc::clone(tenant),
+            runtime.clone(),
+            Arc::clone(&self.inner.gates),
+            self.inner.known.clone(),
+            stop.clone(),
+        );
+        tenants.insert(Arc::clone(tenant), handle);
+        let (dispatch, tenant) = (self.clone(), Arc::clone(tenant));
+        tasks.spawn(async move {
+            task.run(|| {
+                dispatch.tenants().remove(&tenant);
+            })
+            .await;
+        });
+    }
+}
+
+impl std::fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatch").finish_non_exhaustive()
+    }
+}

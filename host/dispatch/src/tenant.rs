@@ -1,0 +1,286 @@
+//! The events of one tenant, as long as there is something to deliver: who listens, each at its own pace,
+//! and what is kept of what was delivered.
+
+use crate::publishing::{self, Gates};
+use crate::subscriber::{self, Rest, Subscriber};
+use crate::subscription::Subscription;
+use jiff::{SignedDuration, Timestamp};
+use sbd_documents::Retention;
+use sbd_events::Replay;
+use sbd_manifest::App;
+use sbd_registry::{TenantState, Tenants};
+use sbd_runtime::{EventLog, Runtime};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Whoever has nothing to do stays so long, so that what comes soon costs no look into the host's own
+/// database.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// How often to see whether there is still something to do.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often events are forgotten that everybody has had.
+const FORGET: Duration = Duration::from_secs(600);
+
+/// How long delivered events are kept, for being sent again, and undelivered ones before they are given
+/// up.
+pub(crate) const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Bytes of delivered events that are kept.
+const KEPT_BYTES: u64 = 16 << 20;
+
+/// How long dead letters are kept.
+const LETTERS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Whoever delivers in one tenant, for others.
+pub(crate) struct TenantDispatch {
+    wake: Arc<Notify>,
+    wishes: mpsc::UnboundedSender<Wish>,
+}
+
+/// What an operator wants of it.
+pub(crate) enum Wish {
+    /// Dead letters wait again.
+    LookAgain(Arc<str>),
+    /// Send events once more.
+    Replay {
+        subscriber: Arc<str>,
+        place: u64,
+        replay: Replay,
+        done: oneshot::Sender<Result<(), String>>,
+    },
+}
+
+/// Delivers in one tenant.
+pub(crate) struct Task {
+    tenant: Arc<str>,
+    runtime: Runtime,
+    gates: Arc<Gates>,
+    tenants: Tenants,
+    stop: CancellationToken,
+    wake: Arc<Notify>,
+    wishes: mpsc::UnboundedReceiver<Wish>,
+    /// The application whose components listen.
+    known: Option<Arc<App>>,
+    subscribers: HashMap<Arc<str>, subscriber::Handle>,
+    tasks: TaskTracker,
+}
+
+// === impl TenantDispatch ===
+
+impl TenantDispatch {
+    pub(crate) fn new(
+        tenant: Arc<str>,
+        runtime: Runtime,
+        gates: Arc<Gates>,
+        tenants: Tenants,
+        stop: CancellationToken,
+    ) -> (Self, Task) {
+        let (wishes, received) = mpsc::unbounded_channel();
+        let wake = Arc::new(Notify::new());
+        let task = Task {
+            tenant,
+            runtime,
+            gates,
+            tenants,
+            stop,
+            wake: Arc::clone(&wake),
+            wishes: received,
+            known: None,
+            subscribers: HashMap::new(),
+            tasks: TaskTracker::new(),
+        };
+        (Self { wake, wishes }, task)
+    }
+
+    /// Something was published.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn wish(&self, wish: Wish) {
+        // It has just ended: who wishes finds that out by the wish being dropped.
+        let _ = self.wishes.send(wish);
+    }
+}
+
+// === impl Task ===
+
+impl Task {
+    /// Delivers until there is nothing left to deliver, and says when it is `gone`.
+    pub(crate) async fn run(mut self, gone: impl FnOnce()) {
+        match self.runtime.events(&self.tenant).await {
+            Ok(log) => self.deliver(&log, gone).await,
+            Err(error) => {
+                tracing::error!(tenant = &*self.tenant, %error, "the tenant's events cannot be delivered; it is tried again");
+                tokio::select! {
+                    () = self.stop.cancelled() => {}
+                    () = tokio::time::sleep(LINGER) => {}
+                }
+                gone();
+            }
+        }
+    }
+
+    async fn deliver(&mut self, log: &EventLog, gone: impl FnOnce()) {
+        let (mut busy, mut forgotten) = (Instant::now(), Instant::now());
+        loop {
+            self.reconcile(log).await;
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = self.wake.notified() => {
+                    busy = Instant::now();
+                    self.subscribers.values().for_each(subscriber::Handle::wake);
+                }
+                Some(wish) = self.wishes.recv() => {
+                    busy = Instant::now();
+                    self.grant(wish);
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if !is_active(&self.tenants, &self.tenant) {
+                gone();
+                break;
+            }
+            if forgotten.elapsed() >= FORGET {
+                forgotten = Instant::now();
+                self.forget(log).await;
+            }
+            let rests = self.rests();
+            if rests.is_none() {
+                busy = Instant::now();
+            }
+            if busy.elapsed() < LINGER {
+                continue;
+            }
+            self.forget(log).await;
+            // From here on nobody publishes.
+            let mut gate = self.gates.close(&self.tenant).await;
+            let Some(next) = self.ends(log).await else {
+                busy = Instant::now();
+                continue;
+            };
+            if let Err(error) = self.gates.rest(&mut gate, &self.tenant, next).await {
+                tracing::error!(tenant = &*self.tenant, %error, "that no events are due could not be written; it is tried again");
+                busy = Instant::now();
+                continue;
+            }
+            gone();
+            drop(gate);
+            break;
+        }
+        self.subscribers.clear();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Has a subscriber at work for each component that listens to something, and for no other.
+    async fn reconcile(&mut self, log: &EventLog) {
+        let application = self.runtime.application();
+        if self
+            .known
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, application.app()))
+        {
+            return;
+        }
+        let mut is_complete = true;
+        let listening = Subscription::all(&application);
+        self.subscribers
+            .retain(|name, _| listening.iter().any(|(component, _)| component == name));
+        for (component, subscription) in listening {
+            if let Some(known) = self.subscribers.get(&component) {
+                known.listen(subscription);
+                continue;
+            }
+            let position = match publishing::begin(log, &component).await {
+                Ok(position) => position,
+                Err(error) => {
+                    tracing::error!(tenant = &*self.tenant, component = &*component, %error, "a subscriber's place could not be read; it is tried again");
+                    is_complete = false;
+                    continue;
+                }
+            };
+            let at_once = application.app().components.get(&*component);
+            let at_once = at_once.map_or(1, |declared| declared.settings.limits.concurrency);
+            let (handle, subscriber) = Subscriber::new(
+                Arc::clone(&self.tenant),
+                component,
+                log.clone(),
+                self.runtime.clone(),
+                at_once.div_ceil(4),
+                position,
+                subscription,
+            );
+            self.subscribers.insert(subscriber.name(), handle);
+            self.tasks.spawn(subscriber.run());
+        }
+        self.known = is_complete.then(|| Arc::clone(application.app()));
+    }
+
+    fn grant(&self, wish: Wish) {
+        let name = match &wish {
+            Wish::LookAgain(name) => name,
+            Wish::Replay { subscriber, .. } => subscriber,
+        };
+        if let Some(subscriber) = self.subscribers.get(name) {
+            subscriber.wish(wish);
+        }
+    }
+
+    /// Where everybody rests; `None`: somebody has something to do.
+    fn rests(&self) -> Option<Vec<Rest>> {
+        let rests = self.subscribers.values();
+        rests.map(subscriber::Handle::rest).collect()
+    }
+
+    /// Whether there is nothing to do, and when there is again. Asked while nobody publishes.
+    async fn ends(&self, log: &EventLog) -> Option<Option<Timestamp>> {
+        let rests = self.rests()?;
+        if !self.wishes.is_empty() {
+            return None;
+        }
+        let reached = rests.iter().map(|rest| rest.place).min();
+        if let Some(reached) = reached {
+            match log.documents.outbox(reached, 1).await {
+                Ok(published) if published.is_empty() => {}
+                _ => return None,
+            }
+        }
+        let next = rests.iter().filter_map(|rest| rest.next).min();
+        let soon = Timestamp::now() + LINGER;
+        match next {
+            Some(next) if next <= soon => None,
+            next => Some(next),
+        }
+    }
+
+    /// Forgets what everybody has had, but for what is kept a while.
+    async fn forget(&self, log: &EventLog) {
+        let places = self.subscribers.values().map(subscriber::Handle::place);
+        let reached = places.min().unwrap_or(u64::MAX);
+        let now = Timestamp::now();
+        let keep = Retention {
+            since: now - KEPT,
+            bytes: KEPT_BYTES,
+        };
+        let forgotten = log.documents.forget(reached, Some(keep)).await;
+        if let Err(error) = forgotten {
+            tracing::warn!(tenant = &*self.tenant, %error, "delivered events could not be forgotten; it is tried again");
+        }
+        if let Err(error) = log.deliveries.forget(now - LETTERS_KEPT).await {
+            tracing::warn!(tenant = &*self.tenant, %error, "old dead letters could not be forgotten; it is tried again");
+        }
+    }
+}
+
+/// Whether anything is delivered in a tenant: not in one that is suspended, or on its way out.
+pub(crate) fn is_active(tenants: &Tenants, tenant: &str) -> bool {
+    let tenant = tenants.get(tenant);
+    tenant.is_some_and(|tenant| tenant.state == TenantState::Active)
+}

@@ -1,0 +1,82 @@
+//! The events of a tenant, for whoever delivers them.
+
+use crate::tenants::Place;
+use crate::{Error, Runtime};
+use futures::future::BoxFuture;
+use std::fmt;
+use std::sync::Arc;
+
+/// Hears that the components of a tenant publish events, so that they are delivered. `()` hears
+/// nothing.
+pub trait Publishing: Send + Sync + 'static {
+    /// Events are about to be committed. What is answered is dropped when they are, or are not.
+    ///
+    /// # Errors
+    /// When they could be committed and never be delivered.
+    fn announce<'a>(&'a self, tenant: &'a Arc<str>)
+    -> BoxFuture<'a, Result<Box<dyn Send>, String>>;
+}
+
+/// The events of one tenant, which stays open as long as somebody has this.
+#[derive(Clone)]
+pub struct EventLog {
+    /// Where they are published.
+    pub documents: Arc<dyn sbd_documents::Backend>,
+    /// What is kept of their deliveries.
+    pub deliveries: Arc<dyn sbd_events::Backend>,
+    _open: Arc<Place>,
+}
+
+/// What is published in one tenant.
+pub(crate) struct Announcer {
+    pub(crate) tenant: Arc<str>,
+    pub(crate) publishing: Arc<dyn Publishing>,
+}
+
+// === impl Publishing ===
+
+impl Publishing for () {
+    fn announce<'a>(&'a self, _: &'a Arc<str>) -> BoxFuture<'a, Result<Box<dyn Send>, String>> {
+        Box::pin(async { Ok(Box::new(()) as Box<dyn Send>) })
+    }
+}
+
+// === impl Announcer ===
+
+impl sbd_documents::Announce for Announcer {
+    fn announce(&self) -> BoxFuture<'_, Result<Box<dyn Send>, String>> {
+        self.publishing.announce(&self.tenant)
+    }
+}
+
+// === impl Runtime ===
+
+impl Runtime {
+    /// The events of a tenant, which is opened for it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn events(&self, tenant: &Arc<str>) -> Result<EventLog, Error> {
+        let place = self.inner.place(tenant)?;
+        self.inner.open(&place, tenant).await?;
+        let Some(stores) = place.tenant.get().map(|open| open.stores().clone()) else {
+            return Err(Error::capability(
+                "events",
+                &"the tenant is closing; try again",
+            ));
+        };
+        Ok(EventLog {
+            documents: stores.documents,
+            deliveries: stores.deliveries,
+            _open: place,
+        })
+    }
+}
+
+// === impl EventLog ===
+
+impl fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLog").finish_non_exhaustive()
+    }
+}

@@ -2,9 +2,11 @@
 //!
 //! An event is acknowledged when every handler whose pattern its type fits has done its work, and at
 //! once when there is none. A refusal says that sending it again is no use; where the component fails,
-//! the event comes again, so that a handler must bear to see it twice.
+//! the event comes again, so that a handler must bear to see it twice: [`Event::commit`] has its effect
+//! once.
 
-use crate::time::Time;
+use crate::documents::{Collection, DocumentsError, Transaction};
+use crate::time::{self, Time};
 use crate::{Error, Json, NoContent};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
@@ -14,7 +16,9 @@ use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use sbd_contract::offer::is_event_of;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use tower_service::Service as _;
 
 /// An event, as a handler's last argument.
@@ -30,18 +34,64 @@ pub struct Event<T> {
     pub subject: Option<String>,
     /// When it happened.
     pub time: Time,
+    /// Which replay it is sent for, if it was taken before and an operator has it sent once more.
+    pub replay: Option<String>,
     /// More about it.
     pub data: T,
+    /// The handler that has it.
+    handler: &'static str,
 }
+
+/// How long it is remembered that an event was handled: longer than it can come again by itself.
+pub const REMEMBERED: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+
+const HANDLED: Collection<Handled> = Collection::new("handled");
+
+/// An event whose effect is there.
+#[derive(Serialize, Deserialize)]
+struct Handled {
+    #[serde(rename = "_id")]
+    id: String,
+    expires_at: Time,
+}
+
+/// The name of the handler that a request is for.
+#[derive(Clone, Copy)]
+struct Handler(&'static str);
 
 /// A handler of events. [`crate::on_event`] makes one.
 #[derive(Clone, Debug)]
 pub struct Subscription {
     pub(crate) pattern: &'static str,
+    name: &'static str,
     handler: MethodRouter,
 }
 
 // === impl Event ===
+
+impl<T> Event<T> {
+    /// Commits the effect of the event, once: when the event comes again, nothing happens. A replay is
+    /// another time. The component's manifest declares the collection `handled` with an index that
+    /// expires documents at `expires_at`.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub async fn commit(&self, effect: Transaction) -> Result<(), DocumentsError> {
+        let replay = self.replay.as_deref().unwrap_or_default();
+        let handled = Handled {
+            id: format!("{}:{}:{replay}", self.handler, self.id),
+            expires_at: time::now() + REMEMBERED,
+        };
+        match effect.insert(&HANDLED, &handled).commit().await {
+            Ok(_) => Ok(()),
+            // Whichever step noticed: if it is remembered, its effect is there.
+            Err(error) => match HANDLED.get(&handled.id).await {
+                Ok(Some(_)) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Event<T> {
     type Rejection = Error;
@@ -57,6 +107,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Event<T> {
             kind: required(headers, "ce-type")?,
             source: required(headers, "ce-source")?,
             subject: attribute(headers, "ce-subject"),
+            replay: attribute(headers, "ce-sbdreplay"),
+            handler: request.extensions().get().map_or("", |Handler(name)| *name),
             time,
             data: Json::from_request(request, state).await?.0,
         })
@@ -79,8 +131,12 @@ fn attribute(headers: &HeaderMap, name: &str) -> Option<String> {
 impl Subscription {
     /// A handler of the events whose type fits a pattern.
     #[doc(hidden)]
-    pub fn new(pattern: &'static str, handler: MethodRouter) -> Self {
-        Self { pattern, handler }
+    pub fn new(pattern: &'static str, name: &'static str, handler: MethodRouter) -> Self {
+        Self {
+            pattern,
+            name,
+            handler,
+        }
     }
 }
 
@@ -103,7 +159,8 @@ async fn delivered(subscriptions: &[Subscription], request: Request) -> crate::R
         .iter()
         .filter(|taken| is_event_of(taken.pattern, &kind))
     {
-        let request = Request::from_parts(head.clone(), Body::from(body.clone()));
+        let mut request = Request::from_parts(head.clone(), Body::from(body.clone()));
+        request.extensions_mut().insert(Handler(subscription.name));
         let Ok(response) = subscription.handler.clone().call(request).await;
         if !response.status().is_success() {
             return Ok(response);

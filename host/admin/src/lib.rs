@@ -10,6 +10,7 @@ mod api;
 mod backup;
 mod components;
 mod error;
+mod events;
 mod features;
 mod operators;
 mod rights;
@@ -25,6 +26,7 @@ pub use sbd_registry::Actor;
 pub use stage::{Commit, Stage};
 pub use tenants::{DeletedTenant, RemovedFile};
 
+use sbd_dispatch::Dispatch;
 use sbd_registry::Registry;
 use sbd_runtime::Runtime;
 use std::path::PathBuf;
@@ -36,6 +38,7 @@ use tokio::sync::Mutex;
 pub struct Admin {
     registry: Registry,
     runtime: Runtime,
+    dispatch: Dispatch,
     stage: Arc<dyn Stage>,
     /// Two changes of the application would get in each other's way.
     changing: Arc<Mutex<()>>,
@@ -47,10 +50,16 @@ pub struct Admin {
 
 impl Admin {
     /// The administration of this runtime, whose data directory the registry belongs to.
-    pub fn new(registry: Registry, runtime: Runtime, stage: Arc<dyn Stage>) -> Self {
+    pub fn new(
+        registry: Registry,
+        runtime: Runtime,
+        dispatch: Dispatch,
+        stage: Arc<dyn Stage>,
+    ) -> Self {
         Self {
             registry,
             runtime,
+            dispatch,
             stage,
             changing: Arc::default(),
             deleting: Arc::default(),

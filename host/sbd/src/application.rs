@@ -8,7 +8,7 @@ use anyhow::bail;
 use sbd_features::Switches;
 use sbd_manifest::{App, ByteSize, LoadOptions, Loaded};
 use sbd_registry::{Version, Versions};
-use sbd_runtime::{Definition, ReadSource};
+use sbd_runtime::{Definition, Publishing, ReadSource};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -158,6 +158,7 @@ pub(crate) fn runtime_settings(
     settings: &Settings,
     data_dir: &DataDir,
     switches: Switches,
+    publishing: Arc<dyn Publishing>,
 ) -> anyhow::Result<sbd_runtime::Settings> {
     Ok(sbd_runtime::Settings {
         data_dir: data_dir.path().to_owned(),
@@ -170,6 +171,7 @@ pub(crate) fn runtime_settings(
             algorithm: settings.parse("token_algorithm")?,
         },
         switches,
+        publishing,
         tenant_idle: settings.duration("tenant_idle")?,
         resolver: None,
     })

@@ -62,6 +62,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: FeatureCommand,
     },
+    /// Events: those that a component did not take, and those to be sent once more.
+    ///
+    /// What a component refuses, or fails on a dozen times, is a dead letter: `sbd events letters TENANT`
+    /// lists them, `sbd events retry TENANT NUMBER` sends one again.
+    Events {
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
     /// Operators: who may use the admin API from elsewhere, by a token.
     Operator {
         #[command(subcommand)]
@@ -145,6 +153,57 @@ pub(crate) enum FeatureCommand {
     List(FeatureList),
     /// Switch a feature in a tenant.
     Set(FeatureSet),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// List the events that were not taken.
+    Letters(LetterList),
+    /// Show one of them, with the event.
+    Show(LetterNumber),
+    /// Send one again, as if it had never been sent.
+    Retry(LetterNumber),
+    /// Forget one.
+    Drop(LetterNumber),
+    /// Send a component the events once more that were published since.
+    Replay(EventReplay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LetterList {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// Only those of this component.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Option<String>,
+    /// Only those behind this number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) after: u64,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LetterNumber {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// The letter's number.
+    pub(crate) number: u64,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventReplay {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// The component they are sent to.
+    pub(crate) component: String,
+    /// From when on, like 2026-01-31T12:00:00Z; a week of them is kept.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -513,6 +572,18 @@ impl OperatorCommand {
             Self::Create(args) => &args.flags,
             Self::List(flags) => flags,
             Self::Revoke(args) => &args.flags,
+        }
+    }
+}
+
+// === impl EventsCommand ===
+
+impl EventsCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::Letters(args) => &args.flags,
+            Self::Show(args) | Self::Retry(args) | Self::Drop(args) => &args.flags,
+            Self::Replay(args) => &args.flags,
         }
     }
 }

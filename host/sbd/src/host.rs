@@ -6,6 +6,7 @@ use crate::data_dir::DataDir;
 use crate::settings::{Environment, Settings};
 use anyhow::Context as _;
 use sbd_admin::{Admin, Commit, Stage};
+use sbd_dispatch::Dispatch;
 use sbd_features::{SqliteSwitches, Switches};
 use sbd_gateway::Gateway;
 use sbd_registry::{Registry, Version, Versions};
@@ -16,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Host {
     pub(crate) registry: Registry,
     pub(crate) runtime: Runtime,
+    pub(crate) dispatch: Dispatch,
     pub(crate) admin: Admin,
     pub(crate) served: Arc<Served>,
 }
@@ -56,19 +58,23 @@ impl Host {
         }
         let switches = SqliteSwitches::open(registry.database().clone()).await?;
         let switches = Switches::open(switches).await?;
-        let runtime_settings = runtime_settings(settings, data_dir, switches)?;
+        let dispatch = Dispatch::new(&registry);
+        let publishing = dispatch.publishing();
+        let runtime_settings = runtime_settings(settings, data_dir, switches, publishing)?;
         let runtime = served.start(runtime_settings, &active).await;
         let runtime = if active.is_empty() || safe {
             runtime?
         } else {
             runtime.context("if it is what was deployed that does not start: `sbd up --safe` leaves it out, `sbd component rollback NAME` goes back to the version before")?
         };
+        dispatch.attach(&runtime);
         let stage: Arc<dyn Stage> = served.clone();
-        let admin = Admin::new(registry.clone(), runtime.clone(), stage);
+        let admin = Admin::new(registry.clone(), runtime.clone(), dispatch.clone(), stage);
         admin.finish_deletions().await;
         Ok(Self {
             registry,
             runtime,
+            dispatch,
             admin,
             served,
         })

@@ -11,6 +11,7 @@ mod client;
 mod component;
 mod control;
 mod data_dir;
+mod events;
 mod feature;
 mod host;
 mod inspect;
@@ -90,6 +91,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = resolve(command.flags())?;
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(feature::command(command, &client))
+        }
+        Command::Events { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(events::command(command, &client))
         }
         Command::Operator { command } => {
             let settings = resolve(command.flags())?;

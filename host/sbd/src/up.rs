@@ -50,6 +50,7 @@ pub(crate) async fn command(
     let Host {
         registry,
         runtime,
+        dispatch,
         admin,
         served,
     } = Host::open(settings, environment, &data_dir, options.safe).await?;
@@ -71,6 +72,7 @@ pub(crate) async fn command(
 
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone())?);
+    let dispatch = tokio::spawn(dispatch.run(stop.clone()));
     if let Some(watch) = watch {
         tokio::spawn(watch.run(admin.clone()));
     }
@@ -97,7 +99,9 @@ pub(crate) async fn command(
         () = commands => {}
         () = stop.cancelled() => {}
     }
-    let (public, admin) = tokio::join!(public, admin);
+    let grace = settings.duration("shutdown_grace")?;
+    let dispatched = tokio::time::timeout(grace, dispatch);
+    let (public, admin, _) = tokio::join!(public, admin, dispatched);
     public.context("the server failed")?;
     admin.context("the admin server failed")?;
     runtime.stop();

@@ -53,10 +53,11 @@ impl Declared {
 pub(crate) fn event(declared: Declared, function: &ItemFn) -> syn::Result<TokenStream> {
     let pattern = declared.about.clone();
     let [] = declared.texts([])?;
+    let name = function.sig.ident.to_string();
     expand(
         function,
         &quote!(::sbd_sdk::events::Subscription),
-        &quote!(#pattern),
+        &quote!(#pattern, #name),
     )
 }
 

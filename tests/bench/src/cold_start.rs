@@ -62,6 +62,7 @@ async fn measure(data_dir: &Path) -> anyhow::Result<(f64, Vec<f64>)> {
         passwords: Default::default(),
         keys: Default::default(),
         switches: Switches::open(switches).await?,
+        publishing: Arc::new(()),
         tenant_idle: Duration::from_secs(3600),
         resolver: None,
     };

@@ -177,6 +177,7 @@ async fn auth() -> (Runtime, TempDir, Application) {
         passwords: Default::default(),
         keys: Default::default(),
         switches: Switches::open(switches.unwrap()).await.unwrap(),
+        publishing: Arc::new(()),
         tenant_idle: Duration::from_secs(3600),
         resolver: None,
     };

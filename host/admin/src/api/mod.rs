@@ -8,6 +8,7 @@ mod answers;
 mod audit;
 mod backup;
 mod components;
+mod events;
 mod features;
 mod operators;
 mod tenants;
@@ -53,6 +54,10 @@ impl Api {
             .routes(routes!(tenants::resume))
             .routes(routes!(tenants::export))
             .routes(routes!(tenants::import))
+            .routes(routes!(events::list))
+            .routes(routes!(events::show, events::drop))
+            .routes(routes!(events::retry))
+            .routes(routes!(events::replay))
             .routes(routes!(features::list))
             .routes(routes!(features::set, features::reset))
             .routes(routes!(administrators::create))

@@ -1,0 +1,215 @@
+//! Events reach whoever listens: all of them, in the order of their subjects, whatever happens between.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use sbd_tests::{Launch, Server};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Three of one kind: who publishes, who listens, and who listens and may not.
+const APP: &str = include_str!("apps/listener.toml");
+
+async fn start() -> Server {
+    Launch::app(APP).start().await
+}
+
+async fn publish(server: &Server, events: &Value) {
+    let answer = server.post("/publisher/publish", events).await;
+    assert_eq!(answer.status(), 204, "{:?}", answer.text().await);
+}
+
+fn event(subject: &str, number: u64) -> Value {
+    json!({"type": "thing.happened", "subject": subject, "data": {"number": number}})
+}
+
+/// What a component has kept.
+async fn seen(server: &Server, component: &str) -> Vec<Value> {
+    let answer = server.get(&format!("/{component}/seen")).await;
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+/// Waits until a component has kept so many.
+async fn seen_all(server: &Server, component: &str, many: usize) -> Vec<Value> {
+    for _ in 0..600 {
+        let seen = seen(server, component).await;
+        if seen.len() >= many {
+            assert_eq!(seen.len(), many, "{seen:?}");
+            return seen;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("{component} has not heard of {many} events");
+}
+
+/// The numbers of each subject, as they came.
+fn numbers(seen: &[Value]) -> BTreeMap<String, Vec<u64>> {
+    let mut numbers: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+    for event in seen {
+        let subject = event["subject"].as_str().unwrap().to_owned();
+        let number = event["data"]["number"].as_u64().unwrap();
+        numbers.entry(subject).or_default().push(number);
+    }
+    numbers
+}
+
+/// The dead letters, once there are so many.
+async fn letters(server: &Server, many: usize) -> String {
+    for _ in 0..100 {
+        let listed = server.done(&["events", "letters", "default"]);
+        if listed.lines().count() == many + 1 {
+            return listed;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("there are not {many} dead letters");
+}
+
+fn first_number(letters: &str) -> &str {
+    letters.lines().nth(1).unwrap().split(' ').next().unwrap()
+}
+
+#[tokio::test]
+async fn events_come_once_in_the_order_of_their_subjects_to_whoever_may_listen() {
+    let server = start().await;
+    for batch in 0..10 {
+        let events: Vec<Value> = (0..10)
+            .map(|n| event(if n % 2 == 0 { "even" } else { "odd" }, batch * 10 + n))
+            .collect();
+        publish(&server, &json!(events)).await;
+    }
+    let undone = json!([{"type": "thing.happened", "subject": "even", "undo": true}]);
+    assert_eq!(
+        server.post("/publisher/publish", &undone).await.status(),
+        409
+    );
+    publish(
+        &server,
+        &json!([{"type": "other.happened", "subject": "even"}]),
+    )
+    .await;
+    publish(&server, &json!([event("even", 100)])).await;
+    let heard = seen_all(&server, "subscriber", 101).await;
+    let numbers = numbers(&heard);
+    let evens: Vec<u64> = (0..=100).step_by(2).collect();
+    let odds: Vec<u64> = (1..100).step_by(2).collect();
+    assert_eq!((&numbers["even"], &numbers["odd"]), (&evens, &odds));
+    assert!(heard.iter().all(|event| event["source"] == "publisher"));
+    assert_eq!(seen_all(&server, "publisher", 101).await.len(), 101);
+    assert!(seen(&server, "stranger").await.is_empty());
+    let outside = server.post("/subscriber/-/events", &json!({})).await;
+    assert_eq!(outside.status(), 404);
+    let taken = server
+        .metric("sbd_event_deliveries_total", "outcome=\"taken\"")
+        .await;
+    assert!(taken > 0.0);
+}
+
+#[tokio::test]
+async fn one_that_fails_holds_up_its_subject_alone_and_keeps_the_order() {
+    let server = start().await;
+    let mut events = vec![json!({
+        "type": "thing.happened", "subject": "slow", "data": {"number": 0, "fail": 2},
+    })];
+    events.extend((1..6).map(|n| event("slow", n)));
+    events.extend((0..6).map(|n| event("quick", n)));
+    publish(&server, &json!(events)).await;
+    let heard = numbers(&seen_all(&server, "subscriber", 12).await);
+    assert_eq!(heard["slow"], [0, 1, 2, 3, 4, 5]);
+    assert_eq!(heard["quick"], [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_a_dead_letter_that_can_be_read_retried_and_dropped() {
+    let server = start().await;
+    let refused = json!({
+        "type": "thing.happened", "subject": "a", "data": {"number": 0, "refuse": true},
+    });
+    publish(&server, &json!([refused, event("a", 1), refused])).await;
+    assert_eq!(numbers(&seen_all(&server, "subscriber", 1).await)["a"], [1]);
+    // Two for the subscriber, two for the publisher itself.
+    let listed = letters(&server, 4).await;
+    assert!(
+        listed.contains("thing.happened") && listed.contains("422"),
+        "{listed}"
+    );
+    let number = first_number(&listed);
+    let shown = server.done(&["events", "show", "default", number]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["event"]["data"]["refuse"], true);
+    assert_eq!(shown["event"]["source"], "publisher");
+    assert_eq!(shown["attempts"], 1);
+    // It is refused again.
+    server.done(&["events", "retry", "default", number]);
+    letters(&server, 4).await;
+    server.done(&["events", "drop", "default", number]);
+    letters(&server, 3).await;
+    let gone = server.refused(&["events", "show", "default", number]);
+    assert!(gone.contains("there is no dead letter"), "{gone}");
+}
+
+#[tokio::test]
+async fn a_replay_sends_once_more_what_was_taken_or_refused() {
+    let server = start().await;
+    let replay = |component, since| ["events", "replay", "default", component, "--since", since];
+    let ever = "2020-01-01T00:00:00Z";
+    publish(&server, &json!([event("a", 1), event("b", 2)])).await;
+    seen_all(&server, "subscriber", 2).await;
+    server.done(&replay("subscriber", ever));
+    publish(&server, &json!([event("a", 3)])).await;
+    let heard = seen_all(&server, "subscriber", 5).await;
+    let again = heard.iter().filter(|event| event["replay"] == true).count();
+    assert_eq!(again, 2);
+    assert_eq!(numbers(&heard)["a"], [1, 1, 3]);
+    // The others did not hear it.
+    assert_eq!(seen_all(&server, "publisher", 3).await.len(), 3);
+    let nobody = server.refused(&replay("nobody", ever));
+    assert!(nobody.contains("listens to no events"), "{nobody}");
+    let never = server.refused(&replay("subscriber", "soon"));
+    assert!(never.contains("is no time"), "{never}");
+}
+
+#[tokio::test]
+async fn a_subscriber_that_is_off_gets_everything_when_it_is_on_again() {
+    let server = start().await;
+    let set = |state| server.done(&["feature", "set", "default", "subscriber", state]);
+    set("off");
+    for n in 0..100 {
+        publish(&server, &json!([event(&format!("fam_{}", n % 7), n)])).await;
+    }
+    // Nobody else waits for it.
+    seen_all(&server, "publisher", 100).await;
+    set("on");
+    let heard = numbers(&seen_all(&server, "subscriber", 100).await);
+    for (subject, numbers) in heard {
+        assert!(numbers.is_sorted(), "{subject}: {numbers:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_is_delivered_in_order_after_kills() {
+    const ROUNDS: u64 = 5;
+    const EACH: u64 = 60;
+    let mut server = start().await;
+    let mut committed: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        for n in 0..EACH {
+            let number = round * EACH + n;
+            let subject = format!("s{}", number % 5);
+            publish(&server, &json!([event(&subject, number)])).await;
+            committed.entry(subject).or_default().push(number);
+        }
+        // In the middle of the deliveries.
+        let (launch, data_dir) = server.kill();
+        server = launch.start_in(data_dir).await;
+    }
+    let all = usize::try_from(ROUNDS * EACH).unwrap();
+    let heard = numbers(&seen_all(&server, "subscriber", all).await);
+    assert_eq!(heard, committed);
+}

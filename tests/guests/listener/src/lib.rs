@@ -1,0 +1,86 @@
+//! Publishes events, and keeps those that it hears. What an event's data says is done with it: `refuse`
+//! it, or `fail` so often first.
+
+use axum::routing::{get, post};
+use sbd_sdk::documents::{Collection, Transaction};
+use sbd_sdk::events::Event;
+use sbd_sdk::{Component, Error, Json, NoContent, Result, on_event};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+const SEEN: Collection<Seen> = Collection::new("seen");
+const FAILED: Collection<Value> = Collection::new("failed");
+
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    kind: String,
+    subject: Option<String>,
+    source: String,
+    replay: bool,
+    data: Value,
+}
+
+#[derive(Deserialize)]
+struct New {
+    #[serde(rename = "type")]
+    kind: String,
+    subject: Option<String>,
+    #[serde(default)]
+    data: Value,
+    /// Undo what was published, by a step that fails.
+    #[serde(default)]
+    undo: bool,
+}
+
+async fn publish(Json(all): Json<Vec<New>>) -> Result<NoContent> {
+    let undone = all.iter().any(|new| new.undo);
+    let steps = all.iter().fold(Transaction::new(), |steps, new| {
+        steps.publish(&new.kind, new.subject.as_deref(), &new.data)
+    });
+    let steps = match undone {
+        false => steps,
+        true => steps.check(&SEEN, json!({"kind": "never"}), 1),
+    };
+    steps.commit().await?;
+    Ok(NoContent)
+}
+
+async fn seen() -> Result<Json<Vec<Seen>>> {
+    Ok(Json(
+        SEEN.find(json!({})).limit(1000).fetch().await?.documents,
+    ))
+}
+
+#[on_event("thing.*")]
+async fn thing_happened(event: Event<Value>) -> Result<()> {
+    if event.data["refuse"] == true && event.replay.is_none() {
+        return Err(Error::validation("data", "it was to be refused"));
+    }
+    let so_often = event.data["fail"].as_u64().unwrap_or(0);
+    let before = FAILED.count(json!({"event": event.id})).await?;
+    if before < so_often {
+        FAILED.insert(&json!({"event": event.id})).await?;
+        return Err(Error::internal("it was to fail"));
+    }
+    let seen = Seen {
+        kind: event.kind.clone(),
+        subject: event.subject.clone(),
+        source: event.source.clone(),
+        replay: event.replay.is_some(),
+        data: event.data.clone(),
+    };
+    event
+        .commit(Transaction::new().insert(&SEEN, &seen))
+        .await?;
+    Ok(())
+}
+
+/// All that the component offers. It is deployed under several names.
+pub fn component() -> Component {
+    Component::new()
+        .events([thing_happened()])
+        .route("/{name}/publish", post(publish))
+        .route("/{name}/seen", get(seen))
+}
+
+sbd_sdk::component!(component);

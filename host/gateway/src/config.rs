@@ -26,7 +26,7 @@ pub struct GatewayConfig {
     /// Longest path with query in bytes; more is answered 414.
     pub max_uri_bytes: usize,
     /// How long requests under way and upgraded connections may take to finish once shutdown begins;
-    /// then they are cut.
+    /// then they are cut. Streams of events end at once.
     pub shutdown_grace: Duration,
     /// Requests allowed per user, or per client address for the anonymous, if the manifest does
     /// not say. `None`: no limit.

@@ -61,8 +61,8 @@ pub struct HostRequest {
     pub request: Request<Body>,
     /// There if the client wants to speak another protocol on this connection.
     pub upgrade: Option<Upgrade>,
-    /// Cancelled when the server stops: an answer that lasts ends then, or is cut after the grace
-    /// period.
+    /// Cancelled when the server stops: an answer that lasts may say so and end. Events are ended then,
+    /// other answers of unknown length cut after three seconds.
     pub stopping: CancellationToken,
 }
 

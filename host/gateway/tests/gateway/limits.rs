@@ -202,18 +202,6 @@ async fn a_long_address_is_refused() {
     let server = Server::start().await;
     let refused = server.get(&format!("/echo/{}", "a".repeat(8 * 1024))).await;
     assert_eq!(error(refused, 414).await, "URI_TOO_LONG");
-    let head = format!("GET /{} HTTP/1.1\r\nhost: h\r\n\r\n", "a".repeat(70_000));
-    assert!([414, 431].contains(&parts(&server.raw(head).await).0));
-    let fields = format!(
-        "GET /echo/x HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n",
-        "a".repeat(70_000)
-    );
-    assert_eq!(parts(&server.raw(fields).await).0, 431);
-    let many = format!(
-        "GET /echo/x HTTP/1.1\r\nhost: h\r\n{}\r\n",
-        "a: b\r\n".repeat(200)
-    );
-    assert_eq!(parts(&server.raw(many).await).0, 431);
 }
 
 /// The request id in a raw head.

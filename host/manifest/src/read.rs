@@ -34,6 +34,7 @@ pub(crate) fn read(
         options,
         variables: &variables,
         components: BTreeMap::new(),
+        wrong: BTreeSet::new(),
     };
     let mut switched = Vec::new();
     for (id, component) in raw.component {
@@ -46,9 +47,10 @@ pub(crate) fn read(
     for (id, route) in &switched {
         check_switched_route(id, route, &triggers, &document);
     }
-    let mut components = reader.components;
+    let (mut components, wrong) = (reader.components, reader.wrong);
     if let Some(auth) = &raw.application.tool.sbd.auth
         && !components.contains_key(auth.get_ref().as_str())
+        && !wrong.contains(auth.get_ref())
     {
         let known = did_you_mean(auth.get_ref(), components.keys().map(ComponentId::as_str));
         document.problem(
@@ -198,6 +200,8 @@ pub(crate) struct Reader<'a> {
     options: &'a LoadOptions,
     variables: &'a BTreeMap<String, Variable>,
     pub(crate) components: BTreeMap<ComponentId, Component>,
+    /// Those that are declared and cannot be used, as a problem says already.
+    pub(crate) wrong: BTreeSet<String>,
 }
 
 // === impl Reader ===
@@ -207,7 +211,10 @@ impl Reader<'_> {
         let document = self.document;
         let name = match ComponentId::new(id.get_ref()) {
             Ok(name) => name,
-            Err(message) => return document.problem(id.span(), message),
+            Err(message) => {
+                self.wrong.insert(id.get_ref().clone());
+                return document.problem(id.span(), message);
+            }
         };
         let profile = self
             .options
@@ -242,6 +249,7 @@ impl Reader<'_> {
         }
         self.without_effect(&name, &raw);
         let Some(source) = self.source(raw.source) else {
+            self.wrong.insert(id.get_ref().clone());
             return;
         };
         let component = Component {
@@ -313,7 +321,7 @@ impl Reader<'_> {
         match raw.into_inner() {
             raw::Source::Path(path) => Some(self.folder.join(path)),
             raw::Source::Elsewhere(_) => {
-                self.document.problem(span, "sources from elsewhere are not fetched; download the component and write source = \"NAME.wasm\"");
+                self.document.problem(span, "a source with a `url` or from a registry is not fetched; download the component, say with `curl -O`, and write source = \"NAME.wasm\"");
                 None
             }
         }

@@ -94,6 +94,7 @@ impl Reader<'_> {
         match raw.into_inner() {
             raw::Reference::Named(name) => match self.components.get_key_value(name.as_str()) {
                 Some((id, _)) => Some(Target::Component(id.clone())),
+                None if self.wrong.contains(&name) => None,
                 None => {
                     let mut known =
                         did_you_mean(&name, self.components.keys().map(ComponentId::as_str));

@@ -239,7 +239,12 @@ pub(crate) fn lock(path: &Path) -> anyhow::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     let lock = options.mode(0o600).open(&file);
-    let lock = lock.with_context(|| format!("cannot write {}", file.display()))?;
+    let lock = lock.with_context(|| {
+        format!(
+            "cannot write {}; run sbd as the owner of the data directory, on a disk that can be written, or choose another with --data-dir",
+            file.display()
+        )
+    })?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(std::fs::TryLockError::WouldBlock) => bail!(

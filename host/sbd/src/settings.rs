@@ -208,8 +208,7 @@ impl Settings {
     /// # Errors
     /// When it is none; names the setting.
     pub(crate) fn duration(&self, name: &str) -> anyhow::Result<Duration> {
-        sbd_manifest::parse_duration(self.text(name))
-            .map_err(|error| anyhow::anyhow!("setting `{name}`: {error}"))
+        self.read(name, sbd_manifest::parse_duration)
     }
 
     /// A setting's text; empty if it has none.
@@ -226,14 +225,26 @@ impl Settings {
         T: std::str::FromStr,
         T::Err: fmt::Display,
     {
-        let Some(value) = self.values.get(name) else {
+        self.read(name, str::parse)
+    }
+
+    fn read<T, E: fmt::Display>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> anyhow::Result<T> {
+        let setting = SETTINGS.iter().find(|setting| setting.name == name);
+        let (Some(value), Some(setting)) = (self.values.get(name), setting) else {
             bail!("there is no setting `{name}`")
         };
-        value.text.parse().map_err(|error| {
+        read(&value.text).map_err(|error| {
+            let (Value { text, origin }, about) = (value, setting.about);
+            let like = match setting.default {
+                "" => String::new(),
+                default => format!(", like `{default}`"),
+            };
             anyhow::anyhow!(
-                "setting `{name}` = `{}` ({}): {error}",
-                value.text,
-                value.origin
+                "setting `{name}` = `{text}` ({origin}): {error}; wanted: {about}{like}"
             )
         })
     }
@@ -300,7 +311,9 @@ fn value_of(
         }
         (None, Some(path)) => {
             let text = std::fs::read_to_string(path)
-                .with_context(|| format!("{variable_file}: cannot read {path}"))?;
+                .with_context(|| {
+                    format!("{variable_file}: cannot read {path}; name a file that sbd may read, or unset the variable")
+                })?;
             let text = text.trim_end_matches(['\r', '\n']).to_owned();
             return Ok(Some(Value {
                 text,
@@ -389,7 +402,12 @@ impl File {
                 return Ok(Self::default());
             }
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+                return Err(error).with_context(|| {
+                    format!(
+                        "cannot read the configuration file {}; let sbd read it, or name another with --config",
+                        path.display()
+                    )
+                });
             }
         };
         Self::parse(&text, path)
@@ -412,9 +430,15 @@ impl File {
                 ("variables", toml::Value::Table(variables)) => {
                     for (name, value) in variables {
                         file.variables
-                            .insert(name.clone(), scalar(&file.path, &name, value)?);
+                            .insert(name.clone(), scalar(text, &file.path, &name, value)?);
                     }
                 }
+                ("variables", other) => bail!(
+                    "{}:{}: `variables` is a table; write [variables] and below it NAME = \"value\", not {}",
+                    file.path.display(),
+                    line_of(text, &key),
+                    other.type_str()
+                ),
                 ("data_dir", _) => bail!(
                     "{}: `data_dir` cannot be set in the file; use --data-dir or SBD_DATA_DIR",
                     file.path.display()
@@ -422,9 +446,9 @@ impl File {
                 (_, value) if known.contains(&key) => {
                     let value = match value {
                         toml::Value::Array(items) if is_list(&key) => {
-                            joined(&file.path, &key, items)?
+                            joined(text, &file.path, &key, items)?
                         }
-                        value => scalar(&file.path, &key, value)?,
+                        value => scalar(text, &file.path, &key, value)?,
                     };
                     file.values.insert(key, value);
                 }
@@ -448,19 +472,25 @@ fn is_list(name: &str) -> bool {
         .any(|setting| setting.name == name && setting.list)
 }
 
-fn joined(path: &Path, key: &str, items: Vec<toml::Value>) -> anyhow::Result<String> {
-    let items = items.into_iter().map(|item| scalar(path, key, item));
+fn joined(
+    text: &str,
+    path: &Path,
+    key: &str,
+    items: Vec<toml::Value>,
+) -> anyhow::Result<String> {
+    let items = items.into_iter().map(|item| scalar(text, path, key, item));
     Ok(items.collect::<anyhow::Result<Vec<_>>>()?.join(", "))
 }
 
-fn scalar(path: &Path, key: &str, value: toml::Value) -> anyhow::Result<String> {
+fn scalar(text: &str, path: &Path, key: &str, value: toml::Value) -> anyhow::Result<String> {
     match value {
         toml::Value::String(text) => Ok(text),
         toml::Value::Integer(number) => Ok(number.to_string()),
         toml::Value::Boolean(yes) => Ok(yes.to_string()),
         other => bail!(
-            "{}: `{key}` is a {}; write it as a string",
+            "{}:{}: `{key}` must be a text, a whole number or true or false, and is of the type {}; write {key} = \"...\"",
             path.display(),
+            line_of(text, key),
             other.type_str()
         ),
     }
@@ -577,8 +607,40 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("`listen` is a array") || error.contains("`listen` is a"),
+            error.contains("sbd.toml:1: `listen` must be a text") && error.contains("array"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("mine.toml");
+        let flags = Flags {
+            config: Some(config.clone()),
+            ..Flags::default()
+        };
+        let said = |error: anyhow::Error| format!("{error:#}");
+        let missing = said(resolve(&flags, &[]).unwrap_err());
+        assert!(missing.contains("mine.toml; let sbd read it"), "{missing}");
+        for (text, says) in [
+            ("listen = ", "mine.toml: TOML parse error at line 1"),
+            ("variables = 1", "mine.toml:1: `variables` is a table"),
+            (
+                "log = \"info\"\nlisten = 1.5",
+                "mine.toml:2: `listen` must be",
+            ),
+            ("[variables]\na = []", "mine.toml:2: `a` must be a text"),
+        ] {
+            std::fs::write(&config, text).unwrap();
+            let wrong = said(resolve(&flags, &[]).unwrap_err());
+            assert!(wrong.contains(says), "{wrong}");
+        }
+        let file = [("SBD_ADMIN_TOKEN_FILE", "/no/such/token")];
+        let missing = said(resolve(&Flags::default(), &file).unwrap_err());
+        assert!(
+            missing.contains("cannot read /no/such/token; name a file"),
+            "{missing}"
         );
     }
 
@@ -601,6 +663,20 @@ mod tests {
                 && error.contains("localhost:8080"),
             "{error}"
         );
+        let pairs = [("SBD_MAX_UPGRADED", "many"), ("SBD_TENANT_IDLE", "soon")];
+        let settings = resolve(&Flags::default(), &pairs).unwrap();
+        let many = settings.parse::<usize>("max_upgraded").unwrap_err();
+        let soon = settings.duration("tenant_idle").unwrap_err();
+        for (error, says) in [
+            (many, "`many` (environment SBD_MAX_UPGRADED): invalid digit"),
+            (soon, "`soon` (environment SBD_TENANT_IDLE): "),
+        ] {
+            let error = error.to_string();
+            assert!(
+                error.contains(says) && error.contains(", like `"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -47,7 +47,15 @@ pub enum Error {
     /// Anything else SQLite said.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
-    /// The file or its folder cannot be used.
+    /// A database's file or its folder cannot be used.
+    #[error("cannot open {}: {error}; {}", path.display(), way_out(error))]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        error: Arc<std::io::Error>,
+    },
+    /// A file cannot be used.
     #[error("database file: {0}; check that the data directory exists and is writable")]
     Io(Arc<std::io::Error>),
 }
@@ -59,6 +67,17 @@ impl Error {
         Self::Damaged {
             path: path.to_owned(),
             reason: reason.into(),
+        }
+    }
+
+    /// What the system said of a file, which is named.
+    pub(crate) fn file(path: &Path, error: std::io::Error) -> Self {
+        match Self::from(error) {
+            Self::Io(error) => Self::File {
+                path: path.to_owned(),
+                error,
+            },
+            other => other,
         }
     }
 
@@ -75,6 +94,18 @@ impl Error {
             }
             other => other,
         }
+    }
+}
+
+fn way_out(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "it belongs to another user or is protected: run sbd as its owner, or give the whole data directory to the user that runs sbd"
+        }
+        std::io::ErrorKind::ReadOnlyFilesystem => {
+            "the disk can only be read: choose another data directory with --data-dir"
+        }
+        _ => "move away what is in its place, or choose another data directory with --data-dir",
     }
 }
 

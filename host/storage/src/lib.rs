@@ -89,7 +89,7 @@ impl Database {
     /// When the folder or file cannot be made or read; [`Error::Damaged`].
     pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
         }
         create_private(path)?;
         refuse_emptied(path)?;
@@ -246,7 +246,9 @@ pub fn create_private(path: &Path) -> Result<(), Error> {
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?;
+    options
+        .open(path)
+        .map_err(|error| Error::file(path, error))?;
     Ok(())
 }
 

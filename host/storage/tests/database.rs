@@ -43,6 +43,21 @@ async fn count(database: &Database) -> i64 {
         .unwrap()
 }
 
+#[test]
+fn a_file_that_cannot_be_opened_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    std::fs::create_dir(&path).unwrap();
+    let error = Database::open(&path, &Options::default()).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("a.db: "), "{said}");
+    assert!(said.contains("move away what is in its place"), "{said}");
+    let below = path.join("b.db/c.db");
+    std::fs::write(path.join("b.db"), "").unwrap();
+    let error = Database::open(&below, &Options::default()).unwrap_err();
+    assert!(error.to_string().contains("b.db: "), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_share_commits_and_everything_answered_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();

@@ -34,6 +34,11 @@ pub(crate) enum Command {
     Up(Up),
     /// Say what is wrong with an application and the settings, without serving it.
     Check(Check),
+    /// Try what usually goes wrong, and say what to do about it.
+    ///
+    /// Ports, rights, disk, clock, settings: a line each, beside a running server or without one. Fails if
+    /// something is wrong.
+    Doctor(Flags),
     /// Settings: which there are, and what they are set to.
     Config {
         #[command(subcommand)]

@@ -11,6 +11,7 @@ mod client;
 mod component;
 mod control;
 mod data_dir;
+mod doctor;
 mod events;
 mod feature;
 mod host;
@@ -64,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             start_logs(&settings)?;
             block_on(check::command(&args, &settings, &environment))
         }
+        Command::Doctor(flags) => block_on(doctor::command(&flags, &environment)),
         Command::Config {
             command: ConfigCommand::Explain(flags),
         } => {

@@ -137,7 +137,11 @@ impl AdminPages for Pages {
     }
 }
 
-async fn bind(settings: &Settings, name: &str) -> anyhow::Result<TcpListener> {
+/// Listens on the address that a setting names.
+///
+/// # Errors
+/// When it is none, or somebody else listens there.
+pub(crate) async fn bind(settings: &Settings, name: &str) -> anyhow::Result<TcpListener> {
     let address: ListenAddress = settings.parse(name)?;
     address.bind(name).await
 }

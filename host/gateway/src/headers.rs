@@ -74,6 +74,8 @@ pub(crate) fn add_spin(headers: &mut HeaderMap, uri: &Uri, matched: &Matched<'_>
     headers.insert(BASE_PATH, HeaderValue::from_static("/"));
     headers.insert(CLIENT_ADDR, sender.header.clone());
     for (name, value) in &matched.params {
+        // As Spin writes it: the names of headers are lower-case words joined by hyphens.
+        let name = name.replace('_', "-").to_ascii_lowercase();
         let name = HeaderName::try_from(format!("spin-path-match-{name}"));
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
             headers.insert(name, value);

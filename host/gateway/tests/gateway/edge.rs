@@ -83,6 +83,14 @@ async fn guests_are_told_what_spin_tells_them() {
 }
 
 #[tokio::test]
+async fn parameters_become_headers_as_spin_writes_them() {
+    let route = "[[trigger.http]]\nroute = \"/people/:First_Name\"\ncomponent = \"echo\"\n";
+    let server = Server::of(&format!("{MANIFEST}\n{route}")).await;
+    let echo: Value = server.get("/people/Grace").await.json().await.unwrap();
+    assert_eq!(echo["headers"]["spin-path-match-first-name"], "Grace");
+}
+
+#[tokio::test]
 async fn a_component_can_do_without_what_spin_tells() {
     let manifest = format!("{MANIFEST}\n[component.echo.tool.sbd]\nspin_headers = false\n");
     let server = Server::of(&manifest).await;

@@ -1,8 +1,9 @@
 //! An application as whoever embeds the runtime has it: requests go in, answers come out.
 
+use crate::body::full;
 use crate::offers::Offered;
 use crate::principal::{Authenticated, SealError};
-use crate::requests::running::{Chain, Neighbours, RequestContext};
+use crate::requests::running::{Chain, Neighbours, OnRoute, RequestContext};
 use crate::served::Snapshot;
 use crate::served::canary::{Canary, CanaryOutcome};
 use crate::{Body, Call, Chained, Changes, Class, Inner, InvokeError, Question, Reply, Stats};
@@ -10,7 +11,7 @@ use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use sbd_contract::header;
 use sbd_features::{Catalogue, State, Switches};
-use sbd_manifest::App;
+use sbd_manifest::{App, Target};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -35,6 +36,26 @@ impl Neighbours for Chaining {
     fn open(&self, sealed: &HeaderValue, tenant: &str) -> Result<Authenticated, SealError> {
         let runtime = self.runtime.upgrade().ok_or(SealError::Forged)?;
         runtime.seal.open(sealed, tenant)
+    }
+
+    fn on_route(&self, path: &str) -> Option<OnRoute> {
+        let found = self.snapshot.routes.find(path)?;
+        let trigger = self.snapshot.app.triggers.get(found.trigger)?;
+        Some(match &trigger.target {
+            Target::Component(id) => OnRoute::Component(Arc::from(id.as_str())),
+            Target::Static {
+                status,
+                headers,
+                body,
+            } => {
+                let mut answer = Response::builder().status(*status);
+                for (name, value) in headers {
+                    answer = answer.header(name, value);
+                }
+                // The gateway has made the same of it.
+                OnRoute::Static(answer.body(full(body.clone())).ok()?)
+            }
+        })
     }
 
     fn call(

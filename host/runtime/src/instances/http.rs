@@ -2,7 +2,9 @@
 //! outgoing call found first.
 
 use crate::instances::instance::State;
+use crate::requests::outgoing::MYSELF;
 use crate::requests::running::find_current;
+use http::uri::{Authority, Scheme};
 use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::TrappableError;
@@ -81,6 +83,12 @@ pub(crate) fn add_client_to_linker(linker: &mut Linker<State>) -> wasmtime::Resu
         "handle",
         |mut store: Store<'_>, (request, options): Sending| {
             find_current(store.as_context_mut());
+            if let Ok(sent) = store.data_mut().table().get_mut(&request)
+                && sent.authority.is_none()
+            {
+                sent.authority = Some(MYSELF.to_owned());
+                sent.scheme.get_or_insert(old::Scheme::Http);
+            }
             let sent = store.data_mut().http().handle(request, options);
             Ok((match sent {
                 Ok(response) => Ok(response),
@@ -119,7 +127,15 @@ impl client::HostWithStore<State> for Client {
     ) -> Result<Resource<Response>, TrappableError<types::ErrorCode>> {
         // wasmtime's `send` calls our hook before it first waits, so the running request found here is
         // still the current one there.
-        store.with(|mut store| find_current(store.as_context_mut()));
+        store.with(|mut store| {
+            find_current(store.as_context_mut());
+            if let Ok(sent) = store.get().table.get_mut(&request)
+                && sent.authority.is_none()
+            {
+                sent.authority = Some(Authority::from_static(MYSELF));
+                sent.scheme.get_or_insert(Scheme::HTTP);
+            }
+        });
         WasiHttp::send(&store.with_getter::<WasiHttp>(State::http), request).await
     }
 }

@@ -4,7 +4,7 @@ use crate::InvokeError;
 use crate::body::{Body, BodyError};
 use crate::limits::Limit;
 use crate::requests::egress::{ConnectError, Egress, target};
-use crate::requests::running::{Current, RequestContext, RunningRequest};
+use crate::requests::running::{Current, OnRoute, RequestContext, RunningRequest};
 use crate::reserved::is_reserved;
 use bytes::Bytes;
 use http::uri::Scheme;
@@ -26,6 +26,12 @@ const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The domain under which components reach each other, as in Spin.
 const INTERNAL: &str = ".spin.internal";
 
+/// The application itself, as in Spin; a request that names no host means it too.
+pub(crate) const MYSELF: &str = "self.alt";
+
+/// What grants requests to the application itself, in `allowed_outbound_hosts`. No host, as in Spin.
+const MYSELF_GRANTED: &str = "self";
+
 /// The hooks of one instance.
 pub(crate) struct Outgoing {
     pub(crate) tenant: Arc<str>,
@@ -33,6 +39,13 @@ pub(crate) struct Outgoing {
     pub(crate) current: Current,
     /// Largest body of an answer from outside.
     pub(crate) largest: u64,
+}
+
+/// Who answers a request that does not leave the process.
+enum Callee {
+    Component(Arc<str>),
+    /// Whatever is on the application's own route.
+    Myself,
 }
 
 /// A guest's bodies come to the host in pieces of at most so many bytes. It holds one or two of each
@@ -60,14 +73,15 @@ impl WasiHttpHooks for Outgoing {
             .host()
             .unwrap_or_default()
             .to_ascii_lowercase();
-        let response: Box<dyn Future<Output = _> + Send> =
-            match host.trim_end_matches('.').strip_suffix(INTERNAL) {
-                Some(component) => {
-                    let component: Arc<str> = Arc::from(component);
-                    Box::new(self.call_component(component, running, request))
-                }
-                None => Box::new(self.call_host(running, request, options)),
-            };
+        let host = host.trim_end_matches('.');
+        let callee = match host.strip_suffix(INTERNAL) {
+            Some(component) => Some(Callee::Component(Arc::from(component))),
+            None => (host == MYSELF).then_some(Callee::Myself),
+        };
+        let response: Box<dyn Future<Output = _> + Send> = match callee {
+            Some(callee) => Box::new(self.call_inside(callee, running, request)),
+            None => Box::new(self.call_host(running, request, options)),
+        };
         Box::new(async move {
             let response = Box::into_pin(response).await?;
             let done: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));
@@ -86,18 +100,27 @@ impl WasiHttpHooks for Outgoing {
 
 impl Outgoing {
     /// Local service chaining: no socket, the caller carried along.
-    fn call_component(
+    fn call_inside(
         &self,
-        component: Arc<str>,
+        callee: Callee,
         running: Arc<RunningRequest>,
         mut request: Request<Body>,
     ) -> impl Future<Output = Result<Response<Body>, BodyError>> + Send + 'static {
         let tenant = Arc::clone(&self.tenant);
         let allowed = &self.egress.allowed;
-        let granted = allowed.allows_component(&component);
+        // Whichever scheme a toolchain fills in, nothing is encrypted on this way.
+        let granted = match &callee {
+            Callee::Component(id) => allowed.allows_component(id),
+            Callee::Myself => allowed.allows_self("http") || allowed.allows_self("https"),
+        };
         if !granted {
-            let host = format!("{component}{INTERNAL}");
-            running.log_refusal(&allowed.line_to_add("http", &host, None));
+            let line = match &callee {
+                Callee::Component(id) => {
+                    allowed.line_to_add("http", &format!("{id}{INTERNAL}"), None)
+                }
+                Callee::Myself => allowed.line_to_add("http", MYSELF_GRANTED, None),
+            };
+            running.log_refusal(&line);
         }
         async move {
             if !granted {
@@ -132,6 +155,14 @@ impl Outgoing {
                 return Err(BodyError::ConnectionLimitReached);
             }
             let request_id = Arc::clone(&context.request_id);
+            let component = match callee {
+                Callee::Component(id) => id,
+                Callee::Myself => match neighbours.on_route(request.uri().path()) {
+                    Some(OnRoute::Component(id)) => id,
+                    Some(OnRoute::Static(answer)) => return Ok(answer),
+                    None => return Ok(refused(Refusal::not_found("page"), &request_id)),
+                },
+            };
             let next = RequestContext {
                 request_id: Arc::clone(&request_id),
                 class: context.class,
@@ -158,7 +189,11 @@ impl Outgoing {
     ) -> impl Future<Output = Result<Response<Body>, BodyError>> + Send + 'static {
         let (scheme, host, port) = target(request.uri());
         let granted = self.egress.allowed.allows(scheme, host, port);
-        if !granted {
+        if host.eq_ignore_ascii_case(MYSELF_GRANTED) {
+            running.log_misaddressed(&format!(
+                "`{MYSELF_GRANTED}` grants, and is no host; send the request to {scheme}://{MYSELF}/..., or to a path alone"
+            ));
+        } else if !granted {
             let port = request.uri().port_u16();
             running.log_refusal(&self.egress.allowed.line_to_add(scheme, host, port));
         }

@@ -44,6 +44,9 @@ pub(crate) trait Neighbours: Debug + Send + Sync {
     /// The principal that a guest of a tenant passes on.
     fn open(&self, sealed: &HeaderValue, tenant: &str) -> Result<Authenticated, SealError>;
 
+    /// What answers on a public route of theirs.
+    fn on_route(&self, path: &str) -> Option<OnRoute>;
+
     /// Sends a request to one of them.
     fn call(
         &self,
@@ -52,6 +55,13 @@ pub(crate) trait Neighbours: Debug + Send + Sync {
         context: RequestContext,
         request: Request<Body>,
     ) -> BoxFuture<'static, Result<Response<Body>, InvokeError>>;
+}
+
+/// What answers on a public route of the application.
+pub(crate) enum OnRoute {
+    Component(Arc<str>),
+    /// An answer that stands in the manifest.
+    Static(Response<Body>),
 }
 
 /// What one request from outside leads to, over all components that call each other for it.
@@ -257,6 +267,34 @@ impl RunningRequest {
                 request_id = &*self.context.request_id,
                 reason,
                 "the body of an answer broke off"
+            );
+        }
+    }
+
+    /// Tells the operator of a request that no grant would allow.
+    pub(crate) fn log_misaddressed(&self, words: &str) {
+        let ComponentBudget {
+            tenant, component, ..
+        } = &*self.budget;
+        if !self.budget.is_nobodys && self.budget.may_log(words.len() + LINE) {
+            tracing::warn!(
+                tenant = &**tenant,
+                component = &**component,
+                "outgoing request refused; {words}"
+            );
+        }
+    }
+
+    /// Tells the operator of a call that was refused because nobody serves it.
+    pub(crate) fn log_unserved(&self, called: &str, instead: &str) {
+        let ComponentBudget {
+            tenant, component, ..
+        } = &*self.budget;
+        if self.budget.may_log(called.len() + instead.len() + LINE) {
+            tracing::warn!(
+                tenant = &**tenant,
+                component = &**component,
+                "call of {called} refused, which this host does not serve: {instead}"
             );
         }
     }

@@ -12,7 +12,7 @@ use crate::offers::Loader;
 use crate::{Error, InvokeError};
 use component::LoadedComponent;
 use sbd_features::Catalogue;
-use sbd_manifest::App;
+use sbd_manifest::{App, Routes};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub struct Changes {
 pub(crate) struct Snapshot {
     pub(crate) app: Arc<App>,
     pub(crate) components: HashMap<Arc<str>, Arc<LoadedComponent>>,
+    pub(crate) routes: Routes,
     pub(crate) features: Arc<Catalogue>,
 }
 
@@ -75,6 +76,7 @@ impl Snapshot {
         Ok(Self {
             app: Arc::clone(&definition.app),
             components,
+            routes: Routes::new(&definition.app.triggers),
             features: Arc::new(features::catalogue(&definition.app)),
         })
     }

@@ -58,6 +58,9 @@ fn rights(app: &App, id: &str) -> BTreeSet<String> {
     for store in &component.key_value_stores {
         rights.insert(format!("open the key-value store {store}"));
     }
+    for database in &component.sqlite_databases {
+        rights.insert(format!("open the SQLite database {database}"));
+    }
     for template in component.variables.values() {
         for variable in template.variables() {
             rights.insert(format!("read the variable {variable}"));

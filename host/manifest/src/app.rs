@@ -3,7 +3,7 @@
 use crate::error::ManifestError;
 use crate::settings::{AppSettings, ComponentSettings};
 use crate::template::Template;
-use crate::{AllowedHosts, read};
+use crate::{AllowedHosts, Files, read};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -107,6 +107,10 @@ pub struct Component {
     pub allowed_outbound_hosts: AllowedHosts,
     /// The key-value stores it may open.
     pub key_value_stores: BTreeSet<String>,
+    /// The SQLite databases it may open.
+    pub sqlite_databases: BTreeSet<String>,
+    /// The files it may read.
+    pub files: Files,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
     /// Its variables, by name.

@@ -32,6 +32,11 @@ impl App {
             let others = self.triggers.iter().filter(|other| !is_own(other));
             check_free(trigger, others, id)?;
         }
+        if !component.files.is_empty() {
+            return Err(ManifestError::plain(format!(
+                "component `{id}` has `files`, which no deployment carries along; build them into the component, or serve the application with --app"
+            )));
+        }
         self.release_routes(id.as_str());
         self.triggers.splice(place..place, routes);
         let mut component = component.clone();

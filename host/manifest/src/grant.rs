@@ -49,6 +49,10 @@ const NOT_BY_GRANT: &[(&str, &str)] = &[
         "is granted by the names of its stores: key_value_stores = [\"default\"] under [component.X]",
     ),
     (
+        "sqlite",
+        "is granted by the names of its databases: sqlite_databases = [\"default\"] under [component.X]",
+    ),
+    (
         "config",
         "needs no grant; what the component may read stands under [component.X.variables]",
     ),

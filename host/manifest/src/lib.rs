@@ -9,6 +9,7 @@ mod collection;
 mod deployed;
 mod document;
 mod error;
+mod files;
 mod grant;
 mod hosts;
 mod limits;
@@ -26,6 +27,7 @@ pub use app::{
 };
 pub use collection::{Collection, Direction, Index, IndexField};
 pub use error::ManifestError;
+pub use files::{Files, Mounted};
 pub use grant::Grant;
 pub use hosts::AllowedHosts;
 pub use limits::Limits;

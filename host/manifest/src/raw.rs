@@ -186,15 +186,15 @@ pub(crate) struct Component {
     pub(crate) environment: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) files: Vec<Spanned<Value>>,
-    #[serde(default, rename = "exclude_files")]
-    _exclude_files: Vec<String>,
+    #[serde(default)]
+    pub(crate) exclude_files: Vec<Spanned<String>>,
     pub(crate) allowed_http_hosts: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(crate) allowed_outbound_hosts: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) key_value_stores: Vec<Spanned<String>>,
     #[serde(default)]
-    pub(crate) sqlite_databases: Vec<String>,
+    pub(crate) sqlite_databases: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) ai_models: Vec<String>,
     #[serde(default, rename = "targets")]

@@ -5,7 +5,7 @@ use crate::document::Document;
 use crate::error::{ManifestError, did_you_mean};
 use crate::settings::{AppSettings, ComponentSettings};
 use crate::template::{Template, check_variable_name};
-use crate::{AllowedHosts, Routes, raw};
+use crate::{AllowedHosts, Files, Routes, raw};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -241,12 +241,6 @@ impl Reader<'_> {
         if let Some(old) = &raw.allowed_http_hosts {
             document.problem(old.span(), "`allowed_http_hosts` is of manifest version 1; write allowed_outbound_hosts = [\"https://example.com\"]");
         }
-        if let Some(file) = raw.files.first() {
-            document.problem(
-                file.span(),
-                "`files` is not served here yet; put the files into the component",
-            );
-        }
         self.without_effect(&name, &raw);
         let Some(source) = self.source(raw.source) else {
             self.wrong.insert(id.get_ref().clone());
@@ -255,7 +249,9 @@ impl Reader<'_> {
         let component = Component {
             source,
             allowed_outbound_hosts: self.allowed_hosts(raw.allowed_outbound_hosts),
-            key_value_stores: self.stores(raw.key_value_stores),
+            key_value_stores: self.labels(raw.key_value_stores, "store"),
+            sqlite_databases: self.labels(raw.sqlite_databases, "database"),
+            files: Files::read(raw.files, raw.exclude_files, self.folder, document),
             environment: raw.environment,
             variables: self.templates(raw.variables),
             build: raw.build.map(|build| Build {
@@ -274,15 +270,10 @@ impl Reader<'_> {
 
     /// What Spin would honour and this host does not.
     fn without_effect(&self, id: &ComponentId, raw: &raw::Component) {
-        for (key, labels) in [
-            ("sqlite_databases", &raw.sqlite_databases),
-            ("ai_models", &raw.ai_models),
-        ] {
-            if !labels.is_empty() {
-                self.document.warning(format!(
-                    "component `{id}`: `{key}` has no effect here; the component runs if it imports nothing of it"
-                ));
-            }
+        if !raw.ai_models.is_empty() {
+            self.document.warning(format!(
+                "component `{id}`: `ai_models` has no effect here; every model is refused when the component asks for it"
+            ));
         }
         // What the host offers itself needs no plug.
         for name in raw
@@ -302,14 +293,14 @@ impl Reader<'_> {
         }
     }
 
-    fn stores(&self, raw: Vec<Spanned<String>>) -> BTreeSet<String> {
-        for store in &raw {
-            let name = store.get_ref();
+    fn labels(&self, raw: Vec<Spanned<String>>, what: &str) -> BTreeSet<String> {
+        for label in &raw {
+            let name = label.get_ref();
             let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(word) {
                 self.document.problem(
-                    store.span(),
-                    format!("`{name}` is no name of a store; use words joined by hyphens or underscores, like \"default\""),
+                    label.span(),
+                    format!("`{name}` is no name of a {what}; use words joined by hyphens or underscores, like \"default\""),
                 );
             }
         }

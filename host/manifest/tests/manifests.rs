@@ -97,6 +97,11 @@ fn summary(app: &App) -> String {
                 format!("{:?}", component.key_value_stores),
             ),
             (
+                component.sqlite_databases.is_empty(),
+                format!("databases {:?}", component.sqlite_databases),
+            ),
+            (component.files.is_empty(), format!("{:?}", component.files)),
+            (
                 component.environment.is_empty(),
                 format!("{:?}", component.environment),
             ),

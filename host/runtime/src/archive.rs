@@ -14,7 +14,7 @@ use serde_json::json;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tar::{Builder, EntryType, Header};
 
@@ -26,6 +26,8 @@ tenant.json                             the tenant: name, title, host names, and
 documents/COMPONENT/COLLECTION.jsonl    the documents of a collection: JSON, one a line, by their ids
 keyvalue/STORE.jsonl                    the entries of a store, one a line: `key`, and the value as `text`
                                         if it is UTF-8, else as `base64`
+sqlite/COMPONENT/LABEL.db               a component's own database, as a file of SQLite 3; each of them as it
+                                        was at a moment of its own
 
 Not in here: the tenant's signing keys, the sessions of those who were signed in, and what was only kept for
 a while (caches, events that are to be delivered): wherever this is imported, everybody signs in anew. Passwords are in here as they are stored, as hashes: keep this file as safe as the server
@@ -35,18 +37,26 @@ itself.
 /// Characters that stand for themselves in the name of a file.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
-impl Archive for Database {
+/// All that a tenant has stored, and where.
+pub(crate) struct TenantArchive {
+    pub(crate) database: Database,
+    /// Where the databases of its components lie.
+    pub(crate) databases: PathBuf,
+}
+
+impl Archive for TenantArchive {
     fn export<'a>(
         &'a self,
         folder: &'a Path,
         about: serde_json::Value,
         stay: HashSet<(String, String)>,
     ) -> BoxFuture<'a, Result<File, Error>> {
-        let folder = folder.to_owned();
+        let (folder, databases) = (folder.to_owned(), self.databases.clone());
         Box::pin(async move {
-            let write =
-                move |connection: &Connection| Writing::write(connection, &folder, &about, &stay);
-            let archive = self.read(write).await;
+            let write = move |connection: &Connection| {
+                Writing::write(connection, &databases, &folder, &about, &stay)
+            };
+            let archive = self.database.read(write).await;
             archive.map_err(|error: Failed| Error::capability("storage", &error))
         })
     }
@@ -83,6 +93,7 @@ struct Writing<'a> {
 impl<'a> Writing<'a> {
     fn write(
         connection: &Connection,
+        databases: &Path,
         folder: &'a Path,
         about: &serde_json::Value,
         stay: &HashSet<(String, String)>,
@@ -99,6 +110,8 @@ impl<'a> Writing<'a> {
         archive.add("tenant.json", format!("{about:#}\n").as_bytes())?;
         archive.add_documents(&moment, stay)?;
         archive.add_values(&moment)?;
+        drop(moment);
+        archive.add_databases(databases)?;
         let written = archive.tar.into_inner()?;
         let mut file = written
             .into_inner()
@@ -142,6 +155,22 @@ impl<'a> Writing<'a> {
                     Ok(writeln!(lines, "{line}")?)
                 })
             })?;
+        }
+        Ok(())
+    }
+
+    fn add_databases(&mut self, databases: &Path) -> Result<(), Failed> {
+        for stored in sbd_sqlite::stored(databases)? {
+            let path = format!(
+                "sqlite/{}/{}.db",
+                file_name(&stored.component),
+                file_name(&stored.label)
+            );
+            // SQLite writes to a file with a name only.
+            let copy = tempfile::NamedTempFile::new_in(self.folder)?;
+            sbd_sqlite::copy(&stored.path, copy.path())?;
+            let written = File::open(copy.path())?;
+            self.add_from(&path, written.metadata()?.len(), written)?;
         }
         Ok(())
     }

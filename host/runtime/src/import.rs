@@ -37,6 +37,8 @@ const END: [u8; 1024] = [0; 1024];
 pub(crate) struct Allowed {
     pub(crate) components: HashMap<String, Quota>,
     pub(crate) buckets: BTreeMap<String, u64>,
+    /// Bytes of each of a component's databases.
+    pub(crate) databases: HashMap<String, u64>,
 }
 
 /// A tenant as its archive tells of it.
@@ -64,6 +66,10 @@ enum Place {
         collection: String,
     },
     Bucket(String),
+    Database {
+        component: String,
+        label: String,
+    },
 }
 
 /// A value of a store, on its line.
@@ -128,12 +134,18 @@ pub(crate) fn fill(stores: &Stores, mut archive: &File, allowed: &Allowed) -> Re
                 "`{path}` has no place in the archive of a tenant"
             )));
         };
+        if let Place::Database { component, label } = &place {
+            let most = allowed.databases.get(component).copied();
+            sbd_sqlite::place(&stores.databases, component, label, entry, most)
+                .map_err(|error| refused(&path, error))?;
+            continue;
+        }
         let lines = Lines {
             lines: BufReader::new(entry),
             line: String::new(),
         };
         match place {
-            Place::About => {}
+            Place::About | Place::Database { .. } => {}
             Place::Collection {
                 component,
                 collection,
@@ -245,6 +257,15 @@ impl Place {
     fn of(path: &str) -> Option<Self> {
         if matches!(path, "README.txt" | "tenant.json") {
             return Some(Self::About);
+        }
+        if let Some(database) = path.strip_suffix(".db") {
+            return match database.split('/').collect::<Vec<_>>()[..] {
+                ["sqlite", component, label] => Some(Self::Database {
+                    component: name(component)?,
+                    label: name(label)?,
+                }),
+                _ => None,
+            };
         }
         let place = path.strip_suffix(".jsonl")?;
         match place.split('/').collect::<Vec<_>>()[..] {

@@ -2,6 +2,7 @@
 //! alone, so that a second one needs no change there.
 
 use crate::Error;
+use crate::archive::TenantArchive;
 use crate::import::{Allowed, fill};
 use futures::future::BoxFuture;
 use sbd_cache::MemoryBackend;
@@ -22,6 +23,8 @@ pub(crate) struct Stores {
     pub(crate) cache: Arc<dyn sbd_cache::Backend>,
     pub(crate) deliveries: Arc<dyn sbd_events::Backend>,
     pub(crate) archive: Arc<dyn Archive>,
+    /// Where the SQLite databases of its components lie; no folder before the first.
+    pub(crate) databases: PathBuf,
 }
 
 /// Writes down all that a tenant has stored.
@@ -55,7 +58,8 @@ pub(crate) trait OpenStores: Send + Sync {
     fn remove<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Vec<(PathBuf, u64)>, Error>>;
 }
 
-/// One SQLite file a tenant, `tenants/NAME.db` in the data directory.
+/// One SQLite file a tenant, `tenants/NAME.db` in the data directory, and for each database of a
+/// component another, `tenants/NAME.sqlite/COMPONENT/LABEL.db`.
 pub(crate) struct SqliteStores {
     pub(crate) data_dir: PathBuf,
     pub(crate) options: sbd_storage::Options,
@@ -67,11 +71,18 @@ impl SqliteStores {
     fn path(&self, tenant: &str) -> PathBuf {
         self.data_dir.join("tenants").join(format!("{tenant}.db"))
     }
+
+    fn databases(&self, tenant: &str) -> PathBuf {
+        self.data_dir
+            .join("tenants")
+            .join(format!("{tenant}.sqlite"))
+    }
 }
 
 impl OpenStores for SqliteStores {
     fn open<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Stores, Error>> {
-        Box::pin(open(self.path(tenant), self.options.clone()))
+        let options = self.options.clone();
+        Box::pin(open(self.path(tenant), self.databases(tenant), options))
     }
 
     fn import<'a>(
@@ -82,15 +93,19 @@ impl OpenStores for SqliteStores {
     ) -> BoxFuture<'a, Result<(), Error>> {
         let temporary = self.data_dir.join("temporary");
         let (path, options) = (self.path(tenant), self.options.clone());
+        let databases = self.databases(tenant);
         Box::pin(async move {
             let folder = tempfile::tempdir_in(&temporary)
                 .map_err(|error| Error::data_directory(&temporary, &error))?;
             let filled = folder.path().join("filled.db");
-            let stores = open(filled.clone(), options).await?;
+            let of_components = folder.path().join("filled.sqlite");
+            let stores = open(filled.clone(), of_components.clone(), options).await?;
             let filling = move || {
                 fill(&stores, &archive, &allowed)?;
                 // Closed, it is one file.
                 drop(stores);
+                place_folder(&of_components, &databases)
+                    .map_err(|error| Error::data_directory(&databases, &error))?;
                 place(&filled, &path).map_err(|error| Error::data_directory(&path, &error))
             };
             let filled = tokio::task::spawn_blocking(filling).await;
@@ -99,17 +114,27 @@ impl OpenStores for SqliteStores {
     }
 
     fn remove<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Vec<(PathBuf, u64)>, Error>> {
-        let path = self.path(tenant);
+        let (path, databases) = (self.path(tenant), self.databases(tenant));
         Box::pin(async move {
-            let removing =
-                move || remove_files(&path).map_err(|error| Error::data_directory(&path, &error));
+            let removing = move || {
+                let of_components = sbd_sqlite::remove(&databases)
+                    .map_err(|error| Error::data_directory(&databases, &error))?;
+                // The tenant's own last: as long as it is there, the deletion can be run again.
+                let own =
+                    remove_files(&path).map_err(|error| Error::data_directory(&path, &error))?;
+                Ok(own.into_iter().chain(of_components).collect())
+            };
             let removed = tokio::task::spawn_blocking(removing).await;
             removed.map_err(|error| Error::capability("storage", &error))?
         })
     }
 }
 
-async fn open(path: PathBuf, options: sbd_storage::Options) -> Result<Stores, Error> {
+async fn open(
+    path: PathBuf,
+    databases: PathBuf,
+    options: sbd_storage::Options,
+) -> Result<Stores, Error> {
     let database = tokio::task::spawn_blocking(move || Database::open(&path, &options))
         .await
         .map_err(|error| Error::capability("storage", &error))?
@@ -125,8 +150,28 @@ async fn open(path: PathBuf, options: sbd_storage::Options) -> Result<Stores, Er
         keyvalue: Arc::new(keyvalue),
         cache: Arc::new(MemoryBackend::default()),
         deliveries: Arc::new(deliveries),
-        archive: Arc::new(database),
+        archive: Arc::new(TenantArchive {
+            database,
+            databases: databases.clone(),
+        }),
+        databases,
     })
+}
+
+/// Puts the databases of components where none are, if there are any. What lies there of an import that
+/// was cut short goes: the tenant's own database is placed after them.
+fn place_folder(databases: &Path, to: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(to) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    if !databases.exists() {
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::rename(databases, to)
 }
 
 /// Puts a closed database where none is, durably.

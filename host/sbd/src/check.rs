@@ -56,6 +56,9 @@ pub(crate) async fn command(
                 wish.grant, wish.meaning
             );
         }
+        for (import, instead) in inspection.refused() {
+            println!("             is refused when it calls {import}: {instead}");
+        }
         let limits = &component.settings.limits;
         println!(
             "             one instance answers {}",

@@ -128,7 +128,7 @@ pub(crate) enum TenantCommand {
     Suspend(TenantName),
     /// Serve a suspended tenant again.
     Resume(TenantName),
-    /// Write all that a tenant has stored into one archive of JSON files.
+    /// Write all that a tenant has stored into one archive of JSON files and SQLite databases.
     Export(TenantExport),
     /// Make a tenant of such an archive, here or on another server.
     Import(TenantImport),

@@ -56,6 +56,9 @@ fn print(path: &Path) -> anyhow::Result<()> {
     for import in &inspection.imports {
         println!("  {import}");
     }
+    for (import, instead) in inspection.refused() {
+        println!("refused when it calls {import}: {instead}");
+    }
     let unknown: Vec<&str> = inspection.unknown().collect();
     if !unknown.is_empty() {
         println!(

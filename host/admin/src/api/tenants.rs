@@ -144,7 +144,7 @@ pub(crate) async fn resume(
     Ok(Json((&*tenant).into()))
 }
 
-/// All that a tenant has stored, as of one moment: a tar archive of JSON files.
+/// All that a tenant has stored, as of one moment: a tar archive of JSON files and SQLite databases.
 #[utoipa::path(get, path = "/tenants/{name}/export", responses((status = 200, content_type = "application/x-tar", body = Vec<u8>)))]
 pub(crate) async fn export(
     State(admin): State<Admin>,

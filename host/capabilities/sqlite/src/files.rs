@@ -1,7 +1,9 @@
 //! The databases of a tenant as files, for whoever writes them down or removes them.
 
+use sbd_storage::rusqlite::config::DbConfig;
 use sbd_storage::rusqlite::{Connection, OpenFlags};
-use std::io::{Error, ErrorKind, Result};
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read, Result};
 use std::path::{Path, PathBuf};
 
 /// A database that a component of a tenant has.
@@ -60,6 +62,54 @@ pub fn copy(database: &Path, to: &Path) -> Result<()> {
         connection.execute("VACUUM INTO ?1", [to])
     });
     copied.map(drop).map_err(Error::other)
+}
+
+/// Takes in a database from elsewhere, in the place of one that is not there yet: as large as `most` at
+/// most, and whole.
+///
+/// # Errors
+/// When it is no database, is damaged or too large, has a name that none has here, or cannot be written.
+pub fn place(
+    databases: &Path,
+    component: &str,
+    label: &str,
+    mut from: impl Read,
+    most: Option<u64>,
+) -> Result<()> {
+    let is_name = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if !is_name(component) || !is_name(label) {
+        return Err(Error::other("no database has such a name"));
+    }
+    let folder = databases.join(component);
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{label}.db"));
+    let mut file = File::create_new(&path)?;
+    let most = most.unwrap_or(u64::MAX);
+    if std::io::copy(&mut from.by_ref().take(most), &mut file)? == most
+        && from.read(&mut [0])? > 0
+    {
+        return Err(Error::other(format!(
+            "it has more than {most} bytes; raise `stored_bytes` of its component"
+        )));
+    }
+    file.sync_all()?;
+    // Nothing of it runs: what its schema says is only read.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let check = Connection::open_with_flags(&path, flags).and_then(|connection| {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+    });
+    match check {
+        Ok(said) if said == "ok" => Ok(()),
+        Ok(said) => Err(Error::other(format!("it is damaged: {said}"))),
+        Err(error) => Err(Error::other(format!("it is no SQLite database: {error}"))),
+    }
 }
 
 /// Removes every database of a tenant; answers the files there were, with their sizes.

@@ -19,7 +19,7 @@ mod sandbox;
 
 pub use connection::Connection;
 pub use error::Error;
-pub use files::{Stored, copy, remove, stored};
+pub use files::{Stored, copy, place, remove, stored};
 
 use sbd_metering::Metered;
 use std::collections::BTreeSet;

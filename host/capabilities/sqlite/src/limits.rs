@@ -6,7 +6,8 @@ use std::time::Duration;
 pub const MAX_OPEN_CONNECTIONS: usize = 64;
 /// Statements of one component of a tenant that run at the same time; others wait for their turn.
 pub const STATEMENTS_AT_ONCE: usize = 4;
-/// How long a statement may run.
+/// How long a statement may run. That bounds what it puts into temporary files of its own too: SQLite
+/// has no other measure for them.
 pub const STATEMENT_TIME: Duration = Duration::from_secs(5);
 /// How long a statement waits for another connection to end its transaction.
 pub const BUSY_TIME: Duration = Duration::from_secs(5);
@@ -14,7 +15,7 @@ pub const BUSY_TIME: Duration = Duration::from_secs(5);
 pub const MAX_STATEMENT_BYTES: usize = 256 << 10;
 /// Bytes of a value, and of a row (16 MiB).
 pub const MAX_VALUE_BYTES: usize = 16 << 20;
-/// Bytes that a statement may answer (64 MiB); a value counts for 32 at least.
+/// Bytes that a statement may answer (64 MiB), with what its rows and values cost the host beside.
 pub const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Bytes of a pattern for LIKE or GLOB.
 pub const MAX_PATTERN_BYTES: usize = 256;

@@ -131,6 +131,16 @@ impl Inspection {
         imports.filter(|import| needs_of(import).is_none())
     }
 
+    /// The imports that this host does not serve, with what to do instead of calling them. It runs, and
+    /// calls of them are refused.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let imports = self.imports.iter().map(String::as_str);
+        imports.filter_map(|import| match needs_of(import)? {
+            Needs::Instead(instead) => Some((import, instead)),
+            _ => None,
+        })
+    }
+
     /// How it answers HTTP requests: the interfaces of that kind among its exports.
     pub fn handlers(&self) -> impl Iterator<Item = &str> {
         let exports = self.exports.iter().map(String::as_str);
@@ -181,6 +191,8 @@ mod tests {
         (import \"wasi:cli/stdout@0.2.6\" (instance))
         (import \"sbd:platform/cache@0.1.0\" (instance))
         (import \"wasi:nn/graph@0.2.0\" (instance))
+        (import \"fermyon:spin/redis@2.0.0\" (instance))
+        (import \"fermyon:spin/sqlite@2.0.0\" (instance))
         (component (import \"wasi:http/client@0.3.0\" (instance)))
         (core module (import \"env\" \"f\" (func)))
     )";
@@ -192,13 +204,15 @@ mod tests {
     #[test]
     fn its_own_imports_count_and_not_those_inside() {
         let inspection = Inspection::read(&component(NEITHER)).unwrap();
-        assert_eq!(inspection.imports.len(), 3, "{inspection:?}");
+        assert_eq!(inspection.imports.len(), 5, "{inspection:?}");
         let wishes: Vec<&str> = inspection
             .permissions()
             .iter()
             .map(|permission| permission.grant)
             .collect();
-        assert_eq!(wishes, ["cache"]);
+        assert_eq!(wishes, ["cache", "sqlite_databases"]);
+        let refused: Vec<&str> = inspection.refused().map(|(import, _)| import).collect();
+        assert_eq!(refused, ["fermyon:spin/redis@2.0.0"]);
         assert_eq!(
             inspection.unknown().collect::<Vec<_>>(),
             ["wasi:nn/graph@0.2.0"]
@@ -223,7 +237,7 @@ mod tests {
         for end in 4..whole.len() {
             // Where one section ends and the next has not begun, a shorter component ends too.
             match Inspection::read(&whole[..end]) {
-                Ok(less) => assert!(less.imports.len() <= 3, "{end}"),
+                Ok(less) => assert!(less.imports.len() <= 5, "{end}"),
                 Err(error) => assert!(matches!(error, Unreadable::Damaged(_)), "{end}: {error}"),
             }
         }

@@ -19,10 +19,25 @@ const LINKED: &[(&str, &[&str])] = &[
     ("spin:key-value/", &["3.0"]),
     ("spin:mqtt/", &["3.0"]),
     ("spin:mysql/", &["3.0"]),
-    ("spin:postgres/", &["3.0", "4.2"]),
+    ("spin:postgres/", &["3.0", "4.0", "4.1", "4.2"]),
     ("spin:redis/", &["3.0"]),
-    ("spin:sqlite/", &["3.1"]),
+    ("spin:sqlite/", &["3.0", "3.1"]),
     ("spin:variables/", &["3.0"]),
+];
+
+/// Interfaces of Spin 1, which have no version.
+const UNVERSIONED: &[&str] = &[
+    "config",
+    "http",
+    "http-types",
+    "key-value",
+    "llm",
+    "mysql",
+    "postgres",
+    "rdbms-types",
+    "redis",
+    "redis-types",
+    "sqlite",
 ];
 
 /// Handlers of HTTP requests that are called.
@@ -36,7 +51,8 @@ const RC: &str = "0.3.0-rc-2026-03-15";
 
 /// Whether an import finds what it needs.
 pub(crate) fn links(import: &str) -> bool {
-    fits(LINKED, import)
+    let of_spin_1 = import.strip_prefix("fermyon:spin/");
+    fits(LINKED, import) || of_spin_1.is_some_and(|name| UNVERSIONED.contains(&name))
 }
 
 /// Whether an exported handler of HTTP requests is called.
@@ -70,7 +86,10 @@ mod tests {
             "wasi:http/client@0.3.0",
             "wasi:http/client@0.3.0-rc-2026-03-15",
             "wasi:keyvalue/store@0.2.0-draft2",
+            "spin:sqlite/sqlite@3.0.0",
             "spin:sqlite/sqlite@3.1.0",
+            "fermyon:spin/sqlite@2.0.0",
+            "fermyon:spin/redis",
         ] {
             assert!(links(linked), "{linked}");
         }

@@ -13,6 +13,7 @@ use sbd_keys::{FileKeyring, KeysCtx};
 use sbd_keyvalue::KeyvalueCtx;
 use sbd_manifest::Grant;
 use sbd_passwords::{Hasher, PasswordsCtx};
+use sbd_sqlite::SqliteCtx;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -26,6 +27,9 @@ pub(crate) struct Opening<'a> {
     pub(crate) announce: &'a Arc<dyn sbd_documents::Announce>,
     /// The key-value stores that it may open.
     pub(crate) buckets: &'a Arc<BTreeSet<String>>,
+    /// The SQLite databases that it may open, and how large each may be.
+    pub(crate) databases: &'a Arc<BTreeSet<String>>,
+    pub(crate) database_bytes: u64,
     pub(crate) passwords: &'a Arc<Hasher>,
     pub(crate) keyring: &'a Arc<FileKeyring>,
     pub(crate) switches: &'a Switches,
@@ -59,6 +63,8 @@ macro_rules! capabilities {
             $($name: $ctx,)+
             /// An instance opens its own: it counts the buckets that the instance holds open.
             keyvalue: Arc<dyn Fn() -> KeyvalueCtx + Send + Sync>,
+            /// Likewise, with the connections that it holds open.
+            sqlite: Arc<SqliteCtx>,
         }
 
         impl Capabilities {
@@ -69,12 +75,23 @@ macro_rules! capabilities {
                         open(of)
                     },)+
                     keyvalue: keyvalue(of),
+                    sqlite: Arc::new(SqliteCtx::new(
+                        Arc::clone(of.component),
+                        Arc::clone(of.databases),
+                        &of.stores.databases,
+                        of.database_bytes,
+                    )),
                 }
             }
 
             /// The key-value stores of one instance.
             pub(crate) fn open_keyvalue(&self) -> KeyvalueCtx {
                 (self.keyvalue)()
+            }
+
+            /// The SQLite databases of one instance.
+            pub(crate) fn open_sqlite(&self) -> SqliteCtx {
+                self.sqlite.of_another_instance()
             }
         }
 

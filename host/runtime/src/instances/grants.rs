@@ -3,11 +3,12 @@
 //! Of `sbd:platform` only granted interfaces are linked. An import that is not granted is found before
 //! linking, so that the message can name the line to add instead of a mismatch deep in the linker.
 //! Standard interfaces are always linked, and deny what was not granted when it is asked for: many
-//! toolchains import all there is, whether or not it is ever used.
+//! toolchains import all there is, whether or not it is ever used. So are those of Spin; stores and
+//! databases are granted one by one, by name, and decided about when they are opened.
 
 use crate::Error;
-use crate::instances::capabilities;
 use crate::instances::instance::State;
+use crate::instances::{capabilities, refusals};
 use sbd_manifest::{Component as Declared, Grant};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -17,15 +18,19 @@ use wasmtime_wasi_http::{p2, p3};
 /// What a component must have been granted for an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// Every component has it: it reaches nothing outside the sandbox. Files, sockets and the
-    /// environment are there as interfaces and empty.
+    /// Every component has it: it reaches nothing outside the sandbox. Sockets are there as interfaces
+    /// and empty, files and the environment hold what the manifest says.
     Nothing,
     /// Some host in `allowed_outbound_hosts`.
     OutboundHosts,
-    /// A store in `key_value_stores`.
+    /// A store in `key_value_stores`. Which one, if any, is decided when it is opened.
     KeyValueStores,
+    /// A database in `sqlite_databases`. Likewise.
+    SqliteDatabases,
     /// A word in `grants`.
     Grant(Grant),
+    /// It is of Spin and not served: what to do instead. Calls of it are refused.
+    Instead(&'static str),
 }
 
 /// What a component wants and must be granted.
@@ -52,11 +57,19 @@ const IMPORTS: &[(&str, Needs)] = &[
     ("wasi:sockets/", Needs::Nothing),
     ("wasi:config/", Needs::Nothing),
     ("spin:variables/", Needs::Nothing),
+    ("fermyon:spin/variables@2", Needs::Nothing),
     ("wasi:keyvalue/", Needs::KeyValueStores),
+    ("spin:key-value/", Needs::KeyValueStores),
+    ("fermyon:spin/key-value@2", Needs::KeyValueStores),
+    ("spin:sqlite/", Needs::SqliteDatabases),
+    ("fermyon:spin/sqlite@2", Needs::SqliteDatabases),
 ];
 
 /// What an import needs; `None`: this host does not offer it.
 pub(crate) fn needs_of(import: &str) -> Option<Needs> {
+    if let Some(instead) = refusals::instead_of(import) {
+        return Some(Needs::Instead(instead));
+    }
     let found = IMPORTS.iter().find(|(start, _)| import.starts_with(start));
     found.map(|(_, needs)| *needs).or_else(|| {
         let mut capabilities = capabilities::ALL.iter();
@@ -71,7 +84,7 @@ impl Needs {
     /// What is to be granted, and what that means.
     pub(crate) fn permission(self) -> Option<Permission> {
         let (grant, meaning) = match self {
-            Self::Nothing => return None,
+            Self::Nothing | Self::Instead(_) => return None,
             Self::OutboundHosts => (
                 "allowed_outbound_hosts",
                 "calls the hosts and components that the manifest lists",
@@ -79,6 +92,10 @@ impl Needs {
             Self::KeyValueStores => (
                 "key_value_stores",
                 "keeps values in the tenant's stores that the manifest lists",
+            ),
+            Self::SqliteDatabases => (
+                "sqlite_databases",
+                "keeps SQLite databases of its own, tenant by tenant",
             ),
             Self::Grant(grant) => (grant.word(), capabilities::of(grant)?.meaning),
         };
@@ -101,8 +118,8 @@ pub(crate) fn link(
 ) -> Result<ProxyPre<State>, Error> {
     check_imports(engine, declared, component)?;
     let id = declared.id.as_str();
-    let linker =
-        linker(engine, declared).map_err(|error| Error::not_runnable(id, format!("{error:#}")))?;
+    let linker = linker(engine, declared, component)
+        .map_err(|error| Error::not_runnable(id, format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         Error::not_runnable(id, format!("its imports do not fit this host: {error:#}"))
     })?;
@@ -177,9 +194,10 @@ fn check_imports(engine: &Engine, declared: &Declared, component: &Component) ->
 /// Whether the manifest grants what an import needs.
 pub(crate) fn is_granted(needs: Needs, declared: &Declared) -> bool {
     match needs {
-        Needs::Nothing => true,
+        Needs::Nothing | Needs::Instead(_) => true,
         Needs::OutboundHosts => !declared.allowed_outbound_hosts.is_empty(),
         Needs::KeyValueStores => !declared.key_value_stores.is_empty(),
+        Needs::SqliteDatabases => !declared.sqlite_databases.is_empty(),
         Needs::Grant(grant) => declared.settings.grants.contains(&grant),
     }
 }
@@ -194,7 +212,11 @@ fn line_to_add(grant: Grant, declared: &Declared) -> String {
     )
 }
 
-fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State>> {
+fn linker(
+    engine: &Engine,
+    declared: &Declared,
+    component: &Component,
+) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
@@ -203,6 +225,8 @@ fn linker(engine: &Engine, declared: &Declared) -> wasmtime::Result<Linker<State
     sbd_config::add_to_linker(&mut linker)?;
     super::http::add_client_to_linker(&mut linker)?;
     sbd_keyvalue::add_to_linker(&mut linker)?;
+    sbd_sqlite::add_to_linker(&mut linker)?;
+    refusals::add_to_linker(&mut linker, engine, component)?;
     for capability in capabilities::ALL {
         if is_granted(Needs::Grant(capability.grant), declared) {
             (capability.link)(&mut linker)?;

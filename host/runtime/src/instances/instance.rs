@@ -8,10 +8,11 @@ use crate::limits::ComponentBudget;
 use crate::requests::outgoing::Outgoing;
 use crate::requests::running::{RunningRequests, RunningRequestsView, find_current};
 use sbd_metering::{Meter, Metered};
+use std::path::Path;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime::{AsContextMut as _, StoreContextMut};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Largest block of random bytes a guest may ask for at once.
@@ -33,6 +34,7 @@ pub(crate) struct State {
     /// None of nobody's instance.
     capabilities: Option<Capabilities>,
     keyvalue: Option<sbd_keyvalue::KeyvalueCtx>,
+    sqlite: Option<sbd_sqlite::SqliteCtx>,
 }
 
 // === impl State ===
@@ -43,12 +45,19 @@ impl State {
         config: sbd_config::ConfigCtx,
         capabilities: Option<Capabilities>,
         environment: &[(String, String)],
+        files: Option<&Path>,
         budget: &Arc<ComponentBudget>,
     ) -> Self {
         let running_requests = RunningRequests::new(outgoing.current.clone());
         let log = |stream| LogStream::new(stream, budget, &outgoing.current);
-        // No files, no sockets, no arguments; the environment is what the manifest says.
-        let wasi = WasiCtx::builder()
+        // No sockets, no arguments; the environment and the files are what the manifest says.
+        let mut wasi = WasiCtx::builder();
+        if let Some(folder) = files
+            && let Err(error) = wasi.preopened_dir(folder, "/", FsPerms::ReadOnly)
+        {
+            tracing::error!(folder = %folder.display(), %error, "a component's files cannot be opened; it finds none");
+        }
+        let wasi = wasi
             .stdout(log(Stream::Stdout))
             .stderr(log(Stream::Stderr))
             .envs(environment)
@@ -71,6 +80,7 @@ impl State {
             running_requests,
             config,
             keyvalue: capabilities.as_ref().map(|granted| granted.open_keyvalue()),
+            sqlite: capabilities.as_ref().map(|granted| granted.open_sqlite()),
             capabilities,
         }
     }
@@ -134,6 +144,15 @@ impl sbd_keyvalue::KeyvalueView for State {
     fn keyvalue(&mut self) -> sbd_keyvalue::KeyvalueCtxView<'_> {
         sbd_keyvalue::KeyvalueCtxView {
             ctx: granted(&mut self.keyvalue),
+            table: &mut self.table,
+        }
+    }
+}
+
+impl sbd_sqlite::SqliteView for State {
+    fn sqlite(&mut self) -> sbd_sqlite::SqliteCtxView<'_> {
+        sbd_sqlite::SqliteCtxView {
+            ctx: granted(&mut self.sqlite),
             table: &mut self.table,
         }
     }

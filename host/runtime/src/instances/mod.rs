@@ -11,5 +11,6 @@ pub(crate) mod instance_quota;
 mod logs;
 mod memory;
 pub(crate) mod pool;
+pub(crate) mod refusals;
 mod response_body;
 pub(crate) mod worker;

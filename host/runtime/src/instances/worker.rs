@@ -10,6 +10,7 @@ use crate::limits::{ComponentBudget, Limit};
 use crate::requests::egress::Egress;
 use crate::requests::outgoing::Outgoing;
 use crate::requests::running::{AtWork, Current, Flow, RunningRequest, RunningRequestsView as _};
+use crate::served::files::LaidOut;
 use sbd_config::ConfigCtx;
 use sbd_telemetry::metrics::{COMPONENT_TRAPS, INSTANCES, tenant_label};
 use std::pin::Pin;
@@ -53,6 +54,8 @@ pub(crate) struct Blueprint {
     pub(crate) budget: Arc<ComponentBudget>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) environment: Arc<[(String, String)]>,
+    /// What the component may read.
+    pub(crate) files: Option<Arc<LaidOut>>,
     pub(crate) config: ConfigCtx,
     pub(crate) capabilities: Option<Capabilities>,
     /// Those of the component, over all tenants.
@@ -187,6 +190,7 @@ impl Blueprint {
             self.config.clone(),
             self.capabilities.clone(),
             &self.environment,
+            self.files.as_ref().map(|files| files.folder()),
             budget,
         );
         let mut store = Store::new(&self.engine, state);

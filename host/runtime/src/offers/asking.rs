@@ -94,6 +94,8 @@ fn blueprint(loading: &Loading<'_>) -> Blueprint {
         at_once: 1,
         egress: Arc::new(egress),
         environment: declared.environment.clone().into_iter().collect(),
+        // What it offers is kept by its own bytes, so nothing else decides about it.
+        files: None,
         config: ConfigCtx::new(Arc::clone(&id), Arc::clone(loading.variables)),
         capabilities: None,
         quota: Arc::new(InstanceQuota::new(1)),

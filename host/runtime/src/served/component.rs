@@ -10,6 +10,7 @@ use crate::served::Definition;
 use crate::served::Snapshot;
 use crate::served::canary::Watch;
 use crate::served::features::SwitchedRoutes;
+use crate::served::files::LaidOut;
 use sbd_manifest::{AllowedHosts, Component as Declared};
 use sbd_storage::Quota;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +31,10 @@ pub(crate) struct LoadedComponent {
     pub(crate) allowed: Arc<AllowedHosts>,
     pub(crate) variables: Arc<BTreeMap<String, String>>,
     pub(crate) stores: Arc<BTreeSet<String>>,
+    pub(crate) databases: Arc<BTreeSet<String>>,
     pub(crate) environment: Arc<[(String, String)]>,
+    /// What it may read.
+    pub(crate) files: Option<Arc<LaidOut>>,
     /// Instances alive, over all tenants.
     pub(crate) quota: Arc<InstanceQuota>,
     pub(crate) watch: Watch,
@@ -59,7 +63,21 @@ impl LoadedComponent {
         })?;
         let variables = definition.variables.get(id).cloned().unwrap_or_default();
         let sha256 = sha256(&wasm);
-        if let Some(own) = served.and_then(|served| served.components.get(id))
+        let own = served.and_then(|served| served.components.get(id));
+        let files = match declared.files.is_empty() {
+            true => None,
+            false => {
+                let before = own.and_then(|own| own.files.as_ref());
+                let laid_out = LaidOut::of(&declared.files, before);
+                Some(laid_out.map_err(|reason| Error::not_runnable(id, reason))?)
+            }
+        };
+        let has_same_files = |own: &Self| match (&own.files, &files) {
+            (Some(own), Some(files)) => Arc::ptr_eq(own, files),
+            (own, files) => own.is_none() && files.is_none(),
+        };
+        if let Some(own) = own
+            && has_same_files(own)
             && own.sha256 == sha256
             && own.is_declared_as(declared)
             && *own.variables == variables
@@ -108,8 +126,10 @@ impl LoadedComponent {
             allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
             variables,
             offer,
-            stores: Arc::new(declared.key_value_stores.iter().cloned().collect()),
+            stores: Arc::new(declared.key_value_stores.clone()),
+            databases: Arc::new(declared.sqlite_databases.clone()),
             environment: declared.environment.clone().into_iter().collect(),
+            files,
             quota: Arc::new(InstanceQuota::new(declared.settings.limits.instances)),
             watch: Watch::default(),
             switched: SwitchedRoutes::of(declared),

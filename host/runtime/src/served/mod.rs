@@ -6,6 +6,7 @@
 pub(crate) mod canary;
 pub(crate) mod component;
 pub(crate) mod features;
+pub(crate) mod files;
 
 use crate::import::Allowed;
 use crate::offers::Loader;
@@ -43,8 +44,8 @@ pub struct Changes {
 
 pub(crate) struct Snapshot {
     pub(crate) app: Arc<App>,
-    pub(crate) components: HashMap<Arc<str>, Arc<LoadedComponent>>,
     pub(crate) routes: Routes,
+    pub(crate) components: HashMap<Arc<str>, Arc<LoadedComponent>>,
     pub(crate) features: Arc<Catalogue>,
 }
 
@@ -75,8 +76,8 @@ impl Snapshot {
         }
         Ok(Self {
             app: Arc::clone(&definition.app),
-            components,
             routes: Routes::new(&definition.app.triggers),
+            components,
             features: Arc::new(features::catalogue(&definition.app)),
         })
     }
@@ -109,6 +110,14 @@ impl Snapshot {
             .clone()
             .flat_map(|component| component.stores.iter());
         Allowed {
+            databases: components
+                .clone()
+                .map(|component| {
+                    let declared = &component.declared;
+                    let most = declared.settings.limits.stored_bytes.bytes();
+                    (declared.id.to_string(), most)
+                })
+                .collect(),
             buckets: stores
                 .map(|bucket| (bucket.clone(), self.bucket_bytes(bucket)))
                 .collect(),

@@ -119,6 +119,20 @@ async fn spin_hello() {
         .await;
 }
 
+/// What it is for is shown in `spin.rs`.
+#[tokio::test]
+async fn spin_older() {
+    let server = Launch::app(
+        "[[trigger.http]]\nroute = \"/older/...\"\ncomponent = \"older\"\n\
+         [component.older]\nsource = \"{guest:spin-older}\"\n\
+         allowed_outbound_hosts = [\"http://nobody.spin.internal\"]\n\
+         variables = { greeting = \"good morning\" }\n",
+    );
+    let server = server.start().await;
+    let greeting = text(&server, "/older/variable?name=greeting").await;
+    assert_eq!(greeting, "good morning");
+}
+
 #[tokio::test]
 async fn wstd_hello() {
     let server = guests().await;

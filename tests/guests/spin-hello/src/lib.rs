@@ -1,33 +1,61 @@
-//! A guest written with spin-sdk 7 (WASI 0.3) that does not know us: plain answers, variables,
-//! the key-value draft, and local service chaining.
+//! A guest written with spin-sdk 7 (WASI 0.3) that does not know us: plain answers, variables, key-value
+//! stores, SQLite, local service chaining, and what no host of ours serves.
 
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::http::body::IncomingBodyExt as _;
 use spin_sdk::http::{self, EmptyBody, Request, Response};
-use spin_sdk::{http_service, variables};
+use spin_sdk::{
+    http_service, key_value, llm, mqtt, mysql, redis,
+    sqlite::{Connection, Value},
+    variables,
+};
+use std::fmt::Debug;
 
 #[http_service]
 async fn handle(request: Request) -> anyhow::Result<String> {
     let path = request.uri().path().to_owned();
-    let text = match path.as_str() {
-        "/spin/hello" => "hello from spin-sdk".to_owned(),
-        "/spin/variable" => variables::get("greeting").await?,
-        "/spin/count" => {
+    // Under whatever route it is served.
+    let page = path.trim_start_matches('/');
+    let page = page.split_once('/').map_or(page, |(_, page)| page);
+    let text = match page {
+        "hello" => "hello from spin-sdk".to_owned(),
+        "variable" => variables::get("greeting").await?,
+        "count" => {
             let bucket = store::open("default").map_err(|error| anyhow::anyhow!("{error:?}"))?;
             let count = atomics::increment(&bucket, "visits", 1);
             count
                 .map_err(|error| anyhow::anyhow!("{error:?}"))?
                 .to_string()
         }
-        "/spin/forbidden-store" => match store::open("secrets") {
+        "forbidden-store" => match store::open("secrets") {
             Ok(_) => "opened".to_owned(),
             Err(error) => format!("{error:?}"),
         },
-        "/spin/chain" => chain("http://wstd.spin.internal/wstd/hello").await?,
-        "/spin/outside" => match chain("http://127.0.0.1:9/").await {
+        "key-value" => key_value("default").await.unwrap_or_else(named),
+        "forbidden-key-value" => key_value("secrets").await.unwrap_or_else(named),
+        "sqlite" => sqlite("default").await.unwrap_or_else(named),
+        "forbidden-sqlite" => sqlite("secrets").await.unwrap_or_else(named),
+        "unserved" => unserved().await,
+        "chain" => chain("http://wstd.spin.internal/wstd/hello").await?,
+        "outside" => match chain("http://127.0.0.1:9/").await {
             Ok(text) => text,
             Err(error) => format!("refused: {error}"),
         },
+        "send" => {
+            // A path alone names no host.
+            let sent = chain(request.uri().query().unwrap_or_default()).await;
+            sent.unwrap_or_else(|error| format!("refused: {error}"))
+        }
+        "files" => files("/".as_ref())?.join(" "),
+        "file" => {
+            let path = request.uri().query().unwrap_or_default();
+            std::fs::read_to_string(path).unwrap_or_else(named)
+        }
+        "write" => named(
+            std::fs::write("/new.txt", "new")
+                .err()
+                .map(|error| error.kind()),
+        ),
         _ => anyhow::bail!("no such page"),
     };
     Ok(text)
@@ -38,4 +66,66 @@ async fn chain(url: &str) -> anyhow::Result<String> {
     let response: Response = http::send(outgoing).await?;
     let bytes = response.into_body().bytes().await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn named(error: impl Debug) -> String {
+    format!("{error:?}")
+}
+
+/// Goes once through every function; the store is as empty afterwards as before.
+async fn key_value(label: &str) -> Result<String, key_value::Error> {
+    let store = key_value::Store::open(label).await?;
+    store.set("k", b"one").await?;
+    let value = store.get("k").await?.map(String::from_utf8);
+    let keys = store.get_keys().await.collect().await?;
+    let was = store.exists("k").await?;
+    store.delete("k").await?;
+    let is = store.exists("k").await?;
+    Ok(format!("{value:?} {keys:?} {was} {is}"))
+}
+
+async fn sqlite(label: &str) -> Result<String, spin_sdk::sqlite::Error> {
+    let connection = Connection::open(label).await?;
+    let none = || Vec::<Value>::new();
+    let create = "CREATE TABLE IF NOT EXISTS visits (who TEXT)";
+    connection.execute(create, none()).await?;
+    let visit = [Value::Text("ada".to_owned())];
+    connection
+        .execute("INSERT INTO visits VALUES (?)", visit)
+        .await?;
+    let (rowid, changes) = (
+        connection.last_insert_rowid().await,
+        connection.changes().await,
+    );
+    let found = connection.execute("SELECT who FROM visits", none()).await?;
+    let columns = found.columns().to_vec();
+    let rows = found.collect().await?;
+    let who: Vec<Option<&str>> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(format!("{rowid} {changes} {columns:?} {who:?}"))
+}
+
+/// What interfaces refuse that a host may leave out.
+async fn unserved() -> String {
+    let redis = redis::Connection::open("redis://127.0.0.1").await.err();
+    let mqtt = mqtt::Connection::open("mqtt://127.0.0.1", "", "", 1)
+        .await
+        .err();
+    let mysql = mysql::Connection::open("mysql://127.0.0.1").await.err();
+    let llm = llm::infer(llm::InferencingModel::Llama2Chat, "hello").err();
+    format!("{redis:?}\n{mqtt:?}\n{mysql:?}\n{llm:?}")
+}
+
+/// Every file below a folder.
+fn files(folder: &std::path::Path) -> std::io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path.display().to_string());
+        }
+    }
+    found.sort();
+    Ok(found)
 }

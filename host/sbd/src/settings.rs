@@ -472,12 +472,7 @@ fn is_list(name: &str) -> bool {
         .any(|setting| setting.name == name && setting.list)
 }
 
-fn joined(
-    text: &str,
-    path: &Path,
-    key: &str,
-    items: Vec<toml::Value>,
-) -> anyhow::Result<String> {
+fn joined(text: &str, path: &Path, key: &str, items: Vec<toml::Value>) -> anyhow::Result<String> {
     let items = items.into_iter().map(|item| scalar(text, path, key, item));
     Ok(items.collect::<anyhow::Result<Vec<_>>>()?.join(", "))
 }

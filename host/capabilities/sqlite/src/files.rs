@@ -90,8 +90,7 @@ pub fn place(
     let path = folder.join(format!("{label}.db"));
     let mut file = File::create_new(&path)?;
     let most = most.unwrap_or(u64::MAX);
-    if std::io::copy(&mut from.by_ref().take(most), &mut file)? == most
-        && from.read(&mut [0])? > 0
+    if std::io::copy(&mut from.by_ref().take(most), &mut file)? == most && from.read(&mut [0])? > 0
     {
         return Err(Error::other(format!(
             "it has more than {most} bytes; raise `stored_bytes` of its component"

@@ -42,10 +42,13 @@ const SENT: [HeaderName; 8] = [
 ];
 
 /// What pages may read of an answer beyond the safelisted headers.
-const READ: [HeaderName; 7] = [
+const READ: [HeaderName; 10] = [
     header::ETAG,
     header::LOCATION,
     header::RETRY_AFTER,
+    header::ALLOW,
+    header::WWW_AUTHENTICATE,
+    HeaderName::from_static("idempotency-replayed"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("ratelimit-limit"),
     HeaderName::from_static("ratelimit-remaining"),

@@ -258,7 +258,13 @@ async fn pages_elsewhere_may_call_the_host() {
         );
         let readable = response.headers()["access-control-expose-headers"].to_str();
         let readable = readable.unwrap();
-        for header in ["etag", "location", "retry-after", "x-request-id"] {
+        for header in [
+            "etag",
+            "location",
+            "retry-after",
+            "idempotency-replayed",
+            "x-request-id",
+        ] {
             assert!(readable.contains(header), "{readable}");
         }
     }

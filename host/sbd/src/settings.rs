@@ -115,10 +115,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "folder for them; where it is no whole path, in the data directory",
     ),
     Setting {
-        name: "backup_key",
-        default: "",
         secret: true,
-        about: "key that seals them, 32 characters or more",
+        ..setting(
+            "backup_key",
+            "",
+            "key that seals them, 32 characters or more",
+        )
     },
     setting(
         "admin_email",

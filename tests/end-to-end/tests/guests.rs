@@ -68,6 +68,14 @@ async fn guarded() {
     assert_error(server.get("/guarded/notes").await, 401, "UNAUTHENTICATED").await;
 }
 
+/// What it is for is shown in `events.rs`.
+#[tokio::test]
+async fn listener() {
+    let server = Launch::app(include_str!("apps/listener.toml"));
+    let server = server.start().await;
+    assert_eq!(text(&server, "/publisher/seen").await, "[]");
+}
+
 #[tokio::test]
 async fn notes() {
     let server = Launch::app(include_str!("apps/notes.toml")).start().await;

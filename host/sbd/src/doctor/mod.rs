@@ -10,9 +10,9 @@ use crate::control;
 use crate::settings::{Environment, Settings};
 use crate::up;
 use anyhow::bail;
-use bytes::Bytes;
+use axum::body::Body;
 use http::Request;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -230,8 +230,8 @@ fn application(settings: &Settings, environment: &Environment) -> Finding {
 async fn server(settings: &Settings) -> anyhow::Result<Server> {
     let request = Request::get("/admin/api/v1/openapi.json")
         .header(http::header::HOST, "sbd")
-        .body(Full::new(Bytes::new()))?;
-    let Some(answer) = control::send(&settings.data_dir(), request).await? else {
+        .body(Body::empty())?;
+    let Ok(answer) = control::send(&settings.data_dir(), request).await? else {
         return Ok(Server::Stopped);
     };
     let body = answer.into_body().collect().await?.to_bytes();

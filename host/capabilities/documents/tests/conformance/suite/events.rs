@@ -1,8 +1,8 @@
 //! Events that transactions publish.
 
 use super::{Things, counted, deletion, insertion};
-use jiff::Timestamp;
-use sbd_documents::{Backend, Error, Event, Operation, Outcome, Published};
+use jiff::{SignedDuration, Timestamp};
+use sbd_documents::{Backend, Error, Event, Operation, Outcome, Published, Retention};
 use sbd_metering::Cause;
 use sbd_storage::Quota;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn numbers(events: &[Published]) -> Vec<u64> {
 pub(crate) async fn events_are_published_with_what_happened(backend: Arc<impl Backend>) {
     let things = Things::new(backend, vec![]).await;
     assert_eq!(all(&things).await, []);
-    assert_eq!(things.backend.forget(u64::MAX).await, Ok(0));
+    assert_eq!(things.backend.forget(u64::MAX, None).await, Ok(0));
     let whole = Event {
         attributes: vec![("dataschema".to_owned(), "https://example.com/1".to_owned())],
         cause: Cause {
@@ -177,17 +177,40 @@ pub(crate) async fn events_count_until_they_are_forgotten(backend: Arc<impl Back
     assert_eq!(counted(&things).await, kept);
 
     let second = all(&things).await[1].place;
-    assert_eq!(things.backend.forget(second).await, Ok(2));
-    assert_eq!(things.backend.forget(second).await, Ok(0));
+    assert_eq!(things.backend.forget(second, None).await, Ok(2));
+    assert_eq!(things.backend.forget(second, None).await, Ok(0));
     assert_eq!(numbers(&all(&things).await), [3]);
     assert_eq!(counted(&things).await.bytes, kept.bytes / 3);
     things.transact(vec![joined(4)]).await.unwrap();
     // No place is given twice.
     let last = all(&things).await.pop().unwrap().place;
-    things.backend.forget(last).await.unwrap();
+    things.backend.forget(last, None).await.unwrap();
     assert_eq!(counted(&things).await.bytes, 0);
     things.transact(vec![joined(5)]).await.unwrap();
     assert!(all(&things).await[0].place > last);
+}
+
+pub(crate) async fn the_newest_events_are_kept_for_a_while(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![]).await;
+    let backend = &things.backend;
+    let ever = Timestamp::UNIX_EPOCH;
+    assert_eq!(backend.place_at(Timestamp::MAX).await, Ok(0));
+    let steps = vec![joined(1), joined(2), joined(3)];
+    things.transact(steps).await.unwrap();
+    let places: Vec<u64> = all(&things).await.iter().map(|event| event.place).collect();
+    assert_eq!(backend.place_at(Timestamp::MAX).await, Ok(places[2]));
+    assert_eq!(backend.place_at(ever).await, Ok(0));
+    let keep = |since, bytes| Some(Retention { since, bytes });
+    let all_of_them = keep(ever, 1000);
+    assert_eq!(backend.forget(u64::MAX, all_of_them).await, Ok(0));
+    // As many as their data leaves room for: the last.
+    let data = all(&things).await[2].event.data.len() as u64;
+    assert_eq!(backend.forget(places[0], keep(ever, data)).await, Ok(1));
+    assert_eq!(backend.forget(u64::MAX, keep(ever, data)).await, Ok(1));
+    assert_eq!(numbers(&all(&things).await), [3]);
+    let later = Timestamp::now() + SignedDuration::from_secs(60);
+    assert_eq!(backend.place_at(later).await, Ok(places[2]));
+    assert_eq!(backend.forget(u64::MAX, keep(later, 1000)).await, Ok(1));
 }
 
 pub(crate) async fn events_that_cannot_be_delivered_are_refused(backend: Arc<impl Backend>) {

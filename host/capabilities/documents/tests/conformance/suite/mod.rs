@@ -44,7 +44,7 @@ macro_rules! conformance {
                 parallel_writers_lose_nothing, totals_come_with_pages, an_update_answers_what_is_asked,
                 events_are_published_with_what_happened, events_of_what_is_undone_are_not,
                 events_keep_the_order_of_their_commits, events_count_until_they_are_forgotten,
-                events_that_cannot_be_delivered_are_refused
+                the_newest_events_are_kept_for_a_while, events_that_cannot_be_delivered_are_refused
             );
         }
     };

@@ -178,7 +178,9 @@ impl<'a> Client<'a> {
             .build();
         let client = HttpClient::builder(TokioExecutor::new()).build(connector);
         let response = client.request(request).await;
-        let response = response.with_context(|| format!("cannot reach {server}"))?;
+        let response = response.with_context(|| {
+            format!("cannot reach {server}; name the admin listener of a server that runs, as in --admin https://host:4748")
+        })?;
         Ok(response.map(Body::new))
     }
 

@@ -4,6 +4,7 @@ use crate::cli::Flags;
 use anyhow::{Context as _, bail};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -400,7 +401,11 @@ impl File {
         let path = named.map_or_else(|| data_dir.join("sbd.toml"), Path::to_owned);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+            // What is wrong with the data directory is for who uses it to say.
+            Err(error)
+                if named.is_none()
+                    && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
                 return Ok(Self::default());
             }
             Err(error) => {

@@ -6,6 +6,7 @@ use crate::key::Key;
 use crate::keyring::TenantKeys;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use sbd_contract::Oversized;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -144,6 +145,10 @@ fn read_claims(claims: &str) -> Result<Map<String, Value>, Error> {
     }
     let read: Map<String, Value> = serde_json::from_str(claims)
         .map_err(|_| Error::Invalid("claims are a JSON object; these are not".to_owned()))?;
+    if let Some(number) = Oversized::find(claims) {
+        let claim = number.field();
+        return Err(Error::Invalid(format!("the claim `{claim}`: {number}")));
+    }
     match RESERVED.iter().find(|name| read.contains_key(**name)) {
         None => Ok(read),
         Some(name) => Err(Error::Invalid(format!(

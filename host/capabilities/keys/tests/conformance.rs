@@ -251,6 +251,7 @@ async fn claims_purpose_and_time_have_bounds() {
         r#"{"aud":1}"#,
         r#"{"exp":1}"#,
         r#"{"nbf":1}"#,
+        r#"{"n":18446744073709551616}"#,
         r#"{"iat":1}"#,
         r#"{"jti":1}"#,
         r#"{"\u0069ss":1}"#,

@@ -31,6 +31,15 @@ const FOLDERS: [&str; 3] = ["tenants", "keyring", "components"];
 const HOST: &str = "host.db";
 const FILES: [&str; 2] = ["format", "sbd.toml"];
 
+/// Whether a path is that of a database of the host's own: its own one, or a tenant's. In any deeper one a
+/// component may run statements, and so may make it what SQLite calls damaged: that is taken as it is, or
+/// one component could keep everything from being backed up.
+fn is_own_database(path: &str) -> bool {
+    let tenants = path.strip_prefix("tenants/");
+    let name = tenants.unwrap_or(path);
+    name.ends_with(".db") && !name.contains('/')
+}
+
 /// Whether a path is one of a backup's: relative, plain, and in a place that a backup fills.
 fn is_ours(path: &str) -> bool {
     let plain = |part: &str| {

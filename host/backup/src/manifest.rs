@@ -41,12 +41,3 @@ impl Manifest {
         self.parts.iter().map(|part| part.bytes).sum()
     }
 }
-
-// === impl Part ===
-
-impl Part {
-    /// Whether it is a database.
-    pub fn is_database(&self) -> bool {
-        self.path.ends_with(".db")
-    }
-}

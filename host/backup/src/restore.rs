@@ -1,6 +1,6 @@
 //! A backup in the place of a data directory.
 
-use crate::{Error, HOST, Key, Manifest, extract};
+use crate::{Error, HOST, Key, Manifest, extract, is_own_database};
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -47,12 +47,15 @@ pub fn restore(
     }
 }
 
-/// Looks for damage in every database among the parts of a backup. Blocks.
+/// Looks for damage in every database of the host's own among the parts of a backup. Blocks.
 ///
 /// # Errors
 /// The first that is damaged.
 pub fn check_databases(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
-    let mut databases = manifest.parts.iter().filter(|part| part.is_database());
+    let mut databases = manifest
+        .parts
+        .iter()
+        .filter(|part| is_own_database(&part.path));
     databases.try_for_each(|part| {
         sbd_storage::check(&folder.join(&part.path)).map_err(|error| match error {
             sbd_storage::Error::Damaged { reason, .. } => {

@@ -1,7 +1,7 @@
 //! Making a backup.
 
 use crate::footer::Hashing;
-use crate::{Error, FILES, FOLDERS, HOST, Manifest, Part, is_ours, manifest};
+use crate::{Error, FILES, FOLDERS, HOST, Manifest, Part, is_ours, is_own_database, manifest};
 use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -111,7 +111,11 @@ impl<W: Write> Backup<W> {
 
     fn copy(&self, path: &str) -> Result<PathBuf, Error> {
         let copy = self.copies.path().join("copy.db");
-        sbd_storage::copy(&self.data_dir.join(path), &copy)?;
+        let from = self.data_dir.join(path);
+        match is_own_database(path) {
+            true => sbd_storage::copy_sound(&from, &copy)?,
+            false => sbd_storage::copy(&from, &copy)?,
+        }
         Ok(copy)
     }
 

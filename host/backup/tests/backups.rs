@@ -38,6 +38,7 @@ async fn data() -> (TempDir, Database) {
         ("keyring/tenants/default.json", "{}"),
         ("keyring/tenants/.0123", "temporary"),
         ("tenants/acme/a.txt", "acme's"),
+        ("tenants/acme.sqlite/notes/default.db", ""),
         ("tenants/ghost.db", "of a tenant that nobody knows"),
         ("compiled/x.cwasm", "machine code"),
         ("format", "1\n"),
@@ -102,6 +103,7 @@ async fn all_that_counts_comes_back() {
             [
                 "host.db",
                 "format",
+                "tenants/acme.sqlite/notes/default.db",
                 "tenants/acme/a.txt",
                 "tenants/default.db",
                 "keyring/tenants/default.json",

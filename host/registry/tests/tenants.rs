@@ -167,3 +167,33 @@ proptest::proptest! {
         proptest::prop_assert!(text.parse::<TenantName>().is_ok());
     }
 }
+
+#[tokio::test]
+async fn an_import_that_was_cut_short_is_a_deletion() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = |name: &str| NewTenant {
+        name: name.to_owned(),
+        hosts: vec![format!("{name}.example.com")],
+        ..NewTenant::default()
+    };
+    let made = "2026-01-01T00:00:00Z";
+    let registry = Registry::open(folder.path()).await.unwrap();
+    for name in ["cut", "whole"] {
+        let begun = registry.tenants.begin_import(new(name), made.to_owned());
+        assert_eq!(begun.await.unwrap().state, TenantState::Deleting);
+        // Name and host names are taken meanwhile.
+        let again = registry.tenants.create(new(name)).await;
+        assert!(matches!(again, Err(Error::Deleting(_))), "{again:?}");
+    }
+    let name = "whole".parse().unwrap();
+    let whole = registry.tenants.finish_import(&name).await.unwrap();
+    assert_eq!(
+        (whole.state, whole.created_at.as_str()),
+        (TenantState::Active, made)
+    );
+    drop(registry);
+    let registry = Registry::open(folder.path()).await.unwrap();
+    let state = |name: &str| registry.tenants.get(name).unwrap().state;
+    assert_eq!(state("cut"), TenantState::Deleting);
+    assert_eq!(state("whole"), TenantState::Active);
+}

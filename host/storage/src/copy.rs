@@ -23,7 +23,18 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// the copy. Blocks.
 ///
 /// # Errors
-/// [`Error::Damaged`]; [`Error::Outrun`]; [`Error::Full`]; whatever keeps it from being read.
+/// Those of [`copy`], for any damage there is.
+pub fn copy_sound(from: &Path, to: &Path) -> Result<(), Error> {
+    copy(from, to)?;
+    let copied = Connection::open(to)?;
+    check::look(&copied, from, None)
+}
+
+/// Copies the database, which may be in use, to a file that is not there yet. Blocks.
+///
+/// # Errors
+/// [`Error::Damaged`], where that shows on the way; [`Error::Outrun`]; [`Error::Full`]; whatever keeps it
+/// from being read.
 pub fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     let damaged = |error| Error::at(from, error);
     let copying = Copying::begin(from);
@@ -39,7 +50,6 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     }
     drop(copying);
     copied.map_err(damaged)?;
-    check::look(&target, from, None)?;
     // A file that needs no other beside it.
     target.pragma_update(None, "journal_mode", "DELETE")?;
     Ok(target.close().map_err(|(_, error)| error)?)

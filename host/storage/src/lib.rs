@@ -15,7 +15,7 @@ mod wal;
 mod writer;
 
 pub use check::check;
-pub use copy::copy;
+pub use copy::{copy, copy_sound};
 pub use deadline::Deadline;
 pub use error::Error;
 pub use quota::Quota;

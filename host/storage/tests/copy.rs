@@ -7,7 +7,7 @@
 )]
 
 use sbd_storage::rusqlite::Connection;
-use sbd_storage::{Database, Error, Options, check, copy};
+use sbd_storage::{Database, Error, Options, check, copy, copy_sound};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,7 +133,7 @@ async fn damage_is_told_with_the_file_and_the_way_out() {
     }
     // What would be copied is looked at too.
     std::fs::write(&path, zeroed).unwrap();
-    let refused = copy(&path, &folder.path().join("copy.db")).unwrap_err();
+    let refused = copy_sound(&path, &folder.path().join("copy.db")).unwrap_err();
     assert!(matches!(refused, Error::Damaged { .. }), "{refused:?}");
     // Emptied beside its log.
     std::fs::write(&path, "").unwrap();

@@ -3,6 +3,7 @@
 //! the program. Nothing here fails a build: a missed goal is printed, and that is all.
 
 mod authenticated_get;
+mod backups;
 mod bare;
 mod cold_start;
 mod durable_inserts;
@@ -45,6 +46,9 @@ struct Cli {
     /// How many times baseline and candidate take turns.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
+    /// How large the tenant is that is backed up, in MiB.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    backup_mib: u64,
     /// Say what there is to measure, and stop.
     #[arg(long)]
     list: bool,
@@ -78,6 +82,7 @@ enum Baseline {
 struct Plan {
     rounds: usize,
     duration: Duration,
+    backup_mib: u64,
 }
 
 struct Measurement {
@@ -86,7 +91,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 10] = [
+const MEASUREMENTS: [Measurement; 11] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -137,6 +142,11 @@ const MEASUREMENTS: [Measurement; 10] = [
         about: "a tenant's p99 beside each hostile guest of another against alone",
         run: neighbours::run,
     },
+    Measurement {
+        name: "backups",
+        about: "what a backup costs those who write meanwhile",
+        run: backups::run,
+    },
 ];
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -163,6 +173,7 @@ fn measure(cli: &Cli) -> anyhow::Result<ExitCode> {
     let plan = Plan {
         rounds: usize::try_from(cli.rounds)?,
         duration: Duration::from_secs_f64(cli.seconds),
+        backup_mib: cli.backup_mib,
     };
     let machine = report::Machine::here();
     eprintln!("{machine}");

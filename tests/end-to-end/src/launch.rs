@@ -14,6 +14,7 @@ pub struct Launch {
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
     cold: bool,
+    largest_file: Option<u64>,
 }
 
 /// What a command that ended had to say.
@@ -51,6 +52,12 @@ impl Launch {
         self
     }
 
+    /// With no file larger than so many bytes, as on a disk that is full.
+    pub fn largest_file(mut self, bytes: u64) -> Self {
+        self.largest_file = Some(bytes);
+        self
+    }
+
     /// The application it serves.
     ///
     /// # Panics
@@ -80,7 +87,10 @@ impl Launch {
 
     /// The command that starts it, complete but for the addresses.
     pub(crate) fn command(&self, data_dir: &TempDir) -> Command {
-        let mut command = sbd();
+        let mut command = match self.largest_file {
+            None => sbd(),
+            Some(bytes) => limited(bytes),
+        };
         command.args(["up", "--data-dir"]).arg(data_dir.path());
         if let Some(app) = &self.app {
             command.arg("--app").arg(app.manifest());
@@ -128,6 +138,20 @@ fn sbd() -> Command {
             command.env_remove(&name);
         }
     }
+    command
+}
+
+/// The binary under a limit of the system, which it is told of by an error instead of a signal.
+fn limited(bytes: u64) -> Command {
+    let script = format!(
+        "trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"",
+        bytes / 512
+    );
+    let program = sbd();
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(program.get_program());
+    let environment = program.get_envs().filter(|(_, value)| value.is_none());
+    environment.for_each(|(name, _)| _ = command.env_remove(name));
     command
 }
 

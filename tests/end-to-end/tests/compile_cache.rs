@@ -152,6 +152,54 @@ async fn a_cache_that_cannot_be_written_is_no_hindrance() {
     serves(&server).await;
 }
 
+#[tokio::test]
+async fn a_disk_that_fills_is_no_hindrance_and_nothing_is_left_behind() {
+    let data_dir = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let launch = Launch::default().cold().largest_file(1 << 20);
+    for _ in 0..2 {
+        let server = launch.clone().start_in(data_dir.clone()).await;
+        assert!(
+            server.log().contains("cannot keep a compiled component"),
+            "{}",
+            server.log()
+        );
+        serves(&server).await;
+        let is_compiled = |file: &PathBuf| file.extension().is_some_and(|end| end != "offer");
+        assert!(
+            !files(&server).iter().any(is_compiled),
+            "{:?}",
+            files(&server)
+        );
+    }
+    // What a process that was killed was writing goes, too.
+    let partial = data_dir.path().join("compiled/x.1234.partial");
+    std::fs::write(&partial, "half").unwrap();
+    let server = Launch::default().cold().start_in(data_dir).await;
+    assert!(!partial.exists());
+    assert_eq!(files(&server).len(), 4);
+}
+
+#[tokio::test]
+async fn what_nobody_serves_any_more_goes() {
+    let server = cold().await;
+    let served = files(&server);
+    let (launch, data_dir) = server.kill();
+    let old = data_dir.path().join("compiled/0-0.cwasm");
+    let month = std::time::Duration::from_secs(31 * 24 * 3600);
+    for file in served.iter().chain([&old]) {
+        let file = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(file)
+            .unwrap();
+        file.set_modified(std::time::SystemTime::now() - month)
+            .unwrap();
+    }
+    let server = launch.start_in(data_dir).await;
+    server.wait_for("the old file gone", || !old.exists()).await;
+    assert_eq!(files(&server), served);
+}
+
 #[test]
 fn a_check_leaves_no_trace() {
     let data = tempfile::tempdir().unwrap();

@@ -123,6 +123,27 @@ async fn tenants_by_command() {
 }
 
 #[tokio::test]
+async fn backups_by_command() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    for line in block("backups", "sh").lines() {
+        let args = line.split_whitespace().skip(1);
+        let args = args.map(|arg| match arg {
+            "everything.backup" | "new-home" => place(arg),
+            arg => arg.to_owned(),
+        });
+        let args: Vec<String> = args.collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        match args.contains(&"--data-dir") {
+            true => assert!(run(&args, &[], "").success, "{line}"),
+            false => _ = server.done(&args),
+        }
+    }
+    assert!(folder.path().join("new-home/host.db").exists());
+}
+
+#[tokio::test]
 async fn changes_by_command() {
     let server = Server::start().await;
     let family = guest("family").display().to_string();

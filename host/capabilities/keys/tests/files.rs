@@ -123,3 +123,33 @@ fn a_damaged_secret_is_refused() {
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
     assert!(!format!("{error} {error:?}").contains("7, 7"));
 }
+
+#[tokio::test]
+async fn a_keyring_is_checked_and_tidied_without_a_change_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let tenants = folder.path().join("tenants");
+    sbd_keys::check(folder.path()).unwrap();
+    keyring(&tenants).rotate("acme").await.unwrap();
+    let host = folder.path().join("host");
+    HostSecret::load_or_create(&host, "caller").unwrap();
+    let path = tenants.join("acme.json");
+    let whole = std::fs::read(&path).unwrap();
+    sbd_keys::check(folder.path()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    for wrong in [b"".as_slice(), b"{}", &whole[..whole.len() / 2]] {
+        std::fs::write(&path, wrong).unwrap();
+        let refused = sbd_keys::check(folder.path()).unwrap_err();
+        assert!(refused.to_string().contains("acme.json"), "{refused}");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    std::fs::write(host.join("caller.key"), "short").unwrap();
+    sbd_keys::check(folder.path()).unwrap_err();
+
+    let left = tenants.join(format!(".{}", "0123456789abcdef".repeat(2)));
+    std::fs::write(&left, "half").unwrap();
+    std::fs::write(tenants.join(".mine"), "").unwrap();
+    sbd_keys::tidy(folder.path()).unwrap();
+    let mut names = names(&tenants);
+    names.sort();
+    assert_eq!(names, [".mine", "acme.json"]);
+}

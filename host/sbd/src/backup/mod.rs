@@ -39,8 +39,10 @@ pub(crate) async fn command(
         BackupCommand::Restore(BackupFile { file, key_file, .. }) => {
             let key = key(key_file.as_deref())?;
             let data_dir = settings.data_dir();
-            let _lock = lock(&data_dir)?;
+            let lock = lock(&data_dir)?;
             let manifest = restore(&file, key.as_ref(), &data_dir, LOCK)?;
+            // Whoever had it before has nothing in it any more.
+            lock.set_len(0)?;
             println!(
                 "{} is restored into {}: {}",
                 file.display(),

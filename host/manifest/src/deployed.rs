@@ -124,4 +124,19 @@ mod tests {
         base.adopt(&new, "three", source).unwrap();
         assert_eq!(routes(&base).last(), Some(&("/three", "three")));
     }
+
+    #[test]
+    fn files_do_not_come_along() {
+        let mut base = app(&[("one", &["/one"])]);
+        let text = "spin_manifest_version = 2\n[application]\nname = \"a\"\n[component.one]\n\
+                    source = \"one.wasm\"\nfiles = [\"assets/*\"]\n";
+        let other = App::parse(text, "spin.toml", Path::new(""), &LoadOptions::default());
+        let refused = base.adopt(&other.unwrap().app, "one", PathBuf::from("/one.wasm"));
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("serve the application with --app"),
+            "{refused}"
+        );
+        assert_eq!(routes(&base), [("/one", "one")]);
+    }
 }

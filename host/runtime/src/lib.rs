@@ -309,6 +309,8 @@ impl Inner {
             .map_err(|error| Error::capability("keys", &error))?;
         let passwords = Hasher::new(settings.passwords)
             .map_err(|error| Error::capability("passwords", &error))?;
+        let files = data_dir.join("files");
+        served::files::clear(&files).map_err(|error| Error::data_directory(&files, &error))?;
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
         let resolver = settings.resolver;
         let shared = Shared {
@@ -323,6 +325,7 @@ impl Inner {
                 data_dir: data_dir.clone(),
                 options: settings.storage,
             }),
+            files,
             crowded: Arc::default(),
             stopping: Arc::default(),
         };

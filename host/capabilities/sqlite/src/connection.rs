@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
-/// SQLite looks at the clock each time it has done this many steps of its machine.
-const STEPS: i32 = 1000;
+/// SQLite looks at the clock each time it has done this many steps of its machine. Few, as each may be a
+/// function that takes its time.
+const STEPS: i32 = 16;
 /// What a row costs beside its values.
 const ROW_BYTES: usize = 64;
 /// How often whoever waits for a lock looks whether it is free, at first and at last.

@@ -1,5 +1,7 @@
 //! The databases of a tenant as files, for whoever writes them down or removes them.
 
+use crate::limits::BUSY_TIME;
+use sbd_storage::rusqlite::backup::{Backup, StepResult};
 use sbd_storage::rusqlite::config::DbConfig;
 use sbd_storage::rusqlite::{Connection, OpenFlags};
 use std::fs::File;
@@ -50,18 +52,24 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names?.into_iter().flatten().collect())
 }
 
-/// Writes a database as it is at one moment to another file, which is empty.
+/// Writes a database as it is at one moment to another file, which is empty. Page by page: nothing that
+/// the component has written into its schema is evaluated.
 ///
 /// # Errors
 /// When it cannot be read, or a component keeps it locked for long.
 pub fn copy(database: &Path, to: &Path) -> Result<()> {
-    let to = to.to_str().ok_or(ErrorKind::InvalidFilename)?;
+    copy_pages(database, to).map_err(Error::other)
+}
+
+fn copy_pages(database: &Path, to: &Path) -> std::result::Result<(), crate::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let copied = Connection::open_with_flags(database, flags).and_then(|connection| {
-        connection.busy_timeout(crate::limits::BUSY_TIME)?;
-        connection.execute("VACUUM INTO ?1", [to])
-    });
-    copied.map(drop).map_err(Error::other)
+    let from = Connection::open_with_flags(database, flags)?;
+    from.busy_timeout(BUSY_TIME)?;
+    let mut to = Connection::open_with_flags(to, flags)?;
+    match Backup::new(&from, &mut to)?.step(-1)? {
+        StepResult::Done => Ok(()),
+        _ => Err(crate::Error::Busy),
+    }
 }
 
 /// Takes in a database from elsewhere, in the place of one that is not there yet: as large as `most` at

@@ -344,7 +344,7 @@ async fn a_database_is_as_large_as_it_may_be_and_shrinks() {
     assert!(large.contains("too big"), "{large}");
     guest.value(&connection, "CREATE TEMP TABLE u (x)").await;
     let refused = loop {
-        let insert = "INSERT INTO u VALUES (zeroblob(10000000))";
+        let insert = "INSERT INTO u VALUES (zeroblob(4000000))";
         if let Err(refused) = guest.run(&connection, insert, &[]).await {
             break refused;
         }
@@ -436,10 +436,10 @@ async fn no_function_takes_the_product_of_two_lengths() {
     let folder = tempfile::tempdir().unwrap();
     let mut guest = guest(folder.path());
     let connection = guest.open("default").await.unwrap();
-    let long = "replace(hex(zeroblob(4000000)), '00', 'a')";
+    let long = "replace(hex(zeroblob(1000000)), '00', 'a')";
     for call in [
-        "instr(zeroblob(8000000), zeroblob(4000000) || x'01')",
-        "instr(zeroblob(8000000), CAST(zeroblob(4000000) || x'01' AS BLOB))",
+        "instr(zeroblob(4000000), zeroblob(2000000) || x'01')",
+        "instr(zeroblob(4000000), CAST(zeroblob(2000000) || x'01' AS BLOB))",
         &format!("instr({long} || {long}, {long} || 'b')"),
         &format!("length(replace({long} || {long}, {long} || 'b', 'c'))"),
         &format!("length(trim({long}, replace({long}, 'a', 'c') || 'a'))"),

@@ -13,11 +13,12 @@ pub const STATEMENT_TIME: Duration = Duration::from_secs(5);
 pub const BUSY_TIME: Duration = Duration::from_secs(5);
 /// Bytes of a statement (256 KiB), its parameters apart.
 pub const MAX_STATEMENT_BYTES: usize = 256 << 10;
-/// Bytes of a value, and of a row (16 MiB).
-pub const MAX_VALUE_BYTES: usize = 16 << 20;
+/// Bytes of a value, and of a row (4 MiB). Nothing interrupts a function of SQLite, so what it works on
+/// bounds its time.
+pub const MAX_VALUE_BYTES: usize = 4 << 20;
 /// Bytes that a statement may answer (64 MiB), with what its rows and values cost the host beside.
 pub const MAX_ANSWER_BYTES: usize = 64 << 20;
-/// Bytes of a pattern for LIKE or GLOB.
-pub const MAX_PATTERN_BYTES: usize = 256;
+/// Bytes of a pattern for LIKE or GLOB; the longest against the longest value takes a second.
+pub const MAX_PATTERN_BYTES: usize = 128;
 /// Bytes of all temporary tables of a connection (64 MiB).
 pub const MAX_TEMPORARY_BYTES: u64 = 64 << 20;

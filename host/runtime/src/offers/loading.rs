@@ -9,6 +9,7 @@ use crate::instances::instance::State;
 use crate::requests::egress::Reaches;
 use sbd_manifest::Component as Declared;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -21,6 +22,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) compile_cache: &'a CompileCache,
     pub(crate) scheduler: &'a CpuScheduler,
     pub(crate) reaches: &'a Reaches,
+    /// Where the files of components are laid out.
+    pub(crate) files: &'a Path,
 }
 
 /// A component on its way to be served.

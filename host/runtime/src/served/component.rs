@@ -68,7 +68,7 @@ impl LoadedComponent {
             true => None,
             false => {
                 let before = own.and_then(|own| own.files.as_ref());
-                let laid_out = LaidOut::of(&declared.files, before);
+                let laid_out = LaidOut::of(&declared.files, loader.files, before);
                 Some(laid_out.map_err(|reason| Error::not_runnable(id, reason))?)
             }
         };

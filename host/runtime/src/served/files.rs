@@ -22,9 +22,13 @@ type Found = BTreeMap<PathBuf, PathBuf>;
 // === impl LaidOut ===
 
 impl LaidOut {
-    /// Lays out what a manifest names; `before`: what is laid out already, which is as good if the files
+    /// Lays out what a manifest names, below `folder`; `before`: what is laid out already, which is as good if the files
     /// are the same.
-    pub(crate) fn of(files: &Files, before: Option<&Arc<Self>>) -> Result<Arc<Self>, String> {
+    pub(crate) fn of(
+        files: &Files,
+        folder: &Path,
+        before: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, String> {
         let found = find(files)?;
         let digest = digest(&found).map_err(|error| error.to_string())?;
         if let Some(before) = before
@@ -32,7 +36,7 @@ impl LaidOut {
         {
             return Ok(Arc::clone(before));
         }
-        let folder = lay_out(&found).map_err(|error| error.to_string())?;
+        let folder = lay_out(&found, folder).map_err(|error| error.to_string())?;
         Ok(Arc::new(Self { folder, digest }))
     }
 
@@ -42,8 +46,17 @@ impl LaidOut {
     }
 }
 
-fn lay_out(found: &Found) -> io::Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("sbd-files-").tempdir()?;
+/// Removes what a process that did not come to its end has left there.
+pub(crate) fn clear(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn lay_out(found: &Found, folder: &Path) -> io::Result<TempDir> {
+    std::fs::create_dir_all(folder)?;
+    let folder = tempfile::tempdir_in(folder)?;
     for (inside, file) in found {
         let to = folder.path().join(inside);
         if let Some(parent) = to.parent() {
@@ -270,13 +283,18 @@ mod tests {
     fn what_is_laid_out_stays_and_is_laid_out_anew_when_it_changes() {
         let app = folder(&["a.txt"]);
         let declared = files(app.path(), "files = [\"*.txt\"]");
-        let one = LaidOut::of(&declared, None).unwrap();
-        let same = LaidOut::of(&declared, Some(&one)).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let data = data.path().join("files");
+        clear(&data).unwrap();
+        let one = LaidOut::of(&declared, &data, None).unwrap();
+        let same = LaidOut::of(&declared, &data, Some(&one)).unwrap();
         assert!(Arc::ptr_eq(&one, &same));
         std::fs::write(app.path().join("a.txt"), "changed").unwrap();
-        let two = LaidOut::of(&declared, Some(&one)).unwrap();
+        let two = LaidOut::of(&declared, &data, Some(&one)).unwrap();
         let read =
             |laid_out: &LaidOut| std::fs::read_to_string(laid_out.folder().join("a.txt")).unwrap();
         assert_eq!((read(&one), read(&two)), ("a.txt".into(), "changed".into()));
+        clear(&data).unwrap();
+        assert!(!data.exists());
     }
 }

@@ -22,6 +22,7 @@ use sbd_features::{Catalogue, Switches};
 use sbd_keys::FileKeyring;
 use sbd_passwords::Hasher;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) switches: Switches,
     pub(crate) publishing: Arc<dyn Publishing>,
     pub(crate) stores: Box<dyn OpenStores>,
+    /// Where the files of components are laid out.
+    pub(crate) files: PathBuf,
     /// Somebody who has no instance needs the slot of one without work.
     pub(crate) crowded: Arc<Notify>,
     /// The process is about to end.
@@ -82,6 +85,7 @@ impl Shared {
             compile_cache,
             scheduler: &self.scheduler,
             reaches: &self.reaches,
+            files: &self.files,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::http::body::IncomingBodyExt as _;
-use spin_sdk::http::{self, EmptyBody, Request, Response};
+use spin_sdk::http::{self, EmptyBody, Request, Response, StatusCode};
 use spin_sdk::{
     http_service, key_value, llm, mqtt, mysql, redis,
     sqlite::{Connection, Value},
@@ -12,7 +12,7 @@ use spin_sdk::{
 use std::fmt::Debug;
 
 #[http_service]
-async fn handle(request: Request) -> anyhow::Result<String> {
+async fn handle(request: Request) -> anyhow::Result<(StatusCode, String)> {
     let path = request.uri().path().to_owned();
     // Under whatever route it is served.
     let page = path.trim_start_matches('/');
@@ -56,9 +56,9 @@ async fn handle(request: Request) -> anyhow::Result<String> {
                 .err()
                 .map(|error| error.kind()),
         ),
-        _ => anyhow::bail!("no such page"),
+        _ => return Ok((StatusCode::NOT_FOUND, "no such page".to_owned())),
     };
-    Ok(text)
+    Ok((StatusCode::OK, text))
 }
 
 async fn chain(url: &str) -> anyhow::Result<String> {

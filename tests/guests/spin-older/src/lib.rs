@@ -25,7 +25,10 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
         "tcp" => tcp(of("port")),
         "get" => get(of("url")).await,
         _ if page.starts_with("shape/") => Ok(shape(&request)),
-        _ => Err("no such page".to_owned()),
+        _ => {
+            let page = Response::builder().status(StatusCode::NOT_FOUND);
+            return Ok(page.body("no such page".to_owned().into())?);
+        }
     };
     let (status, text) = match told {
         Ok(text) => (StatusCode::OK, text),

@@ -11,8 +11,8 @@
     reason = "a test fails by panicking"
 )]
 
-use sbd_tests::{Application, Server, guest, run};
-use serde_json::Value;
+use sbd_tests::{Application, Launch, Server, guest, run};
+use serde_json::{Value, json};
 use std::process::Command;
 
 const README: &str = include_str!("../../../README.md");
@@ -104,6 +104,25 @@ fn contains(answer: &Value, shown: &Value, at: &str) -> Result<(), String> {
         }
         _ if shown == answer => Ok(()),
         _ => Err(format!("{at} is {answer}, not {shown}")),
+    }
+}
+
+#[tokio::test]
+async fn events_by_command() {
+    let server = Launch::app(include_str!("apps/listener.toml"));
+    let server = server.start().await;
+    let refused = json!({"type": "thing.happened", "data": {"refuse": true}});
+    let published = server.post("/publisher/publish", &json!([refused])).await;
+    assert_eq!(published.status(), 204);
+    // One for each who listens.
+    let letters = || server.done(&["events", "letters", "default"]);
+    server
+        .wait_for("two letters", || letters().lines().count() == 3)
+        .await;
+    for line in block("events", "sh").lines() {
+        let line = line.replace(" search ", " subscriber ");
+        let args: Vec<&str> = line.split_whitespace().skip(1).collect();
+        server.done(&args);
     }
 }
 

@@ -9,6 +9,9 @@ use crate::process;
 /// Host crates that a component may bring along: the query language runs over Spin's SQLite as well.
 const PORTABLE: [&str; 1] = ["sbd-documents-query"];
 
+/// The guests of tests that show how a component's own tests are written.
+const TESTED: [&str; 2] = ["listener", "notes"];
+
 /// The workspace: where it is, where its build results go, who its members are.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -55,6 +58,10 @@ impl Member {
         } else {
             Role::Host
         }
+    }
+
+    fn is_tested_natively(&self) -> bool {
+        TESTED.contains(&self.name.as_str())
     }
 
     /// File name of its WebAssembly module.
@@ -111,18 +118,23 @@ impl Workspace {
         self.members.iter().filter(is_portable).collect()
     }
 
-    /// Everything that is compiled natively in the release profile: the host, the tests, and the components, whose
-    /// rules are tested without wasm.
+    /// Everything that is compiled natively in the release profile: the host, the tests, and the components and
+    /// guests whose rules are tested without wasm.
     ///
     /// Every host call of cargo selects all of these, whatever it builds of them: cargo unites the features of the
     /// selected packages, so another selection would compile dependencies a second time.
     pub(crate) fn native(&self) -> Vec<&Member> {
-        self.with_role(&[Role::Host, Role::Component])
+        let roles = [Role::Host, Role::Component];
+        let is_native =
+            |member: &&Member| roles.contains(&member.role()) || member.is_tested_natively();
+        self.members.iter().filter(is_native).collect()
     }
 
     /// The same with this tool, for what reads sources without running anything.
     pub(crate) fn native_and_xtask(&self) -> Vec<&Member> {
-        self.with_role(&[Role::Host, Role::Component, Role::Xtask])
+        let mut native = self.native();
+        native.extend(self.with_role(&[Role::Xtask]));
+        native
     }
 
     /// Whether some member builds a binary of this name.

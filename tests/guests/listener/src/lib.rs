@@ -84,3 +84,62 @@ pub fn component() -> Component {
 }
 
 sbd_sdk::component!(component);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use sbd_sdk::Principal;
+    use sbd_sdk::testing::App;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_has_its_effect_once_and_once_more_in_a_replay() {
+        let app = App::new(super::component())
+            .collection("seen")
+            .collection("failed")
+            .collection("handled");
+        let host = app
+            .by(Principal::service("acme", "listener"))
+            .with_header("ce-specversion", "1.0")
+            .with_header("ce-type", "thing.happened")
+            .with_header("ce-source", "publisher")
+            .with_header("ce-time", "2026-01-31T12:00:00Z");
+        let first = host.with_header("ce-id", "evt_1");
+        let second = host.with_header("ce-id", "evt_2");
+        let replayed = first.with_header("ce-sbdreplay", "rpl_1");
+        for client in [&first, &first, &second, &replayed, &first, &replayed] {
+            client.post("/-/events", json!({})).assert_status(204);
+        }
+        assert_eq!(
+            app.anonymous()
+                .get("/x/seen")
+                .body()
+                .as_array()
+                .unwrap()
+                .len(),
+            3
+        );
+    }
+
+    #[test]
+    fn what_fails_has_no_effect_and_may_come_again() {
+        let app = App::new(super::component())
+            .collection("seen")
+            .collection("failed")
+            .collection("handled");
+        let host = app.by(Principal::service("acme", "listener"));
+        let seen = || {
+            app.anonymous()
+                .get("/x/seen")
+                .body()
+                .as_array()
+                .unwrap()
+                .len()
+        };
+        host.event("thing.happened", json!({"fail": 1}))
+            .assert_refused(500, "INTERNAL");
+        host.event("thing.happened", json!({"refuse": true}))
+            .assert_refused(422, "VALIDATION_ERROR");
+        assert_eq!(seen(), 0);
+    }
+}

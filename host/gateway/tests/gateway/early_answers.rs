@@ -73,7 +73,7 @@ async fn who_sends_too_much_too_often_is_told_over_http2() {
     let mut statuses = Vec::new();
     while !statuses.contains(&429) {
         assert!(statuses.len() < 50);
-        statuses.push(upload(&client, to("/echo/x"), 500_000).await);
+        statuses.push(upload(&client, to("/echo/x"), UPLOAD).await);
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::bundle;
 use crate::manifest;
 use crate::process::{self, Steps};
+use crate::toolchains;
 use crate::wasm_target::{self, WasmTarget};
 use crate::workspace::{Member, Workspace};
 
@@ -30,7 +31,7 @@ pub(crate) fn components(workspace: &Workspace, steps: &mut Steps) -> Result<Was
     Ok(target)
 }
 
-/// The guests that only tests load. They are built in a call of their own: their features must not change what ships.
+/// The guests that only tests load, those of other toolchains last. They are built in a call of their own: their features must not change what ships.
 pub(crate) fn test_guests(
     workspace: &Workspace,
     target: &WasmTarget,
@@ -42,7 +43,8 @@ pub(crate) fn test_guests(
         return Ok(());
     }
     steps.next(&format!("test guests: {}", names(&guests)));
-    build(target, &guests, &LIGHT)
+    build(target, &guests, &LIGHT)?;
+    toolchains::guests(workspace)
 }
 
 fn build(target: &WasmTarget, guests: &[&Member], settings: &[&str]) -> Result<(), String> {

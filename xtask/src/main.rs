@@ -11,6 +11,7 @@ mod manifest;
 mod nearest;
 mod process;
 mod summary;
+mod toolchains;
 mod wasm_target;
 mod workspace;
 

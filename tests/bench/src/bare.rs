@@ -1,7 +1,7 @@
 //! The same component without `sbd`: wasmtime, its `ProxyHandler`, and the capabilities linked.
 //!
 //! Engine and instances are set up as the runtime does it (pool sizes, kept pages, epoch checks in
-//! the compiled code, instances reused 128 × 16), so that what is left between the two is what
+//! the compiled code, instances reused as often), so that what is left between the two is what
 //! gateway and runtime do for a request: request id, tenant, route, principal, limits, time-outs,
 //! access log, metrics.
 
@@ -36,12 +36,15 @@ use wasmtime_wasi_http::handler::{
 };
 use wasmtime_wasi_http::{
     Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
-    WasiHttpView, p3,
+    WasiHttpView, p2, p3,
 };
 
-/// Requests an instance answers before it is thrown away, and at once; as `sbd` has it.
-const REUSE_REQUESTS: usize = 128;
-const REUSE_CONCURRENT: usize = 16;
+/// Requests an instance answers before it is thrown away, and at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reuse {
+    pub(crate) requests: usize,
+    pub(crate) at_once: usize,
+}
 
 /// Most instances; as `sbd` has it.
 const INSTANCES: u32 = 1000;
@@ -49,10 +52,10 @@ const INSTANCES: u32 = 1000;
 const COMPONENT: &str = "family";
 
 /// Serves a component on a free port and prints the address. Ends with the process.
-pub(crate) fn serve(component: &Path, data_dir: &Path) -> anyhow::Result<()> {
+pub(crate) fn serve(component: &Path, data_dir: &Path, reuse: Reuse) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let handler = ProxyHandler::new(
-            Bare::new(component, data_dir)
+            Bare::new(component, data_dir, reuse)
                 .await
                 .map_err(|error| anyhow!("{error:#}"))?,
         );
@@ -94,12 +97,13 @@ struct Bare {
     engine: Engine,
     proxy: ProxyPre<State>,
     documents: DocumentsCtx,
+    reuse: Reuse,
 }
 
 // === impl Bare ===
 
 impl Bare {
-    async fn new(component: &Path, data_dir: &Path) -> wasmtime::Result<Self> {
+    async fn new(component: &Path, data_dir: &Path, reuse: Reuse) -> wasmtime::Result<Self> {
         let wasm = std::fs::read(component).with_context(|| {
             format!(
                 "cannot read {}; build it with `cargo xtask guests`",
@@ -111,11 +115,20 @@ impl Bare {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        p2::add_only_http_to_linker_async(&mut linker)?;
         p3::add_to_linker(&mut linker)?;
         sbd_documents::add_to_linker(&mut linker)?;
         sbd_config::add_to_linker(&mut linker)?;
         let pre = linker.instantiate_pre(&component)?;
-        let proxy = ProxyPre::P3(p3::bindings::ServicePre::new(pre)?);
+        let ty = component.component_type();
+        let is_new = ty
+            .exports(&engine)
+            .any(|(name, _)| name.starts_with("wasi:http/handler@"));
+        let proxy = if is_new {
+            ProxyPre::P3(p3::bindings::ServicePre::new(pre)?)
+        } else {
+            ProxyPre::P2(p2::bindings::ProxyPre::new(pre)?)
+        };
         let database = Database::open(&data_dir.join("bare.db"), &sbd_storage::Options::default())?;
         let documents = Arc::new(SqliteDocuments::new(database));
         let declared = ["families", "memberships", "creators"].map(|name| CollectionDeclaration {
@@ -128,6 +141,7 @@ impl Bare {
             engine,
             proxy,
             documents,
+            reuse,
         })
     }
 }
@@ -171,21 +185,21 @@ impl HandlerState for Bare {
             proxy,
             view: State::http,
             expiration: Never,
-            state: Worker,
+            state: Worker(self.reuse),
         })
     }
 }
 
-struct Worker;
+struct Worker(Reuse);
 
 impl WorkerState for Worker {
     type StoreData = State;
     type RequestData = ();
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= REUSE_REQUESTS {
+        if total >= self.0.requests {
             ShouldAccept::Never
-        } else if concurrent >= REUSE_CONCURRENT {
+        } else if concurrent >= self.0.at_once {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes

@@ -21,6 +21,7 @@ mod sbd;
 mod start;
 mod swaps;
 mod tenants;
+mod toolchains;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
@@ -66,6 +67,11 @@ enum Baseline {
         component: PathBuf,
         #[arg(long)]
         data_dir: PathBuf,
+        /// As `sbd` has it.
+        #[arg(long, default_value_t = 128)]
+        reuse_requests: usize,
+        #[arg(long, default_value_t = 16)]
+        reuse_concurrent: usize,
     },
     /// A handler written natively.
     #[command(hide = true)]
@@ -96,6 +102,11 @@ const MEASUREMENTS: [Measurement; 11] = [
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
         run: family_vs_bare::run,
+    },
+    Measurement {
+        name: "toolchains",
+        about: "a hello in JavaScript and in Python against bare wasmtime with an instance a request",
+        run: toolchains::run,
     },
     Measurement {
         name: "authenticated-get",
@@ -155,7 +166,15 @@ fn main() -> anyhow::Result<ExitCode> {
         Some(Baseline::ServeBare {
             component,
             data_dir,
-        }) => bare::serve(component, data_dir)?,
+            reuse_requests,
+            reuse_concurrent,
+        }) => {
+            let reuse = bare::Reuse {
+                requests: *reuse_requests,
+                at_once: *reuse_concurrent,
+            };
+            bare::serve(component, data_dir, reuse)?;
+        }
         Some(Baseline::ServeNative { users, data_dir }) => native::serve(*users, data_dir)?,
         None if cli.list => {
             for measurement in &MEASUREMENTS {

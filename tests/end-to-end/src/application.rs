@@ -16,14 +16,24 @@ pub fn guest(name: &str) -> PathBuf {
     if text.exists() {
         return encoded(name, &text);
     }
+    built(name).unwrap_or_else(|missing| panic!("{missing}"))
+}
+
+/// The same of a guest that not every machine can build.
+///
+/// # Errors
+/// What this one lacks.
+pub fn built(name: &str) -> Result<PathBuf, String> {
     let file = format!("wasm32-wasip2/guest/{}.wasm", name.replace('-', "_"));
     let path = crate::launch::target().join(file);
-    assert!(
-        path.exists(),
-        "{} is missing; run `cargo xtask test`, which builds it",
-        path.display()
-    );
-    path
+    if path.exists() {
+        return Ok(path);
+    }
+    let lacks = std::fs::read_to_string(path.with_extension("missing"));
+    Err(lacks.unwrap_or_else(|_| {
+        let path = path.display();
+        format!("{path} is missing; run `cargo xtask test`, which builds it")
+    }))
 }
 
 fn encoded(name: &str, text: &Path) -> PathBuf {

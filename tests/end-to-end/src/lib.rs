@@ -22,7 +22,7 @@ mod warm;
 
 pub use account::{Account, PASSWORD};
 pub use answers::{assert_error, assert_standard, json};
-pub use application::{Application, guest};
+pub use application::{Application, built, guest};
 pub use launch::{Launch, Output, run};
 pub use raw::Reply;
 pub use server::Server;

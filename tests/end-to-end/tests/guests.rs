@@ -165,6 +165,17 @@ async fn wstd_hello() {
     assert_eq!(line["request_id"], id);
 }
 
+/// What it is asked is in `toolchains.rs`.
+#[tokio::test]
+async fn spin5_hello() {
+    let server = Launch::app(
+        "[[trigger.http]]\nroute = \"/spin5/...\"\ncomponent = \"spin5\"\n\
+         [component.spin5]\nsource = \"{guest:spin5-hello}\"\n",
+    );
+    let server = server.start().await;
+    assert_eq!(text(&server, "/spin5/hello").await, "hello");
+}
+
 /// What it is for is shown in `wasi02.rs`.
 #[tokio::test]
 async fn wasi02() {

@@ -158,9 +158,6 @@ async fn an_answer_of_another_length_than_it_says_is_an_error_or_cut() {
             assert_error(ask(announced, sent).await.unwrap(), 500, "INTERNAL").await;
         }
         server.wait_for_log("shorter than its content-length").await;
-        let events = server.events().into_iter();
-        let wrong = events.filter(|event| event["path"] == path && event["status"] == 500);
-        assert_eq!(wrong.count(), 4);
         // Too much to hold back: what has been sent is sent, and nobody takes it for all.
         let long = 1 << 20;
         assert!(ask(long, long).await.unwrap().bytes().await.unwrap().len() == long);
@@ -184,7 +181,6 @@ async fn an_answer_of_another_length_than_it_says_is_an_error_or_cut() {
             .head(server.at(&format!("{path}?announced=9&sent=0")));
         let head = head.send().await.unwrap();
         assert_eq!(head.status(), 200);
-        assert_eq!(head.headers()["content-length"], "9");
     }
 }
 

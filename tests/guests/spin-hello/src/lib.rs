@@ -1,9 +1,14 @@
 //! A guest written with spin-sdk 7 (WASI 0.3) that does not know us: plain answers, variables, key-value
-//! stores, SQLite, local service chaining, and what no host of ours serves.
+//! stores, SQLite, local service chaining, what no host of ours serves, and what every toolchain is asked
+//! (`toolchains.rs`).
 
+use bytes::Bytes;
+use futures::stream::repeat_with;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::http::body::IncomingBodyExt as _;
-use spin_sdk::http::{self, EmptyBody, Request, Response, StatusCode};
+use spin_sdk::http::{self, BoxBody, EmptyBody, FullBody, Request, Response, StatusCode, box_body};
 use spin_sdk::{
     http_service, key_value, llm, mqtt, mysql, redis,
     sqlite::{Connection, Value},
@@ -12,11 +17,35 @@ use spin_sdk::{
 use std::fmt::Debug;
 
 #[http_service]
-async fn handle(request: Request) -> anyhow::Result<(StatusCode, String)> {
+async fn handle(request: Request) -> anyhow::Result<::http::Response<BoxBody>> {
     let path = request.uri().path().to_owned();
     // Under whatever route it is served.
     let page = path.trim_start_matches('/');
     let page = page.split_once('/').map_or(page, |(_, page)| page);
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let url = query.strip_prefix("url=").unwrap_or_default();
+    let mut status = StatusCode::OK;
+    let body = match page {
+        "echo" => box_body(request.into_body()),
+        "stream" => box_body(http::get(url).await?.into_body()),
+        "forward" => {
+            let outgoing = Request::post(url).body(request.into_body())?;
+            box_body(http::send(outgoing).await?.into_body())
+        }
+        "pour" => {
+            let piece = || anyhow::Ok(Frame::data(Bytes::from_static(&[b'x'; 4096])));
+            box_body(StreamBody::new(repeat_with(piece)))
+        }
+        page => {
+            let (answered, text) = text(page, &query, url).await?;
+            status = answered;
+            box_body(FullBody::new(Bytes::from(text)))
+        }
+    };
+    Ok(::http::Response::builder().status(status).body(body)?)
+}
+
+async fn text(page: &str, query: &str, url: &str) -> anyhow::Result<(StatusCode, String)> {
     let text = match page {
         "hello" => "hello from spin-sdk".to_owned(),
         "variable" => variables::get("greeting").await?,
@@ -43,19 +72,21 @@ async fn handle(request: Request) -> anyhow::Result<(StatusCode, String)> {
         },
         "send" => {
             // A path alone names no host.
-            let sent = chain(request.uri().query().unwrap_or_default()).await;
+            let sent = chain(query).await;
             sent.unwrap_or_else(|error| format!("refused: {error}"))
         }
         "files" => files("/".as_ref())?.join(" "),
-        "file" => {
-            let path = request.uri().query().unwrap_or_default();
-            std::fs::read_to_string(path).unwrap_or_else(named)
-        }
+        "file" => std::fs::read_to_string(query).unwrap_or_else(named),
         "write" => named(
             std::fs::write("/new.txt", "new")
                 .err()
                 .map(|error| error.kind()),
         ),
+        "denied" => match http::get(url).await {
+            Ok(_) => "answered".to_owned(),
+            Err(_) => "refused".to_owned(),
+        },
+        "fail" => anyhow::bail!("as asked"),
         _ => return Ok((StatusCode::NOT_FOUND, "no such page".to_owned())),
     };
     Ok((StatusCode::OK, text))

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sbd_manifest::App;
 use sbd_registry::Due;
-use sbd_runtime::{EventLog, Publishing, Runtime};
+use sbd_runtime::{EventLog, Publishing, Runtime, WeakRuntime};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc};
@@ -20,7 +20,7 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc};
 pub(crate) struct Gates {
     due: Due,
     wake: mpsc::UnboundedSender<Arc<str>>,
-    runtime: OnceLock<Runtime>,
+    runtime: OnceLock<WeakRuntime>,
     gates: Mutex<HashMap<Arc<str>, Arc<RwLock<Gate>>>>,
 }
 
@@ -62,7 +62,7 @@ impl Gates {
     }
 
     pub(crate) fn attach(&self, runtime: &Runtime) {
-        let _ = self.runtime.set(runtime.clone());
+        let _ = self.runtime.set(runtime.downgrade());
     }
 
     /// Has somebody look whether there is something to deliver.
@@ -96,8 +96,8 @@ impl Gates {
 
     /// Opens a gate, ready for an event.
     async fn open(&self, tenant: &Arc<str>) -> Result<OwnedRwLockReadGuard<Gate>, String> {
-        let runtime = self.runtime.get();
-        let runtime = runtime.ok_or("the host is starting; try again")?;
+        let runtime = self.runtime.get().and_then(WeakRuntime::upgrade);
+        let runtime = runtime.ok_or("the host is starting or stopping; try again")?;
         let application = runtime.application();
         let gate = self.gate(tenant);
         let held = Arc::clone(&gate).read_owned().await;

@@ -67,7 +67,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, Weak};
 use std::time::Duration;
 use stores::SqliteStores;
 use tenants::{Place, Shared, Tenant};
@@ -103,6 +103,12 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Runtime {
     inner: Arc<Inner>,
+}
+
+/// A runtime for whom it does not go on: for what it holds itself.
+#[derive(Clone)]
+pub struct WeakRuntime {
+    inner: Weak<Inner>,
 }
 
 /// Figures for `/health` and `/metrics`.
@@ -188,6 +194,13 @@ impl Runtime {
     /// What is served now.
     pub fn application(&self) -> Application {
         Application::new(&self.inner, self.inner.current.load_full())
+    }
+
+    /// The same for what it holds itself: a circle would keep its databases open for ever.
+    pub fn downgrade(&self) -> WeakRuntime {
+        WeakRuntime {
+            inner: Arc::downgrade(&self.inner),
+        }
     }
 
     /// The folder that holds everything.
@@ -286,6 +299,16 @@ impl Runtime {
         let keys = shared.keyring.remove(name).await;
         removed.extend(keys.map_err(|error| Error::capability("keys", &error))?);
         Ok(removed)
+    }
+}
+
+// === impl WeakRuntime ===
+
+impl WeakRuntime {
+    /// The runtime, if it is still there.
+    pub fn upgrade(&self) -> Option<Runtime> {
+        let inner = self.inner.upgrade()?;
+        Some(Runtime { inner })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A backup's file on its way: whole under its name, or not there.
 
 use crate::seal::Sealing;
-use crate::{Error, Key};
+use crate::{Error, Key, Paced};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,8 +16,8 @@ pub struct NewFile {
 }
 
 enum Out {
-    Plain(File),
-    Sealed(Box<Sealing<File>>),
+    Plain(Paced),
+    Sealed(Box<Sealing<Paced>>),
 }
 
 // === impl NewFile ===
@@ -51,6 +51,7 @@ impl NewFile {
             out: None,
         };
         file.set_len(0).map_err(cannot)?;
+        let file = Paced::new(file);
         new.out = Some(match key {
             Some(key) => Out::Sealed(Box::new(Sealing::begin(file, key).map_err(cannot)?)),
             None => Out::Plain(file),
@@ -69,6 +70,7 @@ impl NewFile {
             Some(Out::Plain(file)) => file,
             None => return Err(Error::Io("the file was given up".to_owned())),
         };
+        let file = file.into_inner();
         file.sync_all().map_err(cannot)?;
         let bytes = file.metadata().map_err(cannot)?.len();
         refuse_present(&self.path)?;

@@ -59,11 +59,11 @@ pub(crate) async fn command(
         for (import, instead) in inspection.refused() {
             println!("             is refused when it calls {import}: {instead}");
         }
-        let limits = &component.settings.limits;
-        println!(
-            "             one instance answers {}",
-            inspection.reuse(limits)
-        );
+        let mut limits = component.settings.limits.clone();
+        let reuse = inspection.reuse(&limits);
+        println!("             one instance answers {reuse}");
+        limits.reuse_requests = Some(reuse.requests);
+        limits.reuse_concurrent = reuse.at_once;
         let limits = limits.entries();
         for three in limits.chunks(3) {
             let cells = three

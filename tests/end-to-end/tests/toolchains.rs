@@ -101,7 +101,8 @@ async fn ask(toolchain: &Toolchain) {
         Ok(file) => file.display().to_string(),
         Err(missing) => {
             // libtest keeps back what `println!` prints in a test that passes.
-            writeln!(std::io::stdout(), "SKIPPED-PEER: {missing}").unwrap();
+            let mut shown = std::io::stdout();
+            writeln!(shown, "SKIPPED-PEER: {missing}").unwrap();
             return;
         }
     };

@@ -73,6 +73,17 @@ impl LetterBody {
     }
 }
 
+/// The number of a letter, in a path.
+fn numbered(text: &str) -> Result<u64, Failure> {
+    let none = |_| {
+        let shown = text.escape_debug();
+        let message =
+            format!("`{shown}` is no number of a dead letter; write one of those that are listed");
+        Failure(Error::new(StatusCode::NOT_FOUND, "UNKNOWN_LETTER", message))
+    };
+    text.parse().map_err(none)
+}
+
 /// Lists the events that were not taken, the oldest first.
 #[utoipa::path(get, path = "/tenants/{name}/events/letters", params(Which), responses((status = 200, body = Vec<LetterBody>)))]
 pub(crate) async fn list(
@@ -94,9 +105,9 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/tenants/{name}/events/letters/{number}", responses((status = 200, body = LetterBody)))]
 pub(crate) async fn show(
     State(admin): State<Admin>,
-    Path((name, number)): Path<(String, u64)>,
+    Path((name, number)): Path<(String, String)>,
 ) -> Result<Json<LetterBody>, Failure> {
-    let letter = admin.letter(&name, number).await?;
+    let letter = admin.letter(&name, numbered(&number)?).await?;
     Ok(Json(LetterBody::new(&letter)?))
 }
 
@@ -105,9 +116,11 @@ pub(crate) async fn show(
 pub(crate) async fn retry(
     State(admin): State<Admin>,
     By(actor): By,
-    Path((name, number)): Path<(String, u64)>,
+    Path((name, number)): Path<(String, String)>,
 ) -> Result<StatusCode, Failure> {
-    admin.retry_letter(&actor, &name, number).await?;
+    admin
+        .retry_letter(&actor, &name, numbered(&number)?)
+        .await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -116,9 +129,9 @@ pub(crate) async fn retry(
 pub(crate) async fn drop(
     State(admin): State<Admin>,
     By(actor): By,
-    Path((name, number)): Path<(String, u64)>,
+    Path((name, number)): Path<(String, String)>,
 ) -> Result<StatusCode, Failure> {
-    admin.drop_letter(&actor, &name, number).await?;
+    admin.drop_letter(&actor, &name, numbered(&number)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -6,7 +6,7 @@
 //! what another component keeps under it is another database.
 //!
 //! A component may run any statement in it. What a statement could reach beyond it is denied
-//! ([`sandbox`]), and what it may cost is bounded ([`limits`]).
+//! (`sandbox.rs`), and what it may cost is bounded ([`limits`]).
 
 mod bindings;
 mod connection;

@@ -135,18 +135,22 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
         AuthAction::Function { function_name } if is_among(ENDLESS, function_name) => {
             Authorization::Deny
         }
-        AuthAction::Pragma { pragma_name, .. } if is_among(FREE, pragma_name) => {
-            Authorization::Allow
-        }
         AuthAction::Pragma {
             pragma_name,
             pragma_value,
-        } if is_among(KEPT, pragma_name) => match pragma_value {
-            None => Authorization::Allow,
-            Some(_) => Authorization::Ignore,
-        },
-        AuthAction::Pragma { .. } => Authorization::Deny,
+        } => authorize_pragma(pragma_name, pragma_value),
         _ => Authorization::Allow,
+    }
+}
+
+fn authorize_pragma(name: &str, value: Option<&str>) -> Authorization {
+    if is_among(FREE, name) {
+        return Authorization::Allow;
+    }
+    match (is_among(KEPT, name), value) {
+        (true, None) => Authorization::Allow,
+        (true, Some(_)) => Authorization::Ignore,
+        (false, _) => Authorization::Deny,
     }
 }
 

@@ -136,7 +136,7 @@ struct Block {
 enum Sent {
     First {
         key: String,
-        fresh: Fresh,
+        fresh: Box<Fresh>,
         outcome: Outcome,
     },
     Again {

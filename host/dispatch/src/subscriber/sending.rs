@@ -58,7 +58,7 @@ impl Subscriber {
             let outcome = deliver(&runtime, &tenant, &component, &fresh.event).await;
             Sent::First {
                 key,
-                fresh,
+                fresh: Box::new(fresh),
                 outcome,
             }
         }));

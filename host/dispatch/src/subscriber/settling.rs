@@ -16,7 +16,7 @@ impl Subscriber {
                 key,
                 fresh,
                 outcome,
-            } => self.settle_first(key, fresh, outcome),
+            } => self.settle_first(key, *fresh, outcome),
             Sent::Again {
                 key,
                 settled,

@@ -118,6 +118,7 @@ fn a_data_directory_that_does_not_do_is_named() {
     assert_line(&told, "warning", "data", "chmod 700");
 
     // What cannot be opened is named, as another user's file would be.
+    std::fs::write(data.join("format"), "1").unwrap();
     std::fs::create_dir(data.join("host.db")).unwrap();
     let up = sbd("up", &data, &listen, &[]);
     assert!(!up.success);

@@ -192,6 +192,35 @@ async fn a_subscriber_that_is_off_gets_everything_when_it_is_on_again() {
     }
 }
 
+#[tokio::test]
+async fn each_tenant_has_events_of_its_own_and_one_that_goes_takes_them_along() {
+    let server = start().await;
+    server.done(&["tenant", "create", "acme"]);
+    let acme = server.as_tenant("acme");
+    let failing = json!([{
+        "type": "thing.happened", "subject": "a", "data": {"number": 0, "fail": 1000},
+    }]);
+    let publish = acme.post(server.at("/publisher/publish")).json(&failing);
+    assert_eq!(publish.send().await.unwrap().status(), 204);
+    let refused = json!({"type": "thing.happened", "data": {"refuse": true}});
+    let publish = acme.post(server.at("/publisher/publish"));
+    let publish = publish.json(&json!([refused])).send().await;
+    assert_eq!(publish.unwrap().status(), 204);
+    let letters = || server.done(&["events", "letters", "acme"]);
+    server
+        .wait_for("two letters", || letters().lines().count() == 3)
+        .await;
+    let elsewhere = server.done(&["events", "letters", "default"]);
+    assert_eq!(elsewhere.lines().count(), 1, "{elsewhere}");
+    // While events wait there.
+    server.done(&["tenant", "suspend", "acme"]);
+    server.done(&["tenant", "resume", "acme"]);
+    server.done(&["tenant", "delete", "acme", "--yes"]);
+    server.done(&["tenant", "create", "acme"]);
+    assert_eq!(letters().lines().count(), 1);
+    assert!(seen(&server, "subscriber").await.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_committed_is_delivered_in_order_after_kills() {
     const ROUNDS: u64 = 5;

@@ -157,6 +157,11 @@ async fn sqlite() {
     server.done(&["tenant", "delete", "acme", "--yes"]);
     assert!(!server.data().join("tenants/acme.sqlite").exists());
     assert!(text(&server, "/older/sqlite").await.contains("Integer(4)"));
+
+    server.done(&["tenant", "import", &to, "--as", "back"]);
+    let back = server.as_tenant("back");
+    let next = back.get(server.at("/older/sqlite")).send().await.unwrap();
+    assert!(next.text().await.unwrap().contains("Integer(2)"));
 }
 
 #[tokio::test]

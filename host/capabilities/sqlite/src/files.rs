@@ -139,3 +139,55 @@ pub fn remove(databases: &Path) -> Result<Vec<(PathBuf, u64)>> {
         _ => Ok(removed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_database_from_elsewhere_is_looked_at_before_it_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("source.db");
+        let filled = Connection::open(&source).unwrap();
+        filled
+            .execute_batch("CREATE TABLE t (v); INSERT INTO t VALUES (zeroblob(20000));")
+            .unwrap();
+        drop(filled);
+        let whole = std::fs::read(&source).unwrap();
+        let databases = folder.path().join("databases");
+        let refused = |component: &str, label: &str, bytes: &[u8], most| {
+            let placed = place(&databases, component, label, bytes, most);
+            placed.unwrap_err().to_string()
+        };
+        for name in ["..", "a/b", "", ".db", "a.b", "\u{fc}"] {
+            assert!(refused("notes", name, &whole, None).contains("such a name"));
+            assert!(refused(name, "default", &whole, None).contains("such a name"));
+        }
+        let large = refused("notes", "large", &whole, Some(whole.len() as u64 - 1));
+        assert!(large.contains("stored_bytes"), "{large}");
+        assert!(refused("notes", "text", b"hello", None).contains("no SQLite database"));
+        let cut = whole.get(..whole.len() - 8192).unwrap();
+        let cut = refused("notes", "cut", cut, None);
+        assert!(
+            cut.contains("no SQLite database") || cut.contains("damaged"),
+            "{cut}"
+        );
+        place(
+            &databases,
+            "notes",
+            "default",
+            &whole[..],
+            Some(whole.len() as u64),
+        )
+        .unwrap();
+        let stored: Vec<String> = stored(&databases)
+            .unwrap()
+            .into_iter()
+            .map(|one| one.label)
+            .collect();
+        assert!(stored.contains(&"default".to_owned()), "{stored:?}");
+        // Not over one that is there.
+        assert!(place(&databases, "notes", "default", &whole[..], None).is_err());
+    }
+}

@@ -218,8 +218,7 @@ fn what_is_refused_at_the_call_is_said_before() {
     let data = data.path().display().to_string();
     let checked = run(&["check", "--app", &manifest, "--data-dir", &data], &[], "");
     assert!(checked.success, "{checked:?}");
-    let line =
-        "component `spin` is refused when it calls spin:redis/redis@3.0.0: keep the values in";
+    let line = "is refused when it calls spin:redis/redis@3.0.0: keep the values in";
     assert!(checked.stdout.contains(line), "{checked:?}");
     assert!(!checked.stdout.contains("sqlite@3"), "{checked:?}");
     let guest = sbd_tests::guest("spin-hello").display().to_string();

@@ -73,9 +73,12 @@ fn described(manifest: &Manifest) -> String {
 async fn verify(file: &Path, key: Option<&Key>) -> anyhow::Result<Manifest> {
     let folder = tempfile::tempdir().context("no temporary folder; name one in TMPDIR")?;
     let extracted = extract(file, key, folder.path());
-    let manifest = extracted.context(
-        "a backup is verified in a temporary folder, which TMPDIR names, and needs as much room there",
-    )?;
+    let manifest = match extracted {
+        Err(error @ Error::Io(_)) => Err(error).context(
+            "a backup is verified in a temporary folder, which TMPDIR names, and needs as much room there",
+        ),
+        extracted => extracted.map_err(anyhow::Error::from),
+    }?;
     check_databases(folder.path(), &manifest)?;
     let keys = sbd_keys::check(&folder.path().join("keyring"));
     keys.context("this backup cannot be trusted")?;

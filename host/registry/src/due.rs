@@ -71,27 +71,6 @@ impl Due {
         Ok(())
     }
 
-    /// Somebody has looked, and the next time is then; `None`: nothing is due any more. An entry that
-    /// has become earlier since `seen` stays: it stands for what came after the look.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub async fn looked(&self, seen: &DueTenant, next: Option<Timestamp>) -> Result<(), Error> {
-        let DueTenant { tenant, kind, at } = seen.clone();
-        let (at, next) = (at.as_millisecond(), next.map(Timestamp::as_millisecond));
-        let change = move |connection: &Connection| {
-            let as_seen = "DELETE FROM due WHERE tenant = ?1 AND kind = ?2 AND at = ?3";
-            connection.execute(as_seen, params![tenant, kind, at])?;
-            if let Some(next) = next {
-                connection.execute(PUT, params![tenant, kind, next])?;
-            }
-            Ok::<_, Error>(())
-        };
-        self.database.write(change).await?;
-        self.earlier.notify_one();
-        Ok(())
-    }
-
     /// Says when something of this kind is due in a tenant, whatever was thought before; `None`: no
     /// more. For whoever sees to it that nobody else says otherwise meanwhile.
     ///
@@ -156,7 +135,8 @@ impl Due {
     }
 
     /// Waits until something is due that nobody sees to yet, and answers what: the earliest first, at
-    /// most so many in all. Entries stay until somebody says that they have [`Self::looked`].
+    /// most so many in all. Entries stay until
+    /// somebody [`settle`](Self::settle)s them.
     ///
     /// # Errors
     /// When it cannot be read.

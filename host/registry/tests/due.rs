@@ -35,28 +35,6 @@ async fn the_earliest_counts_and_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_look_takes_away_what_it_saw_and_nothing_that_came_since() {
-    let folder = tempfile::tempdir().unwrap();
-    let due = Registry::open(folder.path()).await.unwrap().due;
-    let at = now();
-    let before = at - SignedDuration::from_secs(5);
-    due.at("acme", "tasks", at).await.unwrap();
-    let seen = due.until(at, 1).await.unwrap().remove(0);
-    // While somebody looks, earlier work arrives.
-    due.at("acme", "tasks", before).await.unwrap();
-    due.looked(&seen, None).await.unwrap();
-    let seen = due.until(at, 1).await.unwrap().remove(0);
-    assert_eq!(seen.at, before);
-    let next = at + SignedDuration::from_hours(1);
-    due.looked(&seen, Some(next)).await.unwrap();
-    assert!(due.until(at, 1).await.unwrap().is_empty());
-    assert_eq!(due.until(next, 1).await.unwrap().len(), 1);
-    let seen = due.until(next, 1).await.unwrap().remove(0);
-    due.looked(&seen, None).await.unwrap();
-    assert!(due.until(next, 1).await.unwrap().is_empty());
-}
-
-#[tokio::test]
 async fn who_waits_hears_of_what_is_due_earlier() {
     let folder = tempfile::tempdir().unwrap();
     let due = Registry::open(folder.path()).await.unwrap().due;

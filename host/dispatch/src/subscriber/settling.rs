@@ -86,9 +86,11 @@ impl Subscriber {
             let held = waiting(fresh.place, &key, &fresh.event, 0, Timestamp::now());
             self.progress.held.push(Held::Waiting(held));
         }
+        // A letter of this key may be on its way again.
+        let known = self.blocked.get(&key);
         let block = Block {
             due,
-            is_under_way: false,
+            is_under_way: known.is_some_and(|known| known.is_under_way),
             has_more: true,
         };
         self.blocked.insert(key, block);

@@ -71,6 +71,16 @@ impl Paging {
     }
 }
 
+/// How many entries of a list that goes on: 1 to 1000, 100 when left out.
+pub(crate) fn most(asked: Option<u32>) -> Result<u32, Failure> {
+    let most = asked.unwrap_or(100);
+    if !(1..=LARGEST_PAGE).contains(&most) {
+        let message = format!("`most` is 1 to {LARGEST_PAGE}");
+        return Err(Failure(Error::invalid(message)));
+    }
+    Ok(most)
+}
+
 // === impl Failure ===
 
 impl Failure {

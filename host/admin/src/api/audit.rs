@@ -1,7 +1,7 @@
 //! `/audit`
 
-use super::answers::{Failure, Fields};
-use crate::{Admin, Error};
+use super::answers::{Failure, Fields, most};
+use crate::Admin;
 use axum::Json;
 use axum::extract::State;
 use sbd_registry::Filter;
@@ -48,10 +48,7 @@ pub(crate) async fn list(
     State(admin): State<Admin>,
     Fields(which): Fields<Which>,
 ) -> Result<Json<Vec<Line>>, Failure> {
-    let most = which.most.unwrap_or(100);
-    if !(1..=1000).contains(&most) {
-        return Err(Error::invalid("`most` is 1 to 1000").into());
-    }
+    let most = most(which.most)?;
     let filter = Filter {
         action: which.action,
         target: which.target,

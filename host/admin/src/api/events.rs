@@ -1,6 +1,6 @@
 //! `/tenants/{name}/events`
 
-use super::answers::{Body, By, Failure, Fields};
+use super::answers::{Body, By, Failure, Fields, most};
 use crate::{Admin, Error};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -9,9 +9,6 @@ use jiff::Timestamp;
 use sbd_dispatch::Letter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-
-/// Most letters of a page.
-const LARGEST: u32 = 1000;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -91,10 +88,7 @@ pub(crate) async fn list(
     Path(name): Path<String>,
     Fields(which): Fields<Which>,
 ) -> Result<Json<Vec<LetterBody>>, Failure> {
-    let most = which.most.unwrap_or(100);
-    if !(1..=LARGEST).contains(&most) {
-        return Err(Error::invalid(format!("`most` is 1 to {LARGEST}")).into());
-    }
+    let most = most(which.most)?;
     let component = which.component.as_deref();
     let letters = admin.letters(&name, component, which.after, most).await?;
     let letters: Result<_, _> = letters.iter().map(LetterBody::new).collect();

@@ -3,6 +3,7 @@
 use crate::request::json;
 use crate::{Error, Limits};
 use jiff::Timestamp;
+use sbd_contract::offer::is_event_type;
 use sbd_metering::Cause;
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -10,8 +11,6 @@ use std::pin::Pin;
 /// An announcement on its way.
 type Announcing<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Send>, String>> + Send + 'a>>;
 
-/// Most bytes of a type.
-const TYPE_BYTES: usize = 128;
 /// Most bytes of a subject, and of an attribute.
 const TEXT_BYTES: usize = 256;
 /// Most bytes of the name of an attribute, as CloudEvents advises.
@@ -107,7 +106,7 @@ impl Event {
         if self.texts().map(str::len).sum::<usize>() > limits.event_bytes {
             return Err(Error::Limit("event_bytes"));
         }
-        if !is_kind(&self.kind) {
+        if !is_event_type(&self.kind) {
             return Err(Error::Invalid(format!(
                 "`{}` is no type of an event; write two or more words of a-z, 0-9, `_` and `-` with dots between them, like `family.member.joined`",
                 self.kind.escape_debug()
@@ -122,16 +121,6 @@ impl Event {
         self.data = json("data", &self.data, limits)?.to_string();
         Ok(self)
     }
-}
-
-fn is_kind(text: &str) -> bool {
-    let is_word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
-    };
-    text.len() <= TYPE_BYTES && text.contains('.') && text.split('.').all(is_word)
 }
 
 fn is_text(text: &str) -> bool {

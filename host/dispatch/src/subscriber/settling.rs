@@ -51,13 +51,7 @@ impl Subscriber {
                 return self.block(key, due);
             }
             Outcome::Unreachable(reason) => {
-                self.breaker.open(Instant::now());
-                tracing::debug!(
-                    tenant = &*self.tenant,
-                    component = &*self.component,
-                    reason,
-                    "a subscriber is not there; its events wait"
-                );
+                self.leave_alone(&reason);
                 // Nothing was tried: it is the first again.
                 let lane = self.lanes.entry(key.clone()).or_default();
                 lane.is_under_way = false;
@@ -111,7 +105,6 @@ impl Subscriber {
             self.breaker.succeeded();
         }
         self.progress.settled.extend(settled);
-        let now = Instant::now();
         let Some(block) = self.blocked.get_mut(&key) else {
             return;
         };
@@ -123,19 +116,24 @@ impl Subscriber {
             None | Some(Stopped::Batch) => block.due = Timestamp::now(),
             Some(Stopped::Failed { due }) => {
                 block.due = due;
-                self.breaker.failed(now);
+                self.breaker.failed(Instant::now());
             }
             Some(Stopped::Unreachable { reason }) => {
-                self.breaker.open(now);
-                tracing::debug!(
-                    tenant = &*self.tenant,
-                    component = &*self.component,
-                    reason,
-                    "a subscriber is not there; its events wait"
-                );
+                self.leave_alone(&reason);
             }
             Some(Stopped::Store { reason }) => self.stuck(&reason),
         }
+    }
+
+    /// Nobody is there.
+    fn leave_alone(&mut self, reason: &str) {
+        self.breaker.open(Instant::now());
+        tracing::debug!(
+            tenant = &*self.tenant,
+            component = &*self.component,
+            reason,
+            "a subscriber is not there; its events wait"
+        );
     }
 
     /// While nobody is there, events that are older than they are kept become dead letters: they would

@@ -1,13 +1,13 @@
 //! Answers that are given before the request's body was read, to clients that send it all the same.
 
-use crate::metrics::Pages;
+use crate::metrics::admin_listener;
 use crate::server::{MANIFEST, PATIENCE, Server, manifest_with};
 use h2::client::SendRequest;
 use hyper::body::Bytes;
 use sbd_gateway::GatewayConfig;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 const UPLOAD: usize = 3_000_000;
 
@@ -79,16 +79,7 @@ async fn who_sends_too_much_too_often_is_told_over_http2() {
 
 #[tokio::test]
 async fn an_operator_who_uploads_with_a_wrong_token_is_told() {
-    let server = Server::start().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let pages = Pages(sbd_telemetry::Metrics::install().unwrap());
-    tokio::spawn(async move {
-        let serving = server
-            .gateway
-            .serve_admin(listener, std::future::pending(), pages);
-        serving.await;
-    });
+    let address = admin_listener(Server::start().await).await;
     let client = connected(address).await;
     let to = |path: &str| http::Request::builder().uri(format!("http://{address}{path}"));
     let bad = to("/admin/api/v1/components").header("authorization", "Bearer sbd_op_bad");

@@ -3,12 +3,27 @@ use http::{Request, Response};
 use sbd_gateway::AdminPages;
 use sbd_registry::Actor;
 use sbd_runtime::{Body, body};
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 #[derive(Clone)]
-pub(crate) struct Pages(pub(crate) sbd_telemetry::Metrics);
+struct Pages(sbd_telemetry::Metrics);
+
+/// Serves the pages of operators until the test ends.
+pub(crate) async fn admin_listener(server: Server) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let pages = Pages(sbd_telemetry::Metrics::install().unwrap());
+    tokio::spawn(async move {
+        let serving = server
+            .gateway
+            .serve_admin(listener, std::future::pending(), pages);
+        serving.await;
+    });
+    address
+}
 
 impl AdminPages for Pages {
     fn metrics(&self) -> String {

@@ -1,12 +1,11 @@
 //! Who sent a request and to which host: the one true account, or a refusal.
 
-use crate::metrics::Pages;
+use crate::metrics::admin_listener;
 use crate::server::{PATIENCE, Server, parts, raw, standard};
 use reqwest::Method;
 use sbd_gateway::GatewayConfig;
 use sbd_registry::{NewTenant, Registry};
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 /// Hosts as clients send them, and the status of the answer.
 const HOSTS: [(&str, &str, u16); 16] = [
@@ -300,16 +299,7 @@ async fn whatever_a_proxy_says_is_no_fault_of_the_server() {
 
 #[tokio::test]
 async fn the_admin_listener_asks_for_one_host_too() {
-    let server = Server::start().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let pages = Pages(sbd_telemetry::Metrics::install().unwrap());
-    tokio::spawn(async move {
-        let serving = server
-            .gateway
-            .serve_admin(listener, std::future::pending(), pages);
-        serving.await;
-    });
+    let address = admin_listener(Server::start().await).await;
     for (what, host, expected) in HOSTS {
         let request = format!("GET /healthz HTTP/1.1\r\n{host}connection: close\r\n\r\n");
         let answer = raw(address, request).await;

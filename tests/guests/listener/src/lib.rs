@@ -92,12 +92,16 @@ mod tests {
     use sbd_sdk::testing::App;
     use serde_json::json;
 
-    #[test]
-    fn an_event_has_its_effect_once_and_once_more_in_a_replay() {
-        let app = App::new(super::component())
+    fn app() -> App {
+        App::new(super::component())
             .collection("seen")
             .collection("failed")
-            .collection("handled");
+            .collection("handled")
+    }
+
+    #[test]
+    fn an_event_has_its_effect_once_and_once_more_in_a_replay() {
+        let app = app();
         let host = app
             .by(Principal::service("acme", "listener"))
             .with_header("ce-specversion", "1.0")
@@ -123,10 +127,7 @@ mod tests {
 
     #[test]
     fn what_fails_has_no_effect_and_may_come_again() {
-        let app = App::new(super::component())
-            .collection("seen")
-            .collection("failed")
-            .collection("handled");
+        let app = app();
         let host = app.by(Principal::service("acme", "listener"));
         let seen = || {
             app.anonymous()

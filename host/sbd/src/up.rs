@@ -63,6 +63,7 @@ pub(crate) async fn command(
         shutdown_grace: settings.duration("shutdown_grace")?,
         tenants: Some(registry.tenants.clone()),
         trusted_proxies,
+        host_routes: sbd_public::routes(&runtime, &dispatch),
         ..GatewayConfig::default()
     };
     let application = runtime.application();

@@ -12,12 +12,11 @@
 //!
 //! The files: `publishing` (who says that there is something), `tenant` (one tenant's subscribers),
 //! `subscriber` (one going down the log), `delivery` (one event on its way), `cloud_event` (its form),
-//! `pace` (when to try again), `letters` (what an operator may do).
+//! `letters` (what an operator may do). When to try again is [`sbd_pace`]'s affair.
 
 mod cloud_event;
 mod delivery;
 mod letters;
-mod pace;
 mod publishing;
 mod subscriber;
 mod subscription;

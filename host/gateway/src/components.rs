@@ -1,10 +1,13 @@
 //! What the gateway needs of the runtime, as a trait: the gateway's own promises are then tested
 //! without wasm, and the product is tested whole elsewhere.
 
+use jiff::Timestamp;
+use sbd_pace::{State, Tripped};
 use sbd_runtime::{Application, Body, Call, InvokeError, Offered};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Hears of sessions that ended: the tenant, then the sessions' ids.
 pub type RevocationListener = Box<dyn Fn(&str, &[String]) + Send + Sync>;
@@ -33,8 +36,9 @@ pub trait Components: Send + Sync + 'static {
     /// The features that a component's path belongs to: the component itself, and parts of it.
     fn features_at(&self, component: &str, path: &str) -> Vec<Arc<str>>;
 
-    /// What `/health` shows about the components, as a JSON object.
-    fn health(&self) -> serde_json::Value;
+    /// What `/health` shows about the components, as a JSON object; of what goes on in tenants, that in
+    /// one of them alone if it is named.
+    fn health(&self, tenant: Option<&str>) -> Value;
 }
 
 impl Components for Application {
@@ -62,11 +66,14 @@ impl Components for Application {
         Application::features_at(self, component, path)
     }
 
-    fn health(&self) -> serde_json::Value {
+    fn health(&self, tenant: Option<&str>) -> Value {
         let stats = self.stats();
+        let tripped = self.tripped();
+        let shown = |tripped: &&Tripped| tenant.is_none_or(|tenant| &*tripped.tenant == tenant);
         json!({
             "instances": stats.instances,
             "tenants_open": stats.tenants,
+            "circuit_breakers": tripped.iter().filter(shown).map(tripped_as_json).collect::<Vec<_>>(),
             "compile_cache": {
                 "hits": stats.compile_cache.hits,
                 "misses": stats.compile_cache.misses,
@@ -74,4 +81,26 @@ impl Components for Application {
             },
         })
     }
+}
+
+fn tripped_as_json(tripped: &Tripped) -> Value {
+    let (state, since, until) = match tripped.state {
+        State::Closed => ("closed", None, None),
+        State::HalfOpen { since } => ("half-open", Some(since), None),
+        State::Open { since, until } => ("open", Some(since), Some(until)),
+    };
+    json!({
+        "what": tripped.what,
+        "component": tripped.component,
+        "tenant": tripped.tenant,
+        "state": state,
+        "since": since.map(|since| at(since).to_string()),
+        "until": until.map(|until| at(until).to_string()),
+    })
+}
+
+/// The time of day of a moment.
+fn at(moment: Instant) -> Timestamp {
+    let (now, today) = (Instant::now(), Timestamp::now());
+    today + moment.saturating_duration_since(now) - now.saturating_duration_since(moment)
 }

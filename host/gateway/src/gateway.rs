@@ -263,9 +263,12 @@ impl<C: Components> Edge<C> {
         response
     }
 
-    /// `/health`.
-    pub(crate) fn health_in_detail(&self) -> Response<Body> {
-        let health = &self.lasting.health;
-        health.detail(&self.name, &self.version, self.components.health())
+    /// `/health`, for the administrators of a tenant. Those of the default one are the operator's own, and
+    /// see what goes on in all.
+    pub(crate) fn health_in_detail(&self, tenant: &Arc<str>) -> Response<Body> {
+        let lasting = &self.lasting;
+        let is_own = *tenant == lasting.tenants.default_tenant();
+        let components = self.components.health((!is_own).then_some(tenant));
+        lasting.health.detail(&self.name, &self.version, components)
     }
 }

@@ -177,7 +177,7 @@ impl HostAnswers {
             Self::Health => {
                 read_only(request.request.method())?;
                 administrator(request.caller.as_deref())?;
-                Ok(edge.health_in_detail())
+                Ok(edge.health_in_detail(&request.tenant))
             }
             Self::Registered(handler) => handler(request).await,
         }

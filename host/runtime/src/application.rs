@@ -12,9 +12,11 @@ use http::{HeaderValue, Request, Response};
 use sbd_contract::header;
 use sbd_features::{Catalogue, State, Switches};
 use sbd_manifest::{App, Target};
+use sbd_pace::Tripped;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 /// An application whose components are ready, served or not yet. Cheap to clone.
 #[derive(Clone)]
@@ -200,6 +202,11 @@ impl Application {
     /// Figures of this moment.
     pub fn stats(&self) -> Stats {
         self.runtime.stats(&self.snapshot)
+    }
+
+    /// The circuit breakers that are not closed.
+    pub fn tripped(&self) -> Vec<Tripped> {
+        self.runtime.shared.breakers.tripped(Instant::now())
     }
 
     /// Watches how a component does in its first requests. The answer comes when enough have been

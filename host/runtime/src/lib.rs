@@ -60,6 +60,7 @@ use requests::running::RequestContext;
 use sbd_contract::header as platform;
 use sbd_features::Switches;
 use sbd_keys::{FileKeyring, HostSecret};
+use sbd_pace::Breakers;
 use sbd_passwords::Hasher;
 use served::Snapshot;
 use served::component::LoadedComponent;
@@ -203,6 +204,11 @@ impl Runtime {
         }
     }
 
+    /// The circuit breakers of this process: its own, and those of whoever sends to components.
+    pub fn breakers(&self) -> &Breakers {
+        &self.inner.shared.breakers
+    }
+
     /// The folder that holds everything.
     pub fn data_dir(&self) -> &Path {
         &self.inner.data_dir
@@ -344,6 +350,7 @@ impl Inner {
             keyring: Arc::new(keyring),
             switches: settings.switches,
             publishing: settings.publishing,
+            breakers: Breakers::default(),
             stores: Box::new(SqliteStores {
                 data_dir: data_dir.clone(),
                 options: settings.storage,

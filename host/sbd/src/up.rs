@@ -14,12 +14,15 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use sbd_admin::{Actor, Admin, Api};
 use sbd_gateway::{AdminPages, Gateway, GatewayConfig};
+use sbd_pace::Breakers;
 use sbd_registry::{DEFAULT_TENANT, Operators};
 use sbd_runtime::{Body, body};
 use sbd_telemetry::Metrics;
+use sbd_telemetry::metrics::CIRCUIT_BREAKER_STATE;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -84,6 +87,7 @@ pub(crate) async fn command(
     let (public, admin) = (gateway.clone(), gateway);
     let pages = Pages {
         metrics,
+        breakers: runtime.breakers().clone(),
         operators: registry.operators.clone(),
         api,
     };
@@ -114,12 +118,17 @@ pub(crate) async fn command(
 #[derive(Clone)]
 struct Pages {
     metrics: Metrics,
+    breakers: Breakers,
     operators: Operators,
     api: Api,
 }
 
 impl AdminPages for Pages {
     fn metrics(&self) -> String {
+        for (what, component, state) in self.breakers.worst(Instant::now()) {
+            metrics::gauge!(CIRCUIT_BREAKER_STATE, "what" => what, "component" => component.to_string())
+                .set(state);
+        }
         self.metrics.render()
     }
 

@@ -34,6 +34,9 @@ pub const LIMIT_EXCEEDED: &str = "sbd_limit_exceeded_total";
 /// Counter: deliveries of events. Labels `tenant`, `component`, `outcome`: `taken`, `parked`, `failed` or
 /// `unreachable`.
 pub const EVENT_DELIVERIES: &str = "sbd_event_deliveries_total";
+/// Gauge: the worst state of a component's circuit breakers in any tenant: 0 closed, 1 half open, 2 open.
+/// Labels `what` (`requests` or `events`: what they let through), `component`.
+pub const CIRCUIT_BREAKER_STATE: &str = "sbd_circuit_breaker_state";
 /// Counter: calls of capabilities by guests. Labels `capability`, `operation`.
 pub const CAPABILITY_CALLS: &str = "sbd_capability_calls_total";
 /// Counter: backups that a schedule asked for. Label `result`: `made` or `failed`.
@@ -172,6 +175,10 @@ fn describe() {
     metrics::describe_counter!(COMPONENT_TRAPS, "Component instances that trapped.");
     metrics::describe_counter!(LIMIT_EXCEEDED, "Requests and calls refused by a limit.");
     metrics::describe_counter!(EVENT_DELIVERIES, "Deliveries of events to components.");
+    metrics::describe_gauge!(
+        CIRCUIT_BREAKER_STATE,
+        "The worst state of circuit breakers: 0 closed, 1 half open, 2 open."
+    );
     metrics::describe_counter!(CAPABILITY_CALLS, "Calls of capabilities by components.");
     metrics::describe_counter!(BACKUPS, "Backups that a schedule asked for.");
     metrics::describe_gauge!(

@@ -10,7 +10,6 @@ mod settling;
 
 use crate::cloud_event::CloudEvent;
 use crate::delivery::Outcome;
-use crate::pace::{Backoff, CircuitBreaker};
 use crate::subscription::Subscription;
 use crate::tenant::Wish;
 use futures::StreamExt as _;
@@ -18,6 +17,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use sbd_events::{Position, Progress, Replay, Settled, Waiting};
+use sbd_pace::{Backoff, CircuitBreaker};
 use sbd_runtime::{EventLog, Runtime};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -98,7 +98,7 @@ pub(crate) struct Subscriber {
     /// Keys whose events wait.
     blocked: HashMap<String, Block>,
     under_way: FuturesUnordered<BoxFuture<'static, Sent>>,
-    breaker: CircuitBreaker,
+    breaker: Arc<CircuitBreaker>,
     /// What is to be kept next.
     progress: Progress,
     save_at: Option<Instant>,
@@ -221,6 +221,9 @@ impl Subscriber {
             rest,
             place: Arc::clone(&place),
         };
+        let breaker = Arc::new(CircuitBreaker::new(FAILURES, RECOVERY));
+        let breakers = runtime.breakers();
+        breakers.list("events", &component, &tenant, &breaker);
         let subscriber = Self {
             tenant,
             component,
@@ -240,7 +243,7 @@ impl Subscriber {
             ready: VecDeque::new(),
             blocked: HashMap::new(),
             under_way: FuturesUnordered::new(),
-            breaker: CircuitBreaker::new(FAILURES, RECOVERY),
+            breaker,
             progress: Progress::default(),
             save_at: None,
             stuck_until: None,

@@ -90,7 +90,7 @@ impl Components for Fake {
         vec![Arc::from(component)]
     }
 
-    fn health(&self) -> Value {
+    fn health(&self, _: Option<&str>) -> Value {
         json!({ "echo": "fine" })
     }
 }

@@ -1,9 +1,15 @@
 //! A circuit breaker: components that fail again and again are paused, or each failure would cost an instance.
+//!
+//! It counts instances that fail within a while, whatever others answer meanwhile, and is half open never:
+//! what visitors send can be why instances fail, and one probe at a time would shut out all others. So it
+//! is another than [`sbd_pace::CircuitBreaker`], which counts answers in a row; and each request asks it,
+//! which takes no lock.
 
+use sbd_pace::{Breaks, State};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// CircuitBreaker are counted over so long.
+/// Failures are counted over so long.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// The recent failures of one component for one tenant.
@@ -56,6 +62,20 @@ impl CircuitBreaker {
 
     fn window(&self) -> u64 {
         self.started.elapsed().as_secs() / WINDOW.as_secs()
+    }
+}
+
+impl Breaks for CircuitBreaker {
+    fn state(&self, now: Instant) -> State {
+        match self.pause() {
+            None => State::Closed,
+            Some(pause) => {
+                let until = now + pause;
+                // Nothing is written down but the window in which it was opened.
+                let since = until.checked_sub(WINDOW).unwrap_or(now);
+                State::Open { since, until }
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use sbd_config::ConfigCtx;
 use sbd_features::{Catalogue, Switches};
 use sbd_keys::FileKeyring;
+use sbd_pace::Breakers;
 use sbd_passwords::Hasher;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) keyring: Arc<FileKeyring>,
     pub(crate) switches: Switches,
     pub(crate) publishing: Arc<dyn Publishing>,
+    /// Who has been failing.
+    pub(crate) breakers: Breakers,
     pub(crate) stores: Box<dyn OpenStores>,
     /// Where the files of components are laid out.
     pub(crate) files: PathBuf,
@@ -301,7 +304,9 @@ impl Tenant {
             shared.reaches.clone(),
             limits.outbound_in_flight,
         );
-        let breaker = CircuitBreaker::new(limits.failures);
+        let breaker = Arc::new(CircuitBreaker::new(limits.failures));
+        let breakers = &shared.breakers;
+        breakers.list("requests", id, &self.name, &breaker);
         let budget = ComponentBudget::new(Arc::clone(&self.name), Arc::clone(id), limits);
         Blueprint {
             engine: shared.engine.clone(),
@@ -318,7 +323,7 @@ impl Tenant {
             quota: Arc::clone(&component.quota),
             crowded: Arc::clone(&shared.crowded),
             own_instances: Arc::default(),
-            breaker: Arc::new(breaker),
+            breaker,
             retired: Arc::default(),
             stopping: Arc::clone(&shared.stopping),
         }

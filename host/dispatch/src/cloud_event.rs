@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// What a header does not hold as it is, by the HTTP binding of CloudEvents (3.1.3.2).
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
+/// By which requests name their trace (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// An event, by the names of CloudEvents.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloudEvent {
@@ -120,6 +123,12 @@ impl CloudEvent {
             .filter_map(|(name, value)| Some((name, value?)));
         let others = self.attributes.iter();
         let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
+        // The trace goes on, for whoever knows nothing of events.
+        let trace = self.traceparent.as_deref();
+        let question = match trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
+            Some(trace) => question.with(TRACEPARENT, trace),
+            None => question,
+        };
         ours.chain(others)
             .fold(question, |question, (name, value)| {
                 let name = HeaderName::try_from(format!("ce-{name}"));

@@ -4,6 +4,7 @@ use crate::body::full;
 use crate::offers::Offered;
 use crate::principal::{Authenticated, SealError};
 use crate::requests::running::{Chain, Neighbours, OnRoute, RequestContext};
+use crate::requests::trace;
 use crate::served::Snapshot;
 use crate::served::canary::{Canary, CanaryOutcome};
 use crate::{Body, Call, Chained, Changes, Class, Inner, InvokeError, Question, Reply, Stats};
@@ -168,6 +169,7 @@ impl Application {
                 request_id: call.request_id,
                 class: call.class,
                 event,
+                trace: trace::of(request.headers()),
                 principal: call.principal,
                 depth: 0,
                 chain: Arc::new(chain),

@@ -273,6 +273,20 @@ async fn the_caller_goes_along_and_cannot_be_forged() {
 }
 
 #[tokio::test]
+async fn the_trace_goes_along() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let server = guests().await;
+    let chained = server.at("/probe/chain?to=probe2&path=/probe/trace");
+    let traced = server.client.get(&chained).header("traceparent", TRACE);
+    assert_eq!(json(traced.send().await.unwrap(), 200).await, TRACE);
+    let nonsense = server.client.get(&chained).header("traceparent", "mine");
+    for untraced in [nonsense, server.client.get(&chained)] {
+        let untraced = untraced.send().await.unwrap();
+        assert_eq!(json(untraced, 200).await, Value::Null);
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_granted_cannot_be_called() {
     let server = guests().await;
     let refused = server

@@ -8,6 +8,7 @@ pub(crate) mod outgoing;
 mod question;
 pub(crate) mod request_body;
 pub(crate) mod running;
+pub(crate) mod trace;
 
 pub use call::Call;
 pub use class::Class;

@@ -5,6 +5,7 @@ use crate::body::{Body, BodyError};
 use crate::limits::Limit;
 use crate::requests::egress::{ConnectError, Egress, target};
 use crate::requests::running::{Current, OnRoute, RequestContext, RunningRequest};
+use crate::requests::trace;
 use crate::reserved::is_reserved;
 use bytes::Bytes;
 use http::uri::Scheme;
@@ -145,6 +146,7 @@ impl Outgoing {
                 None => context.principal.clone(),
             };
             header::drop_all(request.headers_mut());
+            trace::pass_on(context.trace.as_ref(), request.headers_mut());
             let depth = context.depth + 1;
             if depth > context.chain.deepest {
                 running.refuse(Limit::CallDepth);
@@ -167,6 +169,7 @@ impl Outgoing {
                 request_id: Arc::clone(&request_id),
                 class: context.class,
                 event: context.event.clone(),
+                trace: trace::of(request.headers()),
                 principal,
                 depth,
                 chain: Arc::clone(&context.chain),

@@ -31,6 +31,8 @@ pub(crate) struct RequestContext {
     pub(crate) class: Class,
     /// The event that it delivers.
     pub(crate) event: Option<Arc<str>>,
+    /// The trace that it is part of, as a W3C `traceparent`.
+    pub(crate) trace: Option<Arc<str>>,
     /// Who asks; `None` is anybody.
     pub(crate) principal: Option<Arc<Authenticated>>,
     /// How many components called each other to get here.
@@ -157,6 +159,7 @@ impl RequestContext {
             request_id: Arc::from("-"),
             class: Class::Probe,
             event: None,
+            trace: None,
             principal: None,
             depth: 0,
             chain: Arc::new(Chain::none()),
@@ -421,7 +424,6 @@ impl Meter for RunningRequest {
         }
     }
 
-    // Requests carry no trace yet.
     fn cause(&self) -> Cause {
         Cause {
             request: Some(Arc::clone(&self.context.request_id)),
@@ -431,7 +433,7 @@ impl Meter for RunningRequest {
                 .principal
                 .as_ref()
                 .and_then(|who| who.user.clone()),
-            ..Cause::default()
+            trace: self.context.trace.clone(),
         }
     }
 }

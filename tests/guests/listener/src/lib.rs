@@ -1,6 +1,7 @@
 //! Publishes events, and keeps those that it hears. What an event's data says is done with it: `refuse`
 //! it, or `fail` so often first.
 
+use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use sbd_sdk::documents::{Collection, Transaction};
 use sbd_sdk::events::Event;
@@ -17,6 +18,7 @@ struct Seen {
     subject: Option<String>,
     source: String,
     replay: bool,
+    trace: Option<String>,
     data: Value,
 }
 
@@ -52,7 +54,7 @@ async fn seen() -> Result<Json<Vec<Seen>>> {
 }
 
 #[on_event("thing.*")]
-async fn thing_happened(event: Event<Value>) -> Result<()> {
+async fn thing_happened(headers: HeaderMap, event: Event<Value>) -> Result<()> {
     if event.data["refuse"] == true && event.replay.is_none() {
         return Err(Error::validation("data", "it was to be refused"));
     }
@@ -67,6 +69,9 @@ async fn thing_happened(event: Event<Value>) -> Result<()> {
         subject: event.subject.clone(),
         source: event.source.clone(),
         replay: event.replay.is_some(),
+        trace: headers
+            .get("traceparent")
+            .and_then(|trace| Some(trace.to_str().ok()?.to_owned())),
         data: event.data.clone(),
     };
     event

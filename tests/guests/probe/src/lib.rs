@@ -50,6 +50,12 @@ async fn whoami(
     Json(json!({"caller": user, "request_id": request_id, "tenant": tenant}))
 }
 
+/// Which trace the request is part of.
+async fn trace(headers: axum::http::HeaderMap) -> Json<Value> {
+    let trace = headers.get("traceparent").map(|trace| trace.to_str());
+    Json(json!(trace.and_then(std::result::Result::ok)))
+}
+
 /// Logs before and after waiting, so that several requests of one instance overlap.
 async fn log(Query(log): Query<Log>) -> &'static str {
     println!("before {}", log.line);
@@ -183,6 +189,7 @@ pub fn router() -> Router {
     use axum::routing::{get, post};
     Router::new()
         .route("/probe/whoami", get(whoami))
+        .route("/probe/trace", get(trace))
         .route("/probe/log", get(log))
         .route("/probe/sleep", get(sleep))
         .route("/probe/chain", get(chain))

@@ -1,10 +1,12 @@
-//! Events that the component listens to: CloudEvents 1.0 in HTTP's binary mode, sent by the host.
+//! Events that the component listens to: CloudEvents 1.0 in HTTP's binary mode, sent by the host; and
+//! those that it publishes beside its documents ([`publish`]).
 //!
 //! An event is acknowledged when every handler whose pattern its type fits has done its work, and at
 //! once when there is none. A refusal says that sending it again is no use; where the component fails,
 //! the event comes again, so that a handler must bear to see it twice: [`Event::commit`] has its effect
 //! once.
 
+use crate::bindings::events as host;
 use crate::documents::{Collection, DocumentsError, Transaction};
 use crate::time::{self, Time};
 use crate::{Error, Json, NoContent};
@@ -42,6 +44,10 @@ pub struct Event<T> {
     handler: &'static str,
 }
 
+/// An event to be published by itself.
+#[derive(Clone, Debug)]
+pub struct NewEvent(host::Event);
+
 /// How long it is remembered that an event was handled: longer than it can come again by itself.
 pub const REMEMBERED: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
@@ -65,6 +71,43 @@ pub struct Subscription {
     pub(crate) pattern: &'static str,
     name: &'static str,
     handler: MethodRouter,
+}
+
+/// Publishes 1 to 100 events, all or none, for whoever listens; returns their ids. Those of one subject are
+/// delivered in order. Whoever keeps documents publishes in the transaction of the change instead:
+/// [`Transaction::publish`]. Needs the grant `events`.
+///
+/// # Errors
+/// When an event is wrong, there is no room left, or the log does not answer.
+pub async fn publish(events: impl IntoIterator<Item = NewEvent>) -> crate::Result<Vec<String>> {
+    let events = events.into_iter().map(|NewEvent(event)| event).collect();
+    host::publish(events).await.map_err(|error| match error {
+        host::Error::Full => Error::storage_full(),
+        host::Error::Unavailable(cause) => {
+            let again = "events cannot be kept just now; try again in a moment";
+            Error::overloaded(again, 1).caused_by(format_args!("events unavailable: {cause}"))
+        }
+        host::Error::Invalid(cause) | host::Error::Limit(cause) | host::Error::Other(cause) => {
+            Error::internal(cause)
+        }
+    })
+}
+
+// === impl NewEvent ===
+
+impl NewEvent {
+    /// What happened (`report.rendered`), to what, and what subscribers learn.
+    ///
+    /// # Errors
+    /// When the data cannot be written as JSON.
+    pub fn new<T: Serialize>(kind: &str, subject: Option<&str>, data: &T) -> crate::Result<Self> {
+        Ok(Self(host::Event {
+            type_: kind.to_owned(),
+            subject: subject.map(str::to_owned),
+            data: serde_json::to_string(data).map_err(Error::internal)?,
+            attributes: Vec::new(),
+        }))
+    }
 }
 
 // === impl Event ===

@@ -40,6 +40,8 @@ grants! {
     Keys = "keys",
     /// Ask which features are on.
     Features = "features",
+    /// Publish events that belong to no transaction.
+    Events = "events",
 }
 
 /// Words that people try in `grants`, and what grants them instead.

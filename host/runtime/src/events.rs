@@ -3,6 +3,9 @@
 use crate::tenants::Place;
 use crate::{Error, Runtime};
 use futures::future::BoxFuture;
+use sbd_documents::{Event, Operation, Outcome};
+use sbd_events::{NewEvent, Refused};
+use sbd_metering::Cause;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,6 +36,13 @@ pub(crate) struct Announcer {
     pub(crate) publishing: Arc<dyn Publishing>,
 }
 
+/// What one component publishes beside its transactions: each time a transaction that does nothing else.
+pub(crate) struct ComponentLog {
+    pub(crate) documents: Arc<dyn sbd_documents::Backend>,
+    pub(crate) announce: Arc<dyn sbd_documents::Announce>,
+    pub(crate) component: Arc<str>,
+}
+
 // === impl Publishing ===
 
 impl Publishing for () {
@@ -46,6 +56,50 @@ impl Publishing for () {
 impl sbd_documents::Announce for Announcer {
     fn announce(&self) -> BoxFuture<'_, Result<Box<dyn Send>, String>> {
         self.publishing.announce(&self.tenant)
+    }
+}
+
+// === impl ComponentLog ===
+
+impl sbd_events::Log for ComponentLog {
+    fn publish(
+        &self,
+        events: Vec<NewEvent>,
+        cause: Cause,
+    ) -> BoxFuture<'_, Result<Vec<String>, Refused>> {
+        let publish = |event: NewEvent| {
+            Operation::Publish(Event {
+                kind: event.kind,
+                subject: event.subject,
+                data: event.data,
+                attributes: event.attributes,
+                cause: cause.clone(),
+            })
+        };
+        let steps: Vec<_> = events.into_iter().map(publish).collect();
+        Box::pin(async move {
+            // Until the commit is over, one way or the other.
+            let announced = self.announce.announce().await;
+            let _announced = announced.map_err(Refused::Unavailable)?;
+            let outcomes = self.documents.transact(&self.component, steps).await;
+            let ids = outcomes.map_err(refused)?.into_iter();
+            let ids = ids.filter_map(|outcome| match outcome {
+                Outcome::Published(id) => Some(id),
+                _ => None,
+            });
+            Ok(ids.collect())
+        })
+    }
+}
+
+fn refused(error: sbd_documents::Error) -> Refused {
+    use sbd_documents::Error;
+    match error {
+        Error::Full => Refused::Full(None),
+        Error::Quota(limit) => Refused::Full(Some(limit)),
+        Error::Limit(_) => Refused::Limit(error.to_string()),
+        Error::Unavailable(reason) => Refused::Unavailable(reason),
+        wrong => Refused::Invalid(wrong.to_string()),
     }
 }
 

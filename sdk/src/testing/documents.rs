@@ -138,6 +138,27 @@ impl Collections {
         })
     }
 
+    pub(super) fn publish(
+        &mut self,
+        kind: String,
+        subject: Option<String>,
+        data: &str,
+    ) -> Result<String> {
+        if !is_event_type(&kind) {
+            return Err(Error::Invalid(format!(
+                "`{kind}` is no type of an event; write words with dots between them, like `family.member.joined`"
+            )));
+        }
+        let id = crate::id::new("evt");
+        self.published.push(Published {
+            id: id.clone(),
+            kind,
+            subject,
+            data: read("data", data)?,
+        });
+        Ok(id)
+    }
+
     fn step(&mut self, operation: Operation, place: u32) -> Result<Outcome> {
         let (matched, expect, outcome) = match operation {
             Operation::Insert(InsertOperation {
@@ -172,18 +193,7 @@ impl Collections {
                 data,
                 ..
             }) => {
-                if !is_event_type(&kind) {
-                    return Err(Error::Invalid(format!(
-                        "`{kind}` is no type of an event; write words with dots between them, like `family.member.joined`"
-                    )));
-                }
-                let id = crate::id::new("evt");
-                self.published.push(Published {
-                    id: id.clone(),
-                    kind,
-                    subject,
-                    data: read("data", &data)?,
-                });
+                let id = self.publish(kind, subject, &data)?;
                 return Ok(Outcome::Published(id));
             }
             Operation::Check(CheckOperation {

@@ -45,6 +45,7 @@ pub(crate) mod config;
 mod constraints;
 mod described;
 pub(crate) mod documents;
+pub(crate) mod events;
 pub(crate) mod features;
 pub(crate) mod keys;
 pub(crate) mod keyvalue;

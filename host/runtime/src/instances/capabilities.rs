@@ -8,6 +8,7 @@ use crate::stores::Stores;
 use arc_swap::ArcSwap;
 use sbd_cache::CacheCtx;
 use sbd_documents::DocumentsCtx;
+use sbd_events::EventsCtx;
 use sbd_features::{Catalogue, FeaturesCtx, Switches};
 use sbd_keys::{FileKeyring, KeysCtx};
 use sbd_keyvalue::KeyvalueCtx;
@@ -25,6 +26,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) stores: &'a Stores,
     /// Hears of the events it publishes.
     pub(crate) announce: &'a Arc<dyn sbd_documents::Announce>,
+    /// Where it publishes those that belong to no transaction.
+    pub(crate) log: &'a Arc<dyn sbd_events::Log>,
     /// The key-value stores that it may open.
     pub(crate) buckets: &'a Arc<BTreeSet<String>>,
     /// The SQLite databases that it may open, and how large each may be.
@@ -155,6 +158,13 @@ capabilities! {
             Arc::clone(of.tenant),
             Arc::clone(of.component),
         ),
+    }
+    events: EventsCtx {
+        grant: Events,
+        meaning: "publishes events to the components that listen to it",
+        link: sbd_events::add_to_linker,
+        view: sbd_events::EventsView,
+        open: |of| EventsCtx::new(Arc::clone(of.log)),
     }
 }
 

@@ -3,7 +3,7 @@
 mod declarations;
 
 use crate::engine::compile_cache::CompileCache;
-use crate::events::Announcer;
+use crate::events::{Announcer, ComponentLog};
 use crate::instances::capabilities::{Capabilities, Opening};
 use crate::instances::circuit_breaker::CircuitBreaker;
 use crate::instances::cpu_scheduler::CpuScheduler;
@@ -285,11 +285,17 @@ impl Tenant {
             tenant: Arc::clone(&self.name),
             publishing: Arc::clone(&shared.publishing),
         });
+        let log: Arc<dyn sbd_events::Log> = Arc::new(ComponentLog {
+            documents: Arc::clone(&self.stores.documents),
+            announce: Arc::clone(&announce),
+            component: Arc::clone(id),
+        });
         let capabilities = Capabilities::open(&Opening {
             tenant: &self.name,
             component: id,
             stores: &self.stores,
             announce: &announce,
+            log: &log,
             buckets: &component.stores,
             databases: &component.databases,
             database_bytes: component.declared.settings.limits.stored_bytes.bytes(),

@@ -8,12 +8,15 @@
     reason = "a test fails by panicking"
 )]
 
-use sbd_tests::{Launch, Server};
+use sbd_tests::{Account, Launch, Server, assert_error};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Three of one kind: who publishes, who listens, and who listens and may not.
 const APP: &str = include_str!("apps/listener.toml");
+
+/// One that publishes and keeps nothing, with room for few events.
+const HERALD: &str = include_str!("apps/herald.toml");
 
 async fn start() -> Server {
     Launch::app(APP).start().await
@@ -112,6 +115,42 @@ async fn events_come_once_in_the_order_of_their_subjects_to_whoever_may_listen()
 }
 
 #[tokio::test]
+async fn an_event_is_part_of_the_trace_of_the_request_that_published_it() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let server = start().await;
+    let publish = server.client.post(server.at("/publisher/publish"));
+    let publish = publish.header("traceparent", TRACE);
+    let answer = publish.json(&json!([event("a", 1)])).send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+    assert_eq!(seen_all(&server, "subscriber", 1).await[0]["trace"], TRACE);
+}
+
+#[tokio::test]
+async fn a_component_without_documents_publishes_too_until_there_is_no_room() {
+    let app = APP.replace(r#"["publisher"]"#, r#"["publisher", "herald"]"#);
+    let server = Launch::app(&(app + HERALD)).start().await;
+    let announce = async |events: Value| server.post("/herald/announce", &events).await;
+    let answer = announce(json!([event("a", 1), event("a", 2)])).await;
+    assert_eq!(answer.status(), 200);
+    let ids: Vec<String> = answer.json().await.unwrap();
+    assert!(ids.iter().all(|id| id.starts_with("evt_")), "{ids:?}");
+    let heard = seen_all(&server, "subscriber", 2).await;
+    assert_eq!(numbers(&heard)["a"], [1, 2]);
+    assert!(heard.iter().all(|event| event["source"] == "herald"));
+
+    server.done(&["feature", "set", "default", "subscriber", "off"]);
+    let large = json!({"type": "thing.happened", "data": "x".repeat(60_000)});
+    let full = loop {
+        let answer = announce(json!([large])).await;
+        if answer.status() != 200 {
+            break assert_error(answer, 507, "STORAGE_FULL").await;
+        }
+    };
+    let details = &full["error"]["details"];
+    assert_eq!(details[0]["field"], "limits.stored_bytes", "{full}");
+}
+
+#[tokio::test]
 async fn one_that_fails_holds_up_its_subject_alone_and_keeps_the_order() {
     let server = start().await;
     let mut events = vec![json!({
@@ -190,6 +229,41 @@ async fn a_subscriber_that_is_off_gets_everything_when_it_is_on_again() {
     for (subject, numbers) in heard {
         assert!(numbers.is_sorted(), "{subject}: {numbers:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_is_left_alone_is_told_in_health_and_metrics() {
+    let with_auth = "[application.tool.sbd]\nauth = \"auth\"";
+    let app = APP.replacen("[application.tool.sbd]", with_auth, 1) + "{component:auth}";
+    let launch = Launch::app(&app).env("SBD_ADMIN_EMAIL", "root@example.com");
+    let launch = launch.env("SBD_ADMIN_PASSWORD", sbd_tests::PASSWORD);
+    let server = launch.start().await;
+    let root = Account::login(&server, "root@example.com").await;
+    let told = async || root.read("/health").await["components"]["circuit_breakers"].clone();
+    let state = async || {
+        let breakers = "sbd_circuit_breaker_state{what=\"events\"";
+        server.metric(breakers, "subscriber").await
+    };
+    assert_eq!(told().await, json!([]));
+    server.done(&["feature", "set", "default", "subscriber", "off"]);
+    publish(&server, &json!([event("a", 1)])).await;
+    while state().await == 0.0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let breakers = told().await;
+    let breaker = &breakers[0];
+    assert_eq!(breakers.as_array().unwrap().len(), 1, "{breakers}");
+    assert_eq!(
+        (&breaker["what"], &breaker["component"]),
+        (&json!("events"), &json!("subscriber"))
+    );
+    assert_eq!(breaker["tenant"], "default");
+    assert_ne!(breaker["state"], "closed");
+    assert!(breaker["since"].is_string(), "{breaker}");
+    server.done(&["feature", "set", "default", "subscriber", "on"]);
+    seen_all(&server, "subscriber", 1).await;
+    assert_eq!(told().await, json!([]));
+    assert_eq!(state().await, 0.0);
 }
 
 #[tokio::test]

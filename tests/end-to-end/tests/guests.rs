@@ -55,6 +55,15 @@ async fn family() {
     assert_eq!(ada.create_family("Lovelace").await["name"], "Lovelace");
 }
 
+/// Who hears it is shown in `events.rs`.
+#[tokio::test]
+async fn herald() {
+    let server = Launch::app(include_str!("apps/herald.toml")).start().await;
+    let event = json!([{"type": "thing.happened"}]);
+    let answer = server.post("/herald/announce", &event).await;
+    assert_eq!(json(answer, 200).await.as_array().unwrap().len(), 1);
+}
+
 /// What it is for is shown in `offers.rs`.
 #[tokio::test]
 async fn guarded() {

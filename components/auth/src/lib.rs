@@ -3,9 +3,12 @@
 //! A user signs in with a password and gets two tokens: an access token, a signed JWT that lives 15
 //! minutes and goes with every request, and a refresh token, an opaque secret that buys the next
 //! pair once. Both belong to a session; when that ends, both are worthless.
+//!
+//! What happens to an account is told in the commit of the change: `events`.
 
 mod administrators;
 mod api;
+mod events;
 mod login;
 mod model;
 mod registration;
@@ -64,6 +67,12 @@ mod tests {
     pub(crate) fn login(app: &App, name: &str, password: &str) -> Reply {
         let request = json!({"identifier": name, "password": password});
         app.anonymous().post("/api/v1/auth/login", request)
+    }
+
+    /// A new pair for a refresh token.
+    pub(crate) fn renew(app: &App, tokens: &Reply) -> Reply {
+        let request = json!({"refresh_token": tokens["refresh_token"]});
+        app.anonymous().post("/api/v1/auth/refresh", request)
     }
 
     /// What the host is told of the bearer of a token.

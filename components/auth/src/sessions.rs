@@ -1,5 +1,6 @@
 //! Ending sessions, and what the host must be told when one ends.
 
+use crate::events::{EndReason, Happened};
 use crate::model::{Session, SessionId};
 use crate::store::{REFRESH_TOKENS, SESSIONS};
 use axum::response::{IntoResponseParts, ResponseParts};
@@ -14,6 +15,9 @@ use utoipa::ToSchema;
 
 /// Sessions a user may have at a time; the one that was not used for longest ends for a new one.
 pub(crate) const MAX_SESSIONS: usize = 50;
+
+/// Sessions that end in one transaction.
+const AT_ONCE: usize = 50;
 
 /// Before an answer: tells the host which sessions have ended, so that it forgets what it knows of
 /// them. The host takes the header off the answer.
@@ -40,28 +44,42 @@ pub(crate) async fn list(user_id: &str, listing: &Listing<SessionSort>) -> Resul
 
 /// Ends a session of a user. Somebody else's is not there.
 pub(crate) async fn end(session_id: &SessionId, user_id: &str) -> Result<()> {
-    let ended = Transaction::new()
+    let ended = Happened::SessionEnded {
+        user_id,
+        session_id,
+        reason: EndReason::SignedOut,
+    };
+    let change = Transaction::new()
         .delete_one(&SESSIONS, json!({"_id": session_id, "user_id": user_id}))
-        .delete_many(&REFRESH_TOKENS, json!({"session_id": session_id}))
-        .commit()
-        .await;
-    match ended {
+        .delete_many(&REFRESH_TOKENS, json!({"session_id": session_id}));
+    match ended.told_by(change).commit().await {
         Ok(_) => Ok(()),
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("session")),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Ends sessions with all their refresh tokens; those that ended already are no error.
-pub(crate) async fn end_all(sessions: &[SessionId]) -> Result<()> {
-    if sessions.is_empty() {
-        return Ok(());
+/// Ends sessions of a user with all their refresh tokens; those that ended already are no error, and may
+/// be told of once more.
+pub(crate) async fn end_all(
+    sessions: &[SessionId],
+    user_id: &str,
+    reason: EndReason,
+) -> Result<()> {
+    for sessions in sessions.chunks(AT_ONCE) {
+        let change = Transaction::new()
+            .delete_many(&SESSIONS, json!({"_id": {"$in": sessions}}))
+            .delete_many(&REFRESH_TOKENS, json!({"session_id": {"$in": sessions}}));
+        let change = sessions.iter().fold(change, |change, session_id| {
+            let ended = Happened::SessionEnded {
+                user_id,
+                session_id,
+                reason,
+            };
+            ended.told_by(change)
+        });
+        change.commit().await?;
     }
-    Transaction::new()
-        .delete_many(&SESSIONS, json!({"_id": {"$in": sessions}}))
-        .delete_many(&REFRESH_TOKENS, json!({"session_id": {"$in": sessions}}))
-        .commit()
-        .await?;
     Ok(())
 }
 
@@ -83,7 +101,7 @@ pub(crate) async fn of_user(user_id: &str) -> Result<Vec<SessionId>> {
 /// Ends as many sessions of a user as it takes to begin one more, and returns them.
 pub(crate) async fn make_room(user_id: &str) -> Result<Vec<SessionId>> {
     let ended = surplus(of_user(user_id).await?);
-    end_all(&ended).await?;
+    end_all(&ended, user_id, EndReason::Replaced).await?;
     Ok(ended)
 }
 

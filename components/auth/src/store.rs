@@ -1,7 +1,8 @@
 //! The component's collections; the manifest declares their indexes.
 
+use crate::events::Happened;
 use crate::model::{RefreshToken, Session, User};
-use sbd_sdk::documents::{Collection, DocumentsError};
+use sbd_sdk::documents::{Collection, DocumentsError, Transaction};
 use sbd_sdk::{Error, Result, time};
 use serde_json::json;
 
@@ -17,7 +18,9 @@ pub(crate) const REFRESH_TOKENS: Collection<RefreshToken> = Collection::new("ref
 /// # Errors
 /// `CONFLICT` with the field that another user has already.
 pub(crate) async fn insert_user(user: &User) -> Result<()> {
-    match USERS.insert(user).await {
+    let opened = Transaction::new().insert(&USERS, user);
+    let registered = Happened::Registered { user_id: &user.id };
+    match registered.told_by(opened).commit().await {
         Ok(_) => Ok(()),
         Err(DocumentsError::Duplicate(index)) => Err(taken(&index)),
         Err(error) => Err(error.into()),

@@ -1,5 +1,6 @@
 //! Access and refresh tokens: making, renewing and checking them.
 
+use crate::events::EndReason;
 use crate::model::{ADMIN, Bought, RefreshToken, Session, SessionId, User};
 use crate::{sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -233,7 +234,11 @@ async fn sign(user: &User, session: &Session) -> Result<String> {
 
 async fn end_stolen<T>(session: &SessionId) -> Result<T> {
     eprintln!("refresh token used twice; ending session {session}");
-    sessions::end_all(std::slice::from_ref(session)).await?;
+    // One that has ended already has been told of.
+    if let Some(known) = store::SESSIONS.get(session.as_str()).await? {
+        let sessions = std::slice::from_ref(session);
+        sessions::end_all(sessions, &known.user_id, EndReason::Stolen).await?;
+    }
     let message =
         "this refresh token was used before, so the session was ended for safety; sign in again";
     Err(sessions::revoking(Error::token_invalid(message), session))
@@ -297,13 +302,8 @@ pub(crate) fn digest(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
+    use crate::tests::{PASSWORD, app, bearer, login, register, renew, signed_in};
     use sbd_sdk::testing::{App, Reply};
-
-    fn renew(app: &App, tokens: &Reply) -> Reply {
-        let request = json!({"refresh_token": tokens["refresh_token"]});
-        app.anonymous().post("/api/v1/auth/refresh", request)
-    }
 
     fn delegation(app: &App, user: &str) -> Reply {
         let question = json!({"delegation": {"user": user}});

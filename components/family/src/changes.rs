@@ -1,5 +1,6 @@
 //! Changing and deleting a family.
 
+use crate::events::Happened;
 use crate::model::{Draft, Family, FamilyId, Membership, membership_id, require_admin};
 use crate::store::{self, CREATORS, FAMILIES, MEMBERSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -24,14 +25,23 @@ pub(crate) async fn replace(
         "$inc": {"version": 1},
     });
     let named = json!({"$set": {"family_name_key": text::key(&changed.name)}});
-    Transaction::new()
+    let renamed = Happened::Renamed {
+        family_id: &family.id,
+        changed_by: &caller.user,
+    };
+    let change = Transaction::new()
         .update_one(
             &FAMILIES,
             json!({"_id": family.id, "version": family.version}),
             change,
         )
         .check(&MEMBERSHIPS, still_admin(&family.id, caller), 1)
-        .update_many(&MEMBERSHIPS, json!({"family_id": family.id}), named)
+        .update_many(&MEMBERSHIPS, json!({"family_id": family.id}), named);
+    let change = match changed.name == family.name {
+        true => change,
+        false => renamed.told_by(change),
+    };
+    change
         .commit()
         .await
         .map_err(|error| overtaken(error, wanted))?;
@@ -51,7 +61,7 @@ pub(crate) async fn delete(
         true => json!({"_id": family.id, "version": family.version}),
         false => json!({"_id": family.id}),
     };
-    Transaction::new()
+    let change = Transaction::new()
         .delete_one(&FAMILIES, doomed)
         .check(&MEMBERSHIPS, still_admin(&family.id, caller), 1)
         .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}))
@@ -59,7 +69,13 @@ pub(crate) async fn delete(
             &CREATORS,
             json!({"_id": family.created_by}),
             json!({"$inc": {"families": -1}}),
-        )
+        );
+    let deleted = Happened::Deleted {
+        family_id: &family.id,
+        deleted_by: &caller.user,
+    };
+    deleted
+        .told_by(change)
         .commit()
         .await
         .map_err(|error| match error {

@@ -1,5 +1,6 @@
 //! Creating a family.
 
+use crate::events::Happened;
 use crate::model::{Creator, Draft, Family, Membership, found};
 use crate::store::{CREATORS, FAMILIES, MEMBERSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -32,6 +33,8 @@ pub(crate) async fn create<A: From<Answer> + Into<Answer> + Clone>(
         let effect = counted(count.as_ref(), caller, limit)
             .insert(&FAMILIES, &family)
             .insert(&MEMBERSHIPS, &membership);
+        let effect = Happened::created(&family).told_by(effect);
+        let effect = Happened::member_added(&membership).told_by(effect);
         match key.commit(&draft, effect, answer.clone()).await {
             Err(DocumentsError::Duplicate(_) | DocumentsError::PreconditionFailed(0)) => {
                 count = CREATORS.get(&caller.user).await?;

@@ -2,10 +2,13 @@
 //!
 //! Whoever creates a family is its administrator. Only members can see it; only administrators
 //! can change or delete it.
+//!
+//! What happens to a family is told in the commit of the change: `events`.
 
 mod api;
 mod changes;
 mod creation;
+mod events;
 mod listing;
 mod model;
 mod store;

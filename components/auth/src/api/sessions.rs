@@ -1,5 +1,6 @@
 //! Signing out, and one's own sessions.
 
+use crate::events::EndReason;
 use crate::model::{Session, SessionId};
 use crate::sessions::{self, Revoked, SessionSort};
 use sbd_sdk::paging::Page;
@@ -34,7 +35,7 @@ pub(crate) struct SessionView {
 pub(crate) async fn logout(caller: Caller) -> Result<(Revoked, NoContent)> {
     let session = caller.session.as_deref().map(str::parse).transpose()?;
     let ended: Vec<_> = session.into_iter().collect();
-    sessions::end_all(&ended).await?;
+    sessions::end_all(&ended, &caller.user, EndReason::SignedOut).await?;
     Ok((Revoked(ended), NoContent))
 }
 
@@ -45,7 +46,7 @@ pub(crate) async fn logout(caller: Caller) -> Result<(Revoked, NoContent)> {
 )]
 pub(crate) async fn logout_all(caller: Caller) -> Result<(Revoked, NoContent)> {
     let ended = sessions::of_user(&caller.user).await?;
-    sessions::end_all(&ended).await?;
+    sessions::end_all(&ended, &caller.user, EndReason::SignedOut).await?;
     Ok((Revoked(ended), NoContent))
 }
 

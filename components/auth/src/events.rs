@@ -1,0 +1,106 @@
+//! What the component tells others, in the commit of the change itself. The subject of each is the user's
+//! id, so that whoever listens hears of one user in order. They say who and what by ids alone, and never
+//! anything that could be signed in with.
+//!
+//! | type | data | when |
+//! |---|---|---|
+//! | `account.registered` | `user_id` | an account is open, by its owner or by the operator |
+//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, or `stolen` (a refresh token was used twice) |
+//!
+//! A session that runs out by itself ends without a word.
+
+use crate::model::SessionId;
+use sbd_sdk::documents::Transaction;
+use serde::Serialize;
+
+/// Something that happened to an account.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Happened<'a> {
+    Registered {
+        user_id: &'a str,
+    },
+    SessionEnded {
+        user_id: &'a str,
+        session_id: &'a SessionId,
+        reason: EndReason,
+    },
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EndReason {
+    SignedOut,
+    Replaced,
+    Stolen,
+}
+
+// === impl Happened ===
+
+impl Happened<'_> {
+    /// Has a change tell of it.
+    pub(crate) fn told_by(&self, change: Transaction) -> Transaction {
+        let (kind, user_id) = match self {
+            Self::Registered { user_id } => ("account.registered", user_id),
+            Self::SessionEnded { user_id, .. } => ("session.ended", user_id),
+        };
+        change.publish(kind, Some(user_id), self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{PASSWORD, app, bearer, login, register, renew, signed_in};
+    use serde_json::json;
+    use std::time::Duration;
+
+    #[test]
+    fn what_happens_to_an_account_is_told_without_its_secrets() {
+        let app = app();
+        let user = register(&app, "ada")
+            .assert_status(201)
+            .text("id")
+            .to_owned();
+        register(&app, "ada").assert_refused(409, "CONFLICT");
+        let tokens: Vec<_> = (0..3).map(|_| login(&app, "ada", PASSWORD)).collect();
+        let session = |at: usize| {
+            let session = bearer(&app, tokens[at].text("access_token"));
+            session["session"].as_str().unwrap_or_default().to_owned()
+        };
+        let (out, ended, stolen) = (session(0), session(1), session(2));
+        let ada = signed_in(&app, &tokens[0]);
+        let address = format!("/api/v1/auth/sessions/{ended}");
+        ada.delete(&address).assert_status(204);
+        ada.delete(&address).assert_refused(404, "NOT_FOUND");
+        ada.post("/api/v1/auth/logout", json!({}))
+            .assert_status(204);
+        renew(&app, &tokens[2]).assert_status(200);
+        app.advance(Duration::from_secs(60));
+        renew(&app, &tokens[2]).assert_refused(401, "TOKEN_INVALID");
+        renew(&app, &tokens[2]).assert_refused(401, "TOKEN_INVALID");
+        let told = app.published();
+        assert!(
+            told.iter()
+                .all(|event| event.subject.as_deref() == Some(&*user))
+        );
+        let told: Vec<_> = told
+            .into_iter()
+            .map(|event| (event.kind, event.data))
+            .collect();
+        let over = |session: &str, reason: &str| {
+            let data = json!({"user_id": user, "session_id": session, "reason": reason});
+            ("session.ended".to_owned(), data)
+        };
+        let registered = ("account.registered".to_owned(), json!({"user_id": user}));
+        assert_eq!(
+            told,
+            [
+                registered,
+                over(&ended, "signed_out"),
+                over(&out, "signed_out"),
+                over(&stolen, "stolen"),
+            ]
+        );
+    }
+}

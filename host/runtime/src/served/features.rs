@@ -1,6 +1,7 @@
 //! What is switched off is not there: for a request from outside as for one from another component.
 
 use crate::InvokeError;
+use crate::requests::Class;
 use crate::requests::running::RequestContext;
 use crate::reserved::{is_reserved, read_freely};
 use crate::served::Snapshot;
@@ -73,7 +74,8 @@ fn full_name(component: &Component, feature: &str) -> Arc<str> {
 }
 
 impl Snapshot {
-    /// Refuses a request to what is switched off. What the host itself asks a component is answered.
+    /// Refuses a request to what is switched off, and what the host has for it to do: events and work wait
+    /// until it is on. What the host asks to know is answered.
     pub(crate) fn check_switched_on(
         &self,
         switches: &Switches,
@@ -86,7 +88,8 @@ impl Snapshot {
         let user = context.user();
         let is_off = |feature: &str| !self.features.is_on(switches, tenant, feature, user);
         let off = |feature: &str| Err(InvokeError::SwitchedOff(feature.to_owned()));
-        if is_off(id) && !is_reserved(path) {
+        let wants_to_know = matches!(context.class, Class::Authentication | Class::Probe);
+        if is_off(id) && !(wants_to_know && is_reserved(path)) {
             return off(id);
         }
         let switched = &component.switched;

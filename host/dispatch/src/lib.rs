@@ -25,6 +25,7 @@ mod tenant;
 pub use cloud_event::CloudEvent;
 pub use letters::{Letter, LettersError};
 
+use jiff::Timestamp;
 use publishing::Gates;
 use sbd_registry::{Due, DueTenant, Registry, Tenants};
 use sbd_runtime::{Publishing, Runtime};
@@ -34,6 +35,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tenant::TenantDispatch;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,6 +47,9 @@ const TENANTS: u32 = 10_000;
 
 /// How often to see whether a tenant that was suspended is served again.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// How often to see whether a component is on again for which events wait.
+const ON_AGAIN: Duration = Duration::from_secs(2);
 
 /// Dispatch waits so long after something about the host's own database failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -63,6 +68,8 @@ struct Inner {
     runtime: OnceLock<Runtime>,
     /// Those in which something is delivered.
     tenants: Mutex<HashMap<Arc<str>, TenantDispatch>>,
+    /// By tenants in which nothing is delivered: components that are switched off, whose events wait.
+    off: Mutex<HashMap<Arc<str>, Vec<Arc<str>>>>,
     is_running: AtomicBool,
     woken: Mutex<Option<mpsc::UnboundedReceiver<Arc<str>>>>,
 }
@@ -81,6 +88,7 @@ impl Dispatch {
                 known: registry.tenants.clone(),
                 runtime: OnceLock::new(),
                 tenants: Mutex::default(),
+                off: Mutex::default(),
                 is_running: AtomicBool::new(false),
                 woken: Mutex::new(Some(woken)),
             }),
@@ -107,10 +115,16 @@ impl Dispatch {
         };
         self.inner.is_running.store(true, Ordering::Relaxed);
         let tasks = TaskTracker::new();
+        let mut looks = tokio::time::interval(ON_AGAIN);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tenant in self.left_behind().await {
+            self.deliver_in(&tenant, runtime, &tasks, &stop);
+        }
         loop {
             let due = tokio::select! {
                 () = stop.cancelled() => break,
                 Some(tenant) = woken.recv() => vec![tenant],
+                _ = looks.tick() => self.on_again(runtime),
                 due = self.due() => due,
             };
             for tenant in due {
@@ -119,6 +133,38 @@ impl Dispatch {
         }
         tasks.close();
         tasks.wait().await;
+    }
+
+    /// The tenants in which events may wait for components that were switched off when the process before
+    /// ended: what is off now, it finds out.
+    async fn left_behind(&self) -> Vec<Arc<str>> {
+        let soon = Timestamp::now() + tenant::OFF;
+        let due = self.inner.due.until(soon, TENANTS).await;
+        let due = due.unwrap_or_else(|error| {
+            tracing::error!(%error, "which tenants have events could not be read; it is tried again when they are due");
+            Vec::new()
+        });
+        let events = due.into_iter().filter(|due| due.kind == KIND);
+        events.map(|due| due.tenant.into()).collect()
+    }
+
+    /// The tenants in which a component is on again whose events wait.
+    fn on_again(&self, runtime: &Runtime) -> Vec<Arc<str>> {
+        let application = runtime.application();
+        let mut off = self.off();
+        off.retain(|tenant, _| tenant::is_active(&self.inner.known, tenant));
+        let again = off.iter().filter(|(tenant, components)| {
+            let mut components = components.iter();
+            components.any(|component| tenant::is_on(&application, tenant, component))
+        });
+        again.map(|(tenant, _)| Arc::clone(tenant)).collect()
+    }
+
+    fn off(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Vec<Arc<str>>>> {
+        self.inner
+            .off
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for tenants in which something is due and nobody sees to it.
@@ -156,6 +202,7 @@ impl Dispatch {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) {
+        self.off().remove(tenant);
         if !tenant::is_active(&self.inner.known, tenant) {
             return;
         }
@@ -173,7 +220,10 @@ impl Dispatch {
         tenants.insert(Arc::clone(tenant), handle);
         let (dispatch, tenant) = (self.clone(), Arc::clone(tenant));
         tasks.spawn(async move {
-            task.run(|| {
+            task.run(|off| {
+                if !off.is_empty() {
+                    dispatch.off().insert(Arc::clone(&tenant), off);
+                }
                 dispatch.tenants().remove(&tenant);
             })
             .await;

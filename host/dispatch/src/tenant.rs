@@ -9,7 +9,7 @@ use sbd_documents::Retention;
 use sbd_events::Replay;
 use sbd_manifest::App;
 use sbd_registry::{TenantState, Tenants};
-use sbd_runtime::{EventLog, Runtime};
+use sbd_runtime::{Application, EventLog, Runtime};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,9 @@ const LINGER: Duration = Duration::from_secs(10);
 
 /// How often to see whether there is still something to do.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often to see at least what becomes of events that wait for a component that is switched off.
+pub(crate) const OFF: Duration = Duration::from_secs(600);
 
 /// How often events are forgotten that everybody has had.
 const FORGET: Duration = Duration::from_secs(600);
@@ -54,6 +57,14 @@ pub(crate) enum Wish {
         replay: Replay,
         done: oneshot::Sender<Result<(), String>>,
     },
+}
+
+/// Why nobody delivers in a tenant for now.
+struct End {
+    /// When there is something to do again.
+    next: Option<Timestamp>,
+    /// Whose events wait, because they are switched off.
+    off: Vec<Arc<str>>,
 }
 
 /// Delivers in one tenant.
@@ -112,8 +123,9 @@ impl TenantDispatch {
 // === impl Task ===
 
 impl Task {
-    /// Delivers until there is nothing left to deliver, and says when it is `gone`.
-    pub(crate) async fn run(mut self, gone: impl FnOnce()) {
+    /// Delivers until there is nothing left that can be delivered, and says when it is `gone`: with the
+    /// components that are switched off and have events to come.
+    pub(crate) async fn run(mut self, gone: impl FnOnce(Vec<Arc<str>>)) {
         match self.runtime.events(&self.tenant).await {
             Ok(log) => self.deliver(&log, gone).await,
             Err(error) => {
@@ -122,12 +134,12 @@ impl Task {
                     () = self.stop.cancelled() => {}
                     () = tokio::time::sleep(LINGER) => {}
                 }
-                gone();
+                gone(Vec::new());
             }
         }
     }
 
-    async fn deliver(&mut self, log: &EventLog, gone: impl FnOnce()) {
+    async fn deliver(&mut self, log: &EventLog, gone: impl FnOnce(Vec<Arc<str>>)) {
         let (mut busy, mut forgotten) = (Instant::now(), Instant::now());
         loop {
             self.reconcile(log).await;
@@ -144,7 +156,7 @@ impl Task {
                 () = tokio::time::sleep(LOOK) => {}
             }
             if !is_active(&self.tenants, &self.tenant) {
-                gone();
+                gone(Vec::new());
                 break;
             }
             if forgotten.elapsed() >= FORGET {
@@ -161,16 +173,16 @@ impl Task {
             self.forget(log).await;
             // From here on nobody publishes.
             let mut gate = self.gates.close(&self.tenant).await;
-            let Some(next) = self.ends(log).await else {
+            let Some(end) = self.ends(log).await else {
                 busy = Instant::now();
                 continue;
             };
-            if let Err(error) = self.gates.rest(&mut gate, &self.tenant, next).await {
+            if let Err(error) = self.gates.rest(&mut gate, &self.tenant, end.next).await {
                 tracing::error!(tenant = &*self.tenant, %error, "that no events are due could not be written; it is tried again");
                 busy = Instant::now();
                 continue;
             }
-            gone();
+            gone(end.off);
             drop(gate);
             break;
         }
@@ -234,30 +246,46 @@ impl Task {
     }
 
     /// Where everybody rests; `None`: somebody has something to do.
-    fn rests(&self) -> Option<Vec<Rest>> {
-        let rests = self.subscribers.values();
-        rests.map(subscriber::Handle::rest).collect()
+    fn rests(&self) -> Option<Vec<(Arc<str>, Rest)>> {
+        let application = self.runtime.application();
+        let rests = self.subscribers.iter().map(|(name, subscriber)| {
+            let mut rest = subscriber.rest()?;
+            if !is_on(&application, &self.tenant, name) {
+                rest.waits |= rest.next.take().is_some();
+            } else if rest.waits {
+                return None;
+            }
+            Some((Arc::clone(name), rest))
+        });
+        rests.collect()
     }
 
     /// Whether there is nothing to do, and when there is again. Asked while nobody publishes.
-    async fn ends(&self, log: &EventLog) -> Option<Option<Timestamp>> {
+    async fn ends(&self, log: &EventLog) -> Option<End> {
         let rests = self.rests()?;
         if !self.wishes.is_empty() {
             return None;
         }
-        let reached = rests.iter().map(|rest| rest.place).min();
+        let at_the_end = rests.iter().filter(|(_, rest)| !rest.waits);
+        let reached = at_the_end.map(|(_, rest)| rest.place).min();
         if let Some(reached) = reached {
             match log.documents.outbox(reached, 1).await {
                 Ok(published) if published.is_empty() => {}
                 _ => return None,
             }
         }
-        let next = rests.iter().filter_map(|rest| rest.next).min();
-        let soon = Timestamp::now() + LINGER;
-        match next {
-            Some(next) if next <= soon => None,
-            next => Some(next),
+        let now = Timestamp::now();
+        let next = rests.iter().filter_map(|(_, rest)| rest.next).min();
+        if next.is_some_and(|next| next <= now + LINGER) {
+            return None;
         }
+        let off = rests.into_iter().filter(|(_, rest)| rest.waits);
+        let off: Vec<_> = off.map(|(name, _)| name).collect();
+        let look = (!off.is_empty()).then(|| now + OFF);
+        Some(End {
+            next: next.into_iter().chain(look).min(),
+            off,
+        })
     }
 
     /// Forgets what everybody has had, but for what is kept a while.
@@ -277,6 +305,12 @@ impl Task {
             tracing::warn!(tenant = &*self.tenant, %error, "old dead letters could not be forgotten; it is tried again");
         }
     }
+}
+
+/// Whether a component hears of events in a tenant.
+pub(crate) fn is_on(application: &Application, tenant: &str, component: &str) -> bool {
+    let features = application.features();
+    features.is_on(application.switches(), tenant, component, None)
 }
 
 /// Whether anything is delivered in a tenant: not in one that is suspended, or on its way out.

@@ -62,13 +62,15 @@ pub(crate) struct Handle {
     place: Arc<AtomicU64>,
 }
 
-/// Where a subscriber has nothing to do.
+/// Where a subscriber has nothing to do, or can do nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rest {
     /// Everything up to here has been seen to.
     pub(crate) place: u64,
     /// When it has something to do again.
     pub(crate) next: Option<Timestamp>,
+    /// Whether there are events that it would send if its component were there.
+    pub(crate) waits: bool,
 }
 
 /// Goes down the log for one component.
@@ -322,13 +324,18 @@ impl Subscriber {
 
     /// Says where it rests, if it does.
     fn tell(&self) {
-        let rests = self.is_quiet()
+        let is_idle = self.under_way.is_empty()
             && self.wished.is_none()
             && self.stuck_until.is_none()
-            && self.saved.load(Ordering::Relaxed) == self.read;
+            && self.progress.held.is_empty()
+            && self.progress.settled.is_empty()
+            && self.saved.load(Ordering::Relaxed) == self.place();
+        let waits = !self.is_quiet();
+        let rests = is_idle && (!waits || self.breaker.open_until().is_some());
         let rest = rests.then(|| Rest {
-            place: self.read,
+            place: self.place(),
             next: self.blocked.values().map(|block| block.due).min(),
+            waits,
         });
         self.rest.send_if_modified(|told| {
             let changed = *told != rest;

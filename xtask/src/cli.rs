@@ -32,7 +32,7 @@ enum Accepts {
     Anything,
 }
 
-const VERBS: [Verb; 8] = [
+const VERBS: [Verb; 9] = [
     Verb {
         name: "up",
         arguments: "[ARGS..]",
@@ -91,6 +91,14 @@ const VERBS: [Verb; 8] = [
         accepts: Accepts::Anything,
     },
     Verb {
+        name: "soak",
+        arguments: "[--rounds N]",
+        about: "kill the server again and again, and see that its promises hold",
+        help: "Builds everything, ends the server by `kill -9` at random points under load, 200 times unless `--rounds`\n\
+               says otherwise, and prints a table of what was promised and what became of it.",
+        accepts: Accepts::Flag("--rounds"),
+    },
+    Verb {
         name: "ci",
         arguments: "",
         about: "manifest, formatting, clippy, documentation and all tests, as `.ci/run` does",
@@ -98,6 +106,9 @@ const VERBS: [Verb; 8] = [
         accepts: Accepts::Nothing,
     },
 ];
+
+/// How often `soak` kills the server, unless it is told.
+const SOAK_ROUNDS: u32 = 200;
 
 /// What was asked for, checked.
 #[derive(Debug)]
@@ -183,6 +194,7 @@ impl Verb {
             "target" => target(arguments.first().map(String::as_str)),
             "test" => test(arguments.first().map(String::as_str)),
             "bench" => bench(arguments),
+            "soak" => soak(arguments.first().map(String::as_str)),
             _ => ci(),
         }
     }
@@ -287,6 +299,24 @@ fn bench(arguments: &[String]) -> Result<ExitCode, String> {
     let bench = host::build(&workspace, &[host::BENCH, host::SERVER], &mut steps)?;
     steps.next("measuring");
     host::become_program(Command::new(bench).args(arguments))
+}
+
+fn soak(rounds: Option<&str>) -> Result<ExitCode, String> {
+    let rounds = match rounds {
+        None => SOAK_ROUNDS,
+        Some(text) => text.parse().map_err(|_| {
+            format!("`{text}` is no number of rounds; see `cargo xtask soak --help`")
+        })?,
+    };
+    let workspace = Workspace::read()?;
+    let mut steps = Steps::of(guests::STEPS + 3);
+    let target = guests::components(&workspace, &mut steps)?;
+    guests::test_guests(&workspace, &target, &mut steps)?;
+    host::build(&workspace, &[host::SERVER], &mut steps)?;
+    steps.next("soaking");
+    let mut soak = host::cargo(&workspace, "test", &workspace.native());
+    soak.args(["--test", "soak", "--", "--nocapture"]);
+    host::become_program(soak.env("SBD_SOAK_ROUNDS", rounds.to_string()))
 }
 
 fn ci() -> Result<ExitCode, String> {

@@ -175,6 +175,11 @@ impl Server {
         metrics.text().await.unwrap()
     }
 
+    /// `kill -9`, while others still ask it.
+    pub fn kill_now(&self) {
+        self.signal("-KILL");
+    }
+
     /// `kill -9`, and what is needed to start again.
     pub fn kill(mut self) -> (Launch, Arc<TempDir>) {
         self.child.kill().unwrap();

@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use sbd_sdk::documents::{Collection, Transaction};
 use sbd_sdk::events::Event;
-use sbd_sdk::{Component, Error, Json, NoContent, Result, on_event};
+use sbd_sdk::{Component, Error, Json, NoContent, Query, Result, on_event, time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -19,6 +19,8 @@ struct Seen {
     source: String,
     replay: bool,
     trace: Option<String>,
+    /// From its publication to its coming.
+    delay_ms: u128,
     data: Value,
 }
 
@@ -34,6 +36,11 @@ struct New {
     undo: bool,
 }
 
+#[derive(Deserialize)]
+struct About {
+    subject: Option<String>,
+}
+
 async fn publish(Json(all): Json<Vec<New>>) -> Result<NoContent> {
     let undone = all.iter().any(|new| new.undo);
     let steps = all.iter().fold(Transaction::new(), |steps, new| {
@@ -47,10 +54,19 @@ async fn publish(Json(all): Json<Vec<New>>) -> Result<NoContent> {
     Ok(NoContent)
 }
 
-async fn seen() -> Result<Json<Vec<Seen>>> {
-    Ok(Json(
-        SEEN.find(json!({})).limit(1000).fetch().await?.documents,
-    ))
+/// What it has heard, about a subject if one is named.
+async fn seen(Query(about): Query<About>) -> Result<Json<Vec<Seen>>> {
+    let about = match about.subject {
+        Some(subject) => json!({"subject": subject}),
+        None => json!({}),
+    };
+    Ok(Json(SEEN.find(about).limit(1000).fetch().await?.documents))
+}
+
+/// How many events came after how many milliseconds.
+async fn delays() -> Result<Json<Vec<Value>>> {
+    let by_delay = json!([{"$group": {"_id": "$delay_ms", "count": {"$sum": 1}}}]);
+    Ok(Json(SEEN.aggregate(by_delay).await?))
 }
 
 #[on_event("thing.*")]
@@ -64,6 +80,15 @@ async fn thing_happened(headers: HeaderMap, event: Event<Value>) -> Result<()> {
         FAILED.insert(&json!({"event": event.id})).await?;
         return Err(Error::internal("it was to fail"));
     }
+    keep(&headers, &event).await
+}
+
+#[on_event("family.*")]
+async fn family_changed(headers: HeaderMap, event: Event<Value>) -> Result<()> {
+    keep(&headers, &event).await
+}
+
+async fn keep(headers: &HeaderMap, event: &Event<Value>) -> Result<()> {
     let seen = Seen {
         kind: event.kind.clone(),
         subject: event.subject.clone(),
@@ -72,6 +97,7 @@ async fn thing_happened(headers: HeaderMap, event: Event<Value>) -> Result<()> {
         trace: headers
             .get("traceparent")
             .and_then(|trace| Some(trace.to_str().ok()?.to_owned())),
+        delay_ms: time::now().since(event.time).as_millis(),
         data: event.data.clone(),
     };
     event
@@ -83,9 +109,10 @@ async fn thing_happened(headers: HeaderMap, event: Event<Value>) -> Result<()> {
 /// All that the component offers. It is deployed under several names.
 pub fn component() -> Component {
     Component::new()
-        .events([thing_happened()])
+        .events([thing_happened(), family_changed()])
         .route("/{name}/publish", post(publish))
         .route("/{name}/seen", get(seen))
+        .route("/{name}/delays", get(delays))
 }
 
 sbd_sdk::component!(component);

@@ -42,6 +42,8 @@ grants! {
     Features = "features",
     /// Publish events that belong to no transaction.
     Events = "events",
+    /// Have work done later.
+    Tasks = "tasks",
 }
 
 /// Words that people try in `grants`, and what grants them instead.

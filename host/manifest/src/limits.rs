@@ -82,6 +82,8 @@ limits! {
     cpu_time: Duration, SomeTime = Duration::from_secs(5);
     /// From a request to the beginning of its answer. Default 30s.
     request_timeout: Duration, SomeTime = Duration::from_secs(30);
+    /// The same where the request is queued work. Default 10m.
+    task_time: Duration, SomeTime = Duration::from_secs(600);
     /// The longest pause within an answer's body. Default 60s.
     response_stall: Duration, SomeTime = Duration::from_secs(60);
     /// Requests at once, per tenant. What the host itself asks has a quarter of it beside that, by kind:

@@ -29,6 +29,23 @@ pub trait Meter: Send + Sync {
 
     /// What led to the request.
     fn cause(&self) -> Cause;
+
+    /// Leaves the component to act for the user of the request later.
+    ///
+    /// # Errors
+    /// Why it cannot, with what to do about it.
+    fn delegate(&self) -> Result<Delegated, String> {
+        Err("there is no user to act for".to_owned())
+    }
+}
+
+/// What a component keeps to act for a user later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegated {
+    /// The user.
+    pub user: Arc<str>,
+    /// The delegation, sealed by the host.
+    pub sealed: String,
 }
 
 /// What led to a request, as far as it is known; noted beside what outlives it.
@@ -114,6 +131,14 @@ impl Charge {
     /// What led to the call.
     pub fn cause(&self) -> Cause {
         self.meter.cause()
+    }
+
+    /// Leaves the component to act for the user of the request later.
+    ///
+    /// # Errors
+    /// Why it cannot, with what to do about it.
+    pub fn delegate(&self) -> Result<Delegated, String> {
+        self.meter.delegate()
     }
 }
 

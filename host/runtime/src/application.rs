@@ -1,6 +1,7 @@
 //! An application as whoever embeds the runtime has it: requests go in, answers come out.
 
 use crate::body::full;
+use crate::delegation;
 use crate::offers::Offered;
 use crate::principal::{Authenticated, SealError};
 use crate::requests::running::{Chain, Neighbours, OnRoute, RequestContext};
@@ -10,9 +11,10 @@ use crate::served::canary::{Canary, CanaryOutcome};
 use crate::{Body, Call, Chained, Changes, Class, Inner, InvokeError, Question, Reply, Stats};
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
-use sbd_contract::header;
+use sbd_contract::{Principal, header};
 use sbd_features::{Catalogue, State, Switches};
 use sbd_manifest::{App, Target};
+use sbd_metering::Delegated;
 use sbd_pace::Tripped;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,6 +41,13 @@ impl Neighbours for Chaining {
     fn open(&self, sealed: &HeaderValue, tenant: &str) -> Result<Authenticated, SealError> {
         let runtime = self.runtime.upgrade().ok_or(SealError::Forged)?;
         runtime.seal.open(sealed, tenant)
+    }
+
+    fn delegate(&self, principal: &Principal, component: &str) -> Result<Delegated, String> {
+        let runtime = self.runtime.upgrade().ok_or("the host is stopping")?;
+        let delegated =
+            delegation::delegate(&runtime.seal, principal, component, &principal.scopes);
+        delegated.map_err(|error| error.to_string())
     }
 
     fn on_route(&self, path: &str) -> Option<OnRoute> {

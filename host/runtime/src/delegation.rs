@@ -1,11 +1,12 @@
 //! Acting for a user after the user's request: what was left to a component, and what is left of it.
 
-use crate::principal::{Authenticated, Delegation, SealError};
+use crate::principal::{Authenticated, Delegation, Seal, SealError};
 use crate::{Application, Call, Class, InvokeError, Question};
 use http::StatusCode;
 use jiff::Timestamp;
 use sbd_contract::authentication::{self, Identity};
 use sbd_contract::{Principal, Scopes, path};
+use sbd_metering::Delegated;
 use std::sync::Arc;
 
 /// Why nobody may act for a user.
@@ -45,15 +46,8 @@ impl Application {
         component: &str,
         scopes: &Scopes,
     ) -> Result<String, DelegationError> {
-        let user = principal.user.as_ref().ok_or(DelegationError::NoUser)?;
-        let delegation = Delegation {
-            tenant: Arc::clone(&principal.tenant),
-            user: Arc::clone(user),
-            component: Arc::from(component),
-            scopes: principal.scopes.intersect(scopes),
-        };
-        let sealed = self.runtime.seal.seal_delegation(&delegation);
-        sealed.ok_or(DelegationError::NoUser)
+        let delegated = delegate(&self.runtime.seal, principal, component, scopes)?;
+        Ok(delegated.sealed)
     }
 
     /// Who acts by a delegation now: the auth component is asked what its user may do, so that what was
@@ -97,6 +91,28 @@ impl Application {
             .delegated_to(delegation.component, &delegation.scopes)
             .into())
     }
+}
+
+/// What leaves a component to act for the user of a principal later.
+pub(crate) fn delegate(
+    seal: &Seal,
+    principal: &Principal,
+    component: &str,
+    scopes: &Scopes,
+) -> Result<Delegated, DelegationError> {
+    let user = principal.user.as_ref().ok_or(DelegationError::NoUser)?;
+    let delegation = Delegation {
+        tenant: Arc::clone(&principal.tenant),
+        user: Arc::clone(user),
+        component: Arc::from(component),
+        scopes: principal.scopes.intersect(scopes),
+    };
+    Ok(Delegated {
+        user: Arc::clone(user),
+        sealed: seal
+            .seal_delegation(&delegation)
+            .ok_or(DelegationError::NoUser)?,
+    })
 }
 
 /// The principal in an answer of the auth component.

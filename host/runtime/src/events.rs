@@ -1,5 +1,6 @@
-//! The events of a tenant, for whoever delivers them.
+//! The events and tasks of a tenant, for whoever sends them to components.
 
+use crate::stores::Stores;
 use crate::tenants::Place;
 use crate::{Error, Runtime};
 use futures::future::BoxFuture;
@@ -9,13 +10,13 @@ use sbd_metering::Cause;
 use std::fmt;
 use std::sync::Arc;
 
-/// Hears that the components of a tenant publish events, so that they are delivered. `()` hears
-/// nothing.
+/// Hears that the components of a tenant publish events, so that they are delivered, or that they enqueue
+/// tasks, so that they are worked on. `()` hears nothing.
 pub trait Publishing: Send + Sync + 'static {
-    /// Events are about to be committed. What is answered is dropped when they are, or are not.
+    /// Events or tasks are about to be committed. What is answered is dropped when they are, or are not.
     ///
     /// # Errors
-    /// When they could be committed and never be delivered.
+    /// When they could be committed and nobody ever see to them.
     fn announce<'a>(&'a self, tenant: &'a Arc<str>)
     -> BoxFuture<'a, Result<Box<dyn Send>, String>>;
 }
@@ -30,7 +31,15 @@ pub struct EventLog {
     _open: Arc<Place>,
 }
 
-/// What is published in one tenant.
+/// The tasks of one tenant, which stays open as long as somebody has this.
+#[derive(Clone)]
+pub struct TaskStore {
+    /// Where they are kept.
+    pub tasks: Arc<dyn sbd_tasks::Backend>,
+    _open: Arc<Place>,
+}
+
+/// What is published, or enqueued, in one tenant.
 pub(crate) struct Announcer {
     pub(crate) tenant: Arc<str>,
     pub(crate) publishing: Arc<dyn Publishing>,
@@ -103,6 +112,12 @@ fn refused(error: sbd_documents::Error) -> Refused {
     }
 }
 
+impl sbd_tasks::Announce for Announcer {
+    fn announce(&self) -> BoxFuture<'_, Result<Box<dyn Send>, String>> {
+        self.publishing.announce(&self.tenant)
+    }
+}
+
 // === impl Runtime ===
 
 impl Runtime {
@@ -111,19 +126,33 @@ impl Runtime {
     /// # Errors
     /// When it cannot be opened.
     pub async fn events(&self, tenant: &Arc<str>) -> Result<EventLog, Error> {
-        let place = self.inner.place(tenant)?;
-        self.inner.open(&place, tenant).await?;
-        let Some(stores) = place.tenant.get().map(|open| open.stores().clone()) else {
-            return Err(Error::capability(
-                "events",
-                &"the tenant is closing; try again",
-            ));
-        };
+        let (stores, open) = self.stores(tenant).await?;
         Ok(EventLog {
             documents: stores.documents,
             deliveries: stores.deliveries,
-            _open: place,
+            _open: open,
         })
+    }
+
+    /// The tasks of a tenant, which is opened for it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn tasks(&self, tenant: &Arc<str>) -> Result<TaskStore, Error> {
+        let (stores, open) = self.stores(tenant).await?;
+        Ok(TaskStore {
+            tasks: stores.tasks,
+            _open: open,
+        })
+    }
+
+    async fn stores(&self, tenant: &Arc<str>) -> Result<(Stores, Arc<Place>), Error> {
+        let place = self.inner.place(tenant)?;
+        self.inner.open(&place, tenant).await?;
+        let stores = place.tenant.get().map(|open| open.stores().clone());
+        let stores = stores
+            .ok_or_else(|| Error::capability("storage", &"the tenant is closing; try again"))?;
+        Ok((stores, place))
     }
 }
 
@@ -132,5 +161,13 @@ impl Runtime {
 impl fmt::Debug for EventLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventLog").finish_non_exhaustive()
+    }
+}
+
+// === impl TaskStore ===
+
+impl fmt::Debug for TaskStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskStore").finish_non_exhaustive()
     }
 }

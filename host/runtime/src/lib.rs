@@ -34,7 +34,7 @@ pub use body::Body;
 pub use delegation::{DelegationError, identified};
 pub use engine::compile_cache::CompileCacheStats;
 pub use error::{Error, InvokeError};
-pub use events::{EventLog, Publishing};
+pub use events::{EventLog, Publishing, TaskStore};
 pub use import::ArchivedTenant;
 pub use inspection::{Inspection, Reuse, Target, Toolchain, Unreadable};
 pub use instances::grants::Permission;
@@ -94,6 +94,8 @@ pub struct Settings {
     pub switches: Switches,
     /// Hears of events that are published.
     pub publishing: Arc<dyn Publishing>,
+    /// Hears of tasks that are enqueued.
+    pub enqueuing: Arc<dyn Publishing>,
     /// How long a tenant stays open without a request.
     pub tenant_idle: Duration,
     /// What finds the addresses of names that guests call. `None`: the operating system.
@@ -351,6 +353,7 @@ impl Inner {
             switches: settings.switches,
             publishing: settings.publishing,
             breakers: Breakers::default(),
+            enqueuing: settings.enqueuing,
             stores: Box::new(SqliteStores {
                 data_dir: data_dir.clone(),
                 options: settings.storage,

@@ -22,6 +22,7 @@ pub(crate) struct Stores {
     pub(crate) keyvalue: Arc<dyn sbd_keyvalue::Backend>,
     pub(crate) cache: Arc<dyn sbd_cache::Backend>,
     pub(crate) deliveries: Arc<dyn sbd_events::Backend>,
+    pub(crate) tasks: Arc<dyn sbd_tasks::Backend>,
     pub(crate) archive: Arc<dyn Archive>,
     /// Where the SQLite databases of its components lie; no folder before the first.
     pub(crate) databases: PathBuf,
@@ -145,11 +146,15 @@ async fn open(
     let deliveries = sbd_events::SqliteBackend::open(database.clone())
         .await
         .map_err(|error| Error::capability("events", &error))?;
+    let tasks = sbd_tasks::SqliteBackend::open(database.clone())
+        .await
+        .map_err(|error| Error::capability("tasks", &error))?;
     Ok(Stores {
         documents: Arc::new(SqliteDocuments::new(database.clone())),
         keyvalue: Arc::new(keyvalue),
         cache: Arc::new(MemoryBackend::default()),
         deliveries: Arc::new(deliveries),
+        tasks: Arc::new(tasks),
         archive: Arc::new(TenantArchive {
             database,
             databases: databases.clone(),

@@ -63,6 +63,7 @@ async fn measure(data_dir: &Path) -> anyhow::Result<(f64, Vec<f64>)> {
         keys: Default::default(),
         switches: Switches::open(switches).await?,
         publishing: Arc::new(()),
+        enqueuing: Arc::new(()),
         tenant_idle: Duration::from_secs(3600),
         resolver: None,
     };

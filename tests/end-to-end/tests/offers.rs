@@ -178,6 +178,7 @@ async fn auth() -> (Runtime, TempDir, Application) {
         keys: Default::default(),
         switches: Switches::open(switches.unwrap()).await.unwrap(),
         publishing: Arc::new(()),
+        enqueuing: Arc::new(()),
         tenant_idle: Duration::from_secs(3600),
         resolver: None,
     };

@@ -33,13 +33,12 @@ pub trait Backend: Send + Sync + 'static {
         lease: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Claimed>, Error>>;
 
-    /// When the first waiting task of a queue is ready, or has been; those of some components left
-    /// alone.
+    /// The queues in which tasks wait, each with when the first of them is ready, or has been; those of
+    /// some components left alone.
     fn ready<'a>(
         &'a self,
-        queue: &'a str,
         except: &'a [Arc<str>],
-    ) -> BoxFuture<'a, Result<Option<Timestamp>, Error>>;
+    ) -> BoxFuture<'a, Result<Vec<(String, Timestamp)>, Error>>;
 
     /// Prolongs a lease; says whether the task is still theirs.
     fn renew<'a>(

@@ -15,7 +15,8 @@ use sbd_keyvalue::KeyvalueCtx;
 use sbd_manifest::Grant;
 use sbd_passwords::{Hasher, PasswordsCtx};
 use sbd_sqlite::SqliteCtx;
-use std::collections::BTreeSet;
+use sbd_tasks::TasksCtx;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wasmtime::component::Linker;
 
@@ -28,6 +29,10 @@ pub(crate) struct Opening<'a> {
     pub(crate) announce: &'a Arc<dyn sbd_documents::Announce>,
     /// Where it publishes those that belong to no transaction.
     pub(crate) log: &'a Arc<dyn sbd_events::Log>,
+    /// Hears of the tasks it enqueues.
+    pub(crate) enqueuing: &'a Arc<dyn sbd_tasks::Announce>,
+    /// The tasks that it offers to work on, with their queues.
+    pub(crate) queues: &'a Arc<BTreeMap<String, String>>,
     /// The key-value stores that it may open.
     pub(crate) buckets: &'a Arc<BTreeSet<String>>,
     /// The SQLite databases that it may open, and how large each may be.
@@ -165,6 +170,18 @@ capabilities! {
         link: sbd_events::add_to_linker,
         view: sbd_events::EventsView,
         open: |of| EventsCtx::new(Arc::clone(of.log)),
+    }
+    tasks: TasksCtx {
+        grant: Tasks,
+        meaning: "has work done later, in queues, and for users when they are not there",
+        link: sbd_tasks::add_to_linker,
+        view: sbd_tasks::TasksView,
+        open: |of| TasksCtx::new(
+            Arc::clone(&of.stores.tasks),
+            Arc::clone(of.enqueuing),
+            Arc::clone(of.component),
+            Arc::clone(of.queues),
+        ),
     }
 }
 

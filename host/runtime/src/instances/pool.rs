@@ -109,7 +109,7 @@ impl Pool {
     ) -> Result<Response<Body>, InvokeError> {
         let limits = &self.budget.limits;
         let give_up = Instant::now() + limits.queue_wait;
-        let timeout = limits.request_timeout;
+        let (limit, timeout) = running.patience();
         let method = request.method().clone();
         let mut next = request;
         loop {
@@ -117,7 +117,7 @@ impl Pool {
             let error = match tokio::time::timeout(timeout, handling).await {
                 Err(_) => {
                     running.give_up();
-                    return Err(self.timeout(timeout));
+                    return Err(self.timeout(limit, timeout));
                 }
                 Ok(Ok(response)) => {
                     // These are no answers, and a switch of protocols would hand over the socket.
@@ -197,12 +197,9 @@ impl Pool {
         InvokeError::Overloaded { retry_after, limit }
     }
 
-    fn timeout(&self, after: Duration) -> InvokeError {
-        self.budget.exceeded(Limit::RequestTimeout);
-        InvokeError::Timeout {
-            after,
-            limit: Limit::RequestTimeout,
-        }
+    fn timeout(&self, limit: Limit, after: Duration) -> InvokeError {
+        self.budget.exceeded(limit);
+        InvokeError::Timeout { after, limit }
     }
 
     /// The answer for a request whose instance a limit has stopped.
@@ -211,6 +208,7 @@ impl Pool {
         let after = match limit {
             Limit::CpuTime => limits.cpu_time,
             Limit::RequestTimeout => limits.request_timeout,
+            Limit::TaskTime => limits.task_time,
             Limit::ResponseStall => limits.response_stall,
             limit => return InvokeError::OverLimit(self.budget.over(limit)),
         };
@@ -227,7 +225,8 @@ impl Pool {
 
     async fn explain(&self, error: &wasmtime::Error, running: &Arc<RunningRequest>) -> InvokeError {
         if error.is::<ExpirationError>() {
-            return self.timeout(self.budget.limits.request_timeout);
+            let (limit, after) = running.patience();
+            return self.timeout(limit, after);
         }
         if let Some(over) = running.context.chain.refused() {
             return InvokeError::OverLimit(over);

@@ -101,7 +101,6 @@ pub(crate) struct Expiration {
     calls: Calls,
     is_old: bool,
     idle: Duration,
-    patience: Duration,
 }
 
 /// The manifest's limit on instances is reached.
@@ -144,7 +143,7 @@ impl HandlerState for Blueprint {
                 });
             }
         };
-        let flow = Arc::new(Flow::new());
+        let flow = Arc::new(Flow::new(limits.request_timeout));
         let is_old = matches!(*self.proxy, ProxyPre::P2(_));
         Ok(Instance {
             store,
@@ -158,7 +157,6 @@ impl HandlerState for Blueprint {
                 calls: self.quota.calls(&self.crowded),
                 is_old,
                 idle: IDLE + IDLE * u32::from(random_byte()) / u32::from(u8::MAX),
-                patience: limits.request_timeout,
             },
             state: Worker {
                 stopping: Arc::clone(&self.stopping),
@@ -386,15 +384,15 @@ impl Expiration {
             WorkerStatus::Requests if self.is_old => match self.flow.quiet_since() {
                 None => since + STREAM,
                 Some(quiet) if self.flow.is_abandoned() => since.max(quiet),
-                Some(quiet) => since.max(quiet) + self.patience + LOOK,
+                Some(quiet) => since.max(quiet) + self.flow.patience() + LOOK,
             },
             // One second past the request's own timeout, which ends it more gently.
-            WorkerStatus::Requests => since + self.patience + LOOK,
+            WorkerStatus::Requests => since + self.flow.patience() + LOOK,
             WorkerStatus::PostReturn => match self.flow.quiet_since() {
                 None => since + STREAM,
                 Some(quiet) if self.flow.is_abandoned() => since.max(quiet),
                 // What a guest does after its answer has as long as the answer had.
-                Some(quiet) => since.max(quiet) + self.patience,
+                Some(quiet) => since.max(quiet) + self.flow.patience(),
             },
         }
     }

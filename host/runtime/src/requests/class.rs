@@ -1,6 +1,8 @@
 //! Of which kind a request is, so that none of them can take the place of the others.
 
+use crate::limits::Limit;
 use sbd_manifest::Limits;
+use std::time::Duration;
 
 /// Who a request comes from in the end. What it calls on its way is of its class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +38,14 @@ impl Class {
         Self::Tasks,
         Self::Probe,
     ];
+
+    /// How long an answer may take to begin, and the limit that says so.
+    pub(crate) fn patience(self, limits: &Limits) -> (Limit, Duration) {
+        match self {
+            Self::Tasks => (Limit::TaskTime, limits.task_time),
+            _ => (Limit::RequestTimeout, limits.request_timeout),
+        }
+    }
 
     /// What a component's limits leave to the class: to the public all that `concurrency` and `queue`
     /// say, to each of the others a quarter beside it. A flood of events keeps no visitor waiting, and

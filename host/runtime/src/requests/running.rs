@@ -7,7 +7,8 @@ use crate::principal::{Authenticated, SealError};
 use crate::requests::Class;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
-use sbd_metering::{Cause, Meter};
+use sbd_contract::Principal;
+use sbd_metering::{Cause, Delegated, Meter};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -45,6 +46,9 @@ pub(crate) struct RequestContext {
 pub(crate) trait Neighbours: Debug + Send + Sync {
     /// The principal that a guest of a tenant passes on.
     fn open(&self, sealed: &HeaderValue, tenant: &str) -> Result<Authenticated, SealError>;
+
+    /// Leaves a component to act for a principal's user later.
+    fn delegate(&self, principal: &Principal, component: &str) -> Result<Delegated, String>;
 
     /// What answers on a public route of theirs.
     fn on_route(&self, path: &str) -> Option<OnRoute>;
@@ -117,6 +121,8 @@ pub(crate) struct Flow {
     open: AtomicUsize,
     /// Milliseconds from `started` to when the last of them ended.
     quiet_since: AtomicU64,
+    /// Milliseconds that the most patient of those who asked wait for an answer.
+    patience: AtomicU64,
     /// A request was given up: its guest may go on for ever, and cannot be stopped alone
     /// (wasmtime#11833).
     abandoned: AtomicBool,
@@ -327,8 +333,14 @@ impl RunningRequest {
         Err(Limit::OutboundRequests)
     }
 
+    /// How long its answer may take to begin, and the limit that says so.
+    pub(crate) fn patience(&self) -> (Limit, Duration) {
+        self.context.class.patience(&self.budget.limits)
+    }
+
     /// An instance has taken the request.
     pub(crate) fn taken_by(&self, flow: &Arc<Flow>) {
+        flow.bear(self.patience().1);
         // A request that comes back unstarted is taken by another; the first never had it.
         let _ = self.flow.set(Arc::clone(flow));
     }
@@ -436,19 +448,30 @@ impl Meter for RunningRequest {
             trace: self.context.trace.clone(),
         }
     }
+
+    fn delegate(&self) -> Result<Delegated, String> {
+        let nobody = || "there is no user to act for; let a user who is signed in ask for it";
+        let principal = self.context.principal.as_deref().ok_or_else(nobody)?;
+        let neighbours = self.context.chain.neighbours().ok_or_else(nobody)?;
+        neighbours.delegate(principal, &self.budget.component)
+    }
 }
 
 // === impl Flow ===
 
 impl Flow {
-    pub(crate) fn new() -> Self {
-        Self {
+    /// Whoever asks waits so long, if not longer.
+    pub(crate) fn new(patience: Duration) -> Self {
+        let flow = Self {
             started: Instant::now(),
             open: AtomicUsize::new(0),
             quiet_since: AtomicU64::new(0),
+            patience: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
             returned: Mutex::default(),
-        }
+        };
+        flow.bear(patience);
+        flow
     }
 
     /// Tells the request from which the guest has returned, if one is to be told. Asked once what became
@@ -461,6 +484,17 @@ impl Flow {
 
     fn returned(&self) -> MutexGuard<'_, Option<Arc<RunningRequest>>> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody waits so long for an answer.
+    fn bear(&self, patience: Duration) {
+        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.patience.fetch_max(patience, Ordering::Relaxed);
+    }
+
+    /// How long the most patient of those who asked wait.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience.load(Ordering::Relaxed))
     }
 
     pub(crate) fn opened(&self) {

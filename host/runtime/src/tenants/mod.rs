@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) publishing: Arc<dyn Publishing>,
     /// Who has been failing.
     pub(crate) breakers: Breakers,
+    pub(crate) enqueuing: Arc<dyn Publishing>,
     pub(crate) stores: Box<dyn OpenStores>,
     /// Where the files of components are laid out.
     pub(crate) files: PathBuf,
@@ -290,12 +291,24 @@ impl Tenant {
             announce: Arc::clone(&announce),
             component: Arc::clone(id),
         });
+        let enqueuing: Arc<dyn sbd_tasks::Announce> = Arc::new(Announcer {
+            tenant: Arc::clone(&self.name),
+            publishing: Arc::clone(&shared.enqueuing),
+        });
+        let offered = component
+            .offer
+            .iter()
+            .flat_map(|offered| &offered.offer.tasks);
+        let queues = offered.map(|task| (task.name.clone(), task.queue.clone()));
+        let queues = Arc::new(queues.collect());
         let capabilities = Capabilities::open(&Opening {
             tenant: &self.name,
             component: id,
             stores: &self.stores,
             announce: &announce,
             log: &log,
+            enqueuing: &enqueuing,
+            queues: &queues,
             buckets: &component.stores,
             databases: &component.databases,
             database_bytes: component.declared.settings.limits.stored_bytes.bytes(),

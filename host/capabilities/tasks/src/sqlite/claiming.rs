@@ -59,24 +59,24 @@ pub(super) fn claim(
 
 pub(super) fn ready(
     connection: &Connection,
-    queue: &str,
     except: &[Arc<str>],
-) -> Result<Option<Timestamp>, Error> {
-    let firsts = firsts(connection, queue, except)?;
-    Ok(firsts.into_iter().map(|(_, ready_at)| ready_at).min())
+) -> Result<Vec<(String, Timestamp)>, Error> {
+    let mut queues = connection.prepare_cached(QUEUES)?;
+    let queues = queues.query_map([], |row| row.get(0))?;
+    let mut ready = Vec::new();
+    for queue in queues.collect::<Result<Vec<String>, _>>()? {
+        let firsts = firsts(connection, &queue, except)?;
+        let first = firsts.into_iter().map(|(_, ready_at)| ready_at).min();
+        ready.extend(first.map(|first| (queue, first)));
+    }
+    Ok(ready)
 }
 
 pub(super) fn next(connection: &Connection) -> Result<Option<Timestamp>, Error> {
-    let mut next = connection.prepare_cached(NEXT)?;
-    let other: Option<i64> = next.query_row([], |row| row.get(0)).optional()?.flatten();
-    let mut queues = connection.prepare_cached(QUEUES)?;
-    let queues = queues.query_map([], |row| row.get(0))?;
-    let mut next = other.map(time);
-    for queue in queues.collect::<Result<Vec<String>, _>>()? {
-        let ready = ready(connection, &queue, &[])?;
-        next = next.into_iter().chain(ready).min();
-    }
-    Ok(next)
+    let mut other = connection.prepare_cached(NEXT)?;
+    let other: Option<i64> = other.query_row([], |row| row.get(0)).optional()?.flatten();
+    let ready = ready(connection, &[])?.into_iter().map(|(_, at)| at);
+    Ok(ready.chain(other.map(time)).min())
 }
 
 /// The first waiting task of each priority, the highest first.

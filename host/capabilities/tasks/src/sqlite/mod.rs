@@ -164,11 +164,10 @@ impl Backend for SqliteBackend {
 
     fn ready<'a>(
         &'a self,
-        queue: &'a str,
         except: &'a [Arc<str>],
-    ) -> BoxFuture<'a, Result<Option<Timestamp>, Error>> {
-        let (queue, except) = (queue.to_owned(), except.to_vec());
-        let job = move |connection: &Connection| claiming::ready(connection, &queue, &except);
+    ) -> BoxFuture<'a, Result<Vec<(String, Timestamp)>, Error>> {
+        let except = except.to_vec();
+        let job = move |connection: &Connection| claiming::ready(connection, &except);
         self.database.read_short(job).boxed()
     }
 

@@ -10,37 +10,43 @@
 //! ([`Dispatch::publishing`]); that is written down in the host's own database, so that a crash in
 //! between costs a look in vain and no event.
 //!
-//! The files: `publishing` (who says that there is something), `tenant` (one tenant's subscribers),
-//! `subscriber` (one going down the log), `delivery` (one event on its way), `cloud_event` (its form),
-//! `letters` (what an operator may do). When to try again is [`sbd_pace`]'s affair.
+//! Queued work is sent to the component that enqueued it, when its turn comes ([`tasks`]).
+//!
+//! The files: `gates` (who says that there is something, whatever kind it is), `events`, `tasks`,
+//! `outcome` (what an answer means). When to try again is [`sbd_pace`]'s affair.
 
-mod cloud_event;
-mod delivery;
-mod letters;
-mod publishing;
-mod subscriber;
-mod subscription;
-mod tenant;
+mod events;
+mod gates;
+mod outcome;
+mod tasks;
 
-pub use cloud_event::CloudEvent;
-pub use letters::{Letter, LettersError};
+pub use events::{CloudEvent, Letter, LettersError};
+pub use tasks::Queues;
 
+use events::publishing::Publications;
+use events::tenant::{self, TenantDispatch};
+use gates::Wake;
 use jiff::Timestamp;
-use publishing::Gates;
-use sbd_registry::{Due, DueTenant, Registry, Tenants};
+use sbd_registry::{Due, DueTenant, Registry, TenantState, Tenants};
 use sbd_runtime::{Publishing, Runtime};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tenant::TenantDispatch;
+use tasks::Tasks;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The kind of what is due in the host's own database.
-const KIND: &str = "events";
+/// The kinds of what is due in the host's own database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Events are to be delivered.
+    Events,
+    /// Tasks are to be worked on.
+    Tasks,
+}
 
 /// Most tenants that are looked up at once.
 const TENANTS: u32 = 10_000;
@@ -54,7 +60,7 @@ const ON_AGAIN: Duration = Duration::from_secs(2);
 /// Dispatch waits so long after something about the host's own database failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Delivers events. Cheap to clone.
+/// Delivers events, and has tasks worked on. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatch {
     inner: Arc<Inner>,
@@ -63,27 +69,29 @@ pub struct Dispatch {
 struct Inner {
     due: Due,
     known: Tenants,
-    gates: Arc<Gates>,
+    publications: Arc<Publications>,
+    tasks: Arc<Tasks>,
     /// Set when the application is there.
     runtime: OnceLock<Runtime>,
-    /// Those in which something is delivered.
+    /// Those in which events are delivered.
     tenants: Mutex<HashMap<Arc<str>, TenantDispatch>>,
     /// By tenants in which nothing is delivered: components that are switched off, whose events wait.
     off: Mutex<HashMap<Arc<str>, Vec<Arc<str>>>>,
     is_running: AtomicBool,
-    woken: Mutex<Option<mpsc::UnboundedReceiver<Arc<str>>>>,
+    woken: Mutex<Option<mpsc::UnboundedReceiver<(Kind, Arc<str>)>>>,
 }
 
 // === impl Dispatch ===
 
 impl Dispatch {
-    /// What is due is kept here. Nothing is delivered before it runs.
-    pub fn new(registry: &Registry) -> Self {
+    /// What is due is kept here. Nothing is delivered, and no task begun, before it runs.
+    pub fn new(registry: &Registry, queues: &Queues) -> Self {
         let due = registry.due.clone();
-        let (wake, woken) = mpsc::unbounded_channel();
+        let (wake, woken) = Wake::new();
         Self {
             inner: Arc::new(Inner {
-                gates: Arc::new(Gates::new(due.clone(), wake)),
+                publications: Arc::new(Publications::new(due.clone(), wake.clone())),
+                tasks: Arc::new(Tasks::new(queues, due.clone(), wake)),
                 due,
                 known: registry.tenants.clone(),
                 runtime: OnceLock::new(),
@@ -97,12 +105,17 @@ impl Dispatch {
 
     /// What hears of events: for the settings of the runtime.
     pub fn publishing(&self) -> Arc<dyn Publishing> {
-        Arc::clone(&self.inner.gates) as Arc<dyn Publishing>
+        Arc::clone(&self.inner.publications) as Arc<dyn Publishing>
     }
 
-    /// The application whose events these are. Once.
+    /// What hears of tasks: for the settings of the runtime.
+    pub fn enqueuing(&self) -> Arc<dyn Publishing> {
+        Arc::clone(&self.inner.tasks) as Arc<dyn Publishing>
+    }
+
+    /// The application whose events and tasks these are. Once.
     pub fn attach(&self, runtime: &Runtime) {
-        self.inner.gates.attach(runtime);
+        self.inner.publications.attach(runtime);
         let _ = self.inner.runtime.set(runtime.clone());
     }
 
@@ -123,12 +136,25 @@ impl Dispatch {
         loop {
             let due = tokio::select! {
                 () = stop.cancelled() => break,
-                Some(tenant) = woken.recv() => vec![tenant],
-                _ = looks.tick() => self.on_again(runtime),
+                Some(woken) = woken.recv() => vec![woken],
+                _ = looks.tick() => {
+                    let again = self.on_again(runtime).into_iter();
+                    again.map(|tenant| (Kind::Events, tenant)).collect()
+                }
                 due = self.due() => due,
             };
-            for tenant in due {
-                self.deliver_in(&tenant, runtime, &tasks, &stop);
+            for (kind, tenant) in due {
+                if !is_active(&self.inner.known, &tenant) {
+                    continue;
+                }
+                match kind {
+                    Kind::Events => self.deliver_in(&tenant, runtime, &tasks, &stop),
+                    Kind::Tasks => {
+                        let known = &self.inner.known;
+                        let work = &self.inner.tasks;
+                        work.work_in(&tenant, runtime, known, &tasks, &stop);
+                    }
+                }
             }
         }
         tasks.close();
@@ -144,7 +170,10 @@ impl Dispatch {
             tracing::error!(%error, "which tenants have events could not be read; it is tried again when they are due");
             Vec::new()
         });
-        let events = due.into_iter().filter(|due| due.kind == KIND);
+        let events = due.into_iter().filter(|due| {
+            Kind::of_word(&due.kind) == Some(Kind::Events)
+                && is_active(&self.inner.known, &due.tenant)
+        });
         events.map(|due| due.tenant.into()).collect()
     }
 
@@ -152,7 +181,7 @@ impl Dispatch {
     fn on_again(&self, runtime: &Runtime) -> Vec<Arc<str>> {
         let application = runtime.application();
         let mut off = self.off();
-        off.retain(|tenant, _| tenant::is_active(&self.inner.known, tenant));
+        off.retain(|tenant, _| is_active(&self.inner.known, tenant));
         let again = off.iter().filter(|(tenant, components)| {
             let mut components = components.iter();
             components.any(|component| tenant::is_on(&application, tenant, component))
@@ -168,21 +197,28 @@ impl Dispatch {
     }
 
     /// Waits for tenants in which something is due and nobody sees to it.
-    async fn due(&self) -> Vec<Arc<str>> {
+    async fn due(&self) -> Vec<(Kind, Arc<str>)> {
         let is_seen_to = |due: &DueTenant| {
-            let tenants = self.tenants();
-            due.kind != KIND
-                || tenants.contains_key(due.tenant.as_str())
-                || !tenant::is_active(&self.inner.known, &due.tenant)
+            let tenant = due.tenant.as_str();
+            let is_at_work = match Kind::of_word(&due.kind) {
+                None => true,
+                Some(Kind::Events) => self.tenants().contains_key(tenant),
+                Some(Kind::Tasks) => self.inner.tasks.is_at_work(tenant),
+            };
+            is_at_work || !is_active(&self.inner.known, tenant)
         };
         let due = self.inner.due.next(TENANTS, is_seen_to);
         let Ok(due) = tokio::time::timeout(LOOK, due).await else {
             return Vec::new();
         };
         match due {
-            Ok(due) => due.into_iter().map(|due| due.tenant.into()).collect(),
+            Ok(due) => {
+                let due = due.into_iter();
+                due.filter_map(|due| Some((Kind::of_word(&due.kind)?, due.tenant.into())))
+                    .collect()
+            }
             Err(error) => {
-                tracing::error!(%error, "which tenants have events could not be read; it is tried again");
+                tracing::error!(%error, "which tenants have something due could not be read; it is tried again");
                 tokio::time::sleep(PAUSE).await;
                 Vec::new()
             }
@@ -203,9 +239,6 @@ impl Dispatch {
         stop: &CancellationToken,
     ) {
         self.off().remove(tenant);
-        if !tenant::is_active(&self.inner.known, tenant) {
-            return;
-        }
         let mut tenants = self.tenants();
         if let Some(known) = tenants.get(tenant) {
             return known.wake();
@@ -213,7 +246,7 @@ impl Dispatch {
         let (handle, task) = TenantDispatch::new(
             Arc::clone(tenant),
             runtime.clone(),
-            Arc::clone(&self.inner.gates),
+            Arc::clone(&self.inner.publications),
             self.inner.known.clone(),
             stop.clone(),
         );
@@ -228,6 +261,30 @@ impl Dispatch {
             })
             .await;
         });
+    }
+}
+
+/// Whether anything is done in a tenant: not in one that is suspended, or on its way out.
+pub(crate) fn is_active(tenants: &Tenants, tenant: &str) -> bool {
+    let tenant = tenants.get(tenant);
+    tenant.is_some_and(|tenant| tenant.state == TenantState::Active)
+}
+
+// === impl Kind ===
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Events, Self::Tasks];
+
+    /// By which it is due.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Tasks => "tasks",
+        }
+    }
+
+    fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 

@@ -5,10 +5,11 @@ use crate::bundle;
 use crate::data_dir::DataDir;
 use crate::settings::{Environment, Settings};
 use anyhow::bail;
+use sbd_dispatch::Dispatch;
 use sbd_features::Switches;
 use sbd_manifest::{App, ByteSize, LoadOptions, Loaded};
 use sbd_registry::{Version, Versions};
-use sbd_runtime::{Definition, Publishing, ReadSource};
+use sbd_runtime::{Definition, ReadSource};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -158,7 +159,7 @@ pub(crate) fn runtime_settings(
     settings: &Settings,
     data_dir: &DataDir,
     switches: Switches,
-    publishing: Arc<dyn Publishing>,
+    dispatch: &Dispatch,
 ) -> anyhow::Result<sbd_runtime::Settings> {
     Ok(sbd_runtime::Settings {
         data_dir: data_dir.path().to_owned(),
@@ -171,7 +172,8 @@ pub(crate) fn runtime_settings(
             algorithm: settings.parse("token_algorithm")?,
         },
         switches,
-        publishing,
+        publishing: dispatch.publishing(),
+        enqueuing: dispatch.enqueuing(),
         tenant_idle: settings.duration("tenant_idle")?,
         resolver: None,
     })

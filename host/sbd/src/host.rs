@@ -58,9 +58,8 @@ impl Host {
         }
         let switches = SqliteSwitches::open(registry.database().clone()).await?;
         let switches = Switches::open(switches).await?;
-        let dispatch = Dispatch::new(&registry);
-        let publishing = dispatch.publishing();
-        let runtime_settings = runtime_settings(settings, data_dir, switches, publishing)?;
+        let dispatch = Dispatch::new(&registry, &settings.parse("queues")?);
+        let runtime_settings = runtime_settings(settings, data_dir, switches, &dispatch)?;
         let runtime = served.start(runtime_settings, &active).await;
         let runtime = if active.is_empty() || safe {
             runtime?

@@ -94,6 +94,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "5m",
         "how long a tenant stays open without a request; a closed one costs no memory",
     ),
+    Setting {
+        list: true,
+        ..setting(
+            "queues",
+            "default=16, ai=2, voice=2, workflow=8",
+            "queues of tasks, and how many tasks of each run at once; `default` is for what names none of them",
+        )
+    },
     setting(
         "max_upgraded",
         "4096",

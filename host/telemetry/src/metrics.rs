@@ -37,6 +37,11 @@ pub const EVENT_DELIVERIES: &str = "sbd_event_deliveries_total";
 /// Gauge: the worst state of a component's circuit breakers in any tenant: 0 closed, 1 half open, 2 open.
 /// Labels `what` (`requests` or `events`: what they let through), `component`.
 pub const CIRCUIT_BREAKER_STATE: &str = "sbd_circuit_breaker_state";
+/// Counter: attempts at tasks that are over. Labels `queue` and `outcome`: `succeeded`, `again`, `failed`,
+/// `unreachable`, or `lost` where the task was canceled or too late meanwhile.
+pub const TASKS: &str = "sbd_tasks_total";
+/// Gauge: tasks that are being worked on. Label `queue`.
+pub const TASKS_RUNNING: &str = "sbd_tasks_running";
 /// Counter: calls of capabilities by guests. Labels `capability`, `operation`.
 pub const CAPABILITY_CALLS: &str = "sbd_capability_calls_total";
 /// Counter: backups that a schedule asked for. Label `result`: `made` or `failed`.
@@ -179,6 +184,8 @@ fn describe() {
         CIRCUIT_BREAKER_STATE,
         "The worst state of circuit breakers: 0 closed, 1 half open, 2 open."
     );
+    metrics::describe_counter!(TASKS, "Attempts at tasks, by queue and what came of them.");
+    metrics::describe_gauge!(TASKS_RUNNING, "Tasks that are being worked on.");
     metrics::describe_counter!(CAPABILITY_CALLS, "Calls of capabilities by components.");
     metrics::describe_counter!(BACKUPS, "Backups that a schedule asked for.");
     metrics::describe_gauge!(

@@ -84,9 +84,12 @@ pub trait Backend: Send + Sync + 'static {
     /// missed its deadline, and forgets what ended long enough ago. Answers whether there may be more.
     fn tend(&self, now: Timestamp) -> BoxFuture<'_, Result<bool, Error>>;
 
-    /// When there is something to do next: a task is ready, a lease or a deadline ends, or one is to be
-    /// forgotten.
-    fn next(&self) -> BoxFuture<'_, Result<Option<Timestamp>, Error>>;
+    /// When there is something to do next: a task is ready, those of some components left alone, a lease
+    /// or a deadline ends, or a task is to be forgotten.
+    fn next<'a>(
+        &'a self,
+        except: &'a [Arc<str>],
+    ) -> BoxFuture<'a, Result<Option<Timestamp>, Error>>;
 
     /// What is said of tasks, and which end, from now on.
     fn changes(&self) -> broadcast::Receiver<Change>;

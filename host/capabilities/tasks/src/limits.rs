@@ -7,8 +7,8 @@ use std::time::Duration;
 pub const MAX_TASKS: usize = 1000;
 /// Largest data of a task, and largest result (256 KiB).
 pub const MAX_DATA_BYTES: usize = 256 << 10;
-/// Most bytes of all results that one task is handed (4 MiB).
-pub const MAX_RESULTS_BYTES: usize = 4 << 20;
+/// Most bytes of all results that one task is handed (1 MiB).
+pub const MAX_RESULTS_BYTES: usize = 1 << 20;
 /// Most tasks that one may come after.
 pub const MAX_AFTER: usize = 1000;
 /// The highest priority.

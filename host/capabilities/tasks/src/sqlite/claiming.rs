@@ -72,10 +72,13 @@ pub(super) fn ready(
     Ok(ready)
 }
 
-pub(super) fn next(connection: &Connection) -> Result<Option<Timestamp>, Error> {
+pub(super) fn next(
+    connection: &Connection,
+    except: &[Arc<str>],
+) -> Result<Option<Timestamp>, Error> {
     let mut other = connection.prepare_cached(NEXT)?;
     let other: Option<i64> = other.query_row([], |row| row.get(0)).optional()?.flatten();
-    let ready = ready(connection, &[])?.into_iter().map(|(_, at)| at);
+    let ready = ready(connection, except)?.into_iter().map(|(_, at)| at);
     Ok(ready.chain(other.map(time)).min())
 }
 

@@ -266,8 +266,13 @@ impl Backend for SqliteBackend {
             .boxed()
     }
 
-    fn next(&self) -> BoxFuture<'_, Result<Option<Timestamp>, Error>> {
-        self.database.read_short(claiming::next).boxed()
+    fn next<'a>(
+        &'a self,
+        except: &'a [Arc<str>],
+    ) -> BoxFuture<'a, Result<Option<Timestamp>, Error>> {
+        let except = except.to_vec();
+        let job = move |connection: &Connection| claiming::next(connection, &except);
+        self.database.read_short(job).boxed()
     }
 
     fn changes(&self) -> broadcast::Receiver<Change> {

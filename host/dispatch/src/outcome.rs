@@ -1,65 +1,51 @@
-//! One event on its way to one component.
+//! What a component's answer to something the host sent it means.
 
-use crate::cloud_event::CloudEvent;
+use bytes::Bytes;
 use http::StatusCode;
-use sbd_contract::Principal;
-use sbd_runtime::{Call, Class, InvokeError, Reply, Runtime};
-use std::sync::Arc;
-use uuid::Uuid;
+use sbd_runtime::{InvokeError, Reply};
 
 /// Most of an answer that is kept as the reason of a refusal.
 const QUOTED: usize = 500;
 
-/// What became of a delivery.
+/// What became of something that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The component has done its part.
-    Taken,
-    /// It will never take this event.
+    /// The component has done its part, and says so much.
+    Taken(Bytes),
+    /// It will never take it.
     Refused(String),
     /// It may take it another time.
     Failed(String),
-    /// It was not asked: it is switched off, not there, or has no room. Nothing about this event.
+    /// It was not asked: it is switched off, not there, or has no room. Nothing about what was sent.
     Unreachable(String),
 }
 
-/// Sends an event to a component.
-pub(crate) async fn deliver(
-    runtime: &Runtime,
-    tenant: &Arc<str>,
-    component: &Arc<str>,
-    event: &CloudEvent,
-) -> Outcome {
-    let principal = Principal::service(Arc::clone(tenant), Arc::clone(component));
-    let call = Call {
-        tenant: Arc::clone(tenant),
-        component: Arc::clone(component),
-        request_id: format!("req_{}", Uuid::now_v7().simple()).into(),
-        class: Class::Events,
-        principal: Some(Arc::new(principal.into())),
-    };
-    let reply = runtime.application().ask(call, event.question()).await;
-    match reply {
-        Ok(reply) => answered(&reply),
-        Err(error) => unanswered(&error),
+// === impl Outcome ===
+
+impl Outcome {
+    pub(crate) fn of(reply: Result<Reply, InvokeError>) -> Self {
+        match reply {
+            Ok(reply) => answered(reply),
+            Err(error) => unanswered(&error),
+        }
     }
 }
 
-fn answered(reply: &Reply) -> Outcome {
+fn answered(reply: Reply) -> Outcome {
     let status = reply.status;
-    let told = || {
-        let body = String::from_utf8_lossy(&reply.body);
-        let told: String = body.chars().take(QUOTED).collect();
-        format!("{status}: {told}")
-    };
+    if status.is_success() {
+        return Outcome::Taken(reply.body);
+    }
+    let body = String::from_utf8_lossy(&reply.body);
+    let told: String = body.chars().take(QUOTED).collect();
+    let told = format!("{status}: {told}");
     match status {
-        _ if status.is_success() => Outcome::Taken,
         // Of the client errors those that pass by themselves (RFC 9110, 6585, 8470).
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            Outcome::Failed(told())
+            Outcome::Failed(told)
         }
-        _ if status.is_client_error() => Outcome::Refused(told()),
-        _ => Outcome::Failed(told()),
+        _ if status.is_client_error() => Outcome::Refused(told),
+        _ => Outcome::Failed(told),
     }
 }
 
@@ -79,18 +65,17 @@ fn unanswered(error: &InvokeError) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
     #[test]
     fn an_answer_says_whether_it_is_worth_another_try() {
         let outcome = |status: u16| {
             let status = StatusCode::from_u16(status).unwrap_or_default();
-            answered(&Reply {
+            answered(Reply {
                 status,
                 body: Bytes::from_static(b"why"),
             })
         };
-        assert_eq!(outcome(204), Outcome::Taken);
+        assert_eq!(outcome(200), Outcome::Taken(Bytes::from_static(b"why")));
         for refused in [400, 404, 409, 422] {
             assert!(matches!(outcome(refused), Outcome::Refused(why) if why.contains("why")));
         }

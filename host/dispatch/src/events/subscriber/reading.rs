@@ -1,7 +1,7 @@
 //! Down the log: what is to be delivered is put into the lane of its key.
 
 use super::{BATCH, BLOCKED, Fresh, Subscriber, waiting};
-use crate::cloud_event::CloudEvent;
+use crate::events::cloud_event::CloudEvent;
 use jiff::Timestamp;
 use sbd_events::Held;
 

@@ -1,8 +1,9 @@
 //! What an operator may do about the events of a tenant.
 
-use crate::subscription::Subscription;
-use crate::tenant::Wish;
-use crate::{CloudEvent, Dispatch};
+use crate::Dispatch;
+use crate::events::cloud_event::CloudEvent;
+use crate::events::subscription::Subscription;
+use crate::events::tenant::Wish;
 use jiff::Timestamp;
 use sbd_events::{DeadLetter, Replay};
 use sbd_runtime::{EventLog, Publishing as _, Runtime};
@@ -158,7 +159,7 @@ impl Dispatch {
             };
             match self.tenants().get(tenant) {
                 Some(known) => known.wish(wish),
-                None => self.inner.gates.wake(tenant),
+                None => self.inner.publications.gates.wake(tenant),
             }
             match said.await {
                 Ok(Ok(())) => return Ok(id),
@@ -182,7 +183,7 @@ impl Dispatch {
     }
 
     async fn announce(&self, tenant: &Arc<str>) -> Result<Box<dyn Send>, LettersError> {
-        let announced = self.inner.gates.announce(tenant).await;
+        let announced = self.inner.publications.announce(tenant).await;
         announced.map_err(LettersError::Unavailable)
     }
 }

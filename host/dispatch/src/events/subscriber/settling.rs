@@ -1,8 +1,8 @@
 //! What became of what was sent, and what that means for the others of its key.
 
 use super::{Block, Fresh, RETRY, Sent, Stopped, Subscriber, later, waiting};
-use crate::delivery::Outcome;
-use crate::tenant::KEPT;
+use crate::events::tenant::KEPT;
+use crate::outcome::Outcome;
 use jiff::Timestamp;
 use sbd_events::{Held, Settled};
 use sbd_telemetry::metrics::{EVENT_DELIVERIES, tenant_label};
@@ -29,7 +29,7 @@ impl Subscriber {
         let now = Timestamp::now();
         self.count(&outcome);
         match outcome {
-            Outcome::Taken => self.breaker.succeeded(),
+            Outcome::Taken(_) => self.breaker.succeeded(),
             Outcome::Refused(reason) => {
                 self.breaker.succeeded();
                 let event = waiting(fresh.place, &key, &fresh.event, 1, now);
@@ -154,7 +154,7 @@ impl Subscriber {
 
     fn count(&self, outcome: &Outcome) {
         self.counted(match outcome {
-            Outcome::Taken => "taken",
+            Outcome::Taken(_) => "taken",
             Outcome::Refused(_) => "parked",
             Outcome::Failed(_) => "failed",
             Outcome::Unreachable(_) => "unreachable",

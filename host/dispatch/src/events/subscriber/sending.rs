@@ -1,8 +1,9 @@
 //! What may be sent now is, side by side for different keys.
 
 use super::{ATTEMPTS, BATCH, RETRY, Sent, Stopped, Subscriber, later};
-use crate::cloud_event::CloudEvent;
-use crate::delivery::{Outcome, deliver};
+use crate::events::cloud_event::CloudEvent;
+use crate::events::delivery::deliver;
+use crate::outcome::Outcome;
 use jiff::Timestamp;
 use sbd_events::{Settled, Waiting};
 use sbd_runtime::{EventLog, Runtime};
@@ -121,7 +122,7 @@ async fn resend(
             reason,
         };
         match outcome {
-            Outcome::Taken => settled.push(Settled::Done { place }),
+            Outcome::Taken(_) => settled.push(Settled::Done { place }),
             Outcome::Refused(reason) => settled.push(parked(reason)),
             Outcome::Failed(reason) if attempts >= ATTEMPTS => settled.push(parked(reason)),
             Outcome::Failed(_) => {

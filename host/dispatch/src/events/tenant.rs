@@ -1,14 +1,14 @@
 //! The events of one tenant, as long as there is something to deliver: who listens, each at its own pace,
 //! and what is kept of what was delivered.
 
-use crate::publishing::{self, Gates};
-use crate::subscriber::{self, Rest, Subscriber};
-use crate::subscription::Subscription;
+use crate::events::publishing::{self, Publications};
+use crate::events::subscriber::{self, Rest, Subscriber};
+use crate::events::subscription::Subscription;
 use jiff::{SignedDuration, Timestamp};
 use sbd_documents::Retention;
 use sbd_events::Replay;
 use sbd_manifest::App;
-use sbd_registry::{TenantState, Tenants};
+use sbd_registry::Tenants;
 use sbd_runtime::{Application, EventLog, Runtime};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ struct End {
 pub(crate) struct Task {
     tenant: Arc<str>,
     runtime: Runtime,
-    gates: Arc<Gates>,
+    publications: Arc<Publications>,
     tenants: Tenants,
     stop: CancellationToken,
     wake: Arc<Notify>,
@@ -88,7 +88,7 @@ impl TenantDispatch {
     pub(crate) fn new(
         tenant: Arc<str>,
         runtime: Runtime,
-        gates: Arc<Gates>,
+        publications: Arc<Publications>,
         tenants: Tenants,
         stop: CancellationToken,
     ) -> (Self, Task) {
@@ -97,7 +97,7 @@ impl TenantDispatch {
         let task = Task {
             tenant,
             runtime,
-            gates,
+            publications,
             tenants,
             stop,
             wake: Arc::clone(&wake),
@@ -155,7 +155,7 @@ impl Task {
                 }
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if !is_active(&self.tenants, &self.tenant) {
+            if !crate::is_active(&self.tenants, &self.tenant) {
                 gone(Vec::new());
                 break;
             }
@@ -172,12 +172,16 @@ impl Task {
             }
             self.forget(log).await;
             // From here on nobody publishes.
-            let mut gate = self.gates.close(&self.tenant).await;
+            let mut gate = self.publications.gates.close(&self.tenant).await;
             let Some(end) = self.ends(log).await else {
                 busy = Instant::now();
                 continue;
             };
-            if let Err(error) = self.gates.rest(&mut gate, &self.tenant, end.next).await {
+            let rested = self
+                .publications
+                .gates
+                .rest(&mut gate, &self.tenant, end.next);
+            if let Err(error) = rested.await {
                 tracing::error!(tenant = &*self.tenant, %error, "that no events are due could not be written; it is tried again");
                 busy = Instant::now();
                 continue;
@@ -311,10 +315,4 @@ impl Task {
 pub(crate) fn is_on(application: &Application, tenant: &str, component: &str) -> bool {
     let features = application.features();
     features.is_on(application.switches(), tenant, component, None)
-}
-
-/// Whether anything is delivered in a tenant: not in one that is suspended, or on its way out.
-pub(crate) fn is_active(tenants: &Tenants, tenant: &str) -> bool {
-    let tenant = tenants.get(tenant);
-    tenant.is_some_and(|tenant| tenant.state == TenantState::Active)
 }

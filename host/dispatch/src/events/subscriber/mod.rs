@@ -8,10 +8,10 @@ mod reading;
 mod sending;
 mod settling;
 
-use crate::cloud_event::CloudEvent;
-use crate::delivery::Outcome;
-use crate::subscription::Subscription;
-use crate::tenant::Wish;
+use crate::events::cloud_event::CloudEvent;
+use crate::events::subscription::Subscription;
+use crate::events::tenant::Wish;
+use crate::outcome::Outcome;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::events::Event;
 use sbd_sdk::paging::Page;
+use sbd_sdk::tasks::Work;
 use sbd_sdk::testing::assert_described;
 use sbd_sdk::{
     About, App, By, Caller, Component, Created, Error, Idempotency, Json, Listing, Path, Principal,
@@ -114,10 +115,11 @@ async fn item_moved(By(principal): By, event: Event<Item>) -> Result<()> {
 }
 
 #[task("index", queue = "ai")]
-async fn index(Json(item): Json<Item>) -> Result<()> {
-    match item.count {
+async fn index(work: Work<Item>) -> Result<Json<u32>> {
+    assert_eq!((work.id.as_str(), work.results.len()), ("tsk_1", 2));
+    match work.data.count {
         0 => Err(Error::internal("nothing to index")),
-        _ => Ok(()),
+        _ => Ok(Json(work.attempt)),
     }
 }
 
@@ -587,13 +589,14 @@ fn what_the_host_asks_for_is_offered_and_answered() {
     assert_eq!(send(by_movers, moved).0.status(), 204);
     assert_error(&send(post("/-/events"), "{}"), 400, "MALFORMED_REQUEST");
 
-    assert_eq!(send(post("/-/tasks/index"), moved).0.status(), 200);
+    let work = |data: &str| {
+        format!(r#"{{"id": "tsk_1", "attempt": 3, "data": {data}, "results": [null, {{}}]}}"#)
+    };
+    let (answer, attempt) = send(post("/-/tasks/index"), work(moved));
+    assert_eq!((answer.status().as_u16(), attempt), (200, json!(3)));
     assert_error(&send(post("/-/tasks/index"), "{}"), 422, "VALIDATION_ERROR");
-    assert_error(
-        &send(post("/-/tasks/index"), r#"{"name": "x", "count": 0}"#),
-        500,
-        "INTERNAL",
-    );
+    let nothing = work(r#"{"name": "x", "count": 0}"#);
+    assert_error(&send(post("/-/tasks/index"), nothing), 500, "INTERNAL");
     assert_error(&send(post("/-/tasks/other"), moved), 404, "NOT_FOUND");
     let tick = get("/-/schedules/nightly").method(Method::POST);
     assert_eq!(send(tick, "").0.status(), 200);

@@ -175,6 +175,10 @@ impl App {
         finish(future)
     }
 
+    pub(super) fn world(&self) -> &Rc<World> {
+        &self.world
+    }
+
     pub(super) fn app(&self) -> &crate::App {
         &self.app
     }

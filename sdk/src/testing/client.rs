@@ -2,11 +2,12 @@
 
 use super::App;
 use super::app::TENANT;
+use super::tasks;
 use crate::{Principal, header};
 use axum::body::Body;
 use axum::extract::Request;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::ops::Index;
 
 /// Somebody who asks.
@@ -93,10 +94,11 @@ impl<'a> Client<'a> {
             .post(crate::path::EVENTS, data)
     }
 
-    /// Queued work, as the host sends it.
+    /// Queued work about this, as the host sends it for the first time.
     #[track_caller]
     pub fn task(&self, name: &str, data: Value) -> Reply {
-        self.post(&format!("{}{name}", crate::path::TASKS), data)
+        let work = json!({"id": tasks::SENT, "attempt": 1, "data": data, "results": []});
+        self.post(&format!("{}{name}", crate::path::TASKS), work)
     }
 
     /// A tick, as the host sends it.

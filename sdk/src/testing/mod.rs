@@ -51,6 +51,7 @@ pub(crate) mod keys;
 pub(crate) mod keyvalue;
 pub(crate) mod outbound;
 pub(crate) mod passwords;
+pub(crate) mod tasks;
 mod world;
 
 pub use app::App;
@@ -59,6 +60,7 @@ pub use constraints::assert_constraints;
 pub use described::assert_described;
 pub use documents::Published;
 pub use outbound::Call;
+pub use tasks::Enqueued;
 
 /// The present of the test that is running, in milliseconds since 1970.
 pub(crate) fn now() -> Option<i64> {

@@ -91,6 +91,6 @@ pub trait Backend: Send + Sync + 'static {
         except: &'a [Arc<str>],
     ) -> BoxFuture<'a, Result<Option<Timestamp>, Error>>;
 
-    /// What is said of tasks, and which end, from now on.
+    /// What becomes of tasks from now on.
     fn changes(&self) -> broadcast::Receiver<Change>;
 }

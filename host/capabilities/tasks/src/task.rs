@@ -179,7 +179,7 @@ pub struct Listed {
 pub struct Change {
     /// The task.
     pub id: Arc<str>,
-    /// Whether it has ended; it has said how far it is otherwise.
+    /// Whether it has ended; it was begun, is to be tried again, or said how far it is otherwise.
     pub is_ended: bool,
 }
 

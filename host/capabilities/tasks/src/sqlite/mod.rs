@@ -159,7 +159,14 @@ impl Backend for SqliteBackend {
         let (queue, except) = (queue.to_owned(), except.to_vec());
         let job =
             move |connection: &Connection| claiming::claim(connection, &queue, &except, now, lease);
-        self.database.write(job).boxed()
+        async move {
+            let claimed = self.database.write(job).await?;
+            if let Some(claimed) = &claimed {
+                self.tell(claimed.task.id.clone(), false);
+            }
+            Ok(claimed)
+        }
+        .boxed()
     }
 
     fn ready<'a>(
@@ -221,9 +228,17 @@ impl Backend for SqliteBackend {
         finish: Finish,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<State>, Error>> {
-        let id = id.to_owned();
-        self.change(move |connection| ending::finish(connection, &id, attempt, finish, now))
-            .boxed()
+        let task = id.to_owned();
+        let job =
+            move |connection: &Connection| ending::finish(connection, &task, attempt, finish, now);
+        async move {
+            let state = self.change(job).await?;
+            if state == Some(State::Waiting) {
+                self.tell(id.to_owned(), false);
+            }
+            Ok(state)
+        }
+        .boxed()
     }
 
     fn cancel<'a>(&'a self, id: &'a str, now: Timestamp) -> BoxFuture<'a, Result<bool, Error>> {

@@ -1,0 +1,206 @@
+//! `/api/v1/tasks`: a user's own tasks, how far they are, and an end to them. Whose a task is decides who
+//! finds it: for anybody else it is not there.
+
+mod seen;
+mod stream;
+
+use http::{Method, Response, StatusCode, header};
+use jiff::Timestamp;
+use sbd_gateway::{HostRequest, HostRoute, Refusal};
+use sbd_runtime::{Authenticated, Body, Runtime, TaskStore, body};
+use sbd_tasks::{Filter, State, Task};
+use seen::{Page, Seen};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a token needs to see tasks, and to end them.
+const READ: &str = "tasks:read";
+const WRITE: &str = "tasks:write";
+
+/// Tasks on a page if nothing is said, and at most; and the last page there is, as in every list.
+const PER_PAGE: u32 = 20;
+const MAX_PER_PAGE: u32 = 100;
+const MAX_PAGE: u32 = 100_000;
+
+/// Which tasks are listed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Query {
+    page: Option<u32>,
+    per_page: Option<u32>,
+    state: Option<String>,
+}
+
+/// The routes.
+pub(crate) fn routes(runtime: &Runtime) -> Vec<HostRoute> {
+    let (list, one, cancel, stream) = (
+        runtime.clone(),
+        runtime.clone(),
+        runtime.clone(),
+        runtime.clone(),
+    );
+    vec![
+        HostRoute::new("/api/v1/tasks", move |request| {
+            listed(list.clone(), request)
+        }),
+        HostRoute::new("/api/v1/tasks/:id", move |request| {
+            shown(one.clone(), request)
+        }),
+        HostRoute::new("/api/v1/tasks/:id/cancel", move |request| {
+            canceled(cancel.clone(), request)
+        }),
+        HostRoute::new("/api/v1/tasks/:id/stream", move |request| {
+            streamed(stream.clone(), request)
+        }),
+    ]
+}
+
+/// `GET /api/v1/tasks`: the newest first.
+async fn listed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
+    only(&request, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+    let user = user(&request, READ)?;
+    let query: Query =
+        serde_urlencoded::from_str(request.request.uri().query().unwrap_or_default())
+            .map_err(|error| invalid(format!("the query is not right: {error}; correct it")))?;
+    let state = query.state.as_deref();
+    let state = state.map(|word| State::of_word(word).ok_or_else(|| no_state(word)));
+    let page = within("page", query.page.unwrap_or(1), MAX_PAGE)?;
+    let per_page = within("per_page", query.per_page.unwrap_or(PER_PAGE), MAX_PER_PAGE)?;
+    let filter = Filter {
+        user: Some(user),
+        state: state.transpose()?,
+    };
+    let store = store(&runtime, &request).await?;
+    let offset = u64::from(page - 1) * u64::from(per_page);
+    let listed = store.tasks.list(filter, offset, per_page).await;
+    let listed = listed.map_err(|error| failed(&request, &error))?;
+    answer(&Page {
+        items: listed.tasks.iter().map(Seen::of).collect(),
+        page,
+        per_page,
+        total: listed.total,
+        pages: listed.total.div_ceil(per_page.into()),
+    })
+}
+
+/// `GET /api/v1/tasks/{id}`
+async fn shown(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
+    only(&request, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+    let (_, task) = own(&runtime, &request, READ).await?;
+    answer(&Seen::of(&task))
+}
+
+/// `POST /api/v1/tasks/{id}/cancel`: the task, canceled with those that were to come after it.
+async fn canceled(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
+    only(&request, &[Method::POST], "POST")?;
+    let (store, task) = own(&runtime, &request, WRITE).await?;
+    let canceled = store.tasks.cancel(&task.id, Timestamp::now()).await;
+    if !canceled.map_err(|error| failed(&request, &error))? {
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            "CONFLICT",
+            "The task has ended already, and cannot be canceled any more; look at what became of it.",
+        ));
+    }
+    let task = store.tasks.get(&task.id).await;
+    let task = task.map_err(|error| failed(&request, &error))?;
+    answer(&Seen::of(&task.ok_or_else(no_task)?))
+}
+
+/// `GET /api/v1/tasks/{id}/stream`: Server-Sent Events until the task has ended.
+async fn streamed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
+    only(&request, &[Method::GET], "GET")?;
+    let (store, task) = own(&runtime, &request, READ).await?;
+    Ok(stream::of(store, task.id, request.stopping.clone()))
+}
+
+/// A task that is the caller's own.
+async fn own(
+    runtime: &Runtime,
+    request: &HostRequest,
+    permission: &str,
+) -> Result<(TaskStore, Task), Refusal> {
+    let user = user(request, permission)?;
+    let store = store(runtime, request).await?;
+    let id = request.param("id").unwrap_or_default();
+    let task = store.tasks.get(id).await;
+    let task = task.map_err(|error| failed(request, &error))?;
+    let task = task.filter(|task| task.user.as_ref() == Some(&user));
+    Ok((store, task.ok_or_else(no_task)?))
+}
+
+/// The user who asks, if they may.
+fn user(request: &HostRequest, permission: &str) -> Result<Arc<str>, Refusal> {
+    let anonymous = || Refusal::unauthenticated("Tasks are somebody's; log in to see yours.");
+    let caller: &Authenticated = request.caller.as_deref().ok_or_else(anonymous)?;
+    if !caller.scopes.allow(permission) {
+        return Err(Refusal::forbidden(format!(
+            "This needs the permission `{permission}`; use a token that has it."
+        )));
+    }
+    caller.user.clone().ok_or_else(anonymous)
+}
+
+async fn store(runtime: &Runtime, request: &HostRequest) -> Result<TaskStore, Refusal> {
+    let store = runtime.tasks(&request.tenant).await;
+    store.map_err(|error| failed(request, &error))
+}
+
+fn answer(content: &impl Serialize) -> Result<Response<Body>, Refusal> {
+    let json = serde_json::to_vec(content).map_err(|_| Refusal::internal())?;
+    Response::builder()
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CACHE_CONTROL, "no-store")
+        .body(body::full(json))
+        .map_err(|_| Refusal::internal())
+}
+
+fn only(request: &HostRequest, methods: &[Method], allow: &'static str) -> Result<(), Refusal> {
+    match methods.contains(request.request.method()) {
+        true => Ok(()),
+        false => Err(Refusal::method_not_allowed(allow)),
+    }
+}
+
+fn within(what: &str, given: u32, most: u32) -> Result<u32, Refusal> {
+    match (1..=most).contains(&given) {
+        true => Ok(given),
+        false => Err(invalid(format!(
+            "`{what}` is 1 to {most}, not {given}; choose another"
+        ))),
+    }
+}
+
+fn no_state(word: &str) -> Refusal {
+    let states: Vec<&str> = State::ALL.iter().map(|state| state.word()).collect();
+    invalid(format!(
+        "`state` is one of {}, not `{word}`",
+        states.join(", ")
+    ))
+}
+
+fn invalid(message: String) -> Refusal {
+    Refusal::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "VALIDATION_ERROR",
+        message,
+    )
+}
+
+fn no_task() -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "NOT_FOUND",
+        "There is no such task, or it was forgotten some time after its end; check its id.",
+    )
+}
+
+fn failed(request: &HostRequest, error: &dyn std::fmt::Display) -> Refusal {
+    tracing::error!(
+        tenant = &*request.tenant,
+        request_id = &*request.request_id,
+        %error,
+        "tasks could not be read"
+    );
+    Refusal::internal()
+}

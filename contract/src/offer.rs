@@ -21,7 +21,7 @@ pub const EVENTS: &str = "x-sbd-events";
 pub const TASKS: &str = "x-sbd-tasks";
 /// Of the document: when it is to be called, a list of [`Schedule`].
 pub const SCHEDULES: &str = "x-sbd-schedules";
-/// Of the document: the real-time channels it decides about, a list of beginnings like `family:`.
+/// Of the document: the real-time channels it decides about, a list of [`Channels`].
 pub const CHANNELS: &str = "x-sbd-channels";
 
 const PREFIX: &str = "x-sbd-";
@@ -33,6 +33,12 @@ pub const METHODS: [&str; 8] = [
 
 /// Most entries of each list.
 const MOST: usize = 100;
+
+/// Kinds of channels about which the host decides.
+const HOSTS_KINDS: [&str; 2] = ["user", "system"];
+
+/// Longest name of a channel, with its kind.
+const CHANNEL_BYTES: usize = 256;
 
 /// What a component offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +53,7 @@ pub struct Offer {
     /// When it is to be called.
     pub schedules: Vec<Schedule>,
     /// The channels it decides about.
-    pub channels: Vec<String>,
+    pub channels: Vec<Channels>,
 }
 
 /// One operation.
@@ -106,6 +112,45 @@ pub struct Schedule {
     pub time_zone: Option<String>,
 }
 
+/// The real-time channels of a kind. Where there is no more to say, its beginning stands for it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "WrittenChannels")]
+#[non_exhaustive]
+pub struct Channels {
+    /// What their names begin with: the kind and a colon.
+    pub beginning: String,
+    /// Whether what is said there by whoever is in one is an event for the component.
+    pub takes_messages: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenChannels {
+    Beginning(String),
+    Full(FullChannels),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FullChannels {
+    beginning: String,
+    #[serde(default)]
+    takes_messages: bool,
+}
+
+impl From<WrittenChannels> for Channels {
+    fn from(written: WrittenChannels) -> Self {
+        let (beginning, takes_messages) = match written {
+            WrittenChannels::Beginning(beginning) => (beginning, false),
+            WrittenChannels::Full(full) => (full.beginning, full.takes_messages),
+        };
+        Self {
+            beginning,
+            takes_messages,
+        }
+    }
+}
+
 fn default_queue() -> String {
     "default".to_owned()
 }
@@ -157,12 +202,13 @@ impl Offer {
             )?;
         }
         for channel in &offer.channels {
-            let kind = channel.strip_suffix(':').unwrap_or_default();
+            let beginning = &channel.beginning;
+            let kind = beginning.strip_suffix(':').unwrap_or_default();
             check(
-                is_name(kind),
+                is_name(kind) && !HOSTS_KINDS.contains(&kind),
                 CHANNELS,
-                channel,
-                "a beginning like `family:`",
+                beginning,
+                "a beginning like `family:`, other than the host's own `user:` and `system:`",
             )?;
         }
         let names = offer.tasks.iter().map(|task| &task.name);
@@ -171,7 +217,10 @@ impl Offer {
             offer.schedules.iter().map(|schedule| &schedule.name),
             SCHEDULES,
         )?;
-        once(offer.channels.iter(), CHANNELS)?;
+        once(
+            offer.channels.iter().map(|channels| &channels.beginning),
+            CHANNELS,
+        )?;
         let paths = document.get("paths").and_then(Value::as_object);
         for (path, item) in paths.into_iter().flatten() {
             for name in METHODS {
@@ -298,6 +347,18 @@ fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// Whether a text is the name of a real-time channel: a kind of `a-z0-9-` and a name with a colon between,
+/// without spaces or control characters; 256 bytes at most.
+pub fn is_channel(text: &str) -> bool {
+    let Some((kind, name)) = text.split_once(':') else {
+        return false;
+    };
+    text.len() <= CHANNEL_BYTES
+        && is_name(kind)
+        && !name.is_empty()
+        && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 /// Whether a text is the type of an event: two or more words of `a-z0-9_-` with dots between them, each
 /// beginning with a letter; 128 bytes at most.
 pub fn is_event_type(text: &str) -> bool {
@@ -372,7 +433,7 @@ mod tests {
             "x-sbd-events": ["family.member.*"],
             "x-sbd-tasks": [{"name": "index"}, {"name": "embed", "queue": "ai"}],
             "x-sbd-schedules": [{"name": "nightly", "cron": "0 3 * * *", "time_zone": "Europe/Berlin"}],
-            "x-sbd-channels": ["family:"],
+            "x-sbd-channels": ["family:", {"beginning": "room:", "takes_messages": true}],
         }))
         .unwrap();
         assert_eq!(offer.events, ["family.member.*"]);
@@ -381,7 +442,11 @@ mod tests {
             offer.schedules[0].time_zone.as_deref(),
             Some("Europe/Berlin")
         );
-        assert_eq!(offer.channels, ["family:"]);
+        let channels = offer.channels.iter();
+        let channels: Vec<_> = channels
+            .map(|one| (one.beginning.as_str(), one.takes_messages))
+            .collect();
+        assert_eq!(channels, [("family:", false), ("room:", true)]);
     }
 
     #[test]
@@ -414,6 +479,12 @@ mod tests {
             ),
             (json!({"x-sbd-schedules": [{"name": "a"}]}), "missing field"),
             (json!({"x-sbd-channels": ["family"]}), "like `family:`"),
+            (json!({"x-sbd-channels": ["user:"]}), "the host's own"),
+            (json!({"x-sbd-channels": ["a:", "a:"]}), "twice"),
+            (
+                json!({"x-sbd-channels": [{"beginning": "a:", "takes": true}]}),
+                "x-sbd-channels",
+            ),
         ] {
             let error = Offer::read(&wrong).unwrap_err();
             assert!(error.contains(says), "{wrong}: {error}");

@@ -44,6 +44,8 @@ grants! {
     Events = "events",
     /// Have work done later.
     Tasks = "tasks",
+    /// Say something to whoever is connected.
+    Realtime = "realtime",
 }
 
 /// Words that people try in `grants`, and what grants them instead.

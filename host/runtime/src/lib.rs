@@ -6,7 +6,7 @@
 //!
 //! Each of these folders knows those before it and none after it: `limits`, `engine`, `requests`,
 //! `instances`, `inspection`, `offers`, `served`, `tenants`. Above them are the files beside this one,
-//! which put them together: `application`, `delegation`, `events`, `swap`; below them `body`, `error`,
+//! which put them together: `application`, `delegation`, `events`, `realtime`, `swap`; below them `body`, `error`,
 //! `principal`, `reserved`, `stores`, `archive` and `import`.
 
 mod application;
@@ -22,6 +22,7 @@ mod instances;
 mod limits;
 mod offers;
 mod principal;
+mod realtime;
 mod requests;
 mod reserved;
 mod served;
@@ -41,6 +42,7 @@ pub use instances::grants::Permission;
 pub use limits::{Limit, OverLimit};
 pub use offers::{NoOffer, Offered, check as openapi};
 pub use principal::{Authenticated, Delegation, Seal, SealError};
+pub use realtime::SayError;
 pub use requests::egress::Resolve;
 pub use requests::{Call, Class, Question, Reply};
 pub use reserved::is_reserved;
@@ -171,6 +173,7 @@ impl Runtime {
             loop {
                 tokio::time::sleep(SWEEP).await;
                 let Some(inner) = swept.upgrade() else { return };
+                inner.shared.stores.realtime().tidy();
                 for place in inner.places() {
                     if let Some(tenant) = place.tenant.get() {
                         tenant.sweep().await;
@@ -357,6 +360,7 @@ impl Inner {
             stores: Box::new(SqliteStores {
                 data_dir: data_dir.clone(),
                 options: settings.storage,
+                realtime: Default::default(),
             }),
             files,
             crowded: Arc::default(),

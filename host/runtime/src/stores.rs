@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use sbd_cache::MemoryBackend;
 use sbd_documents::SqliteDocuments;
 use sbd_keyvalue::SqliteBackend;
+use sbd_realtime::Backends as _;
 use sbd_storage::Database;
 use std::collections::HashSet;
 use std::fs::File;
@@ -23,6 +24,7 @@ pub(crate) struct Stores {
     pub(crate) cache: Arc<dyn sbd_cache::Backend>,
     pub(crate) deliveries: Arc<dyn sbd_events::Backend>,
     pub(crate) tasks: Arc<dyn sbd_tasks::Backend>,
+    pub(crate) realtime: Arc<dyn sbd_realtime::Backend>,
     pub(crate) archive: Arc<dyn Archive>,
     /// Where the SQLite databases of its components lie; no folder before the first.
     pub(crate) databases: PathBuf,
@@ -44,7 +46,10 @@ pub(crate) trait Archive: Send + Sync {
 /// Opens and removes the stores of tenants.
 pub(crate) trait OpenStores: Send + Sync {
     /// Opens those of a tenant, making them if need be.
-    fn open<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Stores, Error>>;
+    fn open<'a>(&'a self, tenant: &'a Arc<str>) -> BoxFuture<'a, Result<Stores, Error>>;
+
+    /// The real-time channels of all tenants, whose stores need not be open for them.
+    fn realtime(&self) -> &dyn sbd_realtime::Backends;
 
     /// Makes the stores of a tenant that has none, with all that an archive holds, as far as that is
     /// allowed; all of it or nothing.
@@ -64,6 +69,7 @@ pub(crate) trait OpenStores: Send + Sync {
 pub(crate) struct SqliteStores {
     pub(crate) data_dir: PathBuf,
     pub(crate) options: sbd_storage::Options,
+    pub(crate) realtime: sbd_realtime::MemoryBackends,
 }
 
 // === impl SqliteStores ===
@@ -81,9 +87,19 @@ impl SqliteStores {
 }
 
 impl OpenStores for SqliteStores {
-    fn open<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Stores, Error>> {
+    fn open<'a>(&'a self, tenant: &'a Arc<str>) -> BoxFuture<'a, Result<Stores, Error>> {
         let options = self.options.clone();
-        Box::pin(open(self.path(tenant), self.databases(tenant), options))
+        let realtime = self.realtime.of(tenant);
+        Box::pin(open(
+            self.path(tenant),
+            self.databases(tenant),
+            options,
+            realtime,
+        ))
+    }
+
+    fn realtime(&self) -> &dyn sbd_realtime::Backends {
+        &self.realtime
     }
 
     fn import<'a>(
@@ -100,7 +116,9 @@ impl OpenStores for SqliteStores {
                 .map_err(|error| Error::data_directory(&temporary, &error))?;
             let filled = folder.path().join("filled.db");
             let of_components = folder.path().join("filled.sqlite");
-            let stores = open(filled.clone(), of_components.clone(), options).await?;
+            // Nobody listens before it is there.
+            let realtime = Arc::new(sbd_realtime::MemoryBackend::default());
+            let stores = open(filled.clone(), of_components.clone(), options, realtime).await?;
             let filling = move || {
                 fill(&stores, &archive, &allowed)?;
                 // Closed, it is one file.
@@ -116,6 +134,7 @@ impl OpenStores for SqliteStores {
 
     fn remove<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Vec<(PathBuf, u64)>, Error>> {
         let (path, databases) = (self.path(tenant), self.databases(tenant));
+        self.realtime.remove(tenant);
         Box::pin(async move {
             let removing = move || {
                 let of_components = sbd_sqlite::remove(&databases)
@@ -135,6 +154,7 @@ async fn open(
     path: PathBuf,
     databases: PathBuf,
     options: sbd_storage::Options,
+    realtime: Arc<dyn sbd_realtime::Backend>,
 ) -> Result<Stores, Error> {
     let database = tokio::task::spawn_blocking(move || Database::open(&path, &options))
         .await
@@ -155,6 +175,7 @@ async fn open(
         cache: Arc::new(MemoryBackend::default()),
         deliveries: Arc::new(deliveries),
         tasks: Arc::new(tasks),
+        realtime,
         archive: Arc::new(TenantArchive {
             database,
             databases: databases.clone(),

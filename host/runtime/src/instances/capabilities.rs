@@ -14,6 +14,7 @@ use sbd_keys::{FileKeyring, KeysCtx};
 use sbd_keyvalue::KeyvalueCtx;
 use sbd_manifest::Grant;
 use sbd_passwords::{Hasher, PasswordsCtx};
+use sbd_realtime::RealtimeCtx;
 use sbd_sqlite::SqliteCtx;
 use sbd_tasks::TasksCtx;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) passwords: &'a Arc<Hasher>,
     pub(crate) keyring: &'a Arc<FileKeyring>,
     pub(crate) switches: &'a Switches,
+    /// How the real-time channels that it decides about begin.
+    pub(crate) channels: &'a Arc<BTreeSet<String>>,
     /// What the application's features are, as they change.
     pub(crate) features: &'a Arc<ArcSwap<Catalogue>>,
 }
@@ -181,6 +184,17 @@ capabilities! {
             Arc::clone(of.enqueuing),
             Arc::clone(of.component),
             Arc::clone(of.queues),
+        ),
+    }
+    realtime: RealtimeCtx {
+        grant: Realtime,
+        meaning: "says something to whoever is connected: to users, and in the channels of its own",
+        link: sbd_realtime::add_to_linker,
+        view: sbd_realtime::RealtimeView,
+        open: |of| RealtimeCtx::new(
+            Arc::clone(&of.stores.realtime),
+            Arc::clone(of.component),
+            Arc::clone(of.channels),
         ),
     }
 }

@@ -16,6 +16,8 @@ pub enum Class {
     Events,
     /// The host hands over queued work, or a tick.
     Tasks,
+    /// The host asks who may join a real-time channel.
+    Channels,
     /// The host asks how a component is, or what it offers.
     Probe,
 }
@@ -31,11 +33,12 @@ pub(crate) struct Share {
 
 impl Class {
     /// Each of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Public,
         Self::Authentication,
         Self::Events,
         Self::Tasks,
+        Self::Channels,
         Self::Probe,
     ];
 

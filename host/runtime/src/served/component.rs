@@ -32,6 +32,8 @@ pub(crate) struct LoadedComponent {
     pub(crate) variables: Arc<BTreeMap<String, String>>,
     pub(crate) stores: Arc<BTreeSet<String>>,
     pub(crate) databases: Arc<BTreeSet<String>>,
+    /// How the real-time channels that it decides about begin.
+    pub(crate) channels: Arc<BTreeSet<String>>,
     pub(crate) environment: Arc<[(String, String)]>,
     /// What it may read.
     pub(crate) files: Option<Arc<LaidOut>>,
@@ -118,6 +120,8 @@ impl LoadedComponent {
             is_deployed: served.is_some(),
         };
         let offer = loading.offer()?;
+        let channels = offer.iter().flat_map(|offered| &offered.offer.channels);
+        let channels = channels.map(|channels| channels.beginning.clone());
         Ok(Arc::new(Self {
             sha256,
             revision: REVISIONS.fetch_add(1, Ordering::Relaxed),
@@ -125,6 +129,7 @@ impl LoadedComponent {
             reuse,
             allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
             variables,
+            channels: Arc::new(channels.collect()),
             offer,
             stores: Arc::new(declared.key_value_stores.clone()),
             databases: Arc::new(declared.sqlite_databases.clone()),

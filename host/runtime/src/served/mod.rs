@@ -74,6 +74,7 @@ impl Snapshot {
             let component = LoadedComponent::load(loader, definition, declared, served)?;
             components.insert(id, component);
         }
+        check_channels(&components)?;
         Ok(Self {
             app: Arc::clone(&definition.app),
             routes: Routes::new(&definition.app.triggers),
@@ -141,6 +142,25 @@ impl Snapshot {
             .max()
             .unwrap_or_default()
     }
+}
+
+/// Two components that decide about the same channels are refused: who may join would be chance.
+fn check_channels(components: &HashMap<Arc<str>, Arc<LoadedComponent>>) -> Result<(), Error> {
+    let mut owners = BTreeMap::new();
+    let components: BTreeMap<_, _> = components.iter().collect();
+    for (id, component) in components {
+        for beginning in component.channels.iter() {
+            if let Some(first) = owners.insert(beginning, id) {
+                return Err(Error::Offer {
+                    component: id.to_string(),
+                    reason: format!(
+                        "the channels `{beginning}` are those of the component `{first}` already; choose another kind"
+                    ),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for Snapshot {

@@ -315,6 +315,7 @@ impl Tenant {
             passwords: &shared.passwords,
             keyring: &shared.keyring,
             switches: &shared.switches,
+            channels: &component.channels,
             features,
         });
         let limits = component.declared.settings.limits.clone();

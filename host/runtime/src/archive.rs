@@ -30,7 +30,8 @@ sqlite/COMPONENT/LABEL.db               a component's own database, as a file of
                                         was at a moment of its own
 
 Not in here: the tenant's signing keys, the sessions of those who were signed in, and what was only kept for
-a while (caches, events that are to be delivered): wherever this is imported, everybody signs in anew. Passwords are in here as they are stored, as hashes: keep this file as safe as the server
+a while (caches, events that are to be delivered, queued work: where the tenant was it goes on): wherever
+this is imported, everybody signs in anew. Passwords are in here as they are stored, as hashes: keep this file as safe as the server
 itself.
 ";
 

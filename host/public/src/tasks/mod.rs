@@ -31,6 +31,19 @@ struct Query {
     state: Option<String>,
 }
 
+/// Where a request is about something.
+struct At {
+    tenant: Arc<str>,
+    request_id: Arc<str>,
+}
+
+/// A task that is to be the caller's own.
+struct Own {
+    at: At,
+    user: Arc<str>,
+    id: String,
+}
+
 /// The routes.
 pub(crate) fn routes(runtime: &Runtime) -> Vec<HostRoute> {
     let (list, one, cancel, stream) = (
@@ -70,10 +83,11 @@ async fn listed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>
         user: Some(user),
         state: state.transpose()?,
     };
-    let store = store(&runtime, &request).await?;
+    let at = At::of(&request);
+    let store = at.store(&runtime).await?;
     let offset = u64::from(page - 1) * u64::from(per_page);
     let listed = store.tasks.list(filter, offset, per_page).await;
-    let listed = listed.map_err(|error| failed(&request, &error))?;
+    let listed = listed.map_err(|error| at.failed(&error))?;
     answer(&Page {
         items: listed.tasks.iter().map(Seen::of).collect(),
         page,
@@ -86,16 +100,17 @@ async fn listed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>
 /// `GET /api/v1/tasks/{id}`
 async fn shown(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
     only(&request, &[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let (_, task) = own(&runtime, &request, READ).await?;
+    let (_, task) = Own::of(&request, READ)?.find(&runtime).await?;
     answer(&Seen::of(&task))
 }
 
 /// `POST /api/v1/tasks/{id}/cancel`: the task, canceled with those that were to come after it.
 async fn canceled(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
     only(&request, &[Method::POST], "POST")?;
-    let (store, task) = own(&runtime, &request, WRITE).await?;
+    let own = Own::of(&request, WRITE)?;
+    let (store, task) = own.find(&runtime).await?;
     let canceled = store.tasks.cancel(&task.id, Timestamp::now()).await;
-    if !canceled.map_err(|error| failed(&request, &error))? {
+    if !canceled.map_err(|error| own.at.failed(&error))? {
         return Err(Refusal::new(
             StatusCode::CONFLICT,
             "CONFLICT",
@@ -103,30 +118,17 @@ async fn canceled(runtime: Runtime, request: HostRequest) -> Result<Response<Bod
         ));
     }
     let task = store.tasks.get(&task.id).await;
-    let task = task.map_err(|error| failed(&request, &error))?;
+    let task = task.map_err(|error| own.at.failed(&error))?;
     answer(&Seen::of(&task.ok_or_else(no_task)?))
 }
 
 /// `GET /api/v1/tasks/{id}/stream`: Server-Sent Events until the task has ended.
 async fn streamed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
     only(&request, &[Method::GET], "GET")?;
-    let (store, task) = own(&runtime, &request, READ).await?;
-    Ok(stream::of(store, task.id, request.stopping.clone()))
-}
-
-/// A task that is the caller's own.
-async fn own(
-    runtime: &Runtime,
-    request: &HostRequest,
-    permission: &str,
-) -> Result<(TaskStore, Task), Refusal> {
-    let user = user(request, permission)?;
-    let store = store(runtime, request).await?;
-    let id = request.param("id").unwrap_or_default();
-    let task = store.tasks.get(id).await;
-    let task = task.map_err(|error| failed(request, &error))?;
-    let task = task.filter(|task| task.user.as_ref() == Some(&user));
-    Ok((store, task.ok_or_else(no_task)?))
+    let own = Own::of(&request, READ)?;
+    let (tenant, stopping) = (Arc::clone(&request.tenant), request.stopping.clone());
+    let (store, task) = own.find(&runtime).await?;
+    Ok(stream::of(runtime, tenant, &store, task.id, stopping))
 }
 
 /// The user who asks, if they may.
@@ -139,11 +141,6 @@ fn user(request: &HostRequest, permission: &str) -> Result<Arc<str>, Refusal> {
         )));
     }
     caller.user.clone().ok_or_else(anonymous)
-}
-
-async fn store(runtime: &Runtime, request: &HostRequest) -> Result<TaskStore, Refusal> {
-    let store = runtime.tasks(&request.tenant).await;
-    store.map_err(|error| failed(request, &error))
 }
 
 fn answer(content: &impl Serialize) -> Result<Response<Body>, Refusal> {
@@ -195,12 +192,49 @@ fn no_task() -> Refusal {
     )
 }
 
-fn failed(request: &HostRequest, error: &dyn std::fmt::Display) -> Refusal {
-    tracing::error!(
-        tenant = &*request.tenant,
-        request_id = &*request.request_id,
-        %error,
-        "tasks could not be read"
-    );
-    Refusal::internal()
+// === impl At ===
+
+impl At {
+    fn of(request: &HostRequest) -> Self {
+        Self {
+            tenant: Arc::clone(&request.tenant),
+            request_id: Arc::clone(&request.request_id),
+        }
+    }
+
+    async fn store(&self, runtime: &Runtime) -> Result<TaskStore, Refusal> {
+        let store = runtime.tasks(&self.tenant).await;
+        store.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) -> Refusal {
+        tracing::error!(
+            tenant = &*self.tenant,
+            request_id = &*self.request_id,
+            %error,
+            "tasks could not be read"
+        );
+        Refusal::internal()
+    }
+}
+
+// === impl Own ===
+
+impl Own {
+    /// That in the address of a request, if who asks may.
+    fn of(request: &HostRequest, permission: &str) -> Result<Self, Refusal> {
+        Ok(Self {
+            at: At::of(request),
+            user: user(request, permission)?,
+            id: request.param("id").unwrap_or_default().to_owned(),
+        })
+    }
+
+    async fn find(&self, runtime: &Runtime) -> Result<(TaskStore, Task), Refusal> {
+        let store = self.at.store(runtime).await?;
+        let task = store.tasks.get(&self.id).await;
+        let task = task.map_err(|error| self.at.failed(&error))?;
+        let task = task.filter(|task| task.user.as_ref() == Some(&self.user));
+        Ok((store, task.ok_or_else(no_task)?))
+    }
 }

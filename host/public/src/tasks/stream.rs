@@ -8,10 +8,11 @@ use http::{Response, header};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use jiff::Timestamp;
-use sbd_runtime::{Body, TaskStore};
-use sbd_tasks::Change;
+use sbd_runtime::{Body, Runtime, TaskStore};
+use sbd_tasks::{Change, Task};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
@@ -19,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 /// Whoever hears nothing for two of these should connect again.
 const HEARTBEAT: Duration = Duration::from_secs(25);
 
-/// When to come back to a host that goes.
+/// When to come back.
 const BACK_MS: u64 = 1000;
 
-/// One who listens.
+/// One who listens. It does not keep the tenant open.
 struct Listener {
-    store: TaskStore,
+    runtime: Runtime,
+    tenant: Arc<str>,
     id: String,
     changes: Receiver<Change>,
     stopping: CancellationToken,
@@ -36,13 +38,20 @@ struct Listener {
 }
 
 /// The answer that tells of a task until it has ended.
-pub(super) fn of(store: TaskStore, id: String, stopping: CancellationToken) -> Response<Body> {
+pub(super) fn of(
+    runtime: Runtime,
+    tenant: Arc<str>,
+    store: &TaskStore,
+    id: String,
+    stopping: CancellationToken,
+) -> Response<Body> {
     let heartbeat = u64::try_from(HEARTBEAT.as_millis()).unwrap_or_default();
     let listener = Listener {
+        runtime,
+        tenant,
         // Before the first look, so that no end is missed.
         changes: store.tasks.changes(),
         ready: VecDeque::from([message("stream.ready", json!({"heartbeat_ms": heartbeat}))]),
-        store,
         id,
         stopping,
         told: Value::Null,
@@ -81,13 +90,11 @@ impl Listener {
                 continue;
             }
             tokio::select! {
-                () = self.stopping.cancelled() => {
-                    self.say("stream.reconnect", json!({"after_ms": BACK_MS}));
-                    self.is_over = true;
-                }
+                () = self.stopping.cancelled() => self.come_back(),
                 changed = changed(&mut self.changes, &self.id) => match changed {
                     true => self.look().await,
-                    false => self.end("unavailable", "The tenant was closed; connect again."),
+                    // The tenant was closed, as nothing went on there.
+                    false => self.come_back(),
                 },
                 () = tokio::time::sleep(HEARTBEAT) => self.say("stream.ping", Value::Null),
             }
@@ -96,12 +103,12 @@ impl Listener {
 
     /// Tells of the task if it is not as it was told.
     async fn look(&mut self) {
-        let task = match self.store.tasks.get(&self.id).await {
+        let task = match self.task().await {
             Ok(Some(task)) => task,
             Ok(None) => return self.end("done", "The task was forgotten; nothing follows."),
             Err(error) => {
-                tracing::error!(task = self.id, %error, "a task could not be read for whoever listens");
-                return self.end("unavailable", "The task could not be read; connect again.");
+                tracing::error!(tenant = &*self.tenant, task = self.id, error, "a task could not be read for whoever listens");
+                return self.come_back();
             }
         };
         let seen = serde_json::to_value(Seen::of(&task)).unwrap_or_default();
@@ -115,6 +122,18 @@ impl Listener {
         } else {
             self.say("task.progress", seen);
         }
+    }
+
+    async fn task(&self) -> Result<Option<Task>, String> {
+        let store = self.runtime.tasks(&self.tenant).await;
+        let store = store.map_err(|error| error.to_string())?;
+        let task = store.tasks.get(&self.id).await;
+        task.map_err(|error| error.to_string())
+    }
+
+    fn come_back(&mut self) {
+        self.say("stream.reconnect", json!({"after_ms": BACK_MS}));
+        self.is_over = true;
     }
 
     fn end(&mut self, code: &str, words: &str) {

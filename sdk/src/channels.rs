@@ -1,4 +1,4 @@
-//! Real-time channels: the host asks who may join one.
+//! Real-time channels: the host asks who may join one. What is said there, [`crate::realtime`] says.
 
 use crate::{Error, Json, NoContent};
 use axum::body::{Body, Bytes};
@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::str::FromStr;
 use std::sync::Arc;
 use tower_service::Service as _;
@@ -19,7 +20,18 @@ pub struct Channel<T>(pub T);
 #[derive(Clone, Debug)]
 pub struct Channels {
     pub(crate) beginning: &'static str,
+    takes_messages: bool,
     handler: MethodRouter,
+}
+
+/// What somebody who is in a channel said there, as the data of the event `channel.message.sent`, whose
+/// subject is the channel.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Sent<T> {
+    /// Who it was.
+    pub user: String,
+    /// What they said.
+    pub data: T,
 }
 
 /// What the host asks.
@@ -46,8 +58,20 @@ impl<T: FromStr<Err = Error>, S: Send + Sync> FromRequest<S> for Channel<T> {
 impl Channels {
     /// Who decides about channels with this beginning.
     #[doc(hidden)]
-    pub fn new(beginning: &'static str, handler: MethodRouter) -> Self {
-        Self { beginning, handler }
+    pub fn new(beginning: &'static str, takes_messages: bool, handler: MethodRouter) -> Self {
+        Self {
+            beginning,
+            takes_messages,
+            handler,
+        }
+    }
+
+    /// As the offer says it.
+    pub(crate) fn offer(&self) -> Value {
+        match self.takes_messages {
+            false => self.beginning.into(),
+            true => json!({"beginning": self.beginning, "takes_messages": true}),
+        }
     }
 }
 

@@ -105,7 +105,7 @@ impl Component {
     pub fn channels(mut self, channels: impl IntoIterator<Item = Channels>) -> Self {
         let channels: Vec<_> = channels.into_iter().collect();
         for one in &channels {
-            self.asks(offer::CHANNELS, one.beginning.into());
+            self.asks(offer::CHANNELS, one.offer());
         }
         self.route(path::CHANNELS, channels::authorize(channels))
     }

@@ -95,6 +95,7 @@ pub mod openapi;
 mod operation;
 pub mod paging;
 pub mod passwords;
+pub mod realtime;
 pub mod schedules;
 pub mod tasks;
 #[cfg(not(target_family = "wasm"))]

@@ -139,6 +139,11 @@ async fn may_watch(
     caller.require_role("watcher")
 }
 
+#[channels("room:", takes_messages)]
+async fn may_speak(_: Caller) -> Result<()> {
+    Ok(())
+}
+
 async fn whoami(caller: Caller, RequestId(id): RequestId, Tenant(tenant): Tenant) -> Json<Value> {
     Json(json!({"user": caller.user, "request": id, "tenant": tenant}))
 }
@@ -177,7 +182,7 @@ fn component() -> Component {
         .events([item_happened(), item_moved()])
         .tasks([index()])
         .schedules([nightly()])
-        .channels([may_watch()])
+        .channels([may_watch(), may_speak()])
         .route("/whoami", axum::routing::get(whoami))
         .route("/echo", axum::routing::post(echo))
         .route("/perhaps", axum::routing::get(perhaps))
@@ -564,7 +569,10 @@ fn what_the_host_asks_for_is_offered_and_answered() {
     );
     let nightly = json!({"name": "nightly", "cron": "0 3 * * *", "time_zone": "UTC"});
     assert_eq!(api["x-sbd-schedules"], json!([nightly]));
-    assert_eq!(api["x-sbd-channels"], json!(["item:"]));
+    assert_eq!(
+        api["x-sbd-channels"],
+        json!(["item:", {"beginning": "room:", "takes_messages": true}])
+    );
 
     let event = |kind: &str| {
         post("/-/events")

@@ -9,7 +9,7 @@ use sbd_sdk::documents::{Collection, DocumentsError, Outcome, Transaction};
 use sbd_sdk::keys::{self, Verdict};
 use sbd_sdk::keyvalue::Bucket;
 use sbd_sdk::testing::{App, Call};
-use sbd_sdk::{Component, Error, cache, config, features, passwords, time};
+use sbd_sdk::{Component, Error, cache, config, features, passwords, realtime, time};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -309,4 +309,49 @@ fn a_closure_answers_for_other_components() {
     assert_eq!(app.run(ask()).unwrap(), json!({"left": 4}));
     app.on_call(|_| (503, Value::Null));
     assert_eq!(app.run(ask()).unwrap_err().code(), "OVERLOADED");
+}
+
+#[test]
+fn what_is_said_in_channels_can_be_looked_at() {
+    let app = App::new(Component::new());
+    app.run(async {
+        realtime::publish("user:usr_1", "thing.said", &json!({"n": 1})).await?;
+        let both = [
+            realtime::Message::new("family:fam_1", "thing.said", &2)?,
+            realtime::Message::new("family:fam_1", "thing.said", "three")?,
+        ];
+        realtime::publish_all(both).await?;
+        realtime::changed("family:fam_1").await
+    })
+    .unwrap();
+    let said = app.said();
+    assert_eq!(said[0].data["n"], 1);
+    assert_eq!(
+        (&*said[2].channel, &*said[2].kind, &said[2].data),
+        ("family:fam_1", "thing.said", &json!("three"))
+    );
+    assert_eq!(app.changed(), ["family:fam_1"]);
+    for (channel, kind) in [
+        ("family", "a.b"),
+        ("family:1", "a"),
+        ("family:1", "stream.end"),
+    ] {
+        let refused = app.run(realtime::publish(channel, kind, &0)).unwrap_err();
+        assert_eq!(refused.code(), "INTERNAL");
+    }
+    assert_eq!(app.said().len(), 3);
+    app.present("family:fam_1", &["usr_1", "usr_2"]);
+    let present = app.run(realtime::presence("family:fam_1")).unwrap();
+    assert_eq!(
+        (present[1].user.as_str(), present[1].since),
+        ("usr_2", app.now())
+    );
+    assert!(app.run(realtime::presence("family:x")).unwrap().is_empty());
+}
+
+#[test]
+#[should_panic(expected = "add it to `grants`")]
+fn who_may_not_speak_is_told_what_to_grant() {
+    let said = realtime::publish("user:usr_1", "thing.said", &0);
+    app().run(said).unwrap();
 }

@@ -9,7 +9,7 @@ use syn::{Ident, ItemFn, LitStr, Token};
 /// What the attribute says: what it is about, and more by words.
 pub(crate) struct Declared {
     about: LitStr,
-    words: Vec<(Ident, LitStr)>,
+    words: Vec<(Ident, Option<LitStr>)>,
 }
 
 // === impl Declared ===
@@ -24,7 +24,11 @@ impl Parse for Declared {
             input.parse::<Token![,]>()?;
         }
         words(input, |word, input| {
-            declared.words.push((word.clone(), text(input)?));
+            let said = match input.peek(Token![=]) {
+                true => Some(text(input)?),
+                false => None,
+            };
+            declared.words.push((word.clone(), said));
             Ok(())
         })?;
         Ok(declared)
@@ -37,8 +41,12 @@ impl Declared {
         let mut texts = [const { None }; N];
         for (word, text) in self.words {
             let place = known.iter().position(|known| word == known);
+            let text = text.ok_or_else(|| {
+                let message = format!("say `{word} = \"...\"`");
+                syn::Error::new(word.span(), message)
+            });
             match place.and_then(|place| texts.get_mut(place)) {
-                Some(place) => once(place, &word, text)?,
+                Some(place) => once(place, &word, text?)?,
                 None if known.is_empty() => {
                     let message = format!("`{word}` is not known here; remove it");
                     return Err(syn::Error::new(word.span(), message));
@@ -47,6 +55,22 @@ impl Declared {
             }
         }
         Ok(texts)
+    }
+
+    /// Whether this word is there, the only one there may be, without a text.
+    fn says(self, known: &str) -> syn::Result<bool> {
+        let mut said = None;
+        for (word, text) in self.words {
+            if word != known {
+                return Err(unknown(&word, &[known]));
+            }
+            if let Some(text) = text {
+                let message = format!("`{word}` stands alone; remove what is behind it");
+                return Err(syn::Error::new(text.span(), message));
+            }
+            once(&mut said, &word, ())?;
+        }
+        Ok(said.is_some())
     }
 }
 
@@ -89,11 +113,11 @@ pub(crate) fn schedule(declared: Declared, function: &ItemFn) -> syn::Result<Tok
 
 pub(crate) fn channels(declared: Declared, function: &ItemFn) -> syn::Result<TokenStream> {
     let beginning = declared.about.clone();
-    let [] = declared.texts([])?;
+    let takes_messages = declared.says("takes_messages")?;
     expand(
         function,
         &quote!(::sbd_sdk::channels::Channels),
-        &quote!(#beginning),
+        &quote!(#beginning, #takes_messages),
     )
 }
 

@@ -60,6 +60,10 @@ pub fn schedule(attribute: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Who decides about the real-time channels of a kind: `#[channels("family:")]`.
+///
+/// With `takes_messages`, as in `#[channels("room:", takes_messages)]`, what somebody who is in one says
+/// there is an event for the component: `channel.message.sent` of its own, whose subject is the channel
+/// and whose data has `user` and `data`.
 #[proc_macro_attribute]
 pub fn channels(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let declared = parse_macro_input!(attribute as hosted::Declared);

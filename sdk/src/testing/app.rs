@@ -4,6 +4,7 @@ use super::client::Client;
 use super::documents::{Index, Published};
 use super::features;
 use super::outbound::Call;
+use super::realtime::Said;
 use super::world::World;
 use crate::time::Time;
 use crate::{About, Component, Principal};
@@ -122,6 +123,23 @@ impl App {
     /// What the component has published so far, in order.
     pub fn published(&self) -> Vec<Published> {
         self.world.documents.borrow().published.clone()
+    }
+
+    /// What the component has said in real-time channels so far, in order.
+    pub fn said(&self) -> Vec<Said> {
+        self.world.channels.borrow().said.clone()
+    }
+
+    /// The channels of which the component has said that who may be there has changed, in order.
+    pub fn changed(&self) -> Vec<String> {
+        self.world.channels.borrow().changed.clone()
+    }
+
+    /// Who is in a channel from now on.
+    pub fn present(&self, channel: &str, users: &[&str]) {
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        let mut channels = self.world.channels.borrow_mut();
+        channels.present.insert(channel.to_owned(), users);
     }
 
     /// Answers what the component asks of other components, and of hosts outside: a status and a JSON

@@ -51,6 +51,7 @@ pub(crate) mod keys;
 pub(crate) mod keyvalue;
 pub(crate) mod outbound;
 pub(crate) mod passwords;
+pub(crate) mod realtime;
 pub(crate) mod tasks;
 mod world;
 
@@ -60,6 +61,7 @@ pub use constraints::assert_constraints;
 pub use described::assert_described;
 pub use documents::Published;
 pub use outbound::Call;
+pub use realtime::Said;
 pub use tasks::Enqueued;
 
 /// The present of the test that is running, in milliseconds since 1970.

@@ -1,6 +1,6 @@
 //! What the host of a test holds, and how the capabilities find it.
 
-use super::{cache, documents, features, keys, keyvalue, outbound, tasks};
+use super::{cache, documents, features, keys, keyvalue, outbound, realtime, tasks};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -17,6 +17,7 @@ pub(super) struct World {
     pub(super) cache: RefCell<cache::Entries>,
     pub(super) keyvalue: RefCell<keyvalue::Buckets>,
     pub(super) features: RefCell<BTreeMap<String, features::Switch>>,
+    pub(super) channels: RefCell<realtime::Channels>,
     pub(super) keys: keys::Secret,
     pub(super) tasks: RefCell<tasks::Tasks>,
     pub(super) answers: RefCell<Option<Box<outbound::Answers>>>,

@@ -107,7 +107,12 @@ impl Listener {
             Ok(Some(task)) => task,
             Ok(None) => return self.end("done", "The task was forgotten; nothing follows."),
             Err(error) => {
-                tracing::error!(tenant = &*self.tenant, task = self.id, error, "a task could not be read for whoever listens");
+                tracing::error!(
+                    tenant = &*self.tenant,
+                    task = self.id,
+                    error,
+                    "a task could not be read for whoever listens"
+                );
                 return self.come_back();
             }
         };

@@ -31,6 +31,9 @@ pub const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 
+/// The most that a [`Schedule`] is put off: a day.
+pub const MOST_JITTER_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// Most entries of each list.
 const MOST: usize = 100;
 
@@ -110,6 +113,25 @@ pub struct Schedule {
     /// The time zone of that, an IANA name; UTC without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// What becomes of times that passed while nobody could be called.
+    #[serde(default)]
+    pub missed: Missed,
+    /// Each time is put off by so many milliseconds at most; [`MOST_JITTER_MS`] is the most.
+    #[serde(default)]
+    pub jitter_ms: u64,
+}
+
+/// What becomes of times that passed while the host was down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missed {
+    /// They are left out.
+    #[default]
+    Skip,
+    /// One is made up for, however many there were.
+    Once,
+    /// All are made up for, the last thousand of them.
+    All,
 }
 
 /// The real-time channels of a kind. Where there is no more to say, its beginning stands for it.
@@ -199,6 +221,12 @@ impl Offer {
                 SCHEDULES,
                 name,
                 "a word of a-z, 0-9 and hyphens",
+            )?;
+            check(
+                schedule.jitter_ms <= MOST_JITTER_MS,
+                SCHEDULES,
+                name,
+                "a `jitter_ms` of at most a day, 86400000",
             )?;
         }
         for channel in &offer.channels {
@@ -432,7 +460,10 @@ mod tests {
         let offer = Offer::read(&json!({
             "x-sbd-events": ["family.member.*"],
             "x-sbd-tasks": [{"name": "index"}, {"name": "embed", "queue": "ai"}],
-            "x-sbd-schedules": [{"name": "nightly", "cron": "0 3 * * *", "time_zone": "Europe/Berlin"}],
+            "x-sbd-schedules": [
+                {"name": "nightly", "cron": "0 3 * * *", "time_zone": "Europe/Berlin"},
+                {"name": "often", "cron": "* * * * *", "missed": "once", "jitter_ms": 500},
+            ],
             "x-sbd-channels": ["family:", {"beginning": "room:", "takes_messages": true}],
         }))
         .unwrap();
@@ -447,6 +478,14 @@ mod tests {
             .map(|one| (one.beginning.as_str(), one.takes_messages))
             .collect();
         assert_eq!(channels, [("family:", false), ("room:", true)]);
+        let missed = |place: usize| {
+            let schedule = &offer.schedules[place];
+            (schedule.missed, schedule.jitter_ms)
+        };
+        assert_eq!(
+            [missed(0), missed(1)],
+            [(Missed::Skip, 0), (Missed::Once, 500)]
+        );
     }
 
     #[test]
@@ -478,6 +517,14 @@ mod tests {
                 "unknown field",
             ),
             (json!({"x-sbd-schedules": [{"name": "a"}]}), "missing field"),
+            (
+                json!({"x-sbd-schedules": [{"name": "a", "cron": "* * * * *", "missed": "one"}]}),
+                "`skip`, `once`, `all`",
+            ),
+            (
+                json!({"x-sbd-schedules": [{"name": "a", "cron": "* * * * *", "jitter_ms": 86_400_001}]}),
+                "at most a day",
+            ),
             (json!({"x-sbd-channels": ["family"]}), "like `family:`"),
             (json!({"x-sbd-channels": ["user:"]}), "the host's own"),
             (json!({"x-sbd-channels": ["a:", "a:"]}), "twice"),

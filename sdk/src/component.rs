@@ -16,12 +16,13 @@ use std::sync::Arc;
 ///
 /// ```
 /// # use sbd_sdk::{Component, Json, Result, events::Event, on_event, operation, schedule, task};
+/// # use sbd_sdk::schedules::Tick;
 /// # use serde_json::Value;
 /// # /// Lists notes.
 /// # #[operation(get "/api/v1/notes")] async fn list_notes() -> Json<Vec<String>> { Json(Vec::new()) }
 /// # #[on_event("family.deleted")] async fn forget(_: Event<Value>) -> Result<()> { Ok(()) }
 /// # #[task("index", queue = "ai")] async fn index(Json(_): Json<Value>) -> Result<()> { Ok(()) }
-/// # #[schedule("nightly", cron = "0 3 * * *")] async fn nightly() -> Result<()> { Ok(()) }
+/// # #[schedule("nightly", cron = "0 3 * * *")] async fn nightly(_: Tick) -> Result<()> { Ok(()) }
 /// fn component() -> Component {
 ///     Component::new()
 ///         .operations("notes", [list_notes()])

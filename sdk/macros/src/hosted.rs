@@ -98,17 +98,46 @@ pub(crate) fn task(declared: Declared, function: &ItemFn) -> syn::Result<TokenSt
 
 pub(crate) fn schedule(declared: Declared, function: &ItemFn) -> syn::Result<TokenStream> {
     let name = declared.about.clone();
-    let [cron, time_zone] = declared.texts(["cron", "time_zone"])?;
+    let [cron, time_zone, missed, jitter] =
+        declared.texts(["cron", "time_zone", "missed", "jitter"])?;
     let Some(cron) = cron else {
         let message = "say when, like `cron = \"0 3 * * *\"`";
         return Err(syn::Error::new(name.span(), message));
     };
     let time_zone = time_zone.map_or_else(|| quote!("UTC"), |zone| quote!(#zone));
+    let missed = missed.as_ref().map_or(Ok("skip"), is_missed)?;
+    let jitter_ms = jitter.as_ref().map_or(Ok(0), milliseconds)?;
     expand(
         function,
         &quote!(::sbd_sdk::schedules::Schedule),
-        &quote!(#name, #cron, #time_zone),
+        &quote!(#name, #cron, #time_zone, #missed, #jitter_ms),
     )
+}
+
+/// What becomes of missed times, as the offer says it.
+fn is_missed(text: &LitStr) -> syn::Result<&'static str> {
+    let words = ["skip", "once", "all"];
+    let word = words.into_iter().find(|word| text.value() == *word);
+    let message = "write `skip`, `once` or `all`";
+    word.ok_or_else(|| syn::Error::new(text.span(), message))
+}
+
+/// A time like `500ms`, `30s`, `5m` or `2h`.
+fn milliseconds(text: &LitStr) -> syn::Result<u64> {
+    let written = text.value();
+    let digits = written.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let scale = match &written[digits.len()..] {
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "m" => Some(60 * 1000),
+        "h" => Some(60 * 60 * 1000),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok();
+    let milliseconds = number.zip(scale);
+    let milliseconds = milliseconds.and_then(|(number, scale)| number.checked_mul(scale));
+    let message = "write a time like `500ms`, `30s`, `5m` or `2h`";
+    milliseconds.ok_or_else(|| syn::Error::new(text.span(), message))
 }
 
 pub(crate) fn channels(declared: Declared, function: &ItemFn) -> syn::Result<TokenStream> {

@@ -51,7 +51,11 @@ pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// A time to be called at: `#[schedule("nightly", cron = "0 3 * * *", time_zone = "Europe/Berlin")]`,
-/// in UTC without a time zone.
+/// in UTC without a time zone. What else can be said:
+///
+/// - `missed = "once"` or `"all"`: one of the times that passed while the host was down is made up for, or
+///   all of them are (the last thousand); without it they are left out;
+/// - `jitter = "5m"`: each time is put off by so much at most, so that not all tenants begin at once.
 #[proc_macro_attribute]
 pub fn schedule(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let declared = parse_macro_input!(attribute as hosted::Declared);

@@ -8,6 +8,7 @@ mod asking;
 pub mod check;
 mod loading;
 mod permissions;
+mod schedules;
 
 use asking::Asking;
 pub(crate) use loading::{Loader, Loading};
@@ -16,6 +17,7 @@ use crate::InvokeError;
 use crate::principal::Authenticated;
 use bytes::Bytes;
 use http::Method;
+use jiff::Timestamp;
 use permissions::Permissions;
 use sbd_contract::Offer;
 use serde_json::{Map, Value};
@@ -78,6 +80,7 @@ impl Offered {
             is_ours: true,
         };
         let offer = Offer::read(&parsed).map_err(ours)?;
+        schedules::check(&offer, Timestamp::now()).map_err(ours)?;
         let permissions = Permissions::of(&offer).map_err(ours)?;
         let paths = parsed.get("paths").and_then(Value::as_object);
         let paths = paths.into_iter().flat_map(Map::keys).cloned().collect();
@@ -146,6 +149,13 @@ mod tests {
         let wrong = read(&typo).unwrap_err();
         assert!(
             matches!(&wrong, NoOffer::Wrong { reason, is_ours: true } if reason.contains("x-sbd-permision")),
+            "{wrong:?}"
+        );
+        let mut never = good.clone();
+        never["x-sbd-schedules"] = json!([{"name": "nightly", "cron": "0 0 30 2 *"}]);
+        let wrong = read(&never).unwrap_err();
+        assert!(
+            matches!(&wrong, NoOffer::Wrong { reason, is_ours: true } if reason.contains("never comes")),
             "{wrong:?}"
         );
         let both = document(json!({"responses": {"200": {}}, "x-sbd-permission": "notes:read"}));

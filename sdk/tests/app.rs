@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::events::Event;
 use sbd_sdk::paging::Page;
+use sbd_sdk::schedules::Tick;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::testing::assert_described;
 use sbd_sdk::{
@@ -123,8 +124,20 @@ async fn index(work: Work<Item>) -> Result<Json<u32>> {
     }
 }
 
-#[schedule("nightly", cron = "0 3 * * *")]
-async fn nightly() -> Result<()> {
+#[schedule(
+    "nightly",
+    cron = "0 3 * * *",
+    time_zone = "Europe/Berlin",
+    missed = "once",
+    jitter = "5m"
+)]
+async fn nightly(tick: Tick) -> Result<Json<String>> {
+    let (id, attempt, due) = (tick.id, tick.attempt, tick.due);
+    Ok(Json(format!("{id} {attempt} {due}")))
+}
+
+#[schedule("hourly", cron = "0 * * * *")]
+async fn hourly() -> Result<()> {
     Ok(())
 }
 
@@ -181,7 +194,7 @@ fn component() -> Component {
         )
         .events([item_happened(), item_moved()])
         .tasks([index()])
-        .schedules([nightly()])
+        .schedules([nightly(), hourly()])
         .channels([may_watch(), may_speak()])
         .route("/whoami", axum::routing::get(whoami))
         .route("/echo", axum::routing::post(echo))
@@ -567,8 +580,14 @@ fn what_the_host_asks_for_is_offered_and_answered() {
         api["x-sbd-tasks"],
         json!([{"name": "index", "queue": "ai"}])
     );
-    let nightly = json!({"name": "nightly", "cron": "0 3 * * *", "time_zone": "UTC"});
-    assert_eq!(api["x-sbd-schedules"], json!([nightly]));
+    let nightly = json!({
+        "name": "nightly", "cron": "0 3 * * *", "time_zone": "Europe/Berlin",
+        "missed": "once", "jitter_ms": 300_000,
+    });
+    let hourly = json!({
+        "name": "hourly", "cron": "0 * * * *", "time_zone": "UTC", "missed": "skip", "jitter_ms": 0,
+    });
+    assert_eq!(api["x-sbd-schedules"], json!([nightly, hourly]));
     assert_eq!(
         api["x-sbd-channels"],
         json!(["item:", {"beginning": "room:", "takes_messages": true}])
@@ -606,8 +625,16 @@ fn what_the_host_asks_for_is_offered_and_answered() {
     let nothing = work(r#"{"name": "x", "count": 0}"#);
     assert_error(&send(post("/-/tasks/index"), nothing), 500, "INTERNAL");
     assert_error(&send(post("/-/tasks/other"), moved), 404, "NOT_FOUND");
-    let tick = get("/-/schedules/nightly").method(Method::POST);
-    assert_eq!(send(tick, "").0.status(), 200);
+    let tick = r#"{"id": "tsk_1", "attempt": 2, "due": "2026-11-30T02:00:00Z"}"#;
+    let (head, said) = send(post("/-/schedules/nightly"), tick);
+    assert_eq!(head.status(), 200);
+    assert_eq!(said, "tsk_1 2 2026-11-30T02:00:00.000Z");
+    assert_error(
+        &send(post("/-/schedules/nightly"), "{}"),
+        422,
+        "VALIDATION_ERROR",
+    );
+    assert_eq!(send(post("/-/schedules/hourly"), tick).0.status(), 200);
 
     let ask = |channel: &str| {
         let request = post("/-/channels/authorize").header("sbd-caller", header_of("usr_1"));

@@ -1,6 +1,7 @@
 //! What a store of tasks must do.
 
 use crate::Error;
+use crate::schedules::Schedules;
 use crate::task::{Change, Claimed, Filter, Finish, Listed, NewTask, Progress, State, Task};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -13,7 +14,9 @@ use tokio::sync::broadcast;
 /// A task ends once. Whoever works on one says which attempt is theirs, and is told `false` or `None`
 /// when it is theirs no more: it was canceled, its deadline passed, or its lease ran out and another
 /// attempt may be under way.
-pub trait Backend: Send + Sync + 'static {
+///
+/// The tenant's schedules are in the same store, so that one moves on in the commit of its tick.
+pub trait Backend: Schedules {
     /// Enqueues tasks, all or none; answers their ids in order. In place of one whose `unique` key is
     /// taken stands the one that has it.
     fn enqueue(

@@ -14,8 +14,8 @@ use tokio::sync::broadcast::error::RecvError;
 /// The tasks of one component of one tenant. Cheap to clone.
 #[derive(Clone)]
 pub struct TasksCtx {
-    backend: Arc<dyn Backend>,
-    announce: Arc<dyn Announce>,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) announce: Arc<dyn Announce>,
     component: Arc<str>,
     queues: Arc<BTreeMap<String, String>>,
 }

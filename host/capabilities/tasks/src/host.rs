@@ -5,6 +5,7 @@ use crate::limits::{
     DEFAULT_KEEP, DEFAULT_RETRIES, MAX_AFTER, MAX_DATA_BYTES, MAX_DELAY, MAX_KEEP,
     MAX_MESSAGE_BYTES, MAX_PRIORITY, MAX_PROGRESS_BYTES, MAX_RETRIES, MAX_UNIQUE_BYTES,
 };
+use crate::schedules::{self, SetSchedule};
 use crate::task::{ActsFor, NewTask, Progress, State, Target, Task};
 use crate::{Error, Tasks, TasksCtx};
 use jiff::{SignedDuration, Timestamp};
@@ -69,21 +70,23 @@ impl<T: Metered> wit::HostWithStore<T> for Tasks {
         store: &Accessor<T, Self>,
         schedule: wit::NewSchedule,
     ) -> Result<(), wit::Error> {
-        let _ = (
-            called(store, "set-schedule", schedule.data.len())?,
-            schedule,
-        );
-        Err(wit::Error::Other("schedules are not served yet".to_owned()))
+        let bytes = schedules::bytes_of(&schedule);
+        let (ctx, charge) = called(store, "set-schedule", bytes)?;
+        let schedule = schedules::read(&ctx, &charge, schedule, Timestamp::now())?;
+        Ok(told(&charge, ctx.set_schedule(schedule).await)?)
     }
 
     async fn end_schedule(store: &Accessor<T, Self>, name: String) -> Result<bool, wit::Error> {
-        let _ = called(store, "end-schedule", name.len())?;
-        Err(wit::Error::Other("schedules are not served yet".to_owned()))
+        let (ctx, _) = called(store, "end-schedule", name.len())?;
+        Ok(ctx.end_schedule(&name).await?)
     }
 
     async fn list_schedules(store: &Accessor<T, Self>) -> Result<Vec<wit::Schedule>, wit::Error> {
-        let _ = called(store, "list-schedules", 0)?;
-        Err(wit::Error::Other("schedules are not served yet".to_owned()))
+        let (ctx, charge) = called(store, "list-schedules", 0)?;
+        let schedules = ctx.schedules().await?;
+        let bytes = |of: &SetSchedule| of.name.len() + of.task.len();
+        charge.answer(schedules.iter().map(bytes).sum())?;
+        Ok(schedules.into_iter().map(Into::into).collect())
     }
 }
 
@@ -221,7 +224,7 @@ fn read_progress(progress: wit::Progress) -> Result<Progress, Error> {
     })
 }
 
-fn at_most(what: &str, given: usize, most: usize) -> Result<(), Error> {
+pub(crate) fn at_most(what: &str, given: usize, most: usize) -> Result<(), Error> {
     match given <= most {
         true => Ok(()),
         false => Err(Error::Invalid(format!(

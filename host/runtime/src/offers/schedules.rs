@@ -11,7 +11,7 @@ use sbd_tasks_schedule::Schedule;
 /// Which, and what to write instead.
 pub(super) fn check(offer: &Offer, now: Timestamp) -> Result<(), String> {
     for declared in &offer.schedules {
-        Schedule::declared(declared, String::new(), now)
+        Schedule::declared(declared, 0, now)
             .map_err(|error| format!("`{SCHEDULES}` has `{}`: {error}", declared.name))?;
     }
     Ok(())

@@ -26,8 +26,8 @@ pub struct Schedule {
     moment: Moment,
     missed: Missed,
     jitter_ms: u64,
-    /// What the jitter is drawn by: who the schedule belongs to and its name.
-    owner: String,
+    /// What the jitter is drawn by, beside the time.
+    seed: u64,
 }
 
 /// What is due of a schedule.
@@ -44,16 +44,11 @@ pub struct Due {
 // === impl Schedule ===
 
 impl Schedule {
-    /// A schedule. `owner` says whose it is: the same for all who share its store, and no other's.
+    /// A schedule. `seed` is its own: the same for all who share its store.
     ///
     /// # Errors
     /// [`Error::Jitter`].
-    pub fn new(
-        moment: Moment,
-        missed: Missed,
-        jitter_ms: u64,
-        owner: String,
-    ) -> Result<Self, Error> {
+    pub fn new(moment: Moment, missed: Missed, jitter_ms: u64, seed: u64) -> Result<Self, Error> {
         if jitter_ms > MOST_JITTER_MS {
             return Err(Error::Jitter(jitter_ms));
         }
@@ -61,7 +56,7 @@ impl Schedule {
             moment,
             missed,
             jitter_ms,
-            owner,
+            seed,
         })
     }
 
@@ -69,14 +64,10 @@ impl Schedule {
     ///
     /// # Errors
     /// As [`Schedule::new`] and [`Cron::read`].
-    pub fn declared(
-        declared: &offer::Schedule,
-        owner: String,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
+    pub fn declared(declared: &offer::Schedule, seed: u64, now: Timestamp) -> Result<Self, Error> {
         let cron = Cron::read(&declared.cron, declared.time_zone.as_deref(), now)?;
         let moment = Moment::Cron(cron);
-        Self::new(moment, declared.missed, declared.jitter_ms, owner)
+        Self::new(moment, declared.missed, declared.jitter_ms, seed)
     }
 
     /// When something is due first, for one that has come so far.
@@ -131,7 +122,7 @@ impl Schedule {
         let most = u64::try_from(room).unwrap_or(1).min(self.jitter_ms + 1);
         let mut drawn = blake3::Hasher::new();
         drawn.update(&time.as_millisecond().to_le_bytes());
-        drawn.update(self.owner.as_bytes());
+        drawn.update(&self.seed.to_le_bytes());
         let [a, b, c, d, e, f, g, h, ..] = *drawn.finalize().as_bytes();
         let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % most.max(1);
         let drawn = SignedDuration::from_millis(i64::try_from(drawn).ok()?);

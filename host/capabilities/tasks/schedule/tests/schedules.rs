@@ -29,7 +29,7 @@ fn times(cron: &Cron, after: &str, many: usize) -> Vec<String> {
 
 fn schedule(expression: &str, missed: Missed, jitter_ms: u64) -> Schedule {
     let moment = Moment::Cron(read(expression, None));
-    Schedule::new(moment, missed, jitter_ms, "acme notes nightly".to_owned()).unwrap()
+    Schedule::new(moment, missed, jitter_ms, 7).unwrap()
 }
 
 fn planned(due: &Due) -> Vec<String> {
@@ -115,7 +115,7 @@ fn what_is_wrong_says_what_to_write() {
         assert!(error.contains(says), "{expression} {zone:?}: {error}");
     }
     let cron = Moment::Cron(berlin("* * * * *"));
-    let error = Schedule::new(cron, Missed::Skip, 86_400_001, String::new());
+    let error = Schedule::new(cron, Missed::Skip, 86_400_001, 7);
     assert_eq!(error.unwrap_err(), Error::Jitter(86_400_001));
 }
 
@@ -189,7 +189,7 @@ fn a_clock_that_jumps_brings_nothing_twice_and_misses_as_if_the_host_had_been_do
 #[test]
 fn once_is_once() {
     let time = at("2026-11-30T03:00:00Z");
-    let once = |missed| Schedule::new(Moment::Once(time), missed, 0, String::new()).unwrap();
+    let once = |missed| Schedule::new(Moment::Once(time), missed, 0, 7).unwrap();
     let (made, since) = (at("2026-11-30T01:00:00Z"), at("2026-11-30T00:00:00Z"));
     assert_eq!(once(Missed::Skip).next(made), Some(time));
     let early = once(Missed::Skip).due(made, at("2026-11-30T02:59:59Z"), since);
@@ -204,10 +204,10 @@ fn once_is_once() {
 }
 
 #[test]
-fn jitter_differs_between_owners_and_is_the_same_for_all_hosts() {
-    let begins = |owner: u32| {
+fn jitter_differs_between_schedules_and_is_the_same_for_all_hosts() {
+    let begins = |seed: u64| {
         let moment = Moment::Cron(read("0 3 * * *", None));
-        let schedule = Schedule::new(moment, Missed::Skip, 3_600_000, format!("{owner}"));
+        let schedule = Schedule::new(moment, Missed::Skip, 3_600_000, seed);
         schedule.unwrap().next(at("2026-11-30T01:00:00Z")).unwrap()
     };
     let all: std::collections::BTreeSet<_> = (0..100).map(begins).collect();
@@ -300,7 +300,7 @@ proptest! {
         jumps in prop::collection::vec(-100_000_i64..200_000, 1..20),
     ) {
         let cron = read(expression, Some(zone));
-        let schedule = Schedule::new(Moment::Cron(cron.clone()), policy, jitter_ms, "a".to_owned());
+        let schedule = Schedule::new(Moment::Cron(cron.clone()), policy, jitter_ms, 7);
         let schedule = schedule.unwrap();
         let (mut reached, mut now, mut seen) = (from, from, Vec::new());
         for jump in jumps {
@@ -329,7 +329,7 @@ proptest! {
         jitter_ms in 0_u64..=86_400_000,
     ) {
         let cron = read(expression, Some(zone));
-        let schedule = Schedule::new(Moment::Cron(cron.clone()), Missed::All, jitter_ms, "a".to_owned());
+        let schedule = Schedule::new(Moment::Cron(cron.clone()), Missed::All, jitter_ms, 7);
         let schedule = schedule.unwrap();
         let mut time = from;
         for _ in 0..20 {

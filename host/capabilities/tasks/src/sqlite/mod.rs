@@ -13,6 +13,7 @@ pub(crate) use enqueueing::enqueue;
 
 use crate::backend::Backend;
 use crate::error::Error;
+use crate::schedules;
 use crate::task::{Change, Claimed, Filter, Finish, Listed, NewTask, Progress, State, Task};
 use ending::Ended;
 use futures::FutureExt as _;
@@ -111,12 +112,17 @@ impl SqliteBackend {
         let open = |connection: &Connection| {
             connection.execute_batch(CREATE)?;
             quota::count_each(connection, "component", CONTENTS)?;
+            schedules::create(connection)?;
             ending::give_back(connection, Timestamp::MAX, Timestamp::now())?;
             Ok::<_, Error>(())
         };
         database.write(open).await?;
         let (changes, _) = broadcast::channel(CHANGES);
         Ok(Self { database, changes })
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Changes something, and tells of what ended by it.

@@ -205,6 +205,7 @@ impl Admin {
         let switches = self.runtime.application();
         switches.switches().forget(&tenant.name).await?;
         self.registry.due.forget(&tenant.name).await?;
+        self.registry.plans.forget(&tenant.name).await?;
         self.registry.tenants.forget(&tenant.name).await?;
         let files = removed.iter().map(|(path, bytes)| RemovedFile {
             path: path.display().to_string(),

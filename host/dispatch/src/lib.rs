@@ -10,14 +10,17 @@
 //! ([`Dispatch::publishing`]); that is written down in the host's own database, so that a crash in
 //! between costs a look in vain and no event.
 //!
-//! Queued work is sent to the component that enqueued it, when its turn comes ([`tasks`]).
+//! Queued work is sent to the component that enqueued it, when its turn comes ([`tasks`]). What is due by a
+//! schedule is queued work too; tenants are told of the schedules that their components declare
+//! ([`schedules`]).
 //!
 //! The files: `gates` (who says that there is something, whatever kind it is), `events`, `tasks`,
-//! `outcome` (what an answer means). When to try again is [`sbd_pace`]'s affair.
+//! `schedules`, `outcome` (what an answer means). When to try again is [`sbd_pace`]'s affair.
 
 mod events;
 mod gates;
 mod outcome;
+mod schedules;
 mod tasks;
 
 pub use events::{CloudEvent, Letter, LettersError};
@@ -29,6 +32,7 @@ use gates::Wake;
 use jiff::Timestamp;
 use sbd_registry::{Due, DueTenant, Registry, TenantState, Tenants};
 use sbd_runtime::{Publishing, Runtime};
+use schedules::Telling;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -67,6 +71,7 @@ pub struct Dispatch {
 }
 
 struct Inner {
+    registry: Registry,
     due: Due,
     known: Tenants,
     publications: Arc<Publications>,
@@ -93,6 +98,7 @@ impl Dispatch {
                 publications: Arc::new(Publications::new(due.clone(), wake.clone())),
                 tasks: Arc::new(Tasks::new(queues, due.clone(), wake)),
                 due,
+                registry: registry.clone(),
                 known: registry.tenants.clone(),
                 runtime: OnceLock::new(),
                 tenants: Mutex::default(),
@@ -133,6 +139,9 @@ impl Dispatch {
         for tenant in self.left_behind().await {
             self.deliver_in(&tenant, runtime, &tasks, &stop);
         }
+        let work = Arc::clone(&self.inner.tasks);
+        let telling = Telling::new(&self.inner.registry, work, runtime.clone());
+        tasks.spawn(telling.run(stop.clone()));
         loop {
             let due = tokio::select! {
                 () = stop.cancelled() => break,

@@ -1,6 +1,6 @@
 //! What a host knows about itself, in one file of its data directory, `host.db`: the tenants there
-//! are, what is due in them, the versions of components that were deployed, who may operate it, and an
-//! account of every change, which cannot be altered without a trace.
+//! are, what is due in them and which schedules they know, the versions of components that were
+//! deployed, who may operate it, and an account of every change, which cannot be altered without a trace.
 
 mod audit;
 mod due;
@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod name;
 mod operators;
+mod plans;
 mod tenants;
 mod versions;
 
@@ -17,6 +18,7 @@ pub use error::Error;
 pub use files::StoredWasm;
 pub use name::TenantName;
 pub use operators::{Operator, OperatorToken, Operators};
+pub use plans::{Plan, Plans};
 pub use tenants::{NewTenant, Tenant, TenantState, Tenants, tenant_names};
 pub use versions::{KEPT, NewVersion, Version, VersionState, Versions};
 
@@ -39,6 +41,8 @@ pub struct Registry {
     pub audit: Audit,
     /// What is due in which tenants.
     pub due: Due,
+    /// Which schedules its tenants were told of.
+    pub plans: Plans,
     database: Database,
 }
 
@@ -68,6 +72,7 @@ impl Registry {
             operators: Operators::open(database.clone()).await?,
             audit: Audit::open(database.clone()).await?,
             due: Due::open(database.clone()).await?,
+            plans: Plans::open(database.clone()).await?,
             database,
         })
     }

@@ -112,6 +112,10 @@ impl Attempt {
     fn body(&self) -> Bytes {
         let Task { id, attempts, .. } = self.task();
         let (data, results) = (&self.claimed.data, self.claimed.results.join(","));
+        if let Target::Schedule(_) = self.task().target {
+            // What a tick is about is the time that it stands for.
+            return format!(r#"{{"id":"{id}","attempt":{attempts},"due":{data}}}"#).into();
+        }
         format!(r#"{{"id":"{id}","attempt":{attempts},"data":{data},"results":[{results}]}}"#)
             .into()
     }

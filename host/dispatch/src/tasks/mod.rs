@@ -5,6 +5,8 @@
 //! has it: so a tenant with a million tasks is no more in the way of one with a single task than any
 //! other. A tenant in which nothing is due costs nothing; the host's own database says when to look.
 //!
+//! Who works in a tenant has what is due by a schedule enqueued too, which is a task like any other then.
+//!
 //! The files: `queues` (how many run at once), `tenant` (the tasks of one tenant), `attempt` (one on its
 //! way).
 
@@ -18,6 +20,7 @@ use crate::Kind;
 use crate::gates::{Entered, Gates, Wake};
 use attempt::Came;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use queues::Places;
 use sbd_registry::{Due, Tenants};
 use sbd_runtime::{Publishing, Runtime};
@@ -33,6 +36,8 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct Tasks {
     gates: Gates<()>,
     places: Places,
+    /// What was due before was missed: nobody was there.
+    since: Timestamp,
     /// Tenants in which somebody is at work.
     tenants: Mutex<HashMap<Arc<str>, Arc<Notify>>>,
 }
@@ -49,6 +54,7 @@ impl Tasks {
         Self {
             gates: Gates::new(Kind::Tasks, due, wake),
             places: Places::new(queues),
+            since: Timestamp::now(),
             tenants: Mutex::default(),
         }
     }

@@ -153,13 +153,18 @@ impl TenantTasks {
                 return LOOK;
             }
         };
+        let tick = match store.tasks.next_tick().await {
+            Ok(tick) => tick,
+            Err(error) => {
+                tracing::error!(tenant = &*self.tenant, %error, "when a schedule is due could not be read; it is tried again");
+                None
+            }
+        };
         let now = Timestamp::now();
-        let mut soon = LOOK;
+        let mut soon = tick.map_or(LOOK, |at| until(at, now));
         for (queue, at) in ready {
             if at > now {
-                let wait = Duration::try_from(at.duration_since(now)).unwrap_or(LOOK);
-                // What is ready to the millisecond is not a millisecond before.
-                soon = soon.min(wait + Duration::from_millis(1));
+                soon = soon.min(until(at, now));
                 continue;
             }
             if self.asked.insert(queue.clone()) {
@@ -223,8 +228,20 @@ impl TenantTasks {
         away.map(|(component, _)| Arc::clone(component)).collect()
     }
 
-    /// Sees to what is over by now: leases, deadlines, and how long ended tasks are kept.
+    /// Sees to what is due by a schedule, and to what is over by now: leases, deadlines, and how long ended
+    /// tasks are kept.
     async fn tend(&self, store: &TaskStore) {
+        loop {
+            match store.tasks.tick(Timestamp::now(), self.shared.since).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::error!(tenant = &*self.tenant, %error, "what is due by a schedule could not be enqueued; it is tried again");
+                    tokio::time::sleep(LOOK).await;
+                    break;
+                }
+            }
+        }
         loop {
             match store.tasks.tend(Timestamp::now()).await {
                 Ok(true) => {}
@@ -239,8 +256,9 @@ impl TenantTasks {
 
     /// Whether there is nothing to do, and when there is again. Asked while nobody enqueues.
     async fn rests(&self, store: &TaskStore) -> Option<Option<Timestamp>> {
-        let next = match store.tasks.next(&self.away()).await {
-            Ok(next) => next,
+        let away = self.away();
+        let next = match tokio::try_join!(store.tasks.next(&away), store.tasks.next_tick()) {
+            Ok((task, tick)) => task.into_iter().chain(tick),
             Err(error) => {
                 tracing::error!(tenant = &*self.tenant, %error, "when tasks are due next could not be read; it is tried again");
                 return None;
@@ -253,12 +271,19 @@ impl TenantTasks {
             .values()
             .filter_map(CircuitBreaker::open_until);
         let back = back.map(|until| Timestamp::now() + until.saturating_duration_since(now));
-        let next = next.into_iter().chain(back).min();
+        let next = next.chain(back).min();
         match next {
             Some(next) if next <= Timestamp::now() + LINGER => None,
             next => Some(next),
         }
     }
+}
+
+/// How long until then, at most as long as it takes to look again.
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    let wait = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+    // What is ready to the millisecond is not a millisecond before.
+    (wait + Duration::from_millis(1)).min(LOOK)
 }
 
 /// What a metric calls it.

@@ -105,8 +105,7 @@ impl<'a> Client<'a> {
     #[track_caller]
     pub fn tick(&self, schedule: &str) -> Reply {
         let path = format!("{}{schedule}", crate::path::SCHEDULES);
-        let id = "tsk_019a2f3c8b7e7c2d9f00112233445566";
-        let tick = json!({"id": id, "attempt": 1, "due": self.app.now()});
+        let tick = json!({"id": tasks::SENT, "attempt": 1, "due": self.app.now()});
         self.post(&path, tick)
     }
 

@@ -52,6 +52,7 @@ pub(crate) mod keyvalue;
 pub(crate) mod outbound;
 pub(crate) mod passwords;
 pub(crate) mod realtime;
+pub(crate) mod schedules;
 pub(crate) mod tasks;
 mod world;
 

@@ -2,9 +2,12 @@
 
 use super::app::{App, TENANT};
 use super::client::Reply;
+pub(crate) use super::schedules::{
+    NewSchedule, SetSchedule as Schedule, end_schedule, list_schedules, set_schedule,
+};
 use super::world::{World, granted};
 pub(crate) use crate::bindings::generated::sbd::platform::tasks::{
-    Error, NewTask, Progress, State, Task,
+    Error, Missed, Moment, NewTask, Progress, State, Task,
 };
 use crate::time::Time;
 use crate::{Principal, context};
@@ -58,6 +61,14 @@ pub struct Enqueued {
     ended_at: Option<i64>,
 }
 
+/// Who acts when a task is worked on.
+#[derive(Clone)]
+pub(super) struct Acting {
+    /// The user for whom it is.
+    user: Option<String>,
+    principal: Principal,
+}
+
 // === impl App ===
 
 impl App {
@@ -66,10 +77,13 @@ impl App {
         self.world().tasks.borrow().0.clone()
     }
 
-    /// Works on all tasks that are ready by the clock of the test, and on those that become ready by it.
+    /// Works on all tasks that are ready by the clock of the test, on those that become ready by it, and
+    /// on those of the schedules that were set that are due by now.
     /// One that fails is ready again a minute later, and later each time.
     #[track_caller]
     pub fn run_tasks(&self) {
+        let due = self.world().schedules.borrow_mut().tick(self.world());
+        self.world().tasks.borrow_mut().0.extend(due);
         loop {
             let begun = {
                 let mut tasks = self.world().tasks.borrow_mut();
@@ -267,10 +281,7 @@ impl Enqueued {
         });
         let after = after.collect::<Result<Vec<_>, _>>()?;
         let invalid = |error: serde_json::Error| Error::Invalid(error.to_string());
-        let (user, principal) = match new.for_user {
-            false => (None, Principal::service(TENANT, "test")),
-            true => acting()?,
-        };
+        let Acting { user, principal } = Acting::of(new.for_user)?;
         let now = world.now.get();
         let later = |ms: u64| now.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX));
         Ok(Self {
@@ -296,6 +307,31 @@ impl Enqueued {
             created_at: now,
             ended_at: None,
         })
+    }
+
+    /// What a schedule has enqueued.
+    pub(super) fn by_schedule(world: &World, task: &str, data: &str, acting: Acting) -> Self {
+        let now = world.now.get();
+        Self {
+            id: crate::id::new("tsk"),
+            name: task.to_owned(),
+            data: serde_json::from_str(data).unwrap(),
+            after: Vec::new(),
+            priority: 0,
+            user: acting.user,
+            state: crate::tasks::State::Waiting,
+            attempts: 0,
+            result: None,
+            reason: None,
+            ready_at: now,
+            deadline: None,
+            retries: RETRIES,
+            unique: None,
+            principal: acting.principal,
+            progress: None,
+            created_at: now,
+            ended_at: None,
+        }
     }
 
     fn is_same(&self, new: &NewTask) -> bool {
@@ -329,12 +365,25 @@ impl Enqueued {
     }
 }
 
-/// The user of the request that is being answered, and who acts for them later.
-fn acting() -> Result<(Option<String>, Principal), Error> {
-    let nobody = || Error::Invalid("there is no user to act for".to_owned());
-    let principal = context::current().and_then(|context| context.principal.clone());
-    let principal = principal.ok_or_else(nobody)?;
-    let user = principal.user.as_ref().ok_or_else(nobody)?.to_string();
-    let scopes = principal.scopes.clone();
-    Ok((Some(user), principal.delegated_to("test", &scopes)))
+// === impl Acting ===
+
+impl Acting {
+    /// The component itself, or the user of the request that is being answered.
+    pub(super) fn of(for_user: bool) -> Result<Self, Error> {
+        if !for_user {
+            return Ok(Self {
+                user: None,
+                principal: Principal::service(TENANT, "test"),
+            });
+        }
+        let nobody = || Error::Invalid("there is no user to act for".to_owned());
+        let principal = context::current().and_then(|context| context.principal.clone());
+        let principal = principal.ok_or_else(nobody)?;
+        let user = principal.user.as_ref().ok_or_else(nobody)?.to_string();
+        let scopes = principal.scopes.clone();
+        Ok(Self {
+            user: Some(user),
+            principal: principal.delegated_to("test", &scopes),
+        })
+    }
 }

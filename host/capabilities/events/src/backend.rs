@@ -29,6 +29,8 @@ pub struct Waiting {
     pub place: u64,
     /// What the order is kept for: its subject mostly.
     pub key: String,
+    /// The component that published it: it counts for what that component keeps.
+    pub publisher: String,
     /// The event, in the words of whoever delivers it.
     pub event: String,
     /// How often it was sent already.
@@ -128,6 +130,8 @@ pub trait Backend: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Position, Error>>;
 
     /// Keeps what a subscriber has got done, all or nothing. A replay whose last place is reached is over.
+    /// What is held counts for its publisher until it is taken, dropped or forgotten. That is refused
+    /// nobody, as it was published already; who keeps too much by it can publish no more.
     fn record<'a>(
         &'a self,
         subscriber: &'a str,

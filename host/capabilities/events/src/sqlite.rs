@@ -8,7 +8,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sbd_storage::Database;
-use sbd_storage::rusqlite::{Connection, OptionalExtension as _, Row, params};
+use sbd_storage::quota;
+use sbd_storage::rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+use std::collections::BTreeMap;
 
 /// AUTOINCREMENT: the number of a dead letter is not given again. `since` is set in dead letters alone.
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS subscribers (
@@ -22,6 +24,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     subscriber TEXT NOT NULL,
     place INTEGER NOT NULL,
     key TEXT NOT NULL,
+    publisher TEXT NOT NULL,
     event TEXT NOT NULL,
     attempts INTEGER NOT NULL,
     due INTEGER NOT NULL,
@@ -31,6 +34,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (subscriber, key, place) WHERE since IS NULL;
 CREATE INDEX IF NOT EXISTS deliveries_parked ON deliveries (since) WHERE since IS NOT NULL";
+const ADD_PUBLISHER: &str = "ALTER TABLE deliveries ADD COLUMN publisher TEXT NOT NULL DEFAULT ''";
 const POSITION: &str = "SELECT place, replay, replay_until FROM subscribers WHERE name = ?1";
 const BEGIN: &str = "INSERT INTO subscribers (name, place) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 const ADVANCE: &str = "UPDATE subscribers SET place = ?2,
@@ -39,9 +43,10 @@ const ADVANCE: &str = "UPDATE subscribers SET place = ?2,
     WHERE name = ?1";
 /// An event that is held already was sent once more by a replay; the first time counts.
 const HOLD: &str = "INSERT INTO deliveries
-    (subscriber, place, key, event, attempts, due, since, reason)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (subscriber, place) DO NOTHING";
-const DONE: &str = "DELETE FROM deliveries WHERE subscriber = ?1 AND place = ?2";
+    (subscriber, place, key, publisher, event, attempts, due, since, reason)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (subscriber, place) DO NOTHING";
+const DONE: &str = "DELETE FROM deliveries WHERE subscriber = ?1 AND place = ?2
+    RETURNING publisher, octet_length(event)";
 const AGAIN: &str =
     "UPDATE deliveries SET attempts = ?3, due = ?4 WHERE subscriber = ?1 AND place = ?2";
 const PARK: &str = "UPDATE deliveries SET attempts = ?3, since = ?4, reason = ?5
@@ -49,7 +54,7 @@ const PARK: &str = "UPDATE deliveries SET attempts = ?3, since = ?4, reason = ?5
 /// Of the columns that are not grouped, SQLite takes those of the row with the least place.
 const BLOCKED: &str = "SELECT key, due, min(place) FROM deliveries
     WHERE subscriber = ?1 AND since IS NULL GROUP BY key ORDER BY due LIMIT ?2";
-const WAITING: &str = "SELECT place, key, event, attempts, due FROM deliveries
+const WAITING: &str = "SELECT place, key, publisher, event, attempts, due FROM deliveries
     WHERE subscriber = ?1 AND key = ?2 AND since IS NULL ORDER BY place LIMIT ?3";
 const LETTERS: &str = "SELECT number, subscriber, event, attempts, since, reason FROM deliveries
     WHERE since IS NOT NULL AND number > ?1 AND (?2 IS NULL OR subscriber = ?2)
@@ -58,10 +63,16 @@ const LETTER: &str = "SELECT number, subscriber, event, attempts, since, reason 
     WHERE number = ?1 AND since IS NOT NULL";
 const RETRY: &str = "UPDATE deliveries SET attempts = 0, due = ?2, since = NULL, reason = NULL
     WHERE number = ?1 AND since IS NOT NULL RETURNING subscriber";
-const DROP: &str = "DELETE FROM deliveries WHERE number = ?1 AND since IS NOT NULL";
+const DROP: &str = "DELETE FROM deliveries WHERE number = ?1 AND since IS NOT NULL
+    RETURNING publisher, octet_length(event)";
 const REPLAY: &str =
     "UPDATE subscribers SET place = ?2, replay = ?3, replay_until = ?4 WHERE name = ?1";
-const FORGET: &str = "DELETE FROM deliveries WHERE since < ?1";
+const FORGET: &str = "DELETE FROM deliveries WHERE since < ?1
+    RETURNING publisher, octet_length(event)";
+
+/// Bytes more or less that are kept of events, by their publishers.
+#[derive(Default)]
+struct Kept(BTreeMap<String, i64>);
 
 /// The deliveries of one tenant in its SQLite file.
 #[derive(Clone, Debug)]
@@ -77,9 +88,15 @@ impl SqliteBackend {
     /// # Errors
     /// [`Error::Storage`] if they cannot be made.
     pub async fn open(database: Database) -> Result<Self, Error> {
-        database
-            .write(|connection| Ok::<_, Error>(connection.execute_batch(CREATE)?))
-            .await?;
+        let make = |connection: &Connection| {
+            connection.execute_batch(CREATE)?;
+            // Earlier versions did not note it: what they hold counts for nobody.
+            if !connection.column_exists(None, "deliveries", "publisher")? {
+                connection.execute_batch(ADD_PUBLISHER)?;
+            }
+            Ok::<_, Error>(())
+        };
+        database.write(make).await?;
         Ok(Self { database })
     }
 
@@ -125,12 +142,14 @@ impl Backend for SqliteBackend {
     ) -> BoxFuture<'a, Result<(), Error>> {
         let name = subscriber.to_owned();
         let record = move |connection: &Connection| {
+            let mut kept = Kept::default();
             for held in progress.held {
-                hold(connection, &name, held)?;
+                hold(connection, &name, held, &mut kept)?;
             }
             for settled in progress.settled {
-                settle(connection, &name, settled)?;
+                settle(connection, &name, settled, &mut kept)?;
             }
+            kept.count(connection)?;
             let place = signed(progress.place);
             connection
                 .prepare_cached(ADVANCE)?
@@ -172,9 +191,10 @@ impl Backend for SqliteBackend {
                 Ok(Waiting {
                     place: unsigned(row.get(0)?),
                     key: row.get(1)?,
-                    event: row.get(2)?,
-                    attempts: row.get(3)?,
-                    due: time(row.get(4)?),
+                    publisher: row.get(2)?,
+                    event: row.get(3)?,
+                    attempts: row.get(4)?,
+                    due: time(row.get(5)?),
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -216,7 +236,10 @@ impl Backend for SqliteBackend {
 
     fn drop_letter(&self, number: u64) -> BoxFuture<'_, Result<bool, Error>> {
         let delete = move |connection: &Connection| {
-            Ok(connection.prepare_cached(DROP)?.execute([signed(number)])? > 0)
+            let mut kept = Kept::default();
+            let dropped = kept.delete(connection, DROP, [signed(number)])?;
+            kept.count(connection)?;
+            Ok(dropped > 0)
         };
         self.database.write(delete).boxed()
     }
@@ -237,8 +260,10 @@ impl Backend for SqliteBackend {
 
     fn forget(&self, before: Timestamp) -> BoxFuture<'_, Result<u64, Error>> {
         let delete = move |connection: &Connection| {
-            let forgotten = connection.execute(FORGET, [before.as_millisecond()])?;
-            Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+            let mut kept = Kept::default();
+            let forgotten = kept.delete(connection, FORGET, [before.as_millisecond()])?;
+            kept.count(connection)?;
+            Ok(forgotten)
         };
         self.database.write(delete).boxed()
     }
@@ -259,30 +284,75 @@ fn position(connection: &Connection, subscriber: &str) -> Result<Option<Position
     Ok(position.optional()?)
 }
 
-fn hold(connection: &Connection, subscriber: &str, held: Held) -> Result<(), Error> {
+// === impl Kept ===
+
+impl Kept {
+    /// Deletes deliveries by a statement that returns publishers and bytes; answers how many.
+    fn delete(
+        &mut self,
+        connection: &Connection,
+        statement: &str,
+        values: impl Params,
+    ) -> Result<u64, Error> {
+        let mut delete = connection.prepare_cached(statement)?;
+        let mut rows = delete.query(values)?;
+        let mut deleted = 0;
+        while let Some(row) = rows.next()? {
+            *self.0.entry(row.get(0)?).or_default() -= row.get::<_, i64>(1)?;
+            deleted += 1;
+        }
+        Ok(deleted)
+    }
+
+    fn count(self, connection: &Connection) -> Result<(), Error> {
+        let known = self.0.into_iter().filter(|(name, _)| !name.is_empty());
+        for (publisher, bytes) in known {
+            quota::begin(connection, &publisher)?;
+            quota::recognise(connection, &publisher, bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn hold(
+    connection: &Connection,
+    subscriber: &str,
+    held: Held,
+    kept: &mut Kept,
+) -> Result<(), Error> {
     let (event, parked) = match held {
         Held::Waiting(event) => (event, None),
         Held::Parked { event, reason } => (event, Some(reason)),
     };
     let due = event.due.as_millisecond();
-    connection.prepare_cached(HOLD)?.execute(params![
+    let inserted = connection.prepare_cached(HOLD)?.execute(params![
         subscriber,
         signed(event.place),
         event.key,
+        event.publisher,
         event.event,
         event.attempts,
         due,
         parked.is_some().then_some(due),
         parked,
     ])?;
+    if inserted > 0 {
+        let bytes = i64::try_from(event.event.len()).unwrap_or(i64::MAX);
+        *kept.0.entry(event.publisher).or_default() += bytes;
+    }
     Ok(())
 }
 
-fn settle(connection: &Connection, subscriber: &str, settled: Settled) -> Result<(), Error> {
+fn settle(
+    connection: &Connection,
+    subscriber: &str,
+    settled: Settled,
+    kept: &mut Kept,
+) -> Result<(), Error> {
     match settled {
         Settled::Done { place } => {
             let values = params![subscriber, signed(place)];
-            connection.prepare_cached(DONE)?.execute(values)?;
+            kept.delete(connection, DONE, values)?;
         }
         Settled::Again {
             place,

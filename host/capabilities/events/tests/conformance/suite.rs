@@ -28,9 +28,9 @@ macro_rules! conformance {
     };
 }
 
-const SUBSCRIBER: &str = "notifications";
+pub(crate) const SUBSCRIBER: &str = "notifications";
 
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
 }
 
@@ -38,24 +38,25 @@ fn event(place: u64, key: &str, due: i64) -> Waiting {
     Waiting {
         place,
         key: key.to_owned(),
+        publisher: "family".to_owned(),
         event: format!(r#"{{"place":{place}}}"#),
         attempts: 1,
         due: at(due),
     }
 }
 
-fn waiting(place: u64, key: &str, due: i64) -> Held {
+pub(crate) fn waiting(place: u64, key: &str, due: i64) -> Held {
     Held::Waiting(event(place, key, due))
 }
 
-fn parked(place: u64, key: &str, since: i64) -> Held {
+pub(crate) fn parked(place: u64, key: &str, since: i64) -> Held {
     Held::Parked {
         event: event(place, key, since),
         reason: "422 it is wrong".to_owned(),
     }
 }
 
-fn progress(place: u64, held: Vec<Held>, settled: Vec<Settled>) -> Progress {
+pub(crate) fn progress(place: u64, held: Vec<Held>, settled: Vec<Settled>) -> Progress {
     Progress {
         place,
         held,

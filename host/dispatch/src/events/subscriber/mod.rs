@@ -465,6 +465,7 @@ fn waiting(place: u64, key: &str, event: &CloudEvent, attempts: u32, due: Timest
     Waiting {
         place,
         key: key.to_owned(),
+        publisher: event.source.clone(),
         // Its parts were JSON before.
         event: serde_json::to_string(event).unwrap_or_default(),
         attempts,

@@ -34,6 +34,7 @@ use sbd_registry::{Due, DueTenant, Registry, TenantState, Tenants};
 use sbd_runtime::{Publishing, Runtime};
 use schedules::Telling;
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -142,6 +143,8 @@ impl Dispatch {
         let work = Arc::clone(&self.inner.tasks);
         let telling = Telling::new(&self.inner.registry, work, runtime.clone());
         tasks.spawn(telling.run(stop.clone()));
+        // One look goes on whoever publishes meanwhile: each begins with reading.
+        let mut look = pin!(self.due());
         loop {
             let due = tokio::select! {
                 () = stop.cancelled() => break,
@@ -150,7 +153,10 @@ impl Dispatch {
                     let again = self.on_again(runtime).into_iter();
                     again.map(|tenant| (Kind::Events, tenant)).collect()
                 }
-                due = self.due() => due,
+                due = &mut look => {
+                    look.set(self.due());
+                    due
+                }
             };
             for (kind, tenant) in due {
                 if !is_active(&self.inner.known, &tenant) {

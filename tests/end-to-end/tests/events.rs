@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+use reqwest::Method;
 use sbd_tests::{Account, Launch, Server, assert_error};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -302,6 +303,50 @@ async fn whoever_is_left_alone_is_told_in_health_and_metrics() {
     seen_all(&server, "subscriber", 1).await;
     assert_eq!(told().await, json!([]));
     assert_eq!(state().await, 0.0);
+}
+
+#[tokio::test]
+async fn whatever_happened_to_families_meanwhile_comes_in_order() {
+    let app = with_families();
+    let server = Launch::app(&app).start().await;
+    let ada = Account::register(&server, "ada").await;
+    let set = |state| server.done(&["feature", "set", "default", "subscriber", state]);
+    set("off");
+    let families = [ada.create_family("A0").await, ada.create_family("B0").await];
+    let ids = families.map(|family| family["id"].as_str().unwrap().to_owned());
+    for n in 1..=48 {
+        for (id, letter) in ids.iter().zip(["A", "B"]) {
+            let renamed = ada.request(Method::PUT, &format!("/api/v1/families/{id}"));
+            let renamed = renamed.json(&json!({"name": format!("{letter}{n}")}));
+            assert_eq!(renamed.send().await.unwrap().status(), 200);
+        }
+    }
+    set("on");
+    // Two are created, with a member each.
+    let heard = seen_all(&server, "subscriber", 100).await;
+    for id in &ids {
+        let of_this = heard.iter().filter(|event| event["subject"] == **id);
+        let kinds: Vec<_> = of_this
+            .map(|event| event["kind"].as_str().unwrap())
+            .collect();
+        assert_eq!(kinds.len(), 50);
+        assert_eq!(kinds[..2], ["family.created", "family.member.added"]);
+        assert!(kinds[2..].iter().all(|kind| *kind == "family.renamed"));
+    }
+    let time = |event: &Value| event["time"].as_str().unwrap().to_owned();
+    for id in &ids {
+        let of_this = heard.iter().filter(|event| event["subject"] == **id);
+        assert!(of_this.map(time).is_sorted(), "{id}");
+    }
+    assert!(heard.iter().all(|event| event["source"] == "family"));
+}
+
+/// Families, and one that hears of them.
+fn with_families() -> String {
+    let auth = "[application.tool.sbd]\nauth = \"auth\"";
+    let app = APP.replacen("[application.tool.sbd]", auth, 1);
+    let app = app.replace(r#"["publisher"]"#, r#"["family"]"#);
+    app + "{component:auth}\n{component:family}"
 }
 
 #[tokio::test]

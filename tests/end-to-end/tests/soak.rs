@@ -13,7 +13,7 @@
 )]
 
 use futures::future::join_all;
-use sbd_tests::{Launch, Server};
+use sbd_tests::{Launch, Server, json};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -186,9 +186,9 @@ async fn settled(
     let begun = std::time::Instant::now();
     loop {
         let path = format!("/{listener}/seen?subject={subject}");
-        let seen: Vec<Value> = server.get(&path).await.json().await.unwrap();
+        let seen = json(server.get(&path).await, 200).await;
+        let seen = seen.as_array().unwrap().iter();
         let numbers: Vec<u64> = seen
-            .iter()
             .map(|event| event["data"]["number"].as_u64().unwrap())
             .collect();
         let is_all = committed.iter().all(|number| numbers.contains(number));

@@ -5,7 +5,8 @@ use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use sbd_sdk::documents::{Collection, Transaction};
 use sbd_sdk::events::Event;
-use sbd_sdk::{Component, Error, Json, NoContent, Query, Result, on_event, time};
+use sbd_sdk::time::{self, Time};
+use sbd_sdk::{Component, Error, Json, NoContent, Query, Result, on_event};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ struct Seen {
     kind: String,
     subject: Option<String>,
     source: String,
+    time: Time,
     replay: bool,
     trace: Option<String>,
     /// From its publication to its coming.
@@ -93,6 +95,7 @@ async fn keep(headers: &HeaderMap, event: &Event<Value>) -> Result<()> {
         kind: event.kind.clone(),
         subject: event.subject.clone(),
         source: event.source.clone(),
+        time: event.time,
         replay: event.replay.is_some(),
         trace: headers
             .get("traceparent")

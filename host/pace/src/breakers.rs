@@ -66,7 +66,7 @@ impl Breakers {
         tenant: &Arc<str>,
         breaker: &Arc<impl Breaks + 'static>,
     ) {
-        let breaker: Weak<dyn Breaks> = Arc::downgrade(breaker) as Weak<dyn Breaks>;
+        let breaker = Arc::downgrade(breaker) as Weak<dyn Breaks>;
         let mut all = self.all();
         let of_component = all.entry((what, Arc::clone(component))).or_default();
         // Those that are gone make room.

@@ -7,6 +7,7 @@ mod backups;
 mod bare;
 mod cold_start;
 mod durable_inserts;
+mod events;
 mod family_vs_bare;
 mod idle_memory;
 mod limits;
@@ -97,7 +98,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 12] = [
+const MEASUREMENTS: [Measurement; 13] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -157,6 +158,11 @@ const MEASUREMENTS: [Measurement; 12] = [
         name: "backups",
         about: "what a backup costs those who write meanwhile",
         run: backups::run,
+    },
+    Measurement {
+        name: "events",
+        about: "what publishing in a transaction costs, and how many events come how soon",
+        run: events::run,
     },
 ];
 

@@ -2,6 +2,7 @@
 
 use crate::guests;
 use crate::host;
+use crate::peers;
 use crate::process::{self, Steps};
 use crate::summary::Summary;
 use crate::wasm_target::WasmTarget;
@@ -34,6 +35,7 @@ pub(crate) fn test(
     steps: &mut Steps,
 ) -> Result<Outcome, String> {
     guests::test_guests(workspace, target, steps)?;
+    peers::get_all(workspace)?;
     // The end-to-end tests run the server itself, which `cargo test` does not build: it is another
     // package's binary.
     host::build(workspace, &[host::SERVER], steps)?;

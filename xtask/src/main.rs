@@ -9,6 +9,7 @@ mod guests;
 mod host;
 mod manifest;
 mod nearest;
+mod peers;
 mod process;
 mod summary;
 mod toolchains;

@@ -1,0 +1,44 @@
+//! Servers of others that tests speak to, in the versions that stand here. They are got once.
+//!
+//! A machine without python goes without: the tests name what they miss.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::process;
+use crate::workspace::Workspace;
+
+/// The folder under `target/peers` of what is got for one peer, and its packages.
+const PEERS: [(&str, &[&str]); 1] = [("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"])];
+
+/// Gets those that are not there. What a machine lacks is written down for the tests, beside the place where the peer
+/// would be.
+pub(crate) fn get_all(workspace: &Workspace) -> Result<(), String> {
+    for (name, packages) in PEERS {
+        let folder = workspace.target_dir.join("peers").join(name);
+        let missing = folder.with_extension("missing");
+        match get(&folder, packages) {
+            Ok(()) => {
+                let _ = std::fs::remove_file(&missing);
+            }
+            Err(reason) => std::fs::write(&missing, format!("python3: {reason}"))
+                .map_err(|error| format!("{}: {error}", missing.display()))?,
+        }
+    }
+    Ok(())
+}
+
+fn get(folder: &Path, packages: &[&str]) -> Result<(), String> {
+    let about = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let (whole, wanted) = (folder.join("complete"), packages.join(" "));
+    if std::fs::read_to_string(&whole).is_ok_and(|had| had == wanted) {
+        return Ok(());
+    }
+    // What an attempt left behind that broke off, or another version.
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).map_err(about)?;
+    process::output(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    let mut pip = Command::new(folder.join("bin/pip"));
+    process::output(pip.args(["install", "--quiet"]).args(packages))?;
+    std::fs::write(&whole, wanted).map_err(about)
+}

@@ -28,7 +28,7 @@ pub use write::Backup;
 
 /// What a data directory holds that a backup takes. Whoever adds a folder to it adds it here; what is
 /// left out (compiled components, locks, temporary files) a server makes anew.
-const FOLDERS: [&str; 3] = ["tenants", "keyring", "components"];
+const FOLDERS: [&str; 4] = ["tenants", "keyring", "components", "mail"];
 /// The host's own database, and files beside it.
 const HOST: &str = "host.db";
 const FILES: [&str; 2] = ["format", "sbd.toml"];

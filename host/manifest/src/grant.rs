@@ -46,6 +46,8 @@ grants! {
     Tasks = "tasks",
     /// Say something to whoever is connected.
     Realtime = "realtime",
+    /// Send mail.
+    Mail = "mail",
 }
 
 /// Words that people try in `grants`, and what grants them instead.

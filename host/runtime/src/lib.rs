@@ -63,6 +63,7 @@ use sbd_contract::header as platform;
 use sbd_features::Switches;
 use sbd_keys::{FileKeyring, HostSecret};
 use sbd_pace::Breakers;
+use sbd_mail::Mailer;
 use sbd_passwords::Hasher;
 use served::Snapshot;
 use served::component::LoadedComponent;
@@ -92,6 +93,8 @@ pub struct Settings {
     pub passwords: sbd_passwords::Settings,
     /// How tokens are signed.
     pub keys: sbd_keys::Settings,
+    /// Through which server mails go, and from whom.
+    pub mail: sbd_mail::Settings,
     /// Which features are on.
     pub switches: Switches,
     /// Hears of events that are published.
@@ -300,6 +303,11 @@ impl Runtime {
         stores.import(name, archive, allowed).await
     }
 
+    /// What sends the tenants' mails.
+    pub fn mailer(&self) -> &Mailer {
+        &self.inner.shared.mailer
+    }
+
     /// Removes everything that a closed tenant has on disk; answers the files, with their sizes.
     ///
     /// # Errors
@@ -309,6 +317,10 @@ impl Runtime {
         let mut removed = shared.stores.remove(name).await?;
         let keys = shared.keyring.remove(name).await;
         removed.extend(keys.map_err(|error| Error::capability("keys", &error))?);
+        let (mailer, tenant) = (Arc::clone(&shared.mailer), name.to_owned());
+        let mails = tokio::task::spawn_blocking(move || mailer.remove(&tenant)).await;
+        let mails = mails.map_err(|error| Error::capability("mail", &error))?;
+        removed.extend(mails.map_err(|error| Error::capability("mail", &error))?);
         Ok(removed)
     }
 }
@@ -343,6 +355,8 @@ impl Inner {
             .map_err(|error| Error::capability("keys", &error))?;
         let passwords = Hasher::new(settings.passwords)
             .map_err(|error| Error::capability("passwords", &error))?;
+        let mailer = Mailer::open(&data_dir, &settings.mail)
+            .map_err(|error| Error::capability("mail", &error))?;
         let files = data_dir.join("files");
         served::files::clear(&files).map_err(|error| Error::data_directory(&files, &error))?;
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
@@ -353,6 +367,7 @@ impl Inner {
             reaches: Reaches::new(resolver.unwrap_or_else(|| Arc::new(SystemResolver))),
             passwords: Arc::new(passwords),
             keyring: Arc::new(keyring),
+            mailer: Arc::new(mailer),
             switches: settings.switches,
             publishing: settings.publishing,
             breakers: Breakers::default(),

@@ -171,11 +171,35 @@ pub(crate) fn runtime_settings(
         keys: sbd_keys::Settings {
             algorithm: settings.parse("token_algorithm")?,
         },
+        mail: mail_settings(settings)?,
         switches,
         publishing: dispatch.publishing(),
         enqueuing: dispatch.enqueuing(),
         tenant_idle: settings.duration("tenant_idle")?,
         resolver: None,
+    })
+}
+
+/// Through which server mails go, and from whom.
+///
+/// # Errors
+/// When a setting is wrong, or there is a server and nobody to send from.
+pub(crate) fn mail_settings(settings: &Settings) -> anyhow::Result<sbd_mail::Settings> {
+    let server = match settings.text("mail_url") {
+        "" => None,
+        _ => Some(settings.parse("mail_url")?),
+    };
+    let from = match settings.text("mail_from") {
+        "" if server.is_some() => bail!(
+            "setting `mail_url` names a mail server, and nobody to send from: set `mail_from`, like `Second Brain <brain@example.org>`"
+        ),
+        "" => sbd_mail::Sender::default(),
+        _ => settings.parse("mail_from")?,
+    };
+    Ok(sbd_mail::Settings {
+        server,
+        from,
+        per_hour: settings.parse("mail_per_hour")?,
     })
 }
 

@@ -84,6 +84,24 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "argon2id",
         "`argon2id` or `bcrypt` for new password hashes",
     ),
+    Setting {
+        secret: true,
+        ..setting(
+            "mail_url",
+            "",
+            "mail server, for example `smtp://user:password@mail.example.org:587` or `smtps://...`; empty: mails become files in the data directory",
+        )
+    },
+    setting(
+        "mail_from",
+        "",
+        "who mails are from, for example `Second Brain <brain@example.org>`",
+    ),
+    setting(
+        "mail_per_hour",
+        "1000",
+        "how many mails each tenant may send an hour",
+    ),
     setting(
         "tenant_storage",
         "",
@@ -250,6 +268,7 @@ impl Settings {
         };
         read(&value.text).map_err(|error| {
             let (Value { text, origin }, about) = (value, setting.about);
+            let text = if setting.secret { "(not shown)" } else { text };
             let like = match setting.default {
                 "" => String::new(),
                 default => format!(", like `{default}`"),
@@ -671,6 +690,14 @@ mod tests {
         assert!(
             error.contains("setting `listen` = `nowhere` (flag)")
                 && error.contains("localhost:8080"),
+            "{error}"
+        );
+        let secret = ("SBD_MAIL_URL", "smtp://ada:hunter22@");
+        let settings = resolve(&Flags::default(), &[secret]).unwrap();
+        let error = settings.parse::<sbd_mail::Server>("mail_url").unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("`mail_url` = `(not shown)`") && !error.contains("hunter22"),
             "{error}"
         );
         let pairs = [("SBD_MAX_UPGRADED", "many"), ("SBD_TENANT_IDLE", "soon")];

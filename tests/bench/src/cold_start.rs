@@ -60,6 +60,7 @@ async fn measure(data_dir: &Path) -> anyhow::Result<(f64, Vec<f64>)> {
         data_dir: data_dir.to_owned(),
         storage: Default::default(),
         passwords: Default::default(),
+        mail: Default::default(),
         keys: Default::default(),
         switches: Switches::open(switches).await?,
         publishing: Arc::new(()),

@@ -175,6 +175,7 @@ async fn auth() -> (Runtime, TempDir, Application) {
         data_dir: folder.path().to_owned(),
         storage: Default::default(),
         passwords: Default::default(),
+        mail: Default::default(),
         keys: Default::default(),
         switches: Switches::open(switches.unwrap()).await.unwrap(),
         publishing: Arc::new(()),

@@ -12,6 +12,7 @@ use sbd_events::EventsCtx;
 use sbd_features::{Catalogue, FeaturesCtx, Switches};
 use sbd_keys::{FileKeyring, KeysCtx};
 use sbd_keyvalue::KeyvalueCtx;
+use sbd_mail::{MailCtx, Mailer};
 use sbd_manifest::Grant;
 use sbd_passwords::{Hasher, PasswordsCtx};
 use sbd_realtime::RealtimeCtx;
@@ -41,6 +42,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) database_bytes: u64,
     pub(crate) passwords: &'a Arc<Hasher>,
     pub(crate) keyring: &'a Arc<FileKeyring>,
+    pub(crate) mailer: &'a Arc<Mailer>,
     pub(crate) switches: &'a Switches,
     /// How the real-time channels that it decides about begin.
     pub(crate) channels: &'a Arc<BTreeSet<String>>,
@@ -195,6 +197,17 @@ capabilities! {
             Arc::clone(&of.stores.realtime),
             Arc::clone(of.component),
             Arc::clone(of.channels),
+        ),
+    }
+    mail: MailCtx {
+        grant: Mail,
+        meaning: "sends mail to any address, from the host's",
+        link: sbd_mail::add_to_linker,
+        view: sbd_mail::MailView,
+        open: |of| MailCtx::new(
+            Arc::clone(of.mailer),
+            Arc::clone(of.tenant),
+            Arc::clone(of.component),
         ),
     }
 }

@@ -21,6 +21,7 @@ use sbd_config::ConfigCtx;
 use sbd_features::{Catalogue, Switches};
 use sbd_keys::FileKeyring;
 use sbd_pace::Breakers;
+use sbd_mail::Mailer;
 use sbd_passwords::Hasher;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) reaches: Reaches,
     pub(crate) passwords: Arc<Hasher>,
     pub(crate) keyring: Arc<FileKeyring>,
+    pub(crate) mailer: Arc<Mailer>,
     pub(crate) switches: Switches,
     pub(crate) publishing: Arc<dyn Publishing>,
     /// Who has been failing.
@@ -314,6 +316,7 @@ impl Tenant {
             database_bytes: component.declared.settings.limits.stored_bytes.bytes(),
             passwords: &shared.passwords,
             keyring: &shared.keyring,
+            mailer: &shared.mailer,
             switches: &shared.switches,
             channels: &component.channels,
             features,

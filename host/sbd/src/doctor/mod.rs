@@ -3,6 +3,7 @@
 
 mod data;
 mod listener;
+mod mail;
 
 use crate::application::Origin;
 use crate::cli::Flags;
@@ -89,6 +90,7 @@ async fn examine(flags: &Flags, environment: &Environment) -> Vec<Finding> {
     findings.push(Finding::right("settings", "every name is known".to_owned()));
     findings.push(application(&settings, environment));
     findings.extend(data::examine(&data_dir));
+    findings.push(mail::examine(&settings).await);
     let server = match server(&settings).await {
         Ok(server) => server,
         Err(error) => {

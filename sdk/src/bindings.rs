@@ -30,6 +30,7 @@ pub(crate) mod generated {
                 import sbd:platform/events@0.1.0;
                 import sbd:platform/tasks@0.1.0;
                 import sbd:platform/realtime@0.1.0;
+                import sbd:platform/mail@0.1.0;
                 import wasi:config/store@0.2.0-draft-2024-09-27;
                 import wasi:keyvalue/store@0.2.0-draft2;
                 import wasi:keyvalue/atomics@0.2.0-draft2;
@@ -43,11 +44,11 @@ pub(crate) mod generated {
 
 #[cfg(target_family = "wasm")]
 pub(crate) use generated::{
-    sbd::platform::{cache, documents, events, features, keys, passwords, realtime, tasks},
+    sbd::platform::{cache, documents, events, features, keys, mail, passwords, realtime, tasks},
     wasi::{config::store as config, keyvalue},
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::{
-    cache, config, documents, events, features, keys, keyvalue, passwords, realtime, tasks,
+    cache, config, documents, events, features, keys, keyvalue, mail, passwords, realtime, tasks,
 };

@@ -91,6 +91,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod keyvalue;
 mod listing;
+pub mod mail;
 pub mod openapi;
 mod operation;
 pub mod paging;

@@ -9,7 +9,7 @@ use sbd_sdk::documents::{Collection, DocumentsError, Outcome, Transaction};
 use sbd_sdk::keys::{self, Verdict};
 use sbd_sdk::keyvalue::Bucket;
 use sbd_sdk::testing::{App, Call};
-use sbd_sdk::{Component, Error, cache, config, features, passwords, realtime, time};
+use sbd_sdk::{Component, Error, cache, config, features, mail, passwords, realtime, time};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -44,6 +44,45 @@ indexes = [
 
 fn app() -> App {
     App::new(Component::new()).manifest(MANIFEST)
+}
+
+const HELLO: [mail::Template; 2] = [
+    mail::Template::with_html(
+        "en",
+        "Hello, {{ name }}",
+        "Hello, {{ name }}.",
+        "<p>Hello, {{ name }}.</p>",
+    ),
+    mail::Template::new("de", "Hallo, {{ name }}", "Hallo, {{ name }}."),
+];
+
+#[test]
+fn mails_can_be_looked_at_as_their_readers_see_them() {
+    let app = App::new(Component::new());
+    let send = |to: &str, language: &str, values: Value| {
+        let message = mail::Message::new("1", to, "hello", &HELLO, values);
+        app.run(mail::send(&message.in_language(language)))
+    };
+    let name = json!({"name": "<Ada>"});
+    send("ada@example.org", "de-CH", name.clone()).unwrap();
+    send("ada@example.org", "fr", name.clone()).unwrap();
+    let mails = app.mails();
+    assert_eq!(mails[0].subject, "Hallo, <Ada>");
+    assert_eq!(
+        (mails[1].language.as_str(), mails[1].text.as_str()),
+        ("en", "Hello, <Ada>.")
+    );
+    assert_eq!(mails[1].html.as_deref(), Some("<p>Hello, &lt;Ada&gt;.</p>"));
+    // A value that only another language wants must be there, too.
+    for (to, values) in [
+        ("ada@example.org", json!({})),
+        ("ada", name),
+        ("ada@example.org", json!([])),
+    ] {
+        let refused = send(to, "en", values).unwrap_err();
+        assert_eq!(refused.code(), "VALIDATION_ERROR");
+    }
+    assert_eq!(app.mails().len(), 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::documents::{Index, Published};
 use super::features;
+use super::mail::Mail;
 use super::outbound::Call;
 use super::realtime::Said;
 use super::world::World;
@@ -140,6 +141,11 @@ impl App {
         let users = users.iter().map(|user| (*user).to_owned()).collect();
         let mut channels = self.world.channels.borrow_mut();
         channels.present.insert(channel.to_owned(), users);
+    }
+
+    /// The mails that the component has sent so far, in order.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.world.mails.borrow().clone()
     }
 
     /// Answers what the component asks of other components, and of hosts outside: a status and a JSON

@@ -1,6 +1,8 @@
 //! What the host of a test holds, and how the capabilities find it.
 
-use super::{cache, documents, features, keys, keyvalue, outbound, realtime, schedules, tasks};
+use super::{
+    cache, documents, features, keys, keyvalue, mail, outbound, realtime, schedules, tasks,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -21,6 +23,7 @@ pub(super) struct World {
     pub(super) keys: keys::Secret,
     pub(super) tasks: RefCell<tasks::Tasks>,
     pub(super) schedules: RefCell<schedules::Schedules>,
+    pub(super) mails: RefCell<Vec<mail::Mail>>,
     pub(super) answers: RefCell<Option<Box<outbound::Answers>>>,
 }
 

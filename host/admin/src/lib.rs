@@ -12,6 +12,7 @@ mod components;
 mod error;
 mod events;
 mod features;
+mod mail;
 mod operators;
 mod rights;
 mod stage;

@@ -75,6 +75,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
+    /// Mail: what it says, where an operator says otherwise than a component.
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
+    },
     /// Operators: who may use the admin API from elsewhere, by a token.
     Operator {
         #[command(subcommand)]
@@ -209,6 +214,48 @@ pub(crate) struct EventReplay {
     pub(crate) since: String,
     #[command(flatten)]
     pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MailCommand {
+    /// What mails say in a tenant, in place of what their components say.
+    Templates {
+        #[command(subcommand)]
+        command: MailTemplatesCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MailTemplatesCommand {
+    /// List the templates that a tenant was given.
+    List(TenantName),
+    /// Show one of them, as a file for `set`.
+    Show(MailTemplate),
+    /// Give a tenant a template, from the next mail on.
+    Set(MailTemplateSet),
+    /// Leave a mail to its component's own template again.
+    Remove(MailTemplate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MailTemplate {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// The component and what it calls the template, like `notifications/notice`.
+    pub(crate) template: String,
+    /// The language, like `en` or `pt-BR`.
+    pub(crate) language: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MailTemplateSet {
+    #[command(flatten)]
+    pub(crate) which: MailTemplate,
+    /// A TOML file with `subject`, `text` and, if there is one, `html`.
+    #[arg(long = "from", value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -589,6 +636,18 @@ impl EventsCommand {
             Self::Letters(args) => &args.flags,
             Self::Show(args) | Self::Retry(args) | Self::Drop(args) => &args.flags,
             Self::Replay(args) => &args.flags,
+        }
+    }
+}
+
+// === impl MailTemplatesCommand ===
+
+impl MailTemplatesCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::List(args) => &args.flags,
+            Self::Show(args) | Self::Remove(args) => &args.flags,
+            Self::Set(args) => &args.which.flags,
         }
     }
 }

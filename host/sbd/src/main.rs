@@ -17,6 +17,7 @@ mod feature;
 mod host;
 mod inspect;
 mod listen;
+mod mail;
 mod operator;
 mod settings;
 mod tenant;
@@ -24,7 +25,7 @@ mod up;
 mod watch;
 
 use clap::Parser as _;
-use cli::{AdminCommand, Cli, Command, ConfigCommand, Flags};
+use cli::{AdminCommand, Cli, Command, ConfigCommand, Flags, MailCommand};
 use client::Client;
 use sbd_telemetry::logs;
 use settings::{Environment, Settings};
@@ -98,6 +99,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = resolve(command.flags())?;
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(events::command(command, &client))
+        }
+        Command::Mail {
+            command: MailCommand::Templates { command },
+        } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(mail::command(command, &client))
         }
         Command::Operator { command } => {
             let settings = resolve(command.flags())?;

@@ -163,6 +163,34 @@ async fn backups_by_command() {
 }
 
 #[tokio::test]
+async fn mail_templates_by_command() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notice.toml").display().to_string();
+    std::fs::write(&file, block("template", "toml")).unwrap();
+    let mut said = String::new();
+    for line in block("mail", "sh").lines() {
+        let args = line.split_whitespace().skip(1);
+        let args = args.map(|arg| if arg == "notice.toml" { &file } else { arg });
+        said.push_str(&server.done(&args.collect::<Vec<_>>()));
+    }
+    // It is shown as it can be set again.
+    assert!(said.contains("subject = \"{{ title }}\""), "{said}");
+    let list = server.done(&["mail", "templates", "list", "default"]);
+    assert_eq!(list.lines().count(), 1, "{list}");
+    std::fs::write(&file, "subject = \"{{ title\"\ntext = \"\"\n").unwrap();
+    let set = [
+        "mail",
+        "templates",
+        "set",
+        "default",
+        "notifications/notice",
+    ];
+    let wrong = server.refused(&[&set[..], &["en", "--from", &file]].concat());
+    assert!(wrong.contains("in the subject of the template"), "{wrong}");
+}
+
+#[tokio::test]
 async fn changes_by_command() {
     let server = Server::start().await;
     let family = guest("family").display().to_string();

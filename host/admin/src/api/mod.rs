@@ -10,6 +10,7 @@ mod backup;
 mod components;
 mod events;
 mod features;
+mod mail;
 mod operators;
 mod tenants;
 
@@ -60,6 +61,8 @@ impl Api {
             .routes(routes!(events::replay))
             .routes(routes!(features::list))
             .routes(routes!(features::set, features::reset))
+            .routes(routes!(mail::list))
+            .routes(routes!(mail::set, mail::remove))
             .routes(routes!(administrators::create))
             .routes(routes!(operators::list, operators::create))
             .routes(routes!(operators::revoke))

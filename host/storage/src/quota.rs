@@ -202,6 +202,8 @@ fn follow(
     if known.is_some() {
         return Ok(false);
     }
+    // Where the triggers count.
+    connection.execute_batch(SCHEMA)?;
     let table = identifier(table);
     let (new, old) = (of(bytes, "NEW"), of(bytes, "OLD"));
     let documents = |sign: char| match documents {

@@ -355,7 +355,9 @@ async fn a_chord_survives_a_kill_and_each_of_it_ends_once() {
 
 #[tokio::test]
 async fn a_task_waits_where_its_component_is_switched_off() {
-    let server = start().await;
+    // Who says who is who cannot be switched off.
+    let app = APP.replace("auth = \"worker\"", "");
+    let server = Launch::app(&app).start().await;
     let later = json!([{"name": "work", "delay_ms": 1000, "retries": 0}]);
     let ids = enqueue(&server, "ada", "group", &later).await;
     server.done(&["feature", "set", "default", "worker", "off"]);

@@ -10,6 +10,8 @@ mod bindings;
 mod context;
 mod error;
 mod host;
+#[cfg(test)]
+mod host_tests;
 pub mod limits;
 pub mod schedules;
 mod sqlite;

@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// When a task that failed is tried again.
@@ -125,7 +126,7 @@ impl Attempt {
         let Task { id, attempts, .. } = self.task();
         let mut changes = self.store.tasks.changes();
         let third = Duration::from_secs(LEASE.as_secs().unsigned_abs()) / 3;
-        let mut renewals = tokio::time::interval(third);
+        let mut renewals = tokio::time::interval_at(Instant::now() + third, third);
         loop {
             tokio::select! {
                 _ = renewals.tick() => {}

@@ -211,7 +211,11 @@ impl TenantTasks {
             Came::Away => {
                 let breaker = self.breakers.entry(Arc::clone(&ran.component));
                 let breaker = breaker.or_insert_with(|| CircuitBreaker::new(1, AWAY));
-                breaker.open(Instant::now());
+                let now = Instant::now();
+                // Those that were under way together found out one thing.
+                if breaker.allows(1, now) > 0 {
+                    breaker.open(now);
+                }
             }
             Came::Answered(_) => {
                 self.breakers.remove(&ran.component);

@@ -52,7 +52,7 @@ pub(crate) fn routes(runtime: &Runtime) -> Vec<HostRoute> {
         runtime.clone(),
         runtime.clone(),
     );
-    vec![
+    let routes = [
         HostRoute::new("/api/v1/tasks", move |request| {
             listed(list.clone(), request)
         }),
@@ -65,7 +65,9 @@ pub(crate) fn routes(runtime: &Runtime) -> Vec<HostRoute> {
         HostRoute::new("/api/v1/tasks/:id/stream", move |request| {
             streamed(stream.clone(), request)
         }),
-    ]
+    ];
+    // An application of others may have tasks of its own.
+    routes.map(HostRoute::yielding).into()
 }
 
 /// `GET /api/v1/tasks`: the newest first.

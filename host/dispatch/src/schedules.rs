@@ -5,7 +5,6 @@
 use crate::tasks::Tasks;
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use sbd_features::State;
 use sbd_registry::{Plan, Plans, Registry, Tenants};
 use sbd_runtime::{Application, Publishing as _, Runtime};
 use sbd_tasks::schedules::{Declared, Timing};
@@ -151,7 +150,7 @@ impl Declarations {
         let (features, switches) = (self.application.features(), self.application.switches());
         let components = self.components.iter();
         let on = components
-            .map(|(id, _)| features.state(switches, tenant, id) != State::Off)
+            .map(|(id, _)| features.is_on(switches, tenant, id, None))
             .collect();
         let told = self.known.entry(on).or_insert_with_key(|on| {
             let components = self.components.iter().zip(on);

@@ -176,6 +176,8 @@ pub fn count_each(
     column: &str,
     counted: Counted<'_>,
 ) -> Result<(), Error> {
+    // What follows names it, whether or not anybody has begun.
+    connection.execute_batch(SCHEMA)?;
     let trigger = format!("use::{}", counted.table);
     let owner = |row: &str| format!("{row}.{}", identifier(column));
     follow(connection, &trigger, owner, counted).map(drop)

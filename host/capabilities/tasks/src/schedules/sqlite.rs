@@ -378,6 +378,8 @@ impl Due {
                 let newest = due.times.len().saturating_sub(room);
                 let ticks = due.times.iter().skip(newest);
                 let ticks: Vec<_> = ticks.map(|time| self.tick(*time, now)).collect();
+                // Nobody may have used the component here yet.
+                quota::begin(connection, &self.component)?;
                 enqueue(connection, &ticks, now)?;
                 (due.reached, due.next)
             }

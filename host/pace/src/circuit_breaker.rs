@@ -142,9 +142,7 @@ mod tests {
         let breaker = CircuitBreaker::new(1, BACKOFF);
         assert_eq!(breaker.state(now), State::Closed);
         breaker.failed(now);
-        let Some(until) = breaker.open_until() else {
-            panic!("it is open");
-        };
+        let until = breaker.open_until().unwrap_or(now);
         assert_eq!(breaker.state(now), State::Open { since: now, until });
         let later = now + BACKOFF.first;
         assert_eq!(breaker.state(later), State::HalfOpen { since: now });

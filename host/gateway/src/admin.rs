@@ -104,7 +104,7 @@ async fn administrator<C: Components>(
     }
     let caller = edge
         .authenticator
-        .authenticate(&edge.components, &tenant, request_id, headers, admit)
+        .authenticate(&edge.components, &tenant, request_id, headers, None, admit)
         .await?
         .ok_or_else(|| {
             Refusal::unauthenticated(

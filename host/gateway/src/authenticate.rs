@@ -1,8 +1,10 @@
-//! Bearer token in, principal out. The auth component decides; its answers are kept a while.
+//! Credentials in, principal out. About tokens the auth component decides; its answers are kept a while.
 
 use crate::components::Components;
+use crate::credentials::Credentials;
 use crate::error::Refusal;
 use crate::revoked::Revocations;
+use crate::tickets::Tickets;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use moka::Expiry;
@@ -20,8 +22,6 @@ const KEPT: Duration = Duration::from_secs(60);
 const REFUSAL_KEPT: Duration = Duration::from_secs(5);
 /// Answers kept; the least used go first. About 300 bytes each.
 const ANSWERS: u64 = 50_000;
-/// Longest token that is looked at. Ours have a few hundred bytes.
-const LONGEST_TOKEN: usize = 4096;
 
 /// Asks the auth component who a token belongs to.
 pub(crate) struct Authenticator {
@@ -79,20 +79,34 @@ impl Authenticator {
     }
 
     /// The principal behind a request, or `None` for an anonymous one. `admit` is asked before a
-    /// token that is not known costs the auth component work.
+    /// token that is not known costs the auth component work. A route that takes
+    /// tickets is `ticketed`: by these, in the request's query.
     pub(crate) async fn authenticate<C: Components>(
         &self,
         components: &C,
         tenant: &Arc<str>,
         request_id: &Arc<str>,
         headers: &HeaderMap,
+        ticketed: Option<(&Tickets, Option<&str>)>,
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<Option<Arc<Authenticated>>, Refusal> {
         let Some(component) = &self.component else {
             return Ok(None);
         };
-        let Some(token) = bearer(headers)? else {
-            return Ok(None);
+        let token = match Credentials::of(headers, ticketed.and_then(|(_, query)| query))? {
+            Credentials::None => return Ok(None),
+            Credentials::Token(token) => token,
+            Credentials::Ticket(ticket) => {
+                admit()?;
+                let origin = headers.get(header::ORIGIN);
+                let caller = ticketed.and_then(|(tickets, _)| tickets.take(ticket, tenant, origin));
+                let caller = caller.ok_or_else(|| {
+                    Refusal::token_invalid(
+                        "The ticket was used, is too old or is for another page; get a new one.",
+                    )
+                })?;
+                return self.standing(tenant, caller).map(Some);
+            }
         };
         let key = fingerprint(tenant, token);
         let answer = match self.answers.get(&key).await {
@@ -120,15 +134,24 @@ impl Authenticator {
         // that overtook a slow answer still wins.
         match answer {
             Answer::Refused(refusal) => Err(refusal),
-            Answer::Known(caller) if caller.expires_at <= Timestamp::now().as_second() => {
-                Err(Refusal::token_expired())
-            }
-            Answer::Known(caller) => match &caller.session {
-                Some(session) if self.revoked.contains(tenant, session) => Err(
-                    Refusal::token_invalid("This session has ended; log in again."),
-                ),
-                _ => Ok(Some(caller)),
-            },
+            Answer::Known(caller) => self.standing(tenant, caller).map(Some),
+        }
+    }
+
+    /// Somebody who was recognised, if they are still who they were.
+    fn standing(
+        &self,
+        tenant: &str,
+        caller: Arc<Authenticated>,
+    ) -> Result<Arc<Authenticated>, Refusal> {
+        if caller.expires_at <= Timestamp::now().as_second() {
+            return Err(Refusal::token_expired());
+        }
+        match &caller.session {
+            Some(session) if self.revoked.contains(tenant, session) => Err(Refusal::token_invalid(
+                "This session has ended; log in again.",
+            )),
+            _ => Ok(caller),
         }
     }
 
@@ -203,36 +226,6 @@ impl Expiry<Fingerprint, Answer> for KeptFor {
     }
 }
 
-/// The token of `Authorization: Bearer ...`, `None` without that header.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let malformed = || {
-        Refusal::token_invalid(
-            "The Authorization header is not `Bearer` and one token; send that or none.",
-        )
-    };
-    let (scheme, token) = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .ok_or_else(malformed)?;
-    let token = token.trim_matches(' ');
-    let well_formed = scheme.eq_ignore_ascii_case("bearer")
-        && values.next().is_none()
-        && (1..=LONGEST_TOKEN).contains(&token.len())
-        && token
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
-    if well_formed {
-        Ok(Some(token))
-    } else {
-        Err(malformed())
-    }
-}
-
 fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(tenant.as_bytes());
@@ -246,41 +239,7 @@ fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use http::HeaderValue;
-
-    #[test]
-    fn only_one_well_formed_bearer_token_is_read() {
-        let read = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
-            }
-            bearer(&headers)
-                .map(|token| token.map(str::to_owned))
-                .map_err(|_| ())
-        };
-        assert_eq!(read(&[]), Ok(None));
-        assert_eq!(
-            read(&["Bearer abc.def-1_~+/=="]),
-            Ok(Some("abc.def-1_~+/==".to_owned()))
-        );
-        assert_eq!(read(&["bEARER   x "]), Ok(Some("x".to_owned())));
-        for bad in [
-            "Bearer",
-            "Bearer ",
-            "Basic YTpi",
-            "x",
-            "",
-            "Bearer a b",
-            "Bearer a\"b",
-            "Bearer a,b",
-        ] {
-            assert_eq!(read(&[bad]), Err(()), "{bad:?}");
-        }
-        assert_eq!(read(&["Bearer a", "Bearer a"]), Err(()));
-    }
 
     #[test]
     fn tenants_do_not_share_answers() {

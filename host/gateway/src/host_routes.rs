@@ -4,6 +4,7 @@ use crate::components::Components;
 use crate::error::{GatewayError, Refusal};
 use crate::gateway::Edge;
 use crate::routes::{RequestLimits, Route};
+use crate::tickets::Tickets;
 use crate::upgrade::Upgrade;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -29,6 +30,7 @@ pub struct HostRoute {
     pub(crate) pattern: Arc<str>,
     pub(crate) yields: bool,
     pub(crate) limits: RequestLimits,
+    pub(crate) tickets: Option<Tickets>,
     pub(crate) answers: HostAnswers,
 }
 
@@ -81,6 +83,7 @@ impl HostRoute {
             pattern: Arc::from(pattern),
             yields: false,
             limits: RequestLimits::default(),
+            tickets: None,
             answers: HostAnswers::Registered(Arc::new(handler)),
         }
     }
@@ -96,6 +99,13 @@ impl HostRoute {
     #[must_use]
     pub fn largest_body(mut self, bytes: u64) -> Self {
         self.limits.body = bytes;
+        self
+    }
+
+    /// One of these as `?ticket=` says who asks, too.
+    #[must_use]
+    pub fn taking(mut self, tickets: &Tickets) -> Self {
+        self.tickets = Some(tickets.clone());
         self
     }
 
@@ -122,6 +132,7 @@ impl HostRoute {
             pattern: Arc::from(pattern),
             yields: true,
             limits: RequestLimits::default(),
+            tickets: None,
             answers,
         };
         [

@@ -4,6 +4,7 @@
 use crate::builtin::Builtin;
 use crate::components::Components;
 use crate::cors;
+use crate::credentials;
 use crate::error::Refusal;
 use crate::gateway::{Edge, Lasting};
 use crate::headers;
@@ -222,12 +223,13 @@ async fn routed<C: Components>(
             &exchange.tenant,
             exchange.request_id,
             &parts.headers,
+            asked.tickets().map(|tickets| (tickets, parts.uri.query())),
             admit,
         )
         .await?;
     if edge.authenticator.is_on() {
         // A guest gets to know who calls (`sbd-caller`), never the secret that proves it.
-        parts.headers.remove(header::AUTHORIZATION);
+        credentials::remove(&mut parts.headers);
     }
 
     // Rate limit. Before anything that costs: no body is read and no instance taken.
@@ -270,7 +272,7 @@ async fn routed<C: Components>(
             answer.map_err(|error| Refusal::from_component(&error, id, exchange.request_id))
         }
         // The host. It alone may take the connection over.
-        Asked::Host(host) => {
+        Asked::Host { answers, .. } => {
             let request = HostRequest {
                 tenant: Arc::clone(&exchange.tenant),
                 request_id: Arc::clone(exchange.request_id),
@@ -282,7 +284,7 @@ async fn routed<C: Components>(
                 request: Request::from_parts(parts, body),
                 stopping: edge.lasting.stopping.clone(),
             };
-            let answer = Box::pin(host.answer(edge, request)).await;
+            let answer = Box::pin(answers.answer(edge, request)).await;
             arrived(&exchange, &watch, limits)?;
             answer
         }

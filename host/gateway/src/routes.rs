@@ -2,6 +2,7 @@
 
 use crate::error::GatewayError;
 use crate::host_routes::{HostAnswers, HostRoute};
+use crate::tickets::Tickets;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sbd_manifest::{App, ComponentSettings, Target as Declared, check_route, same_route};
@@ -34,8 +35,14 @@ pub(crate) enum Target {
 
 /// Who is asked.
 pub(crate) enum Asked {
-    Component { id: Arc<str>, spin_headers: bool },
-    Host(HostAnswers),
+    Component {
+        id: Arc<str>,
+        spin_headers: bool,
+    },
+    Host {
+        answers: HostAnswers,
+        tickets: Option<Tickets>,
+    },
 }
 
 /// What a request may cost.
@@ -110,7 +117,10 @@ impl Routes {
                 }
                 return Err(route.taken_by(other));
             }
-            let host = Asked::Host(route.answers.clone());
+            let host = Asked::Host {
+                answers: route.answers.clone(),
+                tickets: route.tickets.clone(),
+            };
             routes.push(Route::new(
                 &route.pattern,
                 Target::Asked(host, route.limits),
@@ -196,17 +206,29 @@ impl Route {
     pub(crate) fn component(&self) -> Option<&str> {
         match &self.target {
             Target::Asked(Asked::Component { id, .. }, _) => Some(id),
-            Target::Asked(Asked::Host(_), _) | Target::Static(_) => None,
+            Target::Asked(Asked::Host { .. }, _) | Target::Static(_) => None,
         }
     }
 
     fn is_hosts(&self) -> bool {
-        matches!(&self.target, Target::Asked(Asked::Host(_), _))
+        matches!(&self.target, Target::Asked(Asked::Host { .. }, _))
     }
 }
 
 fn prefix(pattern: &str) -> &str {
     pattern.strip_suffix("/...").unwrap_or(pattern)
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// The tickets that say who asks, where some do.
+    pub(crate) fn tickets(&self) -> Option<&Tickets> {
+        match self {
+            Self::Component { .. } => None,
+            Self::Host { tickets, .. } => tickets.as_ref(),
+        }
+    }
 }
 
 // === impl RequestLimits ===

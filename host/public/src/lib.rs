@@ -1,12 +1,19 @@
 //! What the host answers itself under `/api/v1`: one module a subject.
 
+pub mod realtime;
 mod tasks;
 
-use sbd_dispatch::Dispatch;
 use sbd_gateway::HostRoute;
+use sbd_registry::Tenants;
 use sbd_runtime::Runtime;
 
 /// The routes, for the gateway's configuration.
-pub fn routes(runtime: &Runtime, _dispatch: &Dispatch) -> Vec<HostRoute> {
-    tasks::routes(runtime)
+pub fn routes(
+    runtime: &Runtime,
+    tenants: &Tenants,
+    realtime: realtime::Settings,
+) -> Vec<HostRoute> {
+    let mut routes = tasks::routes(runtime);
+    routes.extend(realtime::routes(runtime, tenants, realtime));
+    routes
 }

@@ -26,6 +26,7 @@ pub(crate) async fn command(
     settings.parse::<ListenAddress>("admin_listen")?;
     settings.parse::<TrustedProxies>("trusted_proxies")?;
     settings.parse::<usize>("max_upgraded")?;
+    settings.duration("realtime_heartbeat")?;
     Schedule::new(settings)?;
     // Compiled components and keys go to a folder that is gone afterwards: a check leaves no trace.
     // The folder is new and this user's alone: what somebody else has put there would be trusted.

@@ -126,6 +126,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "how many WebSockets and other upgraded connections may be open at once",
     ),
     setting(
+        "realtime_heartbeat",
+        "25s",
+        "how often whoever is connected to `/api/v1/realtime` is told that they still are; a WebSocket that does not answer twice is closed",
+    ),
+    setting(
         "shutdown_grace",
         "8s",
         "how long running requests may take to finish when the server stops; containers are often killed after 10s",

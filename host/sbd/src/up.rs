@@ -42,6 +42,9 @@ pub(crate) async fn command(
     let data_dir = DataDir::take(&settings.data_dir(), options.accept_copy)?;
     let schedule = Schedule::new(settings)?;
     let trusted_proxies = settings.parse("trusted_proxies")?;
+    let realtime = sbd_public::realtime::Settings {
+        heartbeat: settings.duration("realtime_heartbeat")?,
+    };
     let listener = bind(settings, "listen").await?;
     let admin_listener = bind(settings, "admin_listen").await?;
     let (address, admin_address) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -66,7 +69,7 @@ pub(crate) async fn command(
         shutdown_grace: settings.duration("shutdown_grace")?,
         tenants: Some(registry.tenants.clone()),
         trusted_proxies,
-        host_routes: sbd_public::routes(&runtime, &dispatch),
+        host_routes: sbd_public::routes(&runtime, &registry.tenants, realtime),
         ..GatewayConfig::default()
     };
     let application = runtime.application();

@@ -17,6 +17,7 @@ mod launch;
 mod raw;
 mod server;
 mod siege;
+mod stream;
 mod versioned;
 mod warm;
 
@@ -27,4 +28,5 @@ pub use launch::{Launch, Output, run};
 pub use raw::Reply;
 pub use server::Server;
 pub use siege::Siege;
+pub use stream::{Events, Socket};
 pub use versioned::Versioned;

@@ -1,0 +1,217 @@
+//! What a request brings to say who sends it. There are three ways, as browsers can set no header on a
+//! WebSocket or a stream of events: the header, a sub-protocol beside the one that is spoken, and where a
+//! route takes them a ticket, which stands in the address and is worth nothing once it was used.
+
+use crate::error::Refusal;
+use http::{HeaderMap, HeaderValue, header};
+
+/// Longest token that is looked at. Ours have a few hundred bytes.
+const LONGEST_TOKEN: usize = 4096;
+
+/// What the sub-protocol begins with that carries a token.
+const BEARER_PROTOCOL: &str = "bearer.";
+
+/// What a ticket is called in the query.
+const TICKET: &str = "ticket";
+
+/// What a request brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credentials<'a> {
+    /// Nothing: it is anybody's.
+    None,
+    /// An access token.
+    Token(&'a str),
+    /// A ticket, for a route that takes them.
+    Ticket(&'a str),
+}
+
+// === impl Credentials ===
+
+impl<'a> Credentials<'a> {
+    /// What these headers bring, and the query on a route that takes tickets. More than one way is
+    /// refused: it would be chance who the sender is.
+    pub(crate) fn of(headers: &'a HeaderMap, query: Option<&'a str>) -> Result<Self, Refusal> {
+        let token = bearer(headers)?.map(Self::Token);
+        let protocol = protocol(headers)?.map(Self::Token);
+        let ticket = ticket(query.unwrap_or_default())?.map(Self::Ticket);
+        let mut brought = [token, protocol, ticket].into_iter().flatten();
+        let first = brought.next().unwrap_or(Self::None);
+        match brought.next() {
+            None => Ok(first),
+            Some(_) => Err(Refusal::token_invalid(
+                "The request says twice who sends it; send one of the Authorization header, the sub-protocol and a ticket.",
+            )),
+        }
+    }
+}
+
+/// Takes the secrets out of a request's headers: whoever answers gets to know who asks, and no more.
+pub(crate) fn remove(headers: &mut HeaderMap) {
+    headers.remove(header::AUTHORIZATION);
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    if !protocols(offered.iter()).any(|offered| offered.starts_with(BEARER_PROTOCOL)) {
+        return;
+    }
+    let left: Vec<_> = protocols(offered.iter())
+        .filter(|offered| !offered.starts_with(BEARER_PROTOCOL))
+        .collect();
+    let left = HeaderValue::try_from(left.join(", ")).ok();
+    headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
+    if let Some(left) = left.filter(|left| !left.is_empty()) {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, left);
+    }
+}
+
+/// The token of `Authorization: Bearer ...`, `None` without that header.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let malformed = || {
+        Refusal::token_invalid(
+            "The Authorization header is not `Bearer` and one token; send that or none.",
+        )
+    };
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or_else(malformed)?;
+    let token = token.trim_matches(' ');
+    if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() && is_token(token) {
+        Ok(Some(token))
+    } else {
+        Err(malformed())
+    }
+}
+
+/// The token of the sub-protocol `bearer.{token}`.
+fn protocol(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let mut tokens =
+        protocols(offered.iter()).filter_map(|offered| offered.strip_prefix(BEARER_PROTOCOL));
+    match (tokens.next(), tokens.next()) {
+        (None, _) => Ok(None),
+        (Some(token), None) if is_token(token) => Ok(Some(token)),
+        _ => Err(Refusal::token_invalid(
+            "The sub-protocol that says who connects is not `bearer.` and one token; send that or none.",
+        )),
+    }
+}
+
+fn protocols<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a str> {
+    let lists = values.filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).map(str::trim)
+}
+
+/// The ticket of a query. Ours needs no encoding.
+fn ticket(query: &str) -> Result<Option<&str>, Refusal> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let mut tickets = pairs.filter_map(|(name, value)| (name == TICKET).then_some(value));
+    match (tickets.next(), tickets.next()) {
+        (ticket, None) => Ok(ticket),
+        _ => Err(Refusal::token_invalid(
+            "The address has two tickets; send one.",
+        )),
+    }
+}
+
+fn is_token(token: &str) -> bool {
+    (1..=LONGEST_TOKEN).contains(&token.len())
+        && token
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn headers(all: &[(&'static str, &'static str)]) -> HeaderMap {
+        let all = all.iter().map(|(name, value)| {
+            let name = http::HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        });
+        all.collect()
+    }
+
+    #[test]
+    fn only_one_well_formed_bearer_token_is_read() {
+        let read = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers)
+                .map(|token| token.map(str::to_owned))
+                .map_err(|_| ())
+        };
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(
+            read(&["Bearer abc.def-1_~+/=="]),
+            Ok(Some("abc.def-1_~+/==".to_owned()))
+        );
+        assert_eq!(read(&["bEARER   x "]), Ok(Some("x".to_owned())));
+        for bad in [
+            "Bearer",
+            "Bearer ",
+            "Basic YTpi",
+            "x",
+            "",
+            "Bearer a b",
+            "Bearer a\"b",
+            "Bearer a,b",
+        ] {
+            assert_eq!(read(&[bad]), Err(()), "{bad:?}");
+        }
+        assert_eq!(read(&["Bearer a", "Bearer a"]), Err(()));
+    }
+
+    #[test]
+    fn there_is_one_way_at_a_time() {
+        let protocol = ("sec-websocket-protocol", "sbd.v1, bearer.abc.def");
+        let header = ("authorization", "Bearer x");
+        let read = |query: &str, all: &[(&'static str, &'static str)]| {
+            let headers = headers(all);
+            let read = Credentials::of(&headers, Some(query)).map(|read| format!("{read:?}"));
+            read.ok()
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(read("", &[]), some("None"));
+        assert_eq!(read("", &[protocol]), some("Token(\"abc.def\")"));
+        assert_eq!(read("a=b&ticket=t", &[]), some("Ticket(\"t\")"));
+        for (query, all) in [
+            ("ticket=t", &[protocol][..]),
+            ("ticket=t", &[header]),
+            ("ticket=t&ticket=t", &[]),
+            ("", &[protocol, header]),
+            ("", &[("sec-websocket-protocol", "bearer.")]),
+            ("", &[("sec-websocket-protocol", "bearer.a b")]),
+            ("", &[("sec-websocket-protocol", "bearer.a, bearer.b")]),
+        ] {
+            assert_eq!(read(query, all), None, "{query} {all:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_answers_sees_no_secret() {
+        let left = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+            for value in values {
+                let value = HeaderValue::from_static(value);
+                headers.append(header::SEC_WEBSOCKET_PROTOCOL, value);
+            }
+            remove(&mut headers);
+            assert!(!headers.contains_key(header::AUTHORIZATION));
+            let left = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+            left.map(|value| value.to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert!(left(&["bearer.x"]).is_empty());
+        assert_eq!(left(&["sbd.v1, bearer.x", "other"]), ["sbd.v1, other"]);
+        assert_eq!(left(&["a", "b"]), ["a", "b"]);
+    }
+}

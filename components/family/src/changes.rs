@@ -6,7 +6,7 @@ use crate::store::{self, CREATORS, FAMILIES, MEMBERSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Caller, Error, Result, text};
+use sbd_sdk::{Caller, Error, Result, realtime, text};
 use serde_json::json;
 
 /// Replaces a family's texts, if it is still in the version that was read here.
@@ -84,6 +84,10 @@ pub(crate) async fn delete(
             }
             error => overtaken(error, wanted),
         })?;
+    // It is deleted; that somebody still listens where nothing is said is no reason to say otherwise.
+    if let Err(error) = realtime::changed(&format!("family:{family_id}")).await {
+        eprintln!("whoever listens to {family_id} could not be sent away: {error:?}");
+    }
     Ok(())
 }
 

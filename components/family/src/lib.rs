@@ -13,22 +13,24 @@ mod listing;
 mod model;
 mod store;
 
-use api::{families, members};
+use api::{channels, families, members};
 use sbd_sdk::Component;
 
 /// All that the component offers.
 pub fn component() -> Component {
-    Component::new().operations(
-        "families",
-        [
-            families::create_family(),
-            families::list_families(),
-            families::get_family(),
-            families::replace_family(),
-            families::delete_family(),
-            members::list_family_members(),
-        ],
-    )
+    Component::new()
+        .operations(
+            "families",
+            [
+                families::create_family(),
+                families::list_families(),
+                families::get_family(),
+                families::replace_family(),
+                families::delete_family(),
+                members::list_family_members(),
+            ],
+        )
+        .channels([channels::may_listen()])
 }
 
 sbd_sdk::component!(component);

@@ -105,6 +105,14 @@ async fn notes() {
     assert_error(bob.get(&path).send().await.unwrap(), 404, "NOT_FOUND").await;
 }
 
+/// What it is for is shown in `realtime.rs`.
+#[tokio::test]
+async fn rooms() {
+    let server = Launch::app(include_str!("apps/rooms.toml")).start().await;
+    let nobody = server.get("/api/v1/realtime").await;
+    assert_error(nobody, 401, "UNAUTHENTICATED").await;
+}
+
 #[tokio::test]
 async fn spin_hello() {
     let server = guests().await;
@@ -183,6 +191,20 @@ async fn spin5_hello() {
     );
     let server = server.start().await;
     assert_eq!(text(&server, "/spin5/hello").await, "hello");
+}
+
+/// What it is for is shown in `schedules.rs`.
+#[tokio::test]
+async fn ticker() {
+    let server = Launch::app(include_str!("apps/ticker.toml")).start().await;
+    assert_eq!(server.get("/ticker/ticks/skip").await.status(), 200);
+}
+
+/// What it is for is shown in `tasks.rs`.
+#[tokio::test]
+async fn worker() {
+    let server = Launch::app(include_str!("apps/worker.toml")).start().await;
+    assert_eq!(text(&server, "/worker/runs").await, "[]");
 }
 
 /// What it is for is shown in `wasi02.rs`.

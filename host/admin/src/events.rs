@@ -90,7 +90,7 @@ impl Admin {
             .await
     }
 
-    fn served(&self, tenant: &str) -> Result<Arc<str>, Error> {
+    pub(crate) fn served(&self, tenant: &str) -> Result<Arc<str>, Error> {
         let tenant = self.registry.tenants.changeable(tenant)?;
         Ok(Arc::clone(tenant.name.shared()))
     }

@@ -16,6 +16,7 @@ mod mail;
 mod operators;
 mod rights;
 mod stage;
+mod tasks;
 mod tenants;
 
 pub use administrators::NewAdministrator;

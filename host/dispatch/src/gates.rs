@@ -14,14 +14,19 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc};
 
 /// Has somebody look whether there is something to do in a tenant. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Wake(mpsc::UnboundedSender<(Kind, Arc<str>)>);
+pub(crate) struct Wake(mpsc::UnboundedSender<Woken>);
+
+/// Where somebody is to look, and for what.
+pub(crate) type Woken = (Kind, Arc<str>);
+
+type Shared<T> = Arc<RwLock<Gate<T>>>;
 
 /// The gates of one kind, of all tenants in which something of it was committed since the start.
 pub(crate) struct Gates<T> {
     kind: Kind,
     due: Due,
     wake: Wake,
-    gates: Mutex<HashMap<Arc<str>, Arc<RwLock<Gate<T>>>>>,
+    gates: Mutex<HashMap<Arc<str>, Shared<T>>>,
 }
 
 /// What is known of a tenant in which something is committed.
@@ -50,7 +55,7 @@ pub(crate) struct Announced<T> {
 // === impl Wake ===
 
 impl Wake {
-    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<(Kind, Arc<str>)>) {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Woken>) {
         let (wake, woken) = mpsc::unbounded_channel();
         (Self(wake), woken)
     }
@@ -78,7 +83,7 @@ impl<T: Default + Send + Sync + 'static> Gates<T> {
         self.wake.wake(self.kind, tenant);
     }
 
-    fn gate(&self, tenant: &Arc<str>) -> Arc<RwLock<Gate<T>>> {
+    fn gate(&self, tenant: &Arc<str>) -> Shared<T> {
         let gates = self.gates.lock();
         let mut gates = gates.unwrap_or_else(PoisonError::into_inner);
         Arc::clone(gates.entry(Arc::clone(tenant)).or_default())

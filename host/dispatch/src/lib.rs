@@ -28,7 +28,7 @@ pub use tasks::Queues;
 
 use events::publishing::Publications;
 use events::tenant::{self, TenantDispatch};
-use gates::Wake;
+use gates::{Wake, Woken};
 use jiff::Timestamp;
 use sbd_registry::{Due, DueTenant, Registry, TenantState, Tenants};
 use sbd_runtime::{Publishing, Runtime};
@@ -84,7 +84,7 @@ struct Inner {
     /// By tenants in which nothing is delivered: components that are switched off, whose events wait.
     off: Mutex<HashMap<Arc<str>, Vec<Arc<str>>>>,
     is_running: AtomicBool,
-    woken: Mutex<Option<mpsc::UnboundedReceiver<(Kind, Arc<str>)>>>,
+    woken: Mutex<Option<mpsc::UnboundedReceiver<Woken>>>,
 }
 
 // === impl Dispatch ===
@@ -212,7 +212,7 @@ impl Dispatch {
     }
 
     /// Waits for tenants in which something is due and nobody sees to it.
-    async fn due(&self) -> Vec<(Kind, Arc<str>)> {
+    async fn due(&self) -> Vec<Woken> {
         let is_seen_to = |due: &DueTenant| {
             let tenant = due.tenant.as_str();
             let is_at_work = match Kind::of_word(&due.kind) {

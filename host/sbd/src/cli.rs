@@ -80,6 +80,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: MailCommand,
     },
+    /// Tasks: the queued work of a tenant, and an end to it.
+    ///
+    /// `sbd tasks list TENANT` shows what waits, what runs and what became of it, `sbd tasks cancel TENANT ID`
+    /// ends one, with those that come after it.
+    Tasks {
+        #[command(subcommand)]
+        command: TasksCommand,
+    },
     /// Operators: who may use the admin API from elsewhere, by a token.
     Operator {
         #[command(subcommand)]
@@ -256,6 +264,40 @@ pub(crate) struct MailTemplateSet {
     /// A TOML file with `subject`, `text` and, if there is one, `html`.
     #[arg(long = "from", value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TasksCommand {
+    /// List tasks, the newest first.
+    List(TaskList),
+    /// Show one of them.
+    Show(TaskId),
+    /// Cancel one, with those that come after it; one that runs is cut off.
+    Cancel(TaskId),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TaskList {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// Only those in this state: blocked, waiting, running, succeeded, failed or canceled.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// How many, up to 1000.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub(crate) most: u32,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TaskId {
+    /// The tenant.
+    pub(crate) tenant: String,
+    /// The task's id.
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -648,6 +690,17 @@ impl MailTemplatesCommand {
             Self::List(args) => &args.flags,
             Self::Show(args) | Self::Remove(args) => &args.flags,
             Self::Set(args) => &args.which.flags,
+        }
+    }
+}
+
+// === impl TasksCommand ===
+
+impl TasksCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::List(args) => &args.flags,
+            Self::Show(args) | Self::Cancel(args) => &args.flags,
         }
     }
 }

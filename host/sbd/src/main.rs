@@ -20,6 +20,7 @@ mod listen;
 mod mail;
 mod operator;
 mod settings;
+mod tasks;
 mod tenant;
 mod up;
 mod watch;
@@ -106,6 +107,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = resolve(command.flags())?;
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(mail::command(command, &client))
+        }
+        Command::Tasks { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(tasks::command(command, &client))
         }
         Command::Operator { command } => {
             let settings = resolve(command.flags())?;

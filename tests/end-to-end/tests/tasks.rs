@@ -219,7 +219,8 @@ async fn users_see_their_own_tasks_follow_them_and_cancel_them() {
     let other = enqueue(&server, "bob", "group", &slow(60_000))
         .await
         .remove(0);
-    enqueue(&server, "ada", "group", &json!([{"name": "work"}])).await;
+    let waits = json!([{"name": "work", "delay_ms": 60_000}]);
+    let waits = enqueue(&server, "ada", "group", &waits).await.remove(0);
 
     let path = format!("/api/v1/tasks/{own}/stream");
     let mut stream = send(&server, "ada", Method::GET, &path).await;
@@ -274,6 +275,20 @@ async fn users_see_their_own_tasks_follow_them_and_cancel_them() {
     assert_error(wrong, 422, "VALIDATION_ERROR").await;
     let wrong = send(&server, "ada", Method::DELETE, "/api/v1/tasks").await;
     assert_error(wrong, 405, "METHOD_NOT_ALLOWED").await;
+
+    // An operator sees them all.
+    let listed = server.done(&["tasks", "list", "default", "--state", "running"]);
+    assert!(
+        listed.contains(&other) && !listed.contains(&own),
+        "{listed}"
+    );
+    let shown = server.done(&["tasks", "show", "default", &other]);
+    assert!(shown.contains("\"user\": \"bob\""), "{shown}");
+    server.done(&["tasks", "cancel", "default", &waits]);
+    let refused = server.refused(&["tasks", "cancel", "default", &waits]);
+    assert!(refused.contains("ended already"), "{refused}");
+    let refused = server.refused(&["tasks", "show", "default", "tsk_0"]);
+    assert!(refused.contains("no task"), "{refused}");
 
     let path = format!("/api/v1/tasks/{other}/cancel");
     let canceled = send(&server, "bob", Method::POST, &path).await;

@@ -12,6 +12,7 @@ mod events;
 mod features;
 mod mail;
 mod operators;
+mod tasks;
 mod tenants;
 
 use crate::{Admin, Error};
@@ -59,6 +60,9 @@ impl Api {
             .routes(routes!(events::show, events::drop))
             .routes(routes!(events::retry))
             .routes(routes!(events::replay))
+            .routes(routes!(tasks::list))
+            .routes(routes!(tasks::show))
+            .routes(routes!(tasks::cancel))
             .routes(routes!(features::list))
             .routes(routes!(features::set, features::reset))
             .routes(routes!(mail::list))

@@ -133,6 +133,12 @@ impl<T: Default + Send + Sync + 'static> Gates<T> {
         self.gate(tenant).write_owned().await
     }
 
+    /// A tenant is suspended or on its way out: what is written down of it may go with it, and is written
+    /// anew should it come back.
+    pub(crate) async fn doubt(&self, tenant: &Arc<str>) {
+        self.close(tenant).await.is_due = false;
+    }
+
     /// Writes down when something is due next in a tenant whose gate is closed.
     pub(crate) async fn rest(
         &self,

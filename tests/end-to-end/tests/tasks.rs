@@ -25,7 +25,7 @@ async fn start() -> Server {
 
 /// Somebody who is signed in: a token of this application is its user's name.
 async fn send(server: &Server, user: &str, method: Method, path: &str) -> reqwest::Response {
-    let request = reqwest::Client::new().request(method, server.at(path));
+    let request = server.as_tenant("default").request(method, server.at(path));
     request.bearer_auth(user).send().await.unwrap()
 }
 
@@ -37,7 +37,8 @@ async fn read(server: &Server, user: &str, path: &str) -> Value {
 
 /// Enqueues tasks; answers their ids.
 async fn enqueue(server: &Server, user: &str, how: &str, tasks: &Value) -> Vec<String> {
-    let request = reqwest::Client::new().post(server.at(&format!("/worker/enqueue/{how}")));
+    let client = server.as_tenant("default");
+    let request = client.post(server.at(&format!("/worker/enqueue/{how}")));
     let answer = request.bearer_auth(user).json(tasks).send().await.unwrap();
     assert_eq!(answer.status(), 200, "{:?}", answer.text().await);
     answer.json().await.unwrap()
@@ -366,6 +367,31 @@ async fn a_chord_survives_a_kill_and_each_of_it_ends_once() {
     for id in &ids {
         assert_eq!(look(&server, id).await["state"], "succeeded");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_with_many_tasks_is_in_nobodys_way() {
+    let server = Launch::app(APP).env("SBD_QUEUES", ONE_BY_ONE).start().await;
+    server.done(&["tenant", "create", "acme"]);
+    let slow = || json!({"name": "work", "data": {"ms": 100}});
+    let many: Vec<Value> = (0..200).map(|_| slow()).collect();
+    enqueue(&server, "ada", "group", &json!(many)).await;
+    let acme = server.as_tenant("acme");
+    let one = acme
+        .post(server.at("/worker/enqueue/group"))
+        .json(&json!([slow()]));
+    let ids: Vec<String> = one.send().await.unwrap().json().await.unwrap();
+    let before = runs(&server).await.len();
+    loop {
+        let task = acme.get(server.at(&format!("/worker/tasks/{}", ids[0])));
+        let task: Value = task.send().await.unwrap().json().await.unwrap();
+        if task["state"] == "succeeded" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let meanwhile = runs(&server).await.len() - before;
+    assert!(meanwhile < 20, "{meanwhile} of the other tenant were first");
 }
 
 #[tokio::test]

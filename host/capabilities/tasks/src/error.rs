@@ -23,6 +23,18 @@ pub enum Error {
     Storage(#[from] sbd_storage::Error),
 }
 
+// === impl Error ===
+
+impl Error {
+    /// The limit on what a component may keep that refused a write, if that is why.
+    pub fn over_quota(&self) -> Option<&'static str> {
+        match self {
+            Self::Storage(sbd_storage::Error::Quota(limit)) => Some(limit),
+            _ => None,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Storage(error.into())

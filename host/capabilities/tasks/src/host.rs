@@ -104,7 +104,7 @@ fn called<T: Metered>(
 
 /// Notes a limit that refused a write.
 fn told<R>(charge: &Charge, result: Result<R, Error>) -> Result<R, Error> {
-    if let Err(Error::Storage(sbd_storage::Error::Quota(limit))) = &result {
+    if let Some(limit) = result.as_ref().err().and_then(Error::over_quota) {
         charge.refused(limit);
     }
     result

@@ -182,7 +182,11 @@ impl Attempt {
                 .await;
             match written {
                 Ok(state) => return state,
-                Err(Error::Limit(reason)) => finish = Finish::Failed { reason },
+                // There is no room for its result, and will be none the next time.
+                Err(error) if error.over_quota().is_some() => {
+                    let reason = error.to_string();
+                    finish = Finish::Failed { reason };
+                }
                 Err(error) => {
                     self.not_written(&error);
                     tokio::time::sleep(BETWEEN).await;

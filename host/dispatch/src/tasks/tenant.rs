@@ -115,6 +115,7 @@ impl TenantTasks {
             if !crate::is_active(&self.known, &self.tenant) {
                 // What is under way is cut off, and comes again when the tenant is back.
                 self.running.shutdown().await;
+                self.shared.gates.doubt(&self.tenant).await;
                 gone();
                 return;
             }

@@ -158,13 +158,6 @@ async fn spin_older() {
     assert_eq!(greeting, "good morning");
 }
 
-/// What it is for is shown in `tasks.rs`.
-#[tokio::test]
-async fn worker() {
-    let server = Launch::app(include_str!("apps/worker.toml")).start().await;
-    assert_eq!(text(&server, "/worker/runs").await, "[]");
-}
-
 #[tokio::test]
 async fn wstd_hello() {
     let server = guests().await;

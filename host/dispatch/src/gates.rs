@@ -150,6 +150,18 @@ impl<T: Default + Send + Sync + 'static> Gates<T> {
         gate.is_due = false;
         Ok(())
     }
+
+    /// Writes down that something is due in a tenant after all.
+    pub(crate) async fn unrest(
+        &self,
+        gate: &mut Gate<T>,
+        tenant: &str,
+    ) -> Result<(), sbd_registry::Error> {
+        let now = Timestamp::now();
+        self.due.at(tenant, self.kind.word(), now).await?;
+        gate.is_due = true;
+        Ok(())
+    }
 }
 
 // === impl Announced ===

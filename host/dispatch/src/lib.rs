@@ -11,8 +11,7 @@
 //! between costs a look in vain and no event.
 //!
 //! Queued work is sent to the component that enqueued it, when its turn comes ([`tasks`]). What is due by a
-//! schedule is queued work too; tenants are told of the schedules that their components declare
-//! ([`schedules`]).
+//! schedule is queued work too; which of them a tenant has, its components declare ([`schedules`]).
 //!
 //! The files: `gates` (who says that there is something, whatever kind it is), `events`, `tasks`,
 //! `schedules`, `outcome` (what an answer means). When to try again is [`sbd_pace`]'s affair.
@@ -32,7 +31,7 @@ use gates::{Wake, Woken};
 use jiff::Timestamp;
 use sbd_registry::{Due, DueTenant, Registry, TenantState, Tenants};
 use sbd_runtime::{Publishing, Runtime};
-use schedules::Telling;
+use schedules::Planning;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,7 +96,7 @@ impl Dispatch {
         Self {
             inner: Arc::new(Inner {
                 publications: Arc::new(Publications::new(due.clone(), wake.clone())),
-                tasks: Arc::new(Tasks::new(queues, due.clone(), wake)),
+                tasks: Arc::new(Tasks::new(queues, registry, wake)),
                 due,
                 registry: registry.clone(),
                 known: registry.tenants.clone(),
@@ -140,9 +139,8 @@ impl Dispatch {
         for tenant in self.left_behind().await {
             self.deliver_in(&tenant, runtime, &tasks, &stop);
         }
-        let work = Arc::clone(&self.inner.tasks);
-        let telling = Telling::new(&self.inner.registry, work, runtime.clone());
-        tasks.spawn(telling.run(stop.clone()));
+        let planning = Planning::new(&self.inner.registry, runtime.clone());
+        tasks.spawn(planning.run(stop.clone()));
         // One look goes on whoever publishes meanwhile: each begins with reading.
         let mut look = pin!(self.due());
         loop {

@@ -1,71 +1,83 @@
-//! Tells tenants which schedules their components declare: those of each component that is switched on
-//! there. A tenant that was told goes by its own store from then on ([`crate::tasks`] has what is due
-//! enqueued), and is opened only when something is due, or when what is declared changes.
+//! Which schedules a tenant has: those that each component declares that is switched on there.
+//!
+//! The plan of a tenant is written down in the host's own database, with when something is due by it, so
+//! that a tenant that is closed is opened then and not before. Whoever works on the tasks of a tenant
+//! ([`crate::tasks`]) tells its store of the plan, and has what is due enqueued.
 
-use crate::tasks::Tasks;
-use futures::StreamExt as _;
+use crate::Kind;
 use jiff::Timestamp;
-use sbd_registry::{Plan, Plans, Registry, Tenants};
-use sbd_runtime::{Application, Publishing as _, Runtime};
+use sbd_registry::{NewPlan, Plan, Plans, Registry, Tenants};
+use sbd_runtime::{Application, Runtime};
 use sbd_tasks::schedules::{Declared, Timing};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often to see whether what is declared has changed: by a deployment, by a switch, or because a tenant
 /// is new.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long a tenant is left alone that could not be told.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Plans that are written at once.
+const BATCH: usize = 500;
 
-/// Tenants that are told at once: each is opened for it.
-const AT_ONCE: usize = 16;
-
-/// Tells tenants of schedules.
-pub(crate) struct Telling {
+/// Makes the plans of all tenants.
+pub(crate) struct Planning {
     tenants: Tenants,
     plans: Plans,
-    tasks: Arc<Tasks>,
     runtime: Runtime,
+}
+
+/// A schedule in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Planned {
+    component: Arc<str>,
+    name: String,
+    timing: Timing,
+    /// Since when, in milliseconds since 1970.
+    since: i64,
 }
 
 /// What an application declares.
 struct Declarations {
     application: Application,
     /// Of the components that declare something, by their names.
-    components: Vec<(Arc<str>, Vec<Declared>)>,
-    /// What there is where some of them are on, by which.
-    known: HashMap<Vec<bool>, Told>,
+    components: Vec<(Arc<str>, Vec<Planned>)>,
+    /// What comes of a plan where some of them are on, by which: `None` where nothing changes.
+    changes: HashMap<(Option<Plan>, Vec<bool>), Option<Change>>,
 }
 
-/// What a tenant is told.
+/// A new plan.
 #[derive(Clone)]
-struct Told {
-    plan: Plan,
-    declared: Arc<Vec<Declared>>,
+struct Change {
+    plan: Option<Plan>,
+    planned: Arc<Vec<Planned>>,
 }
 
-// === impl Telling ===
+/// What the store of a tenant is to be told by its plan.
+pub(crate) fn declared(tenant: &str, plan: Option<&Plan>) -> Vec<Declared> {
+    let planned = plan.map(|plan| Planned::read(plan)).unwrap_or_default();
+    let declared = planned.iter().map(|planned| planned.in_tenant(tenant));
+    declared.collect()
+}
 
-impl Telling {
-    pub(crate) fn new(registry: &Registry, tasks: Arc<Tasks>, runtime: Runtime) -> Self {
+// === impl Planning ===
+
+impl Planning {
+    pub(crate) fn new(registry: &Registry, runtime: Runtime) -> Self {
         Self {
             tenants: registry.tenants.clone(),
             plans: registry.plans.clone(),
-            tasks,
             runtime,
         }
     }
 
-    /// Tells until it is stopped.
+    /// Keeps the plans as they should be until it is stopped.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut failed = HashMap::new();
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.tell_all(&mut failed) => {}
+            if let Err(error) = self.plan().await {
+                tracing::error!(%error, "which schedules tenants have could not be written; it is tried again");
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -74,112 +86,136 @@ impl Telling {
         }
     }
 
-    /// Tells every tenant that does not know yet.
-    async fn tell_all(&self, failed: &mut HashMap<Arc<str>, Instant>) {
-        failed.retain(|_, at| at.elapsed() < PAUSE);
-        let mut declarations = Declarations::of(self.runtime.application());
-        let mut untold = Vec::new();
+    /// Makes new plans for those whose schedules are not as they were.
+    async fn plan(&self) -> Result<(), sbd_registry::Error> {
+        let mut declarations = Declarations::of(self.runtime.application(), Timestamp::now());
+        let mut new = Vec::new();
         for tenant in self.tenants.list(0, usize::MAX) {
             let name = &*tenant.name;
-            if failed.contains_key(name) || !crate::is_active(&self.tenants, name) {
+            if !crate::is_active(&self.tenants, name) {
                 continue;
             }
-            let told = declarations.in_tenant(name);
-            if !self.plans.is_told(name, &told.plan) {
-                untold.push((Arc::<str>::from(name), told));
+            if let Some(change) = declarations.change(name, self.plans.of(name)) {
+                new.push(change.of(name));
+            }
+            if new.len() == BATCH {
+                let new = std::mem::take(&mut new);
+                self.plans.set(Kind::Tasks.word(), new).await?;
             }
         }
-        let telling = untold.into_iter().map(|(tenant, told)| async move {
-            let told = self.tell(&tenant, &told).await;
-            told.err().map(|error| (tenant, error))
-        });
-        let mut telling = futures::stream::iter(telling).buffer_unordered(AT_ONCE);
-        while let Some(result) = telling.next().await {
-            if let Some((tenant, error)) = result {
-                tracing::error!(
-                    tenant = &*tenant,
-                    error,
-                    "the tenant could not be told of its schedules; it is tried again"
-                );
-                failed.insert(tenant, Instant::now());
-            }
+        if new.is_empty() {
+            return Ok(());
         }
-    }
-
-    async fn tell(&self, tenant: &Arc<str>, told: &Told) -> Result<(), String> {
-        // From here on somebody looks, until it is known when something is due.
-        let _announced = self.tasks.announce(tenant).await?;
-        let store = self.runtime.tasks(tenant).await;
-        let store = store.map_err(|error| error.to_string())?;
-        let declared = Vec::clone(&told.declared);
-        let declared = store.tasks.declare(declared, Timestamp::now()).await;
-        declared.map_err(|error| error.to_string())?;
-        let told = self.plans.told(tenant, &told.plan).await;
-        told.map_err(|error| error.to_string())
+        self.plans.set(Kind::Tasks.word(), new).await
     }
 }
 
 // === impl Declarations ===
 
 impl Declarations {
-    fn of(application: Application) -> Self {
+    fn of(application: Application, now: Timestamp) -> Self {
         let mut components = Vec::new();
         for id in application.app().components.keys() {
             let component: Arc<str> = Arc::from(id.as_str());
             let offered = application.offer(&component);
             let schedules = offered.iter().flat_map(|offered| &offered.offer.schedules);
-            let declared = schedules.map(|declared| Declared {
+            let planned = schedules.map(|declared| Planned {
                 component: Arc::clone(&component),
                 name: declared.name.clone(),
                 timing: Timing::declared(declared),
+                since: now.as_millisecond(),
             });
-            let declared: Vec<_> = declared.collect();
-            if !declared.is_empty() {
-                components.push((component, declared));
+            let planned: Vec<_> = planned.collect();
+            if !planned.is_empty() {
+                components.push((component, planned));
             }
         }
         Self {
             application,
             components,
-            known: HashMap::new(),
+            changes: HashMap::new(),
         }
     }
 
-    /// What there is in a tenant.
-    fn in_tenant(&mut self, tenant: &str) -> Told {
+    /// The new plan of a tenant that has this one, if its schedules are others.
+    fn change(&mut self, tenant: &str, plan: Option<Plan>) -> Option<Change> {
         let (features, switches) = (self.application.features(), self.application.switches());
         let components = self.components.iter();
-        let on = components
+        let on: Vec<bool> = components
             .map(|(id, _)| features.is_on(switches, tenant, id, None))
             .collect();
-        let told = self.known.entry(on).or_insert_with_key(|on| {
-            let components = self.components.iter().zip(on);
-            let on = components.filter(|(_, on)| **on);
-            Told::of(
-                on.flat_map(|((_, declared), _)| declared)
-                    .cloned()
-                    .collect(),
-            )
-        });
-        told.clone()
+        let components = &self.components;
+        let change = self
+            .changes
+            .entry((plan, on))
+            .or_insert_with_key(|(plan, on)| {
+                let known = plan.as_ref().map(|plan| Planned::read(plan));
+                let known = known.unwrap_or_default();
+                let on = components.iter().zip(on).filter(|(_, on)| **on);
+                let wanted = on.flat_map(|((_, planned), _)| planned);
+                // What was there goes on since when it did.
+                let planned = wanted.map(|wanted| {
+                    let mut known = known.iter();
+                    let known = known.find(|known| known.is_as(wanted));
+                    known.unwrap_or(wanted).clone()
+                });
+                let planned: Vec<_> = planned.collect();
+                (planned != known).then(|| Change::new(planned))
+            });
+        change.clone()
     }
 }
 
-// === impl Told ===
+// === impl Change ===
 
-impl Told {
-    fn of(declared: Vec<Declared>) -> Self {
-        let mut hash = blake3::Hasher::new();
-        for one in &declared {
-            hash.update(format!("{one:?}\n").as_bytes());
-        }
-        let plan = match declared.is_empty() {
-            true => Plan::from(""),
-            false => hash.finalize().to_hex().as_str().into(),
-        };
+impl Change {
+    fn new(planned: Vec<Planned>) -> Self {
+        let written = serde_json::to_string(&planned).ok();
         Self {
-            plan,
-            declared: Arc::new(declared),
+            plan: written.filter(|_| !planned.is_empty()).map(Plan::from),
+            planned: Arc::new(planned),
+        }
+    }
+
+    /// The same for one tenant, with when something is due there.
+    fn of(&self, tenant: &str) -> NewPlan {
+        let declared = self.planned.iter();
+        let due = declared.filter_map(|planned| planned.in_tenant(tenant).first());
+        NewPlan {
+            tenant: tenant.into(),
+            plan: self.plan.clone(),
+            due: due.min(),
+        }
+    }
+}
+
+// === impl Planned ===
+
+impl Planned {
+    /// The schedules of a plan. One that another version wrote, and this one cannot read, is made anew.
+    fn read(plan: &str) -> Vec<Self> {
+        serde_json::from_str(plan).unwrap_or_default()
+    }
+
+    /// Whether it is the same schedule at the same times, since whenever.
+    fn is_as(&self, other: &Self) -> bool {
+        (&self.component, &self.name, &self.timing)
+            == (&other.component, &other.name, &other.timing)
+    }
+
+    /// As the store of a tenant has it. Its jitter is the tenant's own.
+    fn in_tenant(&self, tenant: &str) -> Declared {
+        let mut seed = blake3::Hasher::new();
+        for part in [tenant, &self.component, &self.name] {
+            seed.update(part.as_bytes()).update(b"\n");
+        }
+        let [a, b, c, d, e, f, g, h, ..] = *seed.finalize().as_bytes();
+        Declared {
+            component: Arc::clone(&self.component),
+            name: self.name.clone(),
+            timing: self.timing.clone(),
+            since: Timestamp::from_millisecond(self.since).unwrap_or(Timestamp::MAX),
+            seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
         }
     }
 }

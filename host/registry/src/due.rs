@@ -61,14 +61,16 @@ impl Due {
     /// # Errors
     /// When it cannot be written.
     pub async fn at(&self, tenant: &str, kind: &str, at: Timestamp) -> Result<(), Error> {
-        let (tenant, kind, at) = (tenant.to_owned(), kind.to_owned(), at.as_millisecond());
-        let put = move |connection: &Connection| {
-            connection.execute(PUT, params![tenant, kind, at])?;
-            Ok::<_, Error>(())
-        };
+        let (tenant, kind) = (tenant.to_owned(), kind.to_owned());
+        let put = move |connection: &Connection| put(connection, &tenant, &kind, at);
         self.database.write(put).await?;
-        self.earlier.notify_one();
+        self.look_again();
         Ok(())
+    }
+
+    /// Something may be due earlier than was thought.
+    pub(crate) fn look_again(&self) {
+        self.earlier.notify_one();
     }
 
     /// Says when something of this kind is due in a tenant, whatever was thought before; `None`: no
@@ -83,12 +85,11 @@ impl Due {
         next: Option<Timestamp>,
     ) -> Result<(), Error> {
         let (tenant, kind) = (tenant.to_owned(), kind.to_owned());
-        let next = next.map(Timestamp::as_millisecond);
         let change = move |connection: &Connection| {
             let delete = "DELETE FROM due WHERE tenant = ?1 AND kind = ?2";
             connection.execute(delete, params![tenant, kind])?;
             if let Some(next) = next {
-                connection.execute(PUT, params![tenant, kind, next])?;
+                put(connection, &tenant, &kind, next)?;
             }
             Ok::<_, Error>(())
         };
@@ -174,4 +175,16 @@ impl Due {
         };
         self.database.read(read).await
     }
+}
+
+/// Something of this kind is due in a tenant, then at the latest. For use in a job of the writer.
+pub(crate) fn put(
+    connection: &Connection,
+    tenant: &str,
+    kind: &str,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let mut put = connection.prepare_cached(PUT)?;
+    put.execute(params![tenant, kind, at.as_millisecond()])?;
+    Ok(())
 }

@@ -18,7 +18,7 @@ pub use error::Error;
 pub use files::StoredWasm;
 pub use name::TenantName;
 pub use operators::{Operator, OperatorToken, Operators};
-pub use plans::{Plan, Plans};
+pub use plans::{NewPlan, Plan, Plans};
 pub use tenants::{NewTenant, Tenant, TenantState, Tenants, tenant_names};
 pub use versions::{KEPT, NewVersion, Version, VersionState, Versions};
 
@@ -41,7 +41,7 @@ pub struct Registry {
     pub audit: Audit,
     /// What is due in which tenants.
     pub due: Due,
-    /// Which schedules its tenants were told of.
+    /// What its tenants are to know of schedules.
     pub plans: Plans,
     database: Database,
 }
@@ -66,13 +66,14 @@ impl Registry {
         let database = std::thread::spawn(opening)
             .join()
             .map_err(|_| sbd_storage::Error::Panicked)??;
+        let due = Due::open(database.clone()).await?;
         Ok(Self {
             tenants: Tenants::load(database.clone()).await?,
             versions: Versions::open(database.clone(), data_dir).await?,
             operators: Operators::open(database.clone()).await?,
             audit: Audit::open(database.clone()).await?,
-            due: Due::open(database.clone()).await?,
-            plans: Plans::open(database.clone()).await?,
+            plans: Plans::open(database.clone(), due.clone()).await?,
+            due,
             database,
         })
     }

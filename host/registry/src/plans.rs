@@ -1,10 +1,12 @@
-//! Which schedules each tenant was told of: what its components declare changes as they do, and a tenant
-//! that is closed is opened for it then, and not at every start.
+//! What each tenant is to know of the schedules that its components declare. It is written down here, with
+//! when something is due by it, so that a tenant that is closed stays closed until then.
 
 use crate::Error;
+use crate::due::{self, Due};
+use jiff::Timestamp;
 use sbd_storage::Database;
 use sbd_storage::rusqlite::{Connection, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS plans (
@@ -14,60 +16,86 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS plans (
 const PUT: &str = "INSERT OR REPLACE INTO plans VALUES (?1, ?2)";
 const DELETE: &str = "DELETE FROM plans WHERE tenant = ?1";
 
-/// What tells all the schedules of a tenant from any others, in few letters; empty where there is none.
+/// The schedules of a tenant, in the words of whoever writes them.
 pub type Plan = Arc<str>;
 
-/// Which schedules each tenant was told of. Cheap to clone.
+/// What a tenant is to know from now on.
+#[derive(Clone, Debug)]
+pub struct NewPlan {
+    /// The tenant.
+    pub tenant: Arc<str>,
+    /// Its schedules; `None`: there are none.
+    pub plan: Option<Plan>,
+    /// When something is due by it.
+    pub due: Option<Timestamp>,
+}
+
+/// What each tenant is to know. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Plans {
     database: Database,
-    /// Those that are not empty: it is compared with what it should be all the time.
-    known: Arc<RwLock<HashMap<Box<str>, Plan>>>,
+    due: Due,
+    /// It is compared with what it should be all the time. Most tenants have the same plan, and share it.
+    known: Arc<RwLock<HashMap<Arc<str>, Plan>>>,
 }
 
 // === impl Plans ===
 
 impl Plans {
-    pub(crate) async fn open(database: Database) -> Result<Self, Error> {
+    pub(crate) async fn open(database: Database, due: Due) -> Result<Self, Error> {
         let read = |connection: &Connection| {
             connection.execute_batch(CREATE)?;
             let mut plans = connection.prepare("SELECT tenant, plan FROM plans")?;
             let plans = plans.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok::<_, Error>(plans.collect::<Result<HashMap<Box<str>, Plan>, _>>()?)
+            Ok::<_, Error>(plans.collect::<Result<Vec<(Arc<str>, Plan)>, _>>()?)
         };
-        let known = database.write(read).await?;
+        let (mut known, mut shared) = (HashMap::new(), HashSet::new());
+        for (tenant, plan) in database.write(read).await? {
+            let plan = shared.get(&plan).cloned().unwrap_or(plan);
+            shared.insert(Arc::clone(&plan));
+            known.insert(tenant, plan);
+        }
         Ok(Self {
             database,
+            due,
             known: Arc::new(RwLock::new(known)),
         })
     }
 
-    /// Whether a tenant was told of these and no others.
-    pub fn is_told(&self, tenant: &str, plan: &Plan) -> bool {
+    /// The plan of a tenant, if it has schedules.
+    pub fn of(&self, tenant: &str) -> Option<Plan> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(tenant).map_or("", |known| &**known) == &**plan
+        known.get(tenant).cloned()
     }
 
-    /// A tenant was told of these. Durable when it returns.
+    /// Writes new plans down, and that something of a `kind` is due by them, all or none. They are known
+    /// before that, so that nobody who looks afterwards finds only one of the two.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub async fn told(&self, tenant: &str, plan: &Plan) -> Result<(), Error> {
-        let row = (tenant.to_owned(), Arc::clone(plan));
+    /// When they cannot be written.
+    pub async fn set(&self, kind: &'static str, plans: Vec<NewPlan>) -> Result<(), Error> {
+        let before = self.know(plans.iter().map(NewPlan::known));
         let put = move |connection: &Connection| {
-            match row.1.is_empty() {
-                true => connection.execute(DELETE, [row.0])?,
-                false => connection.execute(PUT, params![row.0, &*row.1])?,
-            };
+            for NewPlan { tenant, plan, due } in &plans {
+                match plan {
+                    None => connection.prepare_cached(DELETE)?.execute([&**tenant])?,
+                    Some(plan) => {
+                        let mut put = connection.prepare_cached(PUT)?;
+                        put.execute(params![&**tenant, &**plan])?
+                    }
+                };
+                if let Some(at) = due {
+                    due::put(connection, tenant, kind, *at)?;
+                }
+            }
             Ok::<_, Error>(())
         };
-        self.database.write(put).await?;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        match plan.is_empty() {
-            true => known.remove(tenant),
-            false => known.insert(tenant.into(), Arc::clone(plan)),
-        };
-        Ok(())
+        let put = self.database.write(put).await;
+        if put.is_err() {
+            self.know(before);
+        }
+        self.due.look_again();
+        put
     }
 
     /// Forgets a tenant that is gone.
@@ -75,6 +103,36 @@ impl Plans {
     /// # Errors
     /// When it cannot be written.
     pub async fn forget(&self, tenant: &str) -> Result<(), Error> {
-        self.told(tenant, &Plan::from("")).await
+        let gone = NewPlan {
+            tenant: tenant.into(),
+            plan: None,
+            due: None,
+        };
+        self.set("", vec![gone]).await
+    }
+
+    /// Has plans known; answers what was known before.
+    fn know(
+        &self,
+        plans: impl IntoIterator<Item = (Arc<str>, Option<Plan>)>,
+    ) -> Vec<(Arc<str>, Option<Plan>)> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut before = Vec::new();
+        for (tenant, plan) in plans {
+            let old = match plan {
+                None => known.remove(&tenant),
+                Some(plan) => known.insert(Arc::clone(&tenant), plan),
+            };
+            before.push((tenant, old));
+        }
+        before
+    }
+}
+
+// === impl NewPlan ===
+
+impl NewPlan {
+    fn known(&self) -> (Arc<str>, Option<Plan>) {
+        (Arc::clone(&self.tenant), self.plan.clone())
     }
 }

@@ -22,7 +22,7 @@ use attempt::Came;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use queues::Places;
-use sbd_registry::{Due, Tenants};
+use sbd_registry::{Plans, Registry, Tenants};
 use sbd_runtime::{Publishing, Runtime};
 use sbd_telemetry::metrics::{TASKS, TASKS_RUNNING};
 use std::collections::HashMap;
@@ -36,6 +36,8 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct Tasks {
     gates: Gates<()>,
     places: Places,
+    /// Which schedules tenants have.
+    plans: Plans,
     /// What was due before was missed: nobody was there.
     since: Timestamp,
     /// Tenants in which somebody is at work.
@@ -50,9 +52,10 @@ struct Counted {
 // === impl Tasks ===
 
 impl Tasks {
-    pub(crate) fn new(queues: &Queues, due: Due, wake: Wake) -> Self {
+    pub(crate) fn new(queues: &Queues, registry: &Registry, wake: Wake) -> Self {
         Self {
-            gates: Gates::new(Kind::Tasks, due, wake),
+            gates: Gates::new(Kind::Tasks, registry.due.clone(), wake),
+            plans: registry.plans.clone(),
             places: Places::new(queues),
             since: Timestamp::now(),
             tenants: Mutex::default(),

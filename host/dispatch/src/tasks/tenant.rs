@@ -4,7 +4,7 @@ use crate::tasks::attempt::{Attempt, Came};
 use crate::tasks::{Counted, Tasks};
 use jiff::Timestamp;
 use sbd_pace::{Backoff, CircuitBreaker};
-use sbd_registry::Tenants;
+use sbd_registry::{Plan, Tenants};
 use sbd_runtime::{Runtime, TaskStore};
 use sbd_tasks::State;
 use sbd_tasks::limits::LEASE;
@@ -40,6 +40,8 @@ pub(crate) struct TenantTasks {
     asked: HashSet<String>,
     asking: JoinSet<(String, Option<OwnedSemaphorePermit>)>,
     running: JoinSet<Ran>,
+    /// What the store was told of schedules.
+    plan: Option<Option<Plan>>,
     /// Of components that were not there.
     breakers: HashMap<Arc<str>, CircuitBreaker>,
 }
@@ -71,6 +73,7 @@ impl TenantTasks {
             asked: HashSet::new(),
             asking: JoinSet::new(),
             running: JoinSet::new(),
+            plan: None,
             breakers: HashMap::new(),
         }
     }
@@ -93,6 +96,7 @@ impl TenantTasks {
     async fn work(&mut self, store: &TaskStore, gone: impl FnOnce()) {
         let mut busy = Instant::now();
         loop {
+            self.declare(store).await;
             let soon = self.ask(store).await;
             tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -135,12 +139,40 @@ impl TenantTasks {
                 busy = Instant::now();
                 continue;
             }
+            if self.is_new(self.shared.plans.of(&self.tenant).as_ref()) {
+                // Its schedules were planned anew meanwhile, and when they are due may be overwritten.
+                if let Err(error) = self.shared.gates.unrest(&mut gate, &self.tenant).await {
+                    tracing::error!(tenant = &*self.tenant, %error, "that something is due could not be written; it is seen to now");
+                }
+                busy = Instant::now();
+                continue;
+            }
             gone();
             return;
         }
         // What has begun comes to its end, as far as the process waits for it.
         while self.running.join_next().await.is_some() {}
         gone();
+    }
+
+    /// Tells the store which schedules the tenant has, when that is news.
+    async fn declare(&mut self, store: &TaskStore) {
+        let plan = self.shared.plans.of(&self.tenant);
+        if !self.is_new(plan.as_ref()) {
+            return;
+        }
+        let declared = crate::schedules::declared(&self.tenant, plan.as_ref());
+        match store.tasks.declare(declared).await {
+            Ok(()) => self.plan = Some(plan),
+            Err(error) => {
+                tracing::error!(tenant = &*self.tenant, %error, "which schedules the tenant has could not be written; it is tried again");
+            }
+        }
+    }
+
+    /// Whether the store was told of another plan, or of none yet.
+    fn is_new(&self, plan: Option<&Plan>) -> bool {
+        self.plan.as_ref().map(Option::as_ref) != Some(plan)
     }
 
     /// Asks for a place in each queue in which something is ready. Answers how long until there may be

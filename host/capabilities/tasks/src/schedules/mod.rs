@@ -32,6 +32,10 @@ pub struct Declared {
     pub name: String,
     /// When.
     pub timing: Timing,
+    /// Since when: what came before is none of it.
+    pub since: Timestamp,
+    /// By which its jitter is drawn; its own in every tenant.
+    pub seed: u64,
 }
 
 /// A schedule that a component sets.
@@ -66,9 +70,9 @@ pub struct SetSchedule {
 
 /// The schedules of one tenant. Each method is atomic, and durable when it returns.
 pub trait Schedules: Send + Sync + 'static {
-    /// From now on these are declared, and no others. Those that are new, or come at other times, begin
-    /// now.
-    fn declare(&self, declared: Vec<Declared>, now: Timestamp) -> BoxFuture<'_, Result<(), Error>>;
+    /// From now on these are declared, and no others. Those that are there and come at the same times go
+    /// on.
+    fn declare(&self, declared: Vec<Declared>) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Sets a schedule, in place of the component's one of the same name. It begins now; one that comes
     /// at the same times goes on.
@@ -97,4 +101,14 @@ pub trait Schedules: Send + Sync + 'static {
 
     /// When something is due next.
     fn next_tick(&self) -> BoxFuture<'_, Result<Option<Timestamp>, Error>>;
+}
+
+// === impl Declared ===
+
+impl Declared {
+    /// When it is due first; `None`: never.
+    pub fn first(&self) -> Option<Timestamp> {
+        let schedule = self.timing.schedule(self.seed, self.since).ok()?;
+        schedule.next(self.since)
+    }
 }

@@ -50,7 +50,8 @@ const QUEUE: &str = "default";
 /// How long a schedule waits whose component has no room for what is due.
 const FULL: SignedDuration = SignedDuration::from_secs(30);
 
-const DECLARED: &str = "SELECT component, name, timing FROM schedules WHERE is_declared = 1";
+const DECLARED: &str =
+    "SELECT component, name, timing, reached FROM schedules WHERE is_declared = 1";
 const KNOWN: &str = "SELECT timing, seed, reached FROM schedules
     WHERE (component, is_declared, name) = (?1, ?2, ?3)";
 const PUT: &str =
@@ -93,7 +94,7 @@ pub(crate) fn create(connection: &Connection) -> Result<(), Error> {
 }
 
 impl Schedules for SqliteBackend {
-    fn declare(&self, declared: Vec<Declared>, now: Timestamp) -> BoxFuture<'_, Result<(), Error>> {
+    fn declare(&self, declared: Vec<Declared>) -> BoxFuture<'_, Result<(), Error>> {
         async move {
             let declared = Arc::new(declared);
             let known = Arc::clone(&declared);
@@ -102,7 +103,7 @@ impl Schedules for SqliteBackend {
             if self.database().read(look).await?.is_empty() {
                 return Ok(());
             }
-            let declare = move |connection: &Connection| declare(connection, &declared, now);
+            let declare = move |connection: &Connection| declare(connection, &declared);
             self.database().write(declare).await
         }
         .boxed()
@@ -174,12 +175,18 @@ impl Schedules for SqliteBackend {
 /// What is to be done so that these are declared: put, or delete.
 fn changes(connection: &Connection, declared: &[Declared]) -> Result<Vec<Change>, Error> {
     let mut known = connection.prepare_cached(DECLARED)?;
-    let known = known.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
-    let mut known = known.collect::<Result<HashMap<(String, String), String>, _>>()?;
+    let known = known.query_map([], |row| {
+        let (timing, reached): (String, i64) = (row.get(2)?, row.get(3)?);
+        Ok(((row.get(0)?, row.get(1)?), (timing, time(reached))))
+    })?;
+    let mut known = known.collect::<Result<HashMap<(String, String), _>, _>>()?;
     let mut changes = Vec::new();
     for (place, one) in declared.iter().enumerate() {
-        let key = (one.component.to_string(), one.name.clone());
-        if known.remove(&key).as_ref() != Some(&written(&one.timing)) {
+        let known = known.remove(&(one.component.to_string(), one.name.clone()));
+        let goes_on = known.is_some_and(|(timing, reached)| {
+            timing == written(&one.timing) && reached >= one.since
+        });
+        if !goes_on {
             changes.push(Change::Put(place));
         }
     }
@@ -194,7 +201,7 @@ enum Change {
     Delete(String, String),
 }
 
-fn declare(connection: &Connection, declared: &[Declared], now: Timestamp) -> Result<(), Error> {
+fn declare(connection: &Connection, declared: &[Declared]) -> Result<(), Error> {
     for change in changes(connection, declared)? {
         let place = match change {
             Change::Put(place) => place,
@@ -207,22 +214,17 @@ fn declare(connection: &Connection, declared: &[Declared], now: Timestamp) -> Re
         let Some(one) = declared.get(place) else {
             continue;
         };
-        let (seed, reached) = begin(
-            connection,
-            &one.component,
-            true,
-            &one.name,
-            &one.timing,
-            now,
-        )?;
+        let known = known(connection, &one.component, true, &one.name)?;
+        // No time twice, whatever it was declared as before.
+        let reached = known.map_or(one.since, |(_, _, reached)| reached.max(one.since));
         // It was checked when the offer was read; what never comes by now has come for the last time.
-        let next = first(&one.timing, seed, reached).ok();
+        let next = first(&one.timing, one.seed.cast_signed(), reached).ok();
         connection.prepare_cached(PUT)?.execute(params![
             &*one.component,
             true,
             one.name,
             written(&one.timing),
-            seed,
+            one.seed.cast_signed(),
             reached.as_millisecond(),
             next.map(Timestamp::as_millisecond),
             None::<&str>,
@@ -243,14 +245,15 @@ fn set(connection: &Connection, new: &NewSchedule, now: Timestamp) -> Result<(),
             "a component has {MAX_SCHEDULES} schedules at most; end some of them"
         )));
     }
-    let (seed, reached) = begin(
-        connection,
-        &new.component,
-        false,
-        &new.name,
-        &new.timing,
-        now,
-    )?;
+    // One that comes at the same times goes on, and any other begins now.
+    let (seed, reached) = match known(connection, &new.component, false, &new.name)? {
+        Some((timing, seed, reached)) if timing == written(&new.timing) => (seed, reached),
+        Some((_, seed, reached)) => (seed, reached.max(now)),
+        None => (
+            connection.query_row("SELECT random()", [], |row| row.get(0))?,
+            now,
+        ),
+    };
     let next = first(&new.timing, seed, reached)?;
     let acts_for = new.acts_for.as_ref();
     connection.prepare_cached(PUT)?.execute(params![
@@ -270,32 +273,18 @@ fn set(connection: &Connection, new: &NewSchedule, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// The seed of a schedule, and how far it has come: one that is there and comes at the same times goes
-/// on, and any other begins now.
-fn begin(
+/// When a schedule that is there is due, its seed, and how far it has come.
+fn known(
     connection: &Connection,
     component: &str,
     is_declared: bool,
     name: &str,
-    timing: &Timing,
-    now: Timestamp,
-) -> Result<(i64, Timestamp), Error> {
+) -> Result<Option<(String, i64, Timestamp)>, Error> {
     let mut known = connection.prepare_cached(KNOWN)?;
     let known = known.query_row(params![component, is_declared, name], |row| {
-        Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
+        Ok((row.get(0)?, row.get(1)?, time(row.get(2)?)))
     });
-    if let Some((known, seed, reached)) = known.optional()? {
-        let reached = time(reached);
-        return Ok((
-            seed,
-            match known == written(timing) {
-                true => reached,
-                false => reached.max(now),
-            },
-        ));
-    }
-    let seed = connection.query_row("SELECT random()", [], |row| row.get(0))?;
-    Ok((seed, now))
+    Ok(known.optional()?)
 }
 
 fn first(timing: &Timing, seed: i64, reached: Timestamp) -> Result<Timestamp, Error> {

@@ -65,11 +65,13 @@ fn once(at: Timestamp) -> Timing {
     }
 }
 
-fn declared(name: &str, timing: Timing) -> Declared {
+fn declared(name: &str, timing: Timing, since: i64) -> Declared {
     Declared {
         component: Arc::from(COMPONENT),
         name: name.to_owned(),
         timing,
+        since: at(since),
+        seed: 7,
     }
 }
 
@@ -101,8 +103,8 @@ async fn tick(store: &Store, now: Timestamp) {
 }
 
 pub(crate) async fn a_tick_is_a_task(store: Store, _: Store) {
-    let every = declared("often", every_second(Missed::Skip));
-    store.declare(vec![every], at(0)).await.unwrap();
+    let every = declared("often", every_second(Missed::Skip), 0);
+    store.declare(vec![every]).await.unwrap();
     let set = new("reminder", cron("*/2 * * * * *", Missed::Skip));
     store.set_schedule(set, at(0)).await.unwrap();
     assert_eq!(store.next_tick().await.unwrap(), Some(at(1)));
@@ -133,12 +135,12 @@ pub(crate) async fn a_tick_is_a_task(store: Store, _: Store) {
 
 pub(crate) async fn it_begins_when_it_is_declared(store: Store, _: Store) {
     assert_eq!(store.next_tick().await.unwrap(), None);
-    let all = declared("often", every_second(Missed::All));
-    store.declare(vec![all.clone()], at(100)).await.unwrap();
+    let all = declared("often", every_second(Missed::All), 100);
+    store.declare(vec![all.clone()]).await.unwrap();
     tick(&store, at(100)).await;
     assert!(tasks(&store).await.is_empty());
     // Declared again, as at every start, it goes on.
-    store.declare(vec![all], at(102)).await.unwrap();
+    store.declare(vec![all]).await.unwrap();
     tick(&store, at(102)).await;
     assert_eq!(tasks(&store).await.len(), 2);
 }
@@ -147,26 +149,33 @@ pub(crate) async fn what_is_declared_otherwise_begins_anew_and_what_is_not_decla
     store: Store,
     _: Store,
 ) {
-    let often = declared("often", every_second(Missed::All));
-    let minutely = declared("often", cron("* * * * *", Missed::All));
+    let often = declared("often", every_second(Missed::All), 0);
+    let minutely = declared("often", cron("* * * * *", Missed::All), 30);
     let set = new("often", cron("0 0 1 1 *", Missed::All));
     store.set_schedule(set, at(0)).await.unwrap();
-    store.declare(vec![often], at(0)).await.unwrap();
-    store.declare(vec![minutely.clone()], at(30)).await.unwrap();
+    store.declare(vec![often]).await.unwrap();
+    store.declare(vec![minutely.clone()]).await.unwrap();
     assert_eq!(store.next_tick().await.unwrap(), Some(at(60)));
     tick(&store, at(60)).await;
     assert_eq!(tasks(&store).await.len(), 1);
-    store.declare(vec![minutely], at(61)).await.unwrap();
+    store.declare(vec![minutely.clone()]).await.unwrap();
     assert_eq!(store.next_tick().await.unwrap(), Some(at(120)));
-    store.declare(Vec::new(), at(61)).await.unwrap();
+    // It was not declared meanwhile.
+    let again = Declared {
+        since: at(200),
+        ..minutely
+    };
+    store.declare(vec![again]).await.unwrap();
+    assert_eq!(store.next_tick().await.unwrap(), Some(at(240)));
+    store.declare(Vec::new()).await.unwrap();
     tick(&store, at(1000)).await;
     assert_eq!(tasks(&store).await.len(), 1);
     assert_eq!(store.schedules_of(COMPONENT).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn a_time_is_enqueued_once_whoever_looks(one: Store, other: Store) {
-    let often = declared("often", every_second(Missed::All));
-    one.declare(vec![often], at(0)).await.unwrap();
+    let often = declared("often", every_second(Missed::All), 0);
+    one.declare(vec![often]).await.unwrap();
     let mut looking = tokio::task::JoinSet::new();
     for second in 1..=50 {
         for store in [&one, &other] {
@@ -193,8 +202,8 @@ pub(crate) async fn what_was_missed_is_made_up_for_as_it_says(store: Store, _: S
         ("once", Missed::Once, 2),
         ("all", Missed::All, 10),
     ];
-    let all = schedules.map(|(name, missed, _)| declared(name, every_second(missed)));
-    store.declare(all.to_vec(), at(0)).await.unwrap();
+    let all = schedules.map(|(name, missed, _)| declared(name, every_second(missed), 0));
+    store.declare(all.to_vec()).await.unwrap();
     // The host was down up to the last second.
     while store.tick(at(10), at(10)).await.unwrap() {}
     let tasks = tasks(&store).await;
@@ -270,9 +279,9 @@ pub(crate) async fn there_are_not_too_many(store: Store, _: Store) {
 }
 
 pub(crate) async fn one_that_is_behind_gets_no_more(store: Store, _: Store) {
-    let often = declared("often", every_second(Missed::All));
-    let other = declared("often two", cron("* * * * *", Missed::All));
-    store.declare(vec![often, other], at(0)).await.unwrap();
+    let often = declared("often", every_second(Missed::All), 0);
+    let other = declared("often two", cron("* * * * *", Missed::All), 0);
+    store.declare(vec![often, other]).await.unwrap();
     for minute in 1..=20 {
         tick(&store, at(minute * 60)).await;
     }

@@ -6,7 +6,7 @@
 
 use crate::Kind;
 use jiff::Timestamp;
-use sbd_registry::{NewPlan, Plan, Plans, Registry, Tenants};
+use sbd_registry::{NewPlan, Plan, Plans, Registry, TenantState, Tenants};
 use sbd_runtime::{Application, Runtime};
 use sbd_tasks::schedules::{Declared, Timing};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How often to see whether what is declared has changed: by a deployment, by a switch, or because a tenant
 /// is new.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Plans that are written at once.
 const BATCH: usize = 500;
@@ -92,7 +92,7 @@ impl Planning {
         let mut new = Vec::new();
         for tenant in self.tenants.list(0, usize::MAX) {
             let name = &*tenant.name;
-            if !crate::is_active(&self.tenants, name) {
+            if tenant.state != TenantState::Active {
                 continue;
             }
             if let Some(change) = declarations.change(name, self.plans.of(name)) {

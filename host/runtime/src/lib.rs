@@ -83,6 +83,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// A tenant's last requests may take this long when it is closed.
 const CLOSING: Duration = Duration::from_secs(60);
 
+/// How long to wait for a tenant in which nothing is to go on: instances without work end in half of it.
+const LETTING_GO: Duration = Duration::from_secs(20);
+
 /// What the runtime needs besides the application.
 pub struct Settings {
     /// The folder that holds everything: tenants, keys, compiled components.
@@ -228,7 +231,30 @@ impl Runtime {
     /// When its database cannot be opened or does not fit the declared indexes.
     pub async fn open_tenant(&self, name: &Arc<str>) -> Result<(), Error> {
         let place = self.inner.place(name)?;
+        place.touch(self.inner.started.elapsed());
         self.inner.open(&place, name).await
+    }
+
+    /// Whether a tenant is open.
+    pub fn is_open(&self, name: &str) -> bool {
+        let place = self.inner.known_place(name);
+        place.is_some_and(|place| place.tenant.initialized())
+    }
+
+    /// Closes a tenant as soon as nothing goes on in it, if it was opened for what the host had to do there
+    /// alone. Where that takes long, it is closed with those that are idle.
+    pub async fn let_go(&self, name: &str) {
+        let (inner, until) = (&self.inner, Instant::now() + LETTING_GO);
+        while let Some(place) = inner.known_place(name) {
+            let is_used = !place.is_unused(inner.started.elapsed(), inner.tenant_idle);
+            drop(place);
+            let chosen = |known: &str, _: &Place| known == name;
+            if is_used || Instant::now() > until || inner.close(chosen, inner.tenant_idle).await > 0
+            {
+                return;
+            }
+            tokio::time::sleep(LETTING_GO / 100).await;
+        }
     }
 
     /// Lets a tenant's requests finish and closes it. Who closes it has seen to it that no new ones
@@ -452,7 +478,6 @@ impl Inner {
     }
 
     async fn open(self: &Arc<Self>, place: &Place, name: &Arc<str>) -> Result<(), Error> {
-        place.touch(self.started.elapsed());
         place
             .tenant
             .get_or_try_init(|| Tenant::open(&self.shared, name))
@@ -515,7 +540,9 @@ impl Inner {
         // Boxed is what happens once: it would make the future of every request larger.
         let unopened = |error: Error| InvokeError::CannotStart(error.to_string());
         let place = self.place(&call.tenant).map_err(unopened)?;
-        place.touch(self.started.elapsed());
+        if !matches!(call.context.class, Class::Events | Class::Tasks) {
+            place.touch(self.started.elapsed());
+        }
         if !place.tenant.initialized() {
             let opening = Box::pin(self.open(&place, &call.tenant));
             opening.await.map_err(unopened)?;

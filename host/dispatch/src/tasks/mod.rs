@@ -28,14 +28,19 @@ use sbd_telemetry::metrics::{TASKS, TASKS_RUNNING};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tenant::TenantTasks;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// Tenants that are opened at once because something is due there: however many share a time, the host
+/// keeps room for its visitors.
+const ROOMS: usize = 100;
 
 /// What those at work in all tenants share.
 pub(crate) struct Tasks {
     gates: Gates<()>,
     places: Places,
+    rooms: Arc<Semaphore>,
     /// Which schedules tenants have.
     plans: Plans,
     /// What was due before was missed: nobody was there.
@@ -57,6 +62,7 @@ impl Tasks {
             gates: Gates::new(Kind::Tasks, registry.due.clone(), wake),
             plans: registry.plans.clone(),
             places: Places::new(queues),
+            rooms: Arc::new(Semaphore::new(ROOMS)),
             since: Timestamp::now(),
             tenants: Mutex::default(),
         }
@@ -95,13 +101,36 @@ impl Tasks {
             wake,
         );
         let (this, tenant) = (Arc::clone(self), Arc::clone(tenant));
+        let (runtime, stop) = (runtime.clone(), stop.clone());
         tasks.spawn(async move {
-            at_work
-                .run(|| {
-                    this.tenants().remove(&tenant);
-                })
-                .await;
+            let gone = || {
+                this.tenants().remove(&tenant);
+            };
+            let room = tokio::select! {
+                () = stop.cancelled() => return gone(),
+                room = this.room(&runtime, &tenant) => room,
+            };
+            let room = at_work.run(room, gone).await;
+            if room.is_some() {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = runtime.let_go(&tenant) => {}
+                }
+            }
         });
+    }
+
+    /// Room to open a tenant, in the order in which they asked for it. One that is open needs none.
+    async fn room(&self, runtime: &Runtime, tenant: &str) -> Option<OwnedSemaphorePermit> {
+        if runtime.is_open(tenant) {
+            return None;
+        }
+        Arc::clone(&self.rooms).acquire_owned().await.ok()
+    }
+
+    /// Whether others wait for room.
+    fn is_crowded(&self) -> bool {
+        self.rooms.available_permits() == 0
     }
 }
 

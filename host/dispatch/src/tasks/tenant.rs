@@ -40,6 +40,8 @@ pub(crate) struct TenantTasks {
     asked: HashSet<String>,
     asking: JoinSet<(String, Option<OwnedSemaphorePermit>)>,
     running: JoinSet<Ran>,
+    /// Room for a tenant that was opened for this.
+    room: Option<OwnedSemaphorePermit>,
     /// What the store was told of schedules.
     plan: Option<Option<Plan>>,
     /// Of components that were not there.
@@ -73,13 +75,20 @@ impl TenantTasks {
             asked: HashSet::new(),
             asking: JoinSet::new(),
             running: JoinSet::new(),
+            room: None,
             plan: None,
             breakers: HashMap::new(),
         }
     }
 
-    /// Works until there is nothing left to do, and says when it is `gone`.
-    pub(crate) async fn run(mut self, gone: impl FnOnce()) {
+    /// Works until there is nothing left to do, and says when it is `gone`. Gives back the room that it
+    /// had to open the tenant, if it did not take long.
+    pub(crate) async fn run(
+        mut self,
+        room: Option<OwnedSemaphorePermit>,
+        gone: impl FnOnce(),
+    ) -> Option<OwnedSemaphorePermit> {
+        self.room = room;
         match self.runtime.tasks(&self.tenant).await {
             Ok(store) => self.work(&store, gone).await,
             Err(error) => {
@@ -91,10 +100,12 @@ impl TenantTasks {
                 gone();
             }
         }
+        self.room
     }
 
     async fn work(&mut self, store: &TaskStore, gone: impl FnOnce()) {
-        let mut busy = Instant::now();
+        let begun = Instant::now();
+        let mut busy = begun;
         loop {
             self.declare(store).await;
             let soon = self.ask(store).await;
@@ -126,7 +137,11 @@ impl TenantTasks {
             if !self.running.is_empty() || !self.asked.is_empty() {
                 busy = Instant::now();
             }
-            if busy.elapsed() < LINGER {
+            // Who has much to do must not keep others from beginning.
+            self.room = self.room.take().filter(|_| begun.elapsed() < LINGER);
+            let is_in_the_way = self.room.is_some() && self.shared.is_crowded();
+            let lingers = busy.elapsed() < LINGER && !is_in_the_way;
+            if lingers || !self.running.is_empty() || !self.asked.is_empty() {
                 continue;
             }
             // From here on nobody enqueues.

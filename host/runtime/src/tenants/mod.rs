@@ -57,7 +57,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Place {
     pub(crate) tenant: OnceCell<Tenant>,
-    /// When it was used last, in milliseconds since the runtime started.
+    /// When it was used last, in milliseconds since the runtime started; 0: not yet.
     used: AtomicU64,
 }
 
@@ -102,13 +102,19 @@ impl Place {
     /// Notes that it is used now.
     pub(crate) fn touch(&self, now: Duration) {
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        self.used.store(now, Ordering::Relaxed);
+        self.used.store(now.max(1), Ordering::Relaxed);
     }
 
-    /// Whether nothing has happened here for so long, and nothing goes on.
+    /// Whether it has not been used for so long, or not at all since it was opened. What the host itself
+    /// has to do there is no use.
+    pub(crate) fn is_unused(&self, now: Duration, since: Duration) -> bool {
+        let used = self.used.load(Ordering::Relaxed);
+        used == 0 || now.saturating_sub(Duration::from_millis(used)) >= since
+    }
+
+    /// The same, and nothing goes on.
     pub(crate) fn is_idle(&self, now: Duration, since: Duration) -> bool {
-        let used = Duration::from_millis(self.used.load(Ordering::Relaxed));
-        now.saturating_sub(used) >= since && self.tenant.get().is_none_or(Tenant::is_quiet)
+        self.is_unused(now, since) && self.tenant.get().is_none_or(Tenant::is_quiet)
     }
 }
 

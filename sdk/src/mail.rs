@@ -1,7 +1,9 @@
 //! Mail to people, sent by the host.
 
-use crate::Error;
 use crate::bindings::mail as host;
+use crate::tasks::{New, Task, Work};
+use crate::{Error, NoContent};
+use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -41,6 +43,10 @@ pub struct Message {
     pub id: String,
 }
 
+const TASK: &str = "mail";
+/// How often a mail is tried again.
+const RETRIES: u32 = 20;
+
 /// Sends a mail, and returns when the mail server has taken it. A call sends once: where it is not taken
 /// now, the error is 503 `OVERLOADED`, and a task that ends with it is tried again. Every other error is
 /// for good.
@@ -51,6 +57,23 @@ pub struct Message {
 pub async fn send(message: &Message) -> crate::Result<()> {
     let message = message.to_host()?;
     host::send(message).await.map_err(refused)
+}
+
+/// The task by which [`queue`] sends, for [`crate::Component::tasks`]. The component's manifest grants
+/// `mail` and `tasks`.
+pub fn task() -> Task {
+    let handler = async |work: Work<Message>| send(&work.data).await.map(|()| NoContent);
+    Task::new(TASK, "default", post(handler))
+}
+
+/// Has a mail sent by a task: again, later and later, for some days, as long as the mail server does not
+/// take it. While one of the same id waits, there is no other. Answers the task's id.
+///
+/// # Errors
+/// When the task cannot be enqueued, or the component does not offer it ([`task`]).
+pub async fn queue(message: &Message) -> crate::Result<String> {
+    let new = New::of(TASK, message)?;
+    new.unique(&message.id).retries(RETRIES).enqueue().await
 }
 
 fn refused(error: host::Error) -> Error {

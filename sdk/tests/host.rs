@@ -8,6 +8,7 @@
 use sbd_sdk::documents::{Collection, DocumentsError, Outcome, Transaction};
 use sbd_sdk::keys::{self, Verdict};
 use sbd_sdk::keyvalue::Bucket;
+use sbd_sdk::tasks::State;
 use sbd_sdk::testing::{App, Call};
 use sbd_sdk::{Component, Error, cache, config, features, mail, passwords, realtime, time};
 use serde_json::{Value, json};
@@ -83,6 +84,26 @@ fn mails_can_be_looked_at_as_their_readers_see_them() {
         assert_eq!(refused.code(), "VALIDATION_ERROR");
     }
     assert_eq!(app.mails().len(), 2);
+}
+
+#[test]
+fn a_mail_is_sent_by_a_task_once() {
+    let app = App::new(Component::new().tasks([mail::task()]));
+    let values = json!({"name": "Ada"});
+    let message = mail::Message::new("1", "ada@example.org", "hello", &HELLO, values);
+    for _ in 0..2 {
+        app.run(mail::queue(&message)).unwrap();
+    }
+    app.run_tasks();
+    assert_eq!(app.mails().len(), 1);
+    let wrong = mail::Message {
+        to: "nobody".to_owned(),
+        ..message
+    };
+    app.run(mail::queue(&wrong)).unwrap();
+    app.run_tasks();
+    let given_up = app.enqueued().pop().unwrap();
+    assert_eq!((app.mails().len(), given_up.state), (1, State::Failed));
 }
 
 #[test]

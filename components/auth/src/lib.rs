@@ -8,9 +8,11 @@
 
 mod administrators;
 mod api;
+mod contact;
 mod events;
 mod login;
 mod model;
+mod notices;
 mod registration;
 mod sessions;
 mod store;
@@ -27,6 +29,7 @@ pub fn component() -> Component {
             [
                 api::accounts::register(),
                 api::accounts::get_me(),
+                api::accounts::get_user_contact(),
                 api::tokens::login(),
                 api::tokens::refresh(),
                 api::tokens::get_jwks(),

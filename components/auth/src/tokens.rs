@@ -2,7 +2,7 @@
 
 use crate::events::EndReason;
 use crate::model::{ADMIN, Bought, RefreshToken, Session, SessionId, User};
-use crate::{sessions, store};
+use crate::{notices, sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -65,11 +65,14 @@ pub(crate) async fn begin(user: &User, session: &Session, now: Time) -> Result<P
     let refresh = refresh_token(random()?);
     let stored = to_store(&refresh, session, now);
     let access = sign(user, session).await?;
-    Transaction::new()
+    let begun = Transaction::new()
         .insert(&store::SESSIONS, session)
-        .insert(&store::REFRESH_TOKENS, &stored)
-        .commit()
-        .await?;
+        .insert(&store::REFRESH_TOKENS, &stored);
+    let begun = match notices::is_elsewhere(session).await? {
+        true => notices::begins_elsewhere(begun, session),
+        false => begun,
+    };
+    begun.commit().await?;
     Ok(Pair { access, refresh })
 }
 

@@ -1,9 +1,9 @@
 //! Opening an account, and reading one's own.
 
 use crate::model::User;
-use crate::{registration, store};
+use crate::{contact, registration, store};
 use sbd_sdk::time::Time;
-use sbd_sdk::{Caller, Created, Error, Json, Result, operation};
+use sbd_sdk::{By, Caller, Created, Error, Json, NoStore, Path, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -67,6 +67,39 @@ pub(crate) async fn get_me(caller: Caller) -> Result<Json<UserView>> {
     let user = store::USERS.get(&caller.user).await?;
     user.map(|user| Json(user.into()))
         .ok_or_else(Error::unauthenticated)
+}
+
+/// Where a user is reached.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserContact {
+    /// The name.
+    username: String,
+    /// The e-mail address.
+    email: String,
+}
+
+/// Reads where a user is reached.
+///
+/// For the components of this server alone, which send what users are to be told; whoever is switched off
+/// is not reached.
+#[operation(
+    get "/api/v1/auth/users/{id}/contact", permission = "account:contact", answers = "Name and address",
+    parameters(id = "The user's id"),
+    refuses(
+        forbidden = "Whoever asks is no component that acts for itself",
+        not_found = "No user who may sign in"
+    )
+)]
+pub(crate) async fn get_user_contact(
+    By(principal): By,
+    Path(id): Path<String>,
+) -> Result<(NoStore, Json<UserContact>)> {
+    let user = contact::of(&id, &principal).await?;
+    let contact = UserContact {
+        username: user.username,
+        email: user.email,
+    };
+    Ok((NoStore, Json(contact)))
 }
 
 impl From<User> for UserView {

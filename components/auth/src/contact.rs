@@ -1,0 +1,62 @@
+//! Where a user is reached: for other components, which send what users are to be told.
+
+use crate::model::User;
+use crate::store;
+use sbd_sdk::{Error, Principal, Result};
+
+/// The user, if whoever asks is a component that acts for itself. To users nobody's address is shown but
+/// their own, whatever they may do otherwise.
+pub(crate) async fn of(user_id: &str, by: &Principal) -> Result<User> {
+    if by.user.is_some() {
+        return Err(Error::forbidden(
+            "only components of this server may ask where others are reached; your own account is at /api/v1/auth/me",
+        ));
+    }
+    let user = store::USERS.get(user_id).await?;
+    // Whoever is switched off is told nothing.
+    let user = user.filter(|user| user.active);
+    user.ok_or_else(|| Error::not_found("user"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::store::USERS;
+    use crate::tests::{app, register};
+    use sbd_sdk::{Principal, Scopes};
+    use serde_json::json;
+
+    #[test]
+    fn components_learn_where_a_user_is_reached_and_users_do_not() {
+        let app = app();
+        let ada = register(&app, "ada")
+            .assert_status(201)
+            .text("id")
+            .to_owned();
+        let address = format!("/api/v1/auth/users/{ada}/contact");
+        let service = Principal::service("test", "notifications");
+        let contact = app.by(service.clone()).get(&address).assert_status(200);
+        let expected = json!({"username": "ada", "email": "ada@example.com"});
+        assert_eq!(*contact.body(), expected);
+        let root = Principal::user("test", &*ada)
+            .with_roles(["user", "admin"])
+            .with_scopes(Scopes::everything().with_administration());
+        let agent = root.clone().delegated_to("agents", &Scopes::everything());
+        for somebody in [root, agent] {
+            let refused = app.by(somebody).get(&address);
+            refused.assert_refused(403, "FORBIDDEN");
+        }
+        app.anonymous()
+            .get(&address)
+            .assert_refused(401, "UNAUTHENTICATED");
+        let nobody = "/api/v1/auth/users/usr_9/contact";
+        app.by(service.clone())
+            .get(nobody)
+            .assert_refused(404, "NOT_FOUND");
+        let off = json!({"$set": {"active": false}});
+        app.run(USERS.update_one(json!({"_id": ada}), off)).unwrap();
+        app.by(service)
+            .get(&address)
+            .assert_refused(404, "NOT_FOUND");
+    }
+}

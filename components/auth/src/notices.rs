@@ -1,0 +1,69 @@
+//! What users are told about their accounts: requests to the notifications component, which knows how.
+
+use crate::model::Session;
+use crate::store::SESSIONS;
+use sbd_sdk::Result;
+use sbd_sdk::documents::Transaction;
+use serde_json::json;
+
+/// Whether a session begins where its user is signed in elsewhere, and not there.
+pub(crate) async fn is_elsewhere(session: &Session) -> Result<bool> {
+    let others = SESSIONS.find(json!({"user_id": session.user_id}));
+    let others = others.fetch().await?.documents;
+    let same = |other: &Session| other.user_agent == session.user_agent;
+    Ok(!others.is_empty() && !others.iter().any(same))
+}
+
+/// Tells a user that a session begins elsewhere.
+pub(crate) fn begins_elsewhere(change: Transaction, session: &Session) -> Transaction {
+    let agent = session.user_agent.as_deref().unwrap_or("(it did not say)");
+    let notice = json!({
+        "user": session.user_id,
+        "kind": "account.signed_in",
+        "title": "Your account was signed in to from a new device",
+        "body": format!(
+            "The program calls itself: {agent}\n\nIf it was not you, end that session, and all others if in doubt."
+        ),
+        "data": {"session_id": session.id},
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(&session.user_id), &notice)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{PASSWORD, app, register};
+    use serde_json::json;
+
+    #[test]
+    fn a_user_is_told_of_a_sign_in_from_a_new_device_alone() {
+        let app = app();
+        let ada = register(&app, "ada").assert_status(201);
+        let sign_in = |agent: &str, password: &str| {
+            let request = json!({"identifier": "ada", "password": password});
+            let device = app.anonymous().with_header("user-agent", agent);
+            device.post("/api/v1/auth/login", request)
+        };
+        let told = || {
+            let notices = app.published().into_iter();
+            let notices = notices.filter(|event| event.kind == "notification.requested");
+            notices.collect::<Vec<_>>()
+        };
+        for (agent, password, status, notices) in [
+            ("phone", PASSWORD, 200, 0),
+            ("phone", PASSWORD, 200, 0),
+            ("laptop", "Wrong-horse-7", 401, 0),
+            ("laptop", PASSWORD, 200, 1),
+            ("laptop", PASSWORD, 200, 1),
+            ("phone", PASSWORD, 200, 1),
+        ] {
+            sign_in(agent, password).assert_status(status);
+            assert_eq!(told().len(), notices, "{agent}");
+        }
+        let notice = &told()[0];
+        assert_eq!(notice.data["user"], ada["id"]);
+        assert_eq!(notice.subject.as_deref(), ada["id"].as_str());
+        let body = notice.data["body"].as_str().unwrap_or_default();
+        assert!(body.contains("itself: laptop"), "{body}");
+    }
+}

@@ -1,0 +1,37 @@
+//! What only the host asks: events, tasks, ticks.
+
+use crate::model::Requested;
+use crate::{arrival, delivery, digest as digests_of};
+use sbd_sdk::events::Event;
+use sbd_sdk::tasks::Work;
+use sbd_sdk::{Result, on_event, schedule, task};
+
+/// Somebody is to be told something.
+#[on_event("notification.requested")]
+pub(crate) async fn requested(event: Event<Requested>) -> Result<()> {
+    arrival::arrive(event).await
+}
+
+/// Tells whoever is connected what was held back.
+#[task("push", queue = "default")]
+pub(crate) async fn push(work: Work<delivery::About>) -> Result<()> {
+    delivery::push_now(&work.data).await
+}
+
+/// Sends the mail about a notification.
+#[task("mail", queue = "default")]
+pub(crate) async fn mail(work: Work<delivery::About>) -> Result<()> {
+    delivery::mail_now(&work.data).await
+}
+
+/// Sends a digest.
+#[task("digest", queue = "default")]
+pub(crate) async fn digest(work: Work<digests_of::About>) -> Result<()> {
+    digests_of::send(&work.data).await
+}
+
+/// Begins the digests that are due.
+#[schedule("digests", cron = "*/5 * * * *")]
+pub(crate) async fn digests() -> Result<()> {
+    digests_of::begin_due().await
+}

@@ -10,8 +10,9 @@ use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Result, mail};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::time::Duration;
 
-/// Digests that are begun in one call.
+/// Users that are looked up at once.
 const AT_ONCE: u32 = 1000;
 /// Notifications that one names.
 const NAMED: u32 = 20;
@@ -44,51 +45,52 @@ pub(crate) fn next(wishes: &Wishes, now: Time) -> Option<Time> {
     None
 }
 
-/// Begins the digests that are due.
-pub(crate) async fn begin_due() -> Result<()> {
-    let now = time::now();
-    let due = PREFERENCES
-        .find(json!({"digest_due": {"$lte": now}}))
-        .sort(json!({"digest_due": 1}))
-        .limit(AT_ONCE);
-    for preferences in due.fetch().await?.documents {
-        begin(&preferences, now).await?;
+/// Has every digest sent that is due next.
+pub(crate) async fn begin_all() -> Result<()> {
+    let mut next = None;
+    loop {
+        let some = PREFERENCES
+            .find(json!({"has_digest": true}))
+            .limit(AT_ONCE)
+            .after(next);
+        let some = some.fetch().await?;
+        for preferences in &some.documents {
+            begin(preferences).await?;
+        }
+        next = some.next;
+        if next.is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
-/// First the task, then the next time: what is cut short in between is begun again, as the same task.
-async fn begin(preferences: &Preferences, now: Time) -> Result<()> {
-    let Some(due) = preferences.digest_due else {
+/// Has the next digest of a user sent when it is due, and it is not quiet; as often as this is asked for,
+/// it is one task.
+pub(crate) async fn begin(preferences: &Preferences) -> Result<()> {
+    let now = time::now();
+    let Some(due) = next(&preferences.wishes, now) else {
         return Ok(());
     };
+    let begins = preferences.quiet_until(due).unwrap_or(due);
     let about = About {
         user: preferences.user_id.clone(),
         due,
     };
     let new = New::of("digest", &about)?
-        .unique(format!("{}/{due}", about.user))
+        .unique(format!("{}/{due}/{begins}", about.user))
+        .delay(begins.since(now))
         .retries(delivery::RETRIES);
-    let new = match preferences.quiet_until(now) {
-        Some(until) => new.delay(until.since(now)),
-        None => new,
-    };
     new.enqueue().await?;
-    let next = next(&preferences.wishes, now);
-    let next = match next {
-        Some(next) => json!({"$set": {"digest_due": next}}),
-        None => json!({"$unset": {"digest_due": ""}}),
-    };
-    // Unless the user wants it otherwise by now.
-    let unchanged = json!({"_id": preferences.user_id, "digest_due": due});
-    PREFERENCES.update_one(unchanged, next).await?;
     Ok(())
 }
 
-/// Sends a digest, if anything is unread.
+/// Sends a digest, once, if anything is unread.
 pub(crate) async fn send(about: &About) -> Result<()> {
     let preferences = store::preferences(&about.user).await?;
-    if preferences.wishes.digest == Digest::Off {
+    let before = about.due - Duration::from_secs(1);
+    // By what the user wants now, none may be due then.
+    let is_wanted = next(&preferences.wishes, before) == Some(about.due);
+    if !is_wanted || preferences.digested >= Some(about.due) {
         return Ok(());
     }
     let unread = NOTIFICATIONS
@@ -105,7 +107,12 @@ pub(crate) async fn send(about: &About) -> Result<()> {
     let id = format!("digest/{}/{}", about.user, about.due);
     let language = &preferences.wishes.language;
     let message = mails::digest(id, unread.total, &unread.documents, &contact, language);
-    mail::send(&message).await
+    mail::send(&message).await?;
+    let sent = json!({"$set": {"digested": about.due}});
+    PREFERENCES
+        .update_one(json!({"_id": about.user}), sent)
+        .await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -113,7 +120,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::tests::{app, host, tell};
-    use std::time::Duration;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const INBOX: &str = "/api/v1/notifications";
@@ -203,9 +209,10 @@ mod tests {
         tell(&app, 1, "usr_1", "First");
         app.advance(Duration::from_secs(1));
         tell(&app, 2, "usr_1", "Second & last");
-        assert_eq!(tick(), 0, "not due yet");
+        assert_eq!((tick(), tick()), (1, 1), "one, from the wish on");
+        app.run_tasks();
+        assert!(app.mails().is_empty(), "not due yet");
         app.advance(DAY);
-        assert_eq!((tick(), tick()), (1, 1), "begun once");
         app.run_tasks();
         let mails = app.mails();
         assert_eq!(mails.len(), 1);
@@ -221,13 +228,45 @@ mod tests {
         // With nothing unread there is none, and whoever wants none any more has none.
         let read = format!("{INBOX}/read");
         ada.post(&read, json!(null)).assert_status(200);
-        app.advance(DAY);
         assert_eq!(tick(), 2);
-        tell(&app, 3, "usr_1", "Third");
-        ada.put(&preferences, json!({"digest": "off"}))
-            .assert_status(200);
-        app.run_tasks();
         app.advance(DAY);
-        assert_eq!((tick(), app.mails().len()), (2, 1));
+        app.run_tasks();
+        tell(&app, 3, "usr_1", "Third");
+        assert_eq!(tick(), 3);
+        let off = json!({"digest": "off"});
+        ada.put(&preferences, off).assert_status(200);
+        app.advance(DAY);
+        app.run_tasks();
+        assert_eq!((tick(), app.mails().len()), (3, 1));
+    }
+
+    #[test]
+    fn it_waits_for_the_end_of_quiet_hours_and_follows_what_is_wanted() {
+        let app = app();
+        let ada = app.signed_in("usr_1");
+        let preferences = format!("{INBOX}/preferences");
+        let clock = |hours: u32| {
+            let time = app.now() + hours * Duration::from_secs(60 * 60);
+            time.to_string()[11..16].to_owned()
+        };
+        let mut wanted = json!({
+            "digest": "daily", "digest_at": clock(4), "usual": {"mail": "never"},
+            "quiet_hours": {"from": clock(3), "to": clock(6)},
+        });
+        ada.put(&preferences, wanted.clone()).assert_status(200);
+        // Earlier, and no more at that time.
+        let (fourth, fifth) = (clock(4), clock(5));
+        wanted["digest_at"] = fifth.into();
+        ada.put(&preferences, wanted.clone()).assert_status(200);
+        wanted["digest_at"] = fourth.into();
+        ada.put(&preferences, wanted).assert_status(200);
+        assert_eq!(app.enqueued().len(), 2);
+        tell(&app, 1, "usr_1", "First");
+        app.advance(Duration::from_secs(5 * 60 * 60 + 90));
+        app.run_tasks();
+        assert!(app.mails().is_empty(), "quiet");
+        app.advance(Duration::from_secs(60 * 60));
+        app.run_tasks();
+        assert_eq!(app.mails().len(), 1);
     }
 }

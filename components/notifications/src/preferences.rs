@@ -5,7 +5,7 @@ use crate::model::is_kind;
 use crate::quiet_hours::QuietHours;
 use crate::store::{self, PREFERENCES};
 use crate::zone::{Zone, clock};
-use sbd_sdk::time::{self, Time};
+use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Detail, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -111,28 +111,28 @@ pub(crate) struct Preferences {
     #[serde(rename = "_id")]
     pub(crate) user_id: String,
     pub(crate) wishes: Wishes,
-    /// When the next digest is due.
+    /// There if the user wants digests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) digest_due: Option<Time>,
+    pub(crate) has_digest: Option<bool>,
+    /// When the last one that was sent was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) digested: Option<Time>,
 }
 
 /// Replaces what the caller wants.
 pub(crate) async fn replace(caller: &Caller, wishes: Wishes) -> Result<Wishes> {
     wishes.check()?;
     let before = store::preferences(&caller.user).await?;
-    let digest_due = match wishes.same_digest(&before.wishes) {
-        true => before.digest_due,
-        false => digest::next(&wishes, time::now()),
-    };
     let preferences = Preferences {
-        user_id: caller.user.to_string(),
+        has_digest: (wishes.digest != Digest::Off).then_some(true),
         wishes,
-        digest_due,
+        ..before
     };
     let replacement = serde_json::to_value(&preferences).map_err(Error::internal)?;
     PREFERENCES
         .upsert(json!({"_id": preferences.user_id}), replacement)
         .await?;
+    digest::begin(&preferences).await?;
     Ok(preferences.wishes)
 }
 
@@ -208,19 +208,6 @@ impl Wishes {
             && different.len() == self.kinds.len()
             && different.into_iter().all(is_kind)
     }
-
-    fn same_digest(&self, other: &Self) -> bool {
-        let about = |wishes: &Self| {
-            let Self {
-                digest,
-                digest_at,
-                time_zone,
-                ..
-            } = wishes;
-            (*digest, digest_at.clone(), time_zone.clone())
-        };
-        about(self) == about(other)
-    }
 }
 
 impl Default for Wishes {
@@ -245,7 +232,8 @@ impl Preferences {
         Self {
             user_id: user_id.to_owned(),
             wishes: Wishes::default(),
-            digest_due: None,
+            has_digest: None,
+            digested: None,
         }
     }
 

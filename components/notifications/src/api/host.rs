@@ -30,8 +30,8 @@ pub(crate) async fn digest(work: Work<digests_of::About>) -> Result<()> {
     digests_of::send(&work.data).await
 }
 
-/// Begins the digests that are due.
-#[schedule("digests", cron = "*/5 * * * *")]
+/// Has the next digests sent when they are due. Once a day will do: they wait as tasks.
+#[schedule("digests", cron = "0 0 * * *", missed = "once", jitter = "1h")]
 pub(crate) async fn digests() -> Result<()> {
-    digests_of::begin_due().await
+    digests_of::begin_all().await
 }

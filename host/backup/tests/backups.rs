@@ -39,6 +39,9 @@ async fn data() -> (TempDir, Database) {
         ("keyring/tenants/.0123", "temporary"),
         ("tenants/acme/a.txt", "acme's"),
         ("tenants/acme.sqlite/notes/default.db", ""),
+        ("mail/acme/templates/notifications/notice.pt-BR.toml", ""),
+        ("mail/acme/0123.eml", "a mail"),
+        ("mail/acme/.0124", "half a mail"),
         ("tenants/ghost.db", "of a tenant that nobody knows"),
         ("compiled/x.cwasm", "machine code"),
         ("format", "1\n"),
@@ -107,6 +110,8 @@ async fn all_that_counts_comes_back() {
                 "tenants/acme/a.txt",
                 "tenants/default.db",
                 "keyring/tenants/default.json",
+                "mail/acme/0123.eml",
+                "mail/acme/templates/notifications/notice.pt-BR.toml",
             ]
         );
         use std::os::unix::fs::PermissionsExt as _;

@@ -58,6 +58,7 @@ fn where_nothing_runs_it_says_what_a_start_would_meet() {
     assert_line(&well, "ok", "listen", "is free");
     assert_line(&well, "ok", "admin_listen", "is free");
     assert_line(&well, "ok", "clock", "it is 20");
+    assert_line(&well, "ok", "mail", "mails become files");
     assert_line(&well, "ok", "application", "components 3");
     assert!(!data.exists(), "it leaves no trace");
 
@@ -65,6 +66,15 @@ fn where_nothing_runs_it_says_what_a_start_would_meet() {
     let told = sbd("doctor", &data, &listen, &proxy);
     assert!(told.success, "{told:?}");
     assert_line(&told, "warning", "proxy", "HTTPS_PROXY is set and not used");
+
+    let server = format!("smtp://ada:hunter22@{}?tls=none", free());
+    let nobody = [("SBD_MAIL_URL", server.as_str())];
+    let told = sbd("doctor", &data, &listen, &nobody);
+    assert_line(&told, "wrong", "mail", "set `mail_from`");
+    let gone = [nobody[0], ("SBD_MAIL_FROM", "Brain <brain@example.org>")];
+    let told = sbd("doctor", &data, &listen, &gone);
+    assert_line(&told, "wrong", "mail", "does not take it");
+    assert!(!told.stdout.contains("hunter22"), "{told:?}");
 
     let taken = TcpListener::bind(&addresses[0]).unwrap();
     let wrong = sbd("doctor", &data, &listen, &[]);

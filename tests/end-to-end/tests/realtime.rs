@@ -9,7 +9,8 @@
 )]
 
 use reqwest::Method;
-use sbd_tests::{Account, Events, Launch, PASSWORD, Server, Socket, assert_error, json};
+use sbd_tests::{Account, Application, Events, Launch, PASSWORD, Server, Socket};
+use sbd_tests::{assert_error, json, run};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
@@ -19,6 +20,14 @@ const APP: &str = include_str!("apps/rooms.toml");
 
 async fn start() -> Server {
     Launch::app(APP).start().await
+}
+
+/// The same with an auth component that believes everybody: `usr_1.60` is the token of `usr_1` for a
+/// minute.
+async fn trusting() -> Server {
+    let (rooms, _) = APP.split_once("{component:auth}").unwrap();
+    let rooms = rooms.replace("auth = \"auth\"", "auth = \"rooms\"");
+    Launch::app(&rooms).start().await
 }
 
 /// A server whose heart beats so fast.
@@ -575,4 +584,77 @@ async fn an_idle_tenant_is_closed_and_who_listens_there_hears_what_comes() {
         .await;
     say(&server, &json!([message("room:board", 1)])).await;
     assert_eq!(socket.heard().await["data"]["number"], 1);
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_token() {
+    let server = trusting().await;
+    let mut lasting = Socket::connect(&server, "usr_1.600", "").await;
+    let mut events = Events::connect(&server, "usr_1.2", "", None).await;
+    let mut socket = Socket::connect(&server, "usr_1.3", "").await;
+    let (code, said) = socket.closed().await;
+    assert_eq!(code, 1008);
+    assert_eq!(said.last().unwrap()["data"]["code"], "token_expired");
+    let end = events.until("stream.end").await;
+    assert_eq!(end["data"]["code"], "token_expired");
+    assert!(events.next().await.is_none());
+    assert_eq!(lasting.join("quiet:1").await["type"], "stream.joined");
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_is_its_senders_own() {
+    let server = trusting().await;
+    let mut open = Vec::new();
+    let bearer = [("authorization", "Bearer usr_1.600")];
+    let refused = loop {
+        match Socket::attempt(&server, "", &bearer).await {
+            Ok(socket) => open.push(socket),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(open.len(), 64);
+    assert_eq!(refused, (429, "RATE_LIMITED".to_owned()));
+    for _ in 0..500 {
+        let refused = Socket::attempt(&server, "", &bearer).await;
+        assert_eq!(refused.unwrap_err().0, 429);
+    }
+    let mut other = Socket::connect(&server, "usr_2.600", "").await;
+    assert_eq!(other.join("quiet:1").await["type"], "stream.joined");
+    // Those that go make room.
+    open.truncate(32);
+    for _ in 0..600 {
+        if Socket::attempt(&server, "", &bearer).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("there is no room");
+}
+
+#[tokio::test]
+async fn who_is_switched_off_lets_nobody_in() {
+    let server = start().await;
+    let ada = Account::register(&server, "ada").await;
+    let mut socket = Socket::connect(&server, &ada.access, "").await;
+    server.done(&["feature", "set", "default", "rooms", "off"]);
+    let refused = socket.join("room:board").await;
+    assert_eq!(refused["data"]["error"]["code"], "FEATURE_DISABLED");
+    server.done(&["feature", "set", "default", "rooms", "on"]);
+    assert_eq!(socket.join("room:board").await["type"], "stream.joined");
+}
+
+#[test]
+fn two_components_do_not_decide_about_the_same_channels() {
+    let one = |name: &str| {
+        format!(
+            "[[trigger.http]]\nroute = \"/{name}/...\"\ncomponent = \"{name}\"\n[component.{name}]\n\
+             source = \"{{guest:rooms}}\"\n[component.{name}.tool.sbd]\ngrants = [\"documents\", \"realtime\"]\n"
+        )
+    };
+    let application = Application::new(&format!("{}{}", one("rooms"), one("cells")));
+    let manifest = application.manifest().display().to_string();
+    let checked = run(&["check", "--app", &manifest], &[], "");
+    assert!(!checked.success, "{checked:?}");
+    let says = "the channels `quiet:` are those of the component `cells` already";
+    assert!(checked.stderr.contains(says), "{}", checked.stderr);
 }

@@ -1,14 +1,18 @@
 //! Rooms: lets in whom it was told to let in, says what it is told to say, and keeps what is said to it.
+//! As an auth component it believes everybody: the token `usr_1.60` is that of `usr_1` for a minute.
 
 use axum::routing::{get, post};
+use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::channels::{Channel, Sent};
 use sbd_sdk::documents::{Collection, Transaction};
 use sbd_sdk::events::Event;
 use sbd_sdk::realtime::{self, Message};
-use sbd_sdk::{Caller, Component, Error, Json, NoContent, Path, Result, channels, on_event};
+use sbd_sdk::{Caller, Component, Error, Json, NoContent, Path, Result, Scopes};
+use sbd_sdk::{channels, on_event, path, time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::str::FromStr;
+use std::time::Duration;
 
 const MEMBERS: Collection<Member> = Collection::new("members");
 const HEARD: Collection<Heard> = Collection::new("heard");
@@ -77,6 +81,23 @@ async fn message_sent(event: Event<Sent<Value>>) -> Result<()> {
     Ok(())
 }
 
+async fn authenticate(Json(question): Json<Question>) -> Result<Json<Identity>> {
+    let invalid = || Error::token_invalid("this is no user with a number of seconds");
+    let Question::Token(token) = question else {
+        return Err(invalid());
+    };
+    let (user, seconds) = token.split_once('.').ok_or_else(invalid)?;
+    let seconds = seconds.parse().map_err(|_| invalid())?;
+    Ok(Json(Identity {
+        user: user.into(),
+        session: None,
+        username: user.to_owned(),
+        roles: Vec::new(),
+        scopes: Scopes::everything(),
+        expires_at: (time::now() + Duration::from_secs(seconds)).to_string(),
+    }))
+}
+
 async fn let_in(Json(member): Json<Member>) -> Result<NoContent> {
     MEMBERS.insert(&member).await?;
     Ok(NoContent)
@@ -116,6 +137,7 @@ pub fn component() -> Component {
     Component::new()
         .channels([may_enter(), may_listen()])
         .events([message_sent()])
+        .route(path::AUTHENTICATE, post(authenticate))
         .route("/rooms/let-in", post(let_in))
         .route("/rooms/send-away", post(send_away))
         .route("/rooms/say", post(say))

@@ -176,7 +176,8 @@ impl Session {
                 return Next::End(Ending::STOPPING);
             }
             if let Some(channel) = self.doubted.clone() {
-                self.ask_again(&channel).await;
+                // Boxed is what happens rarely: an idle connection keeps the room for all that might.
+                Box::pin(self.ask_again(&channel)).await;
                 self.doubted = None;
                 continue;
             }
@@ -352,7 +353,10 @@ impl Session {
         }
     }
 
-    async fn send(&self, channel: &str, data: &Value) -> Result<(), Refused> {
+    async fn send(&mut self, channel: &str, data: &Value) -> Result<(), Refused> {
+        if self.doubted.as_deref() == Some(channel) {
+            self.ask_again(&Arc::from(channel)).await;
+        }
         if !self.seats.contains_key(channel) {
             return Err(NOT_THERE);
         }

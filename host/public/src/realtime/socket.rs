@@ -25,7 +25,7 @@ const LARGEST: usize = 64 << 10;
 const READ_BYTES: usize = 2 << 10;
 
 /// How long a client may take to hear that nothing follows.
-const GOODBYE: Duration = Duration::from_secs(10);
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A client's side of the handshake.
 pub(super) struct Handshake {
@@ -139,7 +139,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
 /// Does what a frame says; else why nothing follows, if there is somebody to be told.
 async fn hear(session: &mut Session, frame: Message) -> Result<(), Option<Ending>> {
     match frame {
-        Message::Text(text) => session.take(&text).await.map_err(Some),
+        Message::Text(text) => Box::pin(session.take(&text)).await.map_err(Some),
         Message::Binary(_) => Err(Some(Ending::NOT_TEXT)),
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
             session.is_there();
@@ -199,5 +199,21 @@ fn broken(error: &Error) -> Option<Ending> {
             ..Ending::malformed(error.to_string())
         }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sbd_gateway::UpgradedConnection;
+
+    /// What a connection keeps for as long as it is open.
+    fn bytes<S, F>(_: impl Fn(WebSocketStream<S>, Session) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_keeps_little() {
+        assert!(bytes(speak::<UpgradedConnection>) <= 3 << 10);
     }
 }

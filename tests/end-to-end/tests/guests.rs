@@ -105,6 +105,14 @@ async fn notes() {
     assert_error(bob.get(&path).send().await.unwrap(), 404, "NOT_FOUND").await;
 }
 
+/// What it is for is shown in `notifications.rs`.
+#[tokio::test]
+async fn notifications() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    assert_eq!(ada.read("/api/v1/notifications").await["total"], 0);
+}
+
 /// What it is for is shown in `realtime.rs`.
 #[tokio::test]
 async fn rooms() {

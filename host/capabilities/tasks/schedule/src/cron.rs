@@ -20,7 +20,7 @@ const REPEATED: usize = 100;
 /// throughout.
 #[derive(Clone, Debug)]
 pub struct Cron {
-    pattern: croner::Cron,
+    pattern: Box<croner::Cron>,
     zone: TimeZone,
 }
 
@@ -46,8 +46,10 @@ impl Cron {
         }
         let parser = CronParser::builder().year(Year::Disallowed).build();
         let pattern = parser.parse(expression);
-        let pattern = pattern.map_err(|error| wrong(error.to_string()))?;
-        let cron = Self { pattern, zone };
+        let cron = Self {
+            pattern: Box::new(pattern.map_err(|error| wrong(error.to_string()))?),
+            zone,
+        };
         match cron.after(now) {
             Some(_) => Ok(cron),
             None => Err(Error::Never(shown(expression))),

@@ -25,6 +25,10 @@ use tokio::time::Instant;
 const STREAMS: u32 = 256;
 /// A silent HTTP/2 peer is asked for a sign of life this often, and has as long to give it.
 const PING: Duration = Duration::from_secs(20);
+/// Whoever has gone without a word, as a laptop that is shut, acknowledges nothing that is sent: after this
+/// the kernel gives up, for those too who are told something now and then and need not answer.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 /// A connection that has been idle too long is asked to close, and cut when it has not after this.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// So long a server that stops waits for answers whose end nobody knows.
@@ -142,6 +146,10 @@ async fn connection<H, F, B>(
     // Small answers must not wait for the acknowledgement of earlier ones.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED)) {
+        tracing::debug!(%error, "TCP_USER_TIMEOUT cannot be set");
     }
     let peer = Arc::new(Peer {
         address,

@@ -252,6 +252,29 @@ async fn whoever_comes_back_has_missed_nothing_or_is_told_so() {
 }
 
 #[tokio::test]
+async fn whoever_has_heard_nothing_can_come_back_too() {
+    let server = beating("300ms").await;
+    let ada = Account::register(&server, "ada").await;
+    let own = format!("user:{}", ada.id);
+    let mut events = Events::connect(&server, &ada.access, "", None).await;
+    let ready = events.until("stream.ready").await["id"].clone();
+    // What others hear moves it on.
+    say(&server, &json!([message("user:somebody", 0)])).await;
+    let mut ping = events.until("stream.ping").await["id"].clone();
+    while ping == ready {
+        ping = events.until("stream.ping").await["id"].clone();
+    }
+    drop(events);
+    say(&server, &json!([message(&own, 1)])).await;
+    for last in [ready, ping] {
+        let mut events = Events::connect(&server, &ada.access, "", last.as_str()).await;
+        assert_eq!(events.next().await.unwrap()["id"], Value::Null);
+        let next = events.until("thing.said").await;
+        assert_eq!(next["data"]["number"], 1);
+    }
+}
+
+#[tokio::test]
 async fn whoever_signs_out_is_disconnected_at_once() {
     let server = start().await;
     let ada = Account::register(&server, "ada").await;

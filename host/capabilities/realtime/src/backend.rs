@@ -24,6 +24,9 @@ pub trait Backend: Send + Sync + 'static {
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Joined, Error>>;
 
+    /// An id to come back with for whoever has been told all that was said before now.
+    fn position(&self) -> BoxFuture<'_, Result<String, Error>>;
+
     /// Has everybody in a channel find out again whether they may be there: they are told so in the
     /// order of what is said there.
     fn changed<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<(), Error>>;
@@ -54,6 +57,8 @@ pub struct Joined {
     pub seats: Vec<Seat>,
     /// What was said there meanwhile, in the order of ids.
     pub missed: Vec<Arc<Told>>,
+    /// To come back with, once that was told.
+    pub position: String,
 }
 
 /// Somebody's place in a channel, until it is dropped.

@@ -142,6 +142,11 @@ impl Backend for MemoryBackend {
         Box::pin(async { Ok(joined) })
     }
 
+    fn position(&self) -> BoxFuture<'_, Result<String, Error>> {
+        let newest = self.hub.state().newest;
+        Box::pin(async move { Ok(self.hub.id(newest)) })
+    }
+
     fn changed<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<(), Error>> {
         let state = self.hub.state();
         if let Some((name, channel)) = state.channels.get_key_value(channel) {
@@ -200,7 +205,7 @@ impl Hub {
         for message in messages {
             let number = state.newest + 1;
             let channel = state.name_of(&message.channel);
-            let told = Told::new(message, channel, format!("{}-{number}", self.epoch));
+            let told = Told::new(message, channel, self.id(number));
             state.say(number, Arc::new(told), &self.kept);
         }
         state.forget_old(&self.kept);
@@ -252,7 +257,12 @@ impl Hub {
         Joined {
             missed: missed.cloned().collect(),
             seats,
+            position: hub.id(state.newest),
         }
+    }
+
+    fn id(&self, number: u64) -> String {
+        format!("{}-{number}", self.epoch)
     }
 
     /// The number in an id of this hub.

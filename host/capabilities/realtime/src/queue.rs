@@ -169,6 +169,12 @@ impl Queue {
         Some(heard)
     }
 
+    /// Whether nothing waits to be heard.
+    pub fn is_empty(&self) -> bool {
+        let state = self.inner.state();
+        state.waiting.is_empty() && state.ended.is_none()
+    }
+
     /// Resolves when nothing more will be heard; what waits stays.
     pub async fn ended(&mut self) -> End {
         loop {

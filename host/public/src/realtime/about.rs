@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use sbd_realtime::End;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -11,6 +11,14 @@ use std::time::Duration;
 const SPREAD: Duration = Duration::from_secs(10);
 /// And not before the next host can be there.
 const SOONEST: Duration = Duration::from_millis(500);
+
+/// A message about the stream itself.
+pub(super) struct About {
+    /// To come back with.
+    pub(super) id: Option<String>,
+    /// All of it.
+    pub(super) text: Bytes,
+}
 
 /// Why nothing follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,11 +88,8 @@ impl Ending {
 
     /// The last message of a stream.
     pub(super) fn last(&self) -> Option<Bytes> {
-        let code = self.code?;
-        Some(said(
-            "stream.end",
-            json!({"code": code, "message": self.message}),
-        ))
+        let data = json!({"code": self.code?, "message": self.message});
+        Some(said("stream.end", data).text)
     }
 }
 
@@ -106,38 +111,38 @@ impl From<End> for Ending {
     }
 }
 
-pub(super) fn ready(heartbeat: Duration) -> Bytes {
-    said(
-        "stream.ready",
-        json!({"heartbeat_ms": milliseconds(heartbeat)}),
-    )
+/// It is open. The id is there where whoever listens has no newer one to come back with.
+pub(super) fn ready(heartbeat: Duration, id: Option<String>) -> About {
+    let data = json!({"heartbeat_ms": milliseconds(heartbeat)});
+    about("stream.ready", data, id)
 }
 
-pub(super) fn ping() -> Bytes {
-    said("stream.ping", Value::Null)
+/// Are you there? The id is that of all that was said until now, if all of it was told.
+pub(super) fn ping(id: Option<String>) -> About {
+    about("stream.ping", Value::Null, id)
 }
 
-pub(super) fn joined(channel: &str) -> Bytes {
+pub(super) fn joined(channel: &str) -> About {
     said("stream.joined", json!({"channel": channel}))
 }
 
-pub(super) fn left(channel: &str, reason: &str) -> Bytes {
+pub(super) fn left(channel: &str, reason: &str) -> About {
     said("stream.left", json!({"channel": channel, "reason": reason}))
 }
 
-pub(super) fn refused(channel: &str, code: &str, message: &str) -> Bytes {
+pub(super) fn refused(channel: &str, code: &str, message: &str) -> About {
     said(
         "stream.refused",
         json!({"channel": channel, "error": {"code": code, "message": message}}),
     )
 }
 
-pub(super) fn gap(channel: &str) -> Bytes {
+pub(super) fn gap(channel: &str) -> About {
     said("stream.gap", json!({"channel": channel}))
 }
 
 /// Connect again, each at another time.
-pub(super) fn reconnect() -> Bytes {
+pub(super) fn reconnect() -> About {
     let mut random = [0; 4];
     // Without randomness all come at once, which the next host outlives.
     let _ = getrandom::fill(&mut random);
@@ -146,12 +151,24 @@ pub(super) fn reconnect() -> Bytes {
     said("stream.reconnect", json!({"after_ms": milliseconds(after)}))
 }
 
-fn said(kind: &str, data: Value) -> Bytes {
-    let mut said = json!({"type": kind, "time": format!("{:.3}", Timestamp::now())});
-    if let (Some(said), false) = (said.as_object_mut(), data.is_null()) {
+fn said(kind: &str, data: Value) -> About {
+    about(kind, data, None)
+}
+
+fn about(kind: &str, data: Value, id: Option<String>) -> About {
+    let mut said = Map::new();
+    if let Some(id) = &id {
+        said.insert("id".to_owned(), id.as_str().into());
+    }
+    said.insert("type".to_owned(), kind.into());
+    said.insert("time".to_owned(), format!("{:.3}", Timestamp::now()).into());
+    if !data.is_null() {
         said.insert("data".to_owned(), data);
     }
-    said.to_string().into()
+    About {
+        id,
+        text: Value::from(said).to_string().into(),
+    }
 }
 
 fn milliseconds(time: Duration) -> u64 {
@@ -166,7 +183,7 @@ mod tests {
     #[test]
     fn whoever_is_to_connect_again_is_told_another_time_each() {
         let after = || {
-            let said: Value = serde_json::from_slice(&reconnect()).unwrap();
+            let said: Value = serde_json::from_slice(&reconnect().text).unwrap();
             assert_eq!(said["type"], "stream.reconnect");
             said["data"]["after_ms"].as_u64().unwrap()
         };

@@ -1,9 +1,10 @@
 //! Who may be in a channel: of most, the component whose offer has them is asked.
 
 use bytes::Bytes;
-use sbd_contract::offer::is_channel;
+use sbd_contract::Refusal;
+use sbd_contract::offer::{Channels, is_channel};
 use sbd_realtime::{SYSTEM, USERS};
-use sbd_runtime::{Authenticated, Runtime};
+use sbd_runtime::{Application, Authenticated, Runtime};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -64,12 +65,7 @@ impl Asker {
             ));
         }
         let application = self.runtime.application();
-        let Some((owner, _)) = application.owner_of(channel) else {
-            return Err(Refused::new(
-                "NOT_FOUND",
-                "there are no channels of this kind; check its name",
-            ));
-        };
+        let (owner, _) = self.owner_of(&application, channel)?;
         let asking = application.ask_who_may_join(
             &self.tenant,
             &owner,
@@ -86,10 +82,7 @@ impl Asker {
                 Err(Refused::busy())
             }
             Ok(Err(error)) => match error.refusal() {
-                Some(refusal) => Err(Refused {
-                    code: refusal.code().into(),
-                    message: refusal.message().to_owned().into(),
-                }),
+                Some(refusal) => Err(Refused::from(&refusal)),
                 None => {
                     tracing::warn!(component = &*owner, %error, request_id, "a component did not say who may join a channel");
                     Err(Refused::busy())
@@ -105,9 +98,36 @@ impl Asker {
             }
         }
     }
+
+    /// The component that has a channel, if it is there for them.
+    pub(super) fn owner_of<'a>(
+        &self,
+        application: &'a Application,
+        channel: &str,
+    ) -> Result<(Arc<str>, &'a Channels), Refused> {
+        let nobody = Refused::new(
+            "NOT_FOUND",
+            "there are no channels of this kind; check its name",
+        );
+        let (owner, channels) = application.owner_of(channel).ok_or(nobody)?;
+        let (features, switches) = (application.features(), application.switches());
+        match features.is_on(switches, &self.tenant, &owner, Some(&self.user)) {
+            true => Ok((owner, channels)),
+            false => Err(Refused::from(&Refusal::feature_disabled(&owner))),
+        }
+    }
 }
 
 // === impl Refused ===
+
+impl From<&Refusal> for Refused {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            code: refusal.code().into(),
+            message: refusal.message().to_owned().into(),
+        }
+    }
+}
 
 impl Refused {
     pub(super) const fn new(code: &'static str, message: &'static str) -> Self {

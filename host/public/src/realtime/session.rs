@@ -2,7 +2,7 @@
 //! by WebSocket and by Server-Sent Events.
 
 use crate::realtime::Realtime;
-use crate::realtime::about::{self, Ending};
+use crate::realtime::about::{self, About, Ending};
 use crate::realtime::asking::Asked;
 use crate::realtime::connections::Connection;
 use crate::realtime::joining::{Asker, Refused};
@@ -53,7 +53,7 @@ pub(super) struct Session {
 /// One message.
 pub(super) enum Said {
     /// About the stream itself.
-    About(Bytes),
+    About(About),
     /// What was said in a channel.
     Told(Arc<Told>),
 }
@@ -132,7 +132,7 @@ impl Session {
             queue,
             seats: HashMap::new(),
             connection,
-            outbox: VecDeque::from([Said::About(about::ready(heartbeat))]),
+            outbox: VecDeque::new(),
             doubted: None,
             pace: Pace::new(),
             heartbeat,
@@ -191,7 +191,7 @@ impl Session {
                     self.outbox.push_back(Said::About(about::reconnect()));
                 }
                 () = tokio::time::sleep_until(wakes) => {
-                    if let Some(ending) = self.beat() {
+                    if let Some(ending) = self.beat().await {
                         return Next::End(ending);
                     }
                 }
@@ -241,7 +241,7 @@ impl Session {
     }
 
     /// What is due by the clock; an ending if that is one.
-    fn beat(&mut self) -> Option<Ending> {
+    async fn beat(&mut self) -> Option<Ending> {
         let now = Instant::now();
         if self.expires.is_some_and(|end| end <= now) {
             return Some(Ending::EXPIRED);
@@ -253,8 +253,12 @@ impl Session {
         if self.heard.is_some_and(is_silent) {
             return Some(Ending::SILENT);
         }
+        // All that was said before is in the queue, or was told. So whoever has heard nothing for long has
+        // a place to come back to that is not forgotten yet.
+        let position = self.hub.position().await.ok();
+        let position = position.filter(|_| self.queue.is_empty());
         self.next_beat = now + self.heartbeat;
-        self.tell(about::ping());
+        self.tell(about::ping(position));
         None
     }
 
@@ -277,10 +281,11 @@ impl Session {
                 }
             })
             .buffered(QUESTIONS);
+        let mut not_there = Vec::new();
         for (channel, answer) in answers.collect::<Vec<_>>().await {
             match answer {
                 Ok(()) => channels.push(channel),
-                Err(refused) => self.refuse(&channel, &refused),
+                Err(refused) => not_there.push((channel, refused)),
             }
         }
         let joined = self
@@ -291,6 +296,12 @@ impl Session {
             tracing::error!(%error, request_id = &*self.asker.request_id, "channels could not be joined");
             Refusal::busy(Duration::from_secs(1))
         })?;
+        // Before what was missed, it would be the id of what was not told yet.
+        let position = joined.missed.is_empty().then(|| joined.position.clone());
+        self.tell(about::ready(self.heartbeat, position));
+        for (channel, refused) in not_there {
+            self.refuse(&channel, &refused);
+        }
         self.seat(joined);
         Ok(())
     }
@@ -362,9 +373,14 @@ impl Session {
         }
         let runtime = &self.asker.runtime;
         let application = runtime.application();
-        let owner = application.owner_of(channel);
-        let owner = owner.filter(|(_, channels)| channels.takes_messages);
-        let (owner, _) = owner.ok_or(NOBODY_LISTENS)?;
+        let (owner, channels) = match channel {
+            SYSTEM => return Err(NOBODY_LISTENS),
+            own if own.starts_with(USERS) => return Err(NOBODY_LISTENS),
+            others => self.asker.owner_of(&application, others)?,
+        };
+        if !channels.takes_messages {
+            return Err(NOBODY_LISTENS);
+        }
         let Asker {
             tenant,
             request_id,
@@ -389,7 +405,7 @@ impl Session {
         self.tell(about::refused(&channel, &refused.code, &refused.message));
     }
 
-    fn tell(&mut self, about: Bytes) {
+    fn tell(&mut self, about: About) {
         self.outbox.push_back(Said::About(about));
     }
 }
@@ -410,7 +426,7 @@ impl Said {
     /// To come back with.
     pub(super) fn id(&self) -> Option<&str> {
         match self {
-            Self::About(_) => None,
+            Self::About(about) => about.id.as_deref(),
             Self::Told(told) => Some(&told.id),
         }
     }
@@ -418,7 +434,7 @@ impl Said {
     /// The message.
     pub(super) fn text(&self) -> &Bytes {
         match self {
-            Self::About(text) => text,
+            Self::About(about) => &about.text,
             Self::Told(told) => &told.text,
         }
     }

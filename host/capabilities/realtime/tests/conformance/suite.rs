@@ -14,6 +14,7 @@ macro_rules! conformance {
                 what_is_not_kept_any_more_is_a_gap_in_its_channel_alone,
                 what_was_kept_long_enough_is_a_gap,
                 an_id_of_another_life_is_a_gap,
+                whoever_has_heard_nothing_has_a_place_to_come_back_to,
                 whoever_left_hears_nothing_more,
                 that_something_changed_comes_in_its_place,
                 presence_names_each_user_once_from_when_they_came_first,
@@ -198,6 +199,31 @@ pub(crate) async fn an_id_of_another_life_is_a_gap<B: Backend>(open: impl AsyncF
             (gaps(&again), missed(&again)),
             (vec![true], vec![7]),
             "{id}"
+        );
+    }
+}
+
+pub(crate) async fn whoever_has_heard_nothing_has_a_place_to_come_back_to<B: Backend>(
+    open: impl AsyncFn(Kept) -> B,
+) {
+    let backend = open(Kept::default()).await;
+    let (ada, hears) = Listener::new(None);
+    let first = joined(&backend, &ada, &["room:1"], None).await;
+    assert_eq!(first.position, backend.position().await.unwrap());
+    say(&backend, "room:2", [1]).await;
+    let later = backend.position().await.unwrap();
+    let position = first.position.clone();
+    drop((first, hears));
+    say(&backend, "room:1", [2]).await;
+    for after in [&position, &later] {
+        let (ada, _hears) = Listener::new(None);
+        let again = joined(&backend, &ada, &["room:1"], Some(after)).await;
+        assert_eq!((gaps(&again), missed(&again)), (vec![false], vec![2]));
+        let (ada, _hears) = Listener::new(None);
+        let up_to_date = joined(&backend, &ada, &["room:1"], Some(&again.position)).await;
+        assert_eq!(
+            (gaps(&up_to_date), missed(&up_to_date)),
+            (vec![false], vec![])
         );
     }
 }

@@ -6,6 +6,7 @@
 
 mod act;
 mod administrators;
+mod announcements;
 mod api;
 mod backup;
 mod components;

@@ -46,6 +46,7 @@ pub use realtime::SayError;
 pub use requests::egress::Resolve;
 pub use requests::{Call, Class, Question, Reply};
 pub use reserved::is_reserved;
+pub use sbd_realtime::Error as AnnounceError;
 pub use sbd_storage::Options as StorageOptions;
 pub use served::canary::{Canary, CanaryOutcome};
 pub use served::{Changes, Definition, ReadSource};

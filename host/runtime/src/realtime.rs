@@ -6,6 +6,7 @@ use sbd_contract::offer::Channels;
 use sbd_contract::path;
 use sbd_documents::{Event, Operation};
 use sbd_metering::Cause;
+use sbd_realtime::Message;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -30,6 +31,20 @@ impl Runtime {
     /// The channels of a tenant. It is not opened for them, and need not stay open.
     pub fn realtime(&self, tenant: &Arc<str>) -> Arc<dyn sbd_realtime::Backend> {
         self.inner.shared.stores.realtime().of(tenant)
+    }
+
+    /// Says something to everybody who is connected to a tenant.
+    ///
+    /// # Errors
+    /// Why it could not be said.
+    pub async fn announce(
+        &self,
+        tenant: &Arc<str>,
+        kind: String,
+        data: String,
+    ) -> Result<(), sbd_realtime::Error> {
+        let message = Message::to_everybody(kind, data)?;
+        self.realtime(tenant).publish(vec![message]).await
     }
 
     /// Leaves what a user says in a channel to the component that owns it, as an event of its own.

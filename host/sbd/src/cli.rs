@@ -141,6 +141,8 @@ pub(crate) enum TenantCommand {
     Suspend(TenantName),
     /// Serve a suspended tenant again.
     Resume(TenantName),
+    /// Say something to everybody who is connected to `/api/v1/realtime`.
+    Announce(TenantAnnounce),
     /// Write all that a tenant has stored into one archive of JSON files and SQLite databases.
     Export(TenantExport),
     /// Make a tenant of such an archive, here or on another server.
@@ -521,6 +523,20 @@ pub(crate) struct TenantChange {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TenantAnnounce {
+    /// The tenant's name.
+    pub(crate) name: String,
+    /// What it is: words with dots between, like `maintenance.planned`.
+    #[arg(value_name = "TYPE")]
+    pub(crate) kind: String,
+    /// What whoever listens learns, as JSON.
+    #[arg(value_name = "DATA", default_value = "null")]
+    pub(crate) data: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TenantExport {
     /// The tenant.
     pub(crate) name: String,
@@ -625,6 +641,7 @@ impl TenantCommand {
             Self::List(flags) => flags,
             Self::Show(args) | Self::Suspend(args) | Self::Resume(args) => &args.flags,
             Self::Change(args) => &args.flags,
+            Self::Announce(args) => &args.flags,
             Self::Export(args) => &args.flags,
             Self::Import(args) => &args.flags,
             Self::Delete(args) => &args.flags,

@@ -50,6 +50,14 @@ pub(crate) async fn command(command: TenantCommand, client: &Client<'_>) -> anyh
                 .await?;
             println!("tenant {name} is served again.");
         }
+        TenantCommand::Announce(announce) => {
+            let data: Value = serde_json::from_str(&announce.data)
+                .context("DATA is no JSON; write it like '{\"text\": \"Back in five minutes\"}'")?;
+            let body = json!({"type": announce.kind, "data": data});
+            let to = format!("{}/announcements", path(&announce.name)?);
+            client.ask(Method::POST, &to, Some(body)).await?;
+            println!("whoever is connected to {} was told.", announce.name);
+        }
         TenantCommand::Export(export) => {
             let from = format!("{}/export", path(&export.name)?);
             let file = export.to;

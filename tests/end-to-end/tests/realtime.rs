@@ -666,6 +666,27 @@ async fn who_is_switched_off_lets_nobody_in() {
     assert_eq!(socket.join("room:board").await["type"], "stream.joined");
 }
 
+#[tokio::test]
+async fn an_operator_says_something_to_everybody_in_a_tenant() {
+    let server = trusting().await;
+    let mut socket = Socket::connect(&server, "usr_1.600", "").await;
+    let announce = |kind, data| ["tenant", "announce", "default", kind, data];
+    server.done(&announce("maintenance.planned", r#"{"at": "18:00"}"#));
+    let heard = socket.heard().await;
+    assert_eq!(
+        (&heard["channel"], &heard["type"], &heard["data"]["at"]),
+        (
+            &json!("system"),
+            &json!("maintenance.planned"),
+            &json!("18:00")
+        )
+    );
+    let refused = server.refused(&announce("stream.end", "{}"));
+    assert!(refused.contains("not `stream`"), "{refused}");
+    assert!(server.refused(&announce("a.b", "x")).contains("no JSON"));
+    assert!(server.done(&["audit"]).contains("tenant.announce"));
+}
+
 #[test]
 fn two_components_do_not_decide_about_the_same_channels() {
     let one = |name: &str| {

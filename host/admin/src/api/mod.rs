@@ -4,6 +4,7 @@
 //! socket in the data directory. So a request carries its [`Actor`].
 
 mod administrators;
+mod announcements;
 mod answers;
 mod audit;
 mod backup;
@@ -56,6 +57,7 @@ impl Api {
             .routes(routes!(tenants::resume))
             .routes(routes!(tenants::export))
             .routes(routes!(tenants::import))
+            .routes(routes!(announcements::announce))
             .routes(routes!(events::list))
             .routes(routes!(events::show, events::drop))
             .routes(routes!(events::retry))

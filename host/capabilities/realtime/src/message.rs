@@ -1,7 +1,7 @@
 //! What is said in a channel: as a component says it, and as whoever listens is told.
 
 use crate::limits::{CHANNEL_BYTES, DATA_BYTES};
-use crate::{Error, limits};
+use crate::{Error, SYSTEM, limits};
 use bytes::Bytes;
 use jiff::Timestamp;
 use sbd_contract::offer::{is_channel, is_event_type};
@@ -39,14 +39,32 @@ pub struct Told {
 // === impl Message ===
 
 impl Message {
+    /// What the host says to everybody in a tenant.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn to_everybody(kind: String, data: String) -> Result<Self, Error> {
+        let channel = SYSTEM.to_owned();
+        let message = Self {
+            channel,
+            kind,
+            data,
+        };
+        message.with_checked_content()
+    }
+
     /// Refuses what could not be delivered; the data is brought to one line.
-    pub(crate) fn checked(mut self) -> Result<Self, Error> {
+    pub(crate) fn checked(self) -> Result<Self, Error> {
         if !is_channel(&self.channel) {
             return Err(Error::Invalid(format!(
                 "`{}` is no channel; write its kind and a name with a colon between, like `family:fam_1`, in at most {CHANNEL_BYTES} bytes",
                 self.channel.escape_debug()
             )));
         }
+        self.with_checked_content()
+    }
+
+    fn with_checked_content(mut self) -> Result<Self, Error> {
         if !is_event_type(&self.kind) || self.kind.starts_with(ABOUT_THE_STREAM) {
             return Err(Error::Invalid(format!(
                 "`{}` is no type of a message; write two or more words of a-z, 0-9, `_` and `-` with dots between them, like `notification.created`, the first of them not `stream`",

@@ -6,7 +6,7 @@ use sbd_sdk::documents::Collection;
 use sbd_sdk::schedules::{self, Missed, New, Tick};
 use sbd_sdk::tasks::Work;
 use sbd_sdk::time::Time;
-use sbd_sdk::{Component, Error, Json, NoContent, Path, Result, schedule, task};
+use sbd_sdk::{Component, Error, Json, NoContent, Path, Query, Result, schedule, task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -31,6 +31,11 @@ struct Wanted {
     missed: Option<Missed>,
     #[serde(default)]
     data: Value,
+}
+
+#[derive(Deserialize)]
+struct Begin {
+    since: Option<Time>,
 }
 
 #[schedule("skip", cron = "* * * * * *")]
@@ -91,9 +96,17 @@ async fn insert(kept: Kept) -> Result<()> {
     }
 }
 
-async fn ticks(Path((_, of)): Path<(String, String)>) -> Result<Json<Vec<Kept>>> {
-    let ticks = TICKS.find(json!({"of": of})).limit(1000).fetch().await?;
-    Ok(Json(ticks.documents))
+/// What has come of a schedule, from the beginning or from a time on.
+async fn ticks(
+    Path((_, of)): Path<(String, String)>,
+    Query(begin): Query<Begin>,
+) -> Result<Json<Vec<Kept>>> {
+    let ticks = match begin.since {
+        Some(since) => json!({"of": of, "due": {"$gte": since}}),
+        None => json!({"of": of}),
+    };
+    let ticks = TICKS.find(ticks).sort(json!({"due": 1})).limit(1000);
+    Ok(Json(ticks.fetch().await?.documents))
 }
 
 async fn set(

@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::documents::Collection;
 use sbd_sdk::tasks::{self, New, State, Work};
-use sbd_sdk::{By, Component, Error, Json, NoContent, Path, Result, Scopes, task, time};
+use sbd_sdk::{By, Component, Error, Json, NoContent, Path, Query, Result, Scopes, task, time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -50,6 +50,11 @@ struct Wanted {
     for_user: bool,
 }
 
+#[derive(Deserialize)]
+struct About {
+    batch: Option<String>,
+}
+
 /// Enqueues tasks: one after the other (`chain`), side by side (`group`), or the last one after all others
 /// (`chord`).
 async fn enqueue(
@@ -86,9 +91,14 @@ async fn cancel(Path((_, id)): Path<(String, String)>) -> Result<Json<bool>> {
     Ok(Json(tasks::cancel(&id).await?))
 }
 
-async fn runs() -> Result<Json<Vec<Run>>> {
+/// What was begun, of those whose data name a batch if one is asked for.
+async fn runs(Query(about): Query<About>) -> Result<Json<Vec<Run>>> {
+    let about = match about.batch {
+        Some(batch) => json!({"data.batch": batch}),
+        None => json!({}),
+    };
     let runs = RUNS
-        .find(json!({}))
+        .find(about)
         .sort(json!({"_id": 1}))
         .limit(1000)
         .fetch()

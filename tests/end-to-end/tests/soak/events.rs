@@ -1,62 +1,26 @@
-//! `kill -9` at random points under load, again and again, and what holds all the same. A few times as a
-//! test; as often as `SBD_SOAK_ROUNDS` says by `cargo xtask soak`, which shows the table.
-//!
-//! What is soaked has a load, which goes on until the server is gone, and a row of the table, made at the
-//! end when everything has come to rest. Whoever adds another kind of work adds a load and a row.
+//! Events: every one that was committed has its effect at every listener, once, in the order of its
+//! subject.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
+use crate::row::Row;
+use crate::{PATIENCE, random};
 use futures::future::join_all;
-use sbd_tests::{Launch, Server, json};
+use sbd_tests::{Server, json};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher as _, RandomState};
-use std::time::Duration;
-
-/// Rounds, where nobody says how many.
-const ROUNDS: u64 = 5;
+use std::time::{Duration, Instant};
 
 /// Who publishes at once, each about a subject of its own.
 const PUBLISHERS: usize = 8;
 
-/// The server is killed after so long at most.
-const LONGEST: u64 = 400;
-
 /// The subjects are others after so many rounds, so that none has more events than can be listed.
 const ROUNDS_A_SUBJECT: u64 = 5;
-
-/// Everything has come to rest after so long, or it never does.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The components that listen.
 const LISTENERS: [&str; 2] = ["subscriber", "publisher"];
 
-/// What a load came to, for one row of the table.
-#[derive(Debug, Default)]
-struct Row {
-    promise: &'static str,
-    /// Answered as done.
-    committed: usize,
-    /// Not answered: done or not.
-    uncertain: usize,
-    /// Committed, and without its effect.
-    lost: usize,
-    /// With its effect more than once.
-    twice: usize,
-    /// With its effect before that of one before it.
-    out_of_order: usize,
-}
-
-/// Events: every one that was committed has its effect at every listener, once, in the order of its
-/// subject.
+/// What was published.
 #[derive(Default)]
-struct Events {
+pub(crate) struct Events {
     subjects: BTreeMap<String, Subject>,
 }
 
@@ -66,43 +30,6 @@ struct Subject {
     next: u64,
     committed: BTreeSet<u64>,
     uncertain: BTreeSet<u64>,
-}
-
-fn random(below: u64) -> u64 {
-    RandomState::new().hash_one(0) % below
-}
-
-// === impl Row ===
-
-impl Row {
-    fn is_kept(&self) -> bool {
-        (self.lost, self.twice, self.out_of_order) == (0, 0, 0)
-    }
-}
-
-fn print(rounds: u64, rows: &[Row]) {
-    println!(
-        "{:<52} {:>7} {:>10} {:>10} {:>6} {:>6} {:>13}",
-        format!("after {rounds} kills"),
-        "kept",
-        "committed",
-        "uncertain",
-        "lost",
-        "twice",
-        "out of order"
-    );
-    for row in rows {
-        println!(
-            "{:<52} {:>7} {:>10} {:>10} {:>6} {:>6} {:>13}",
-            row.promise,
-            if row.is_kept() { "yes" } else { "NO" },
-            row.committed,
-            row.uncertain,
-            row.lost,
-            row.twice,
-            row.out_of_order
-        );
-    }
 }
 
 // === impl Subject ===
@@ -139,7 +66,7 @@ impl Subject {
 
 impl Events {
     /// Publishes until the server is gone.
-    async fn load(&mut self, server: &Server, round: u64) {
+    pub(crate) async fn load(&mut self, server: &Server, round: u64) {
         let names = (0..PUBLISHERS).map(|n| format!("s{}_{n}", round / ROUNDS_A_SUBJECT));
         let publishing = names.map(|name| async {
             let subject = self.subjects.get(&name).cloned().unwrap_or_default();
@@ -151,7 +78,7 @@ impl Events {
     }
 
     /// Looks at all subjects once everything has come to rest.
-    async fn row(&self, server: &Server) -> Row {
+    pub(crate) async fn row(&self, server: &Server) -> Row {
         let mut row = Row {
             promise: "events take effect at every listener, once, in order",
             ..Row::default()
@@ -183,7 +110,7 @@ async fn settled(
     subject: &str,
     committed: &BTreeSet<u64>,
 ) -> Vec<u64> {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     loop {
         let path = format!("/{listener}/seen?subject={subject}");
         let seen = json(server.get(&path).await, 200).await;
@@ -197,27 +124,4 @@ async fn settled(
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_promised_holds_after_kills_at_random_points() {
-    let rounds = std::env::var("SBD_SOAK_ROUNDS");
-    let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
-    let app = include_str!("apps/listener.toml");
-    let mut server = Launch::app(app).start().await;
-    let mut events = Events::default();
-    for round in 0..rounds {
-        let doomed = async {
-            tokio::time::sleep(Duration::from_millis(random(LONGEST))).await;
-            server.kill_now();
-        };
-        tokio::join!(events.load(&server, round), doomed);
-        server = server.restart().await;
-        if round % 10 == 9 {
-            println!("{} of {rounds} kills", round + 1);
-        }
-    }
-    let rows = [events.row(&server).await];
-    print(rounds, &rows);
-    assert!(rows.iter().all(Row::is_kept), "a promise was broken");
 }

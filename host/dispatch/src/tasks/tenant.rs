@@ -105,10 +105,12 @@ impl TenantTasks {
 
     async fn work(&mut self, store: &TaskStore, gone: impl FnOnce()) {
         let begun = Instant::now();
-        let mut busy = begun;
+        let (mut busy, mut tended) = (begun, begun);
         loop {
             self.declare(store).await;
-            let soon = self.ask(store).await;
+            // However much goes on, what is over by now is seen to.
+            let soon = Instant::now() + self.ask(store).await;
+            let soon = soon.min(tended + LOOK);
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = self.wake.notified() => busy = Instant::now(),
@@ -125,7 +127,10 @@ impl TenantTasks {
                         self.note(&ran);
                     }
                 }
-                () = tokio::time::sleep(soon) => self.tend(store).await,
+                () = tokio::time::sleep_until(soon.into()) => {
+                    self.tend(store).await;
+                    tended = Instant::now();
+                }
             }
             if !crate::is_active(&self.known, &self.tenant) {
                 // What is under way is cut off, and comes again when the tenant is back.

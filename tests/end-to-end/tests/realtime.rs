@@ -408,6 +408,11 @@ async fn ten_thousand_wishes_are_too_many() {
     // It may have been closed before it had taken all that was said.
     assert!(matches!(code, 1008 | 1006), "{code}");
     assert!(said.len() < 300, "{}", said.len());
+    let mut pings = Socket::connect(&server, &ada.access, "").await;
+    for _ in 0..10_000 {
+        pings.send(Message::Ping(Default::default())).await;
+    }
+    assert!(matches!(pings.closed().await.0, 1008 | 1006));
     // Nobody else notices.
     let mut other = Socket::connect(&server, &ada.access, "").await;
     assert_eq!(other.join("room:board").await["type"], "stream.joined");

@@ -152,9 +152,13 @@ impl Session {
         self.heard = Some(Instant::now());
     }
 
-    /// They are there.
-    pub(super) fn is_there(&mut self) {
+    /// They are there, and say something: whatever it is, not too often.
+    pub(super) fn hears_from(&mut self) -> Result<(), Ending> {
         self.heard = self.heard.map(|_| Instant::now());
+        match self.pace.admits() {
+            true => Ok(()),
+            false => Err(Ending::TOO_MUCH),
+        }
     }
 
     pub(super) fn heartbeat(&self) -> Duration {
@@ -210,10 +214,7 @@ impl Session {
 
     /// Does what they say.
     pub(super) async fn take(&mut self, text: &str) -> Result<(), Ending> {
-        self.is_there();
-        if !self.pace.admits() {
-            return Err(Ending::TOO_MUCH);
-        }
+        self.hears_from()?;
         let wish = serde_json::from_str(text).map_err(|error| {
             let message = format!("this is not what may be said: {error}");
             Ending::malformed(message.chars().take(100).collect::<String>())

@@ -142,8 +142,7 @@ async fn hear(session: &mut Session, frame: Message) -> Result<(), Option<Ending
         Message::Text(text) => Box::pin(session.take(&text)).await.map_err(Some),
         Message::Binary(_) => Err(Some(Ending::NOT_TEXT)),
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
-            session.is_there();
-            Ok(())
+            session.hears_from().map_err(Some)
         }
         // The library answers it when it is asked for the next.
         Message::Close(_) => Ok(()),

@@ -61,7 +61,7 @@ async fn enqueue(
     Path((_, how)): Path<(String, String)>,
     Json(wanted): Json<Vec<Wanted>>,
 ) -> Result<Json<Vec<String>>> {
-    let new = wanted.into_iter().map(Wanted::new);
+    let new = wanted.into_iter().map(Wanted::task);
     let mut new: Vec<New> = new.collect::<Result<_>>()?;
     let tasks = match how.as_str() {
         "chain" => tasks::chain(new),
@@ -188,7 +188,7 @@ async fn authenticate(Json(question): Json<Question>) -> Result<Json<Identity>> 
 // === impl Wanted ===
 
 impl Wanted {
-    fn new(self) -> Result<New> {
+    fn task(self) -> Result<New> {
         let new = New::of(&self.name, &self.data)?
             .priority(self.priority)
             .delay(Duration::from_millis(self.delay_ms));

@@ -35,12 +35,12 @@ export function connect({ url, token, ticket, channels = [], onMessage, onEnd = 
   /** Takes a message; throws when the connection is to end. */
   function take(message) {
     const { type, data, id } = message;
+    last = id ?? last;
     if (type === "stream.ready") {
       [ready, denied] = [data.heartbeat_ms, false];
       change();
     }
     if (type === "stream.ping") return socket?.send('{"type":"stream.pong"}');
-    last = id ?? last;
     onMessage(message);
     if (type === "stream.reconnect") wait = data.after_ms;
     if (type === "stream.end" && data.code === "token_expired") wait = 0;

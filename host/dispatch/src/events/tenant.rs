@@ -156,6 +156,7 @@ impl Task {
                 () = tokio::time::sleep(LOOK) => {}
             }
             if !crate::is_active(&self.tenants, &self.tenant) {
+                self.publications.gates.doubt(&self.tenant).await;
                 gone(Vec::new());
                 break;
             }

@@ -10,8 +10,8 @@
 //! ([`Dispatch::publishing`]); that is written down in the host's own database, so that a crash in
 //! between costs a look in vain and no event.
 //!
-//! Queued work is sent to the component that enqueued it, when its turn comes ([`tasks`]). What is due by a
-//! schedule is queued work too; which of them a tenant has, its components declare ([`schedules`]).
+//! Queued work is sent to the component that enqueued it, when its turn comes. What is due by a
+//! schedule is queued work too; which of them a tenant has, its components declare.
 //!
 //! The files: `gates` (who says that there is something, whatever kind it is), `events`, `tasks`,
 //! `schedules`, `outcome` (what an answer means). When to try again is [`sbd_pace`]'s affair.

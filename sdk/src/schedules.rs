@@ -238,7 +238,7 @@ fn refused(error: host::Error) -> Error {
             Error::overloaded("schedules cannot be set just now; try again in a moment", 1)
                 .caused_by(format_args!("tasks unavailable: {cause}"))
         }
-        host::Error::Full => Error::internal("there is no room for another schedule"),
+        host::Error::Full => Error::storage_full(),
         host::Error::UnknownTask(cause) | host::Error::Limit(cause) | host::Error::Other(cause) => {
             Error::internal(cause)
         }

@@ -396,7 +396,7 @@ fn refused(error: host::Error) -> Error {
             Error::overloaded("work cannot be queued just now; try again in a moment", 1)
                 .caused_by(format_args!("tasks unavailable: {cause}"))
         }
-        host::Error::Full => Error::internal("there is no room for another task"),
+        host::Error::Full => Error::storage_full(),
         host::Error::UnknownTask(cause)
         | host::Error::Invalid(cause)
         | host::Error::Limit(cause)

@@ -73,6 +73,9 @@ pub enum Error {
         /// What is wrong and how to mend it.
         reason: String,
     },
+    /// There is no room for what a tenant keeps of a component.
+    #[error("no room left on the disk")]
+    Full,
     /// What was to be imported is no archive of a tenant, or one that has no place here.
     #[error("this archive cannot be imported: {0}")]
     Archive(String),

@@ -539,7 +539,10 @@ impl Inner {
             offer.check(request.method(), request.uri().path(), principal)?;
         }
         // Boxed is what happens once: it would make the future of every request larger.
-        let unopened = |error: Error| InvokeError::CannotStart(error.to_string());
+        let unopened = |error: Error| match error {
+            Error::Full => InvokeError::StorageFull,
+            error => InvokeError::CannotStart(error.to_string()),
+        };
         let place = self.place(&call.tenant).map_err(unopened)?;
         if !matches!(call.context.class, Class::Events | Class::Tasks) {
             place.touch(self.started.elapsed());

@@ -166,6 +166,47 @@ async fn one_that_fails_holds_up_its_subject_alone_and_keeps_the_order() {
 }
 
 #[tokio::test]
+async fn one_that_hangs_and_one_that_fails_every_third_time_delay_nobody_else() {
+    let subscriber = APP.find("[[trigger.http]]\nroute = \"/subscriber").unwrap();
+    let stranger = APP.find("[[trigger.http]]\nroute = \"/stranger").unwrap();
+    let one_more = |name| APP[subscriber..stranger].replace("subscriber", name);
+    let limits = "[component.hanging.tool.sbd.limits]\nrequest_timeout = \"2s\"\n";
+    let app = format!(
+        "{APP}\n{}{limits}{}",
+        one_more("hanging"),
+        one_more("limping")
+    );
+    let server = Launch::app(&app).start().await;
+    let events = |numbers: std::ops::Range<u64>| {
+        let event = |number| {
+            let data = json!({"number": number, "hangs": "hanging", "limps": "limping"});
+            let subject = format!("s{}", number % 6);
+            json!({"type": "thing.happened", "subject": subject, "data": data})
+        };
+        numbers.map(event).collect::<Value>()
+    };
+    publish(&server, &events(0..6)).await;
+    server.wait_for_log("hangs with evt_").await;
+    // While it hangs, others have heard all that has come since.
+    publish(&server, &events(6..60)).await;
+    for quick in ["subscriber", "publisher"] {
+        let heard = numbers(&seen_all(&server, quick, 60).await);
+        assert!(heard.values().all(|numbers| numbers.is_sorted()));
+    }
+    let limping = numbers(&seen_all(&server, "limping", 60).await);
+    for (subject, numbers) in limping {
+        assert!(numbers.is_sorted(), "{subject}: {numbers:?}");
+    }
+    // It is cut off and asked again, and answers its users meanwhile.
+    server
+        .wait_for("another try", || {
+            server.log().matches("hangs with evt_").count() > 6
+        })
+        .await;
+    assert!(seen(&server, "hanging").await.is_empty());
+}
+
+#[tokio::test]
 async fn what_is_refused_is_a_dead_letter_that_can_be_read_retried_and_dropped() {
     let server = start().await;
     let refused = json!({

@@ -185,8 +185,9 @@ impl Tenant {
         tried: bool,
     ) -> Result<(), Error> {
         let id = component.declared.id.as_str();
-        let refused = |error: sbd_documents::Error| {
-            Error::capability("documents", &format!("component `{id}`: {error}"))
+        let refused = |error: sbd_documents::Error| match error {
+            sbd_documents::Error::Full => Error::Full,
+            error => Error::capability("documents", &format!("component `{id}`: {error}")),
         };
         let settings = &component.declared.settings;
         let others = self.others(component);

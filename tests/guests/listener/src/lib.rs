@@ -1,17 +1,23 @@
 //! Publishes events, and keeps those that it hears. What an event's data says is done with it: `refuse`
-//! it, or `fail` so often first.
+//! it, or `fail` so often first; or not so where `hangs` or `limps` names the component, which then never
+//! answers, or fails every third time. It keeps ballast, too, that only takes room.
 
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use sbd_sdk::documents::{Collection, Transaction};
 use sbd_sdk::events::Event;
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Component, Error, Json, NoContent, Query, Result, on_event};
+use sbd_sdk::{By, Component, Error, Json, NoContent, Query, Result, on_event};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 const SEEN: Collection<Seen> = Collection::new("seen");
 const FAILED: Collection<Value> = Collection::new("failed");
+
+const YEAR: u64 = 365 * 24 * 3600 * 1_000_000_000;
+
+/// How much ballast is kept at once.
+const BALLAST: usize = 20_000;
 
 #[derive(Serialize, Deserialize)]
 struct Seen {
@@ -71,8 +77,29 @@ async fn delays() -> Result<Json<Vec<Value>>> {
     Ok(Json(SEEN.aggregate(by_delay).await?))
 }
 
+async fn load() -> Result<NoContent> {
+    let ballast = json!({"ballast": "x".repeat(BALLAST)});
+    FAILED.insert(&ballast).await?;
+    Ok(NoContent)
+}
+
+async fn unload() -> Result<NoContent> {
+    FAILED.delete_many(json!({})).await?;
+    Ok(NoContent)
+}
+
 #[on_event("thing.*")]
-async fn thing_happened(headers: HeaderMap, event: Event<Value>) -> Result<()> {
+async fn thing_happened(By(principal): By, headers: HeaderMap, event: Event<Value>) -> Result<()> {
+    if event.data["hangs"] == principal.username {
+        println!("hangs with {}", event.id);
+        wasip3::clocks::monotonic_clock::wait_for(YEAR).await;
+    }
+    if event.data["limps"] == principal.username {
+        FAILED.insert(&json!({"third": true})).await?;
+        if FAILED.count(json!({"third": true})).await? % 3 == 0 {
+            return Err(Error::internal("it was to fail every third time"));
+        }
+    }
     if event.data["refuse"] == true && event.replay.is_none() {
         return Err(Error::validation("data", "it was to be refused"));
     }
@@ -116,6 +143,7 @@ pub fn component() -> Component {
         .route("/{name}/publish", post(publish))
         .route("/{name}/seen", get(seen))
         .route("/{name}/delays", get(delays))
+        .route("/{name}/ballast", post(load).delete(unload))
 }
 
 sbd_sdk::component!(component);

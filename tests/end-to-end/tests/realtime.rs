@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+use futures::future::join_all;
 use reqwest::Method;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use sbd_tests::{Account, Application, Events, Launch, PASSWORD, Server, Socket};
 use sbd_tests::{assert_error, json, run};
 use serde_json::{Value, json};
@@ -249,6 +251,61 @@ async fn whoever_comes_back_has_missed_nothing_or_is_told_so() {
     let mut events = Events::connect(&server, &ada.access, "", Some(other)).await;
     let gap = events.until("stream.gap").await;
     assert_eq!(gap["data"]["channel"], own);
+}
+
+/// Every connection takes a file, here and in the host.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+}
+
+#[tokio::test]
+async fn a_thousand_that_are_cut_off_at_once_and_come_back_have_missed_nothing() {
+    const USERS: usize = 20;
+    const EACH: usize = 50;
+    raise_file_limit();
+    let server = start().await;
+    let mut users = Vec::new();
+    for number in 0..USERS {
+        users.push(Account::register(&server, &format!("user-{number}")).await);
+    }
+    let token = |number: usize| users[number / EACH].access.as_str();
+    let query = "?channels=room:board";
+    let sockets = (0..USERS * EACH).map(|number| Socket::connect(&server, token(number), query));
+    let mut sockets = join_all(sockets).await;
+    let joined = sockets.iter_mut().map(async |socket| {
+        while socket.until("stream.joined").await["data"]["channel"] != "room:board" {}
+    });
+    join_all(joined).await;
+    say(&server, &json!([message("room:board", 0)])).await;
+    let last = sockets.iter_mut().map(async |socket| {
+        let heard = socket.heard().await;
+        heard["id"].as_str().unwrap().to_owned()
+    });
+    let last = join_all(last).await;
+    drop(sockets);
+    for number in 1..=20 {
+        say(&server, &json!([message("room:board", number)])).await;
+    }
+    let back = last.iter().enumerate().map(async |(number, last)| {
+        let query = format!("{query}&last_event_id={last}");
+        let mut socket = Socket::connect(&server, token(number), &query).await;
+        let mut heard = Vec::new();
+        while heard.len() < 20 {
+            let next = socket.next().await;
+            assert_ne!(next["type"], "stream.gap");
+            heard.extend(next["data"]["number"].as_u64());
+        }
+        assert!(heard.into_iter().eq(1..=20));
+        socket
+    });
+    let mut back = join_all(back).await;
+    // All of them hear what is said next.
+    say(&server, &json!([message("room:board", 21)])).await;
+    let next = back.iter_mut().map(Socket::heard);
+    let next = join_all(next).await;
+    assert!(next.iter().all(|heard| heard["data"]["number"] == 21));
 }
 
 #[tokio::test]

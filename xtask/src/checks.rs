@@ -35,7 +35,7 @@ pub(crate) fn test(
     steps: &mut Steps,
 ) -> Result<Outcome, String> {
     guests::test_guests(workspace, target, steps)?;
-    peers::get_all(workspace)?;
+    peers::get_all(workspace, &peers::TESTED)?;
     // The end-to-end tests run the server itself, which `cargo test` does not build: it is another
     // package's binary.
     host::build(workspace, &[host::SERVER], steps)?;

@@ -7,6 +7,7 @@ use crate::guests;
 use crate::host;
 use crate::manifest;
 use crate::nearest::nearest;
+use crate::peers;
 use crate::process::Steps;
 use crate::wasm_target::{self, Rung};
 use crate::workspace::Workspace;
@@ -87,7 +88,8 @@ const VERBS: [Verb; 9] = [
         arguments: "[ARGS..]",
         about: "measure speed and memory",
         help: "Builds everything and runs `sbd-bench ARGS`, which writes `target/bench/*.json` and prints a table.\n\
-               Leave the machine alone meanwhile.",
+               Leave the machine alone meanwhile. Where there is a `redis-server`, or REDIS_SERVER names one, tasks\n\
+               are measured beside Celery.",
         accepts: Accepts::Anything,
     },
     Verb {
@@ -296,6 +298,7 @@ fn bench(arguments: &[String]) -> Result<ExitCode, String> {
     let mut steps = Steps::of(guests::STEPS + 3);
     let target = guests::components(&workspace, &mut steps)?;
     guests::test_guests(&workspace, &target, &mut steps)?;
+    peers::get_all(&workspace, &peers::MEASURED)?;
     let bench = host::build(&workspace, &[host::BENCH, host::SERVER], &mut steps)?;
     steps.next("measuring");
     host::become_program(Command::new(bench).args(arguments))

@@ -1,6 +1,7 @@
-//! Servers of others that tests speak to, in the versions that stand here. They are got once.
+//! Servers of others that tests speak to and measurements compare with, in the versions that stand here. They are got
+//! once.
 //!
-//! A machine without python goes without: the tests name what they miss.
+//! A machine without python goes without: tests and measurements name what they miss.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,12 +10,18 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// The folder under `target/peers` of what is got for one peer, and its packages.
-const PEERS: [(&str, &[&str]); 1] = [("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"])];
+type Peer = (&'static str, &'static [&'static str]);
+
+/// Those of the tests.
+pub(crate) const TESTED: [Peer; 1] = [("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"])];
+
+/// Those of the measurements.
+pub(crate) const MEASURED: [Peer; 1] = [("celery", &["celery[redis]==5.7.0"])];
 
 /// Gets those that are not there. What a machine lacks is written down for the tests, beside the place where the peer
 /// would be.
-pub(crate) fn get_all(workspace: &Workspace) -> Result<(), String> {
-    for (name, packages) in PEERS {
+pub(crate) fn get_all(workspace: &Workspace, peers: &[Peer]) -> Result<(), String> {
+    for (name, packages) in peers {
         let folder = workspace.target_dir.join("peers").join(name);
         let missing = folder.with_extension("missing");
         match get(&folder, packages) {

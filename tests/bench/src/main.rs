@@ -19,8 +19,10 @@ mod process;
 mod report;
 mod rounds;
 mod sbd;
+mod sockets;
 mod start;
 mod swaps;
+mod tasks;
 mod tenants;
 mod toolchains;
 
@@ -98,7 +100,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 13] = [
+const MEASUREMENTS: [Measurement; 15] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -163,6 +165,16 @@ const MEASUREMENTS: [Measurement; 13] = [
         name: "events",
         about: "what publishing in a transaction costs, and how many events come how soon",
         run: events::run,
+    },
+    Measurement {
+        name: "tasks",
+        about: "how many empty tasks are done, and how soon one begins, against Celery over Redis",
+        run: tasks::run,
+    },
+    Measurement {
+        name: "sockets",
+        about: "what 5000 WebSockets cost that wait, and how soon all hear what is said to all",
+        run: sockets::run,
     },
 ];
 

@@ -24,6 +24,7 @@ const PASSWORD: &str = "Correct-horse-7";
 pub(crate) struct Sbd {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
+    admin: SocketAddr,
     /// From the process' start to its first answer on `/healthz`.
     pub(crate) started_in: Duration,
 }
@@ -99,6 +100,7 @@ impl Sbd {
         Ok(Self {
             process,
             address,
+            admin,
             started_in,
         })
     }
@@ -126,6 +128,16 @@ impl Sbd {
             bail!("`{request}` is answered {body}");
         }
         Ok(serde_json::from_str(body)?)
+    }
+
+    /// The sum of a metric's series whose labels contain `label`; 0 if there is none.
+    pub(crate) fn metric(&self, name: &str, label: &str) -> anyhow::Result<f64> {
+        let metrics = load::once(self.admin, &Shot::get("/metrics"))?;
+        let metrics = String::from_utf8_lossy(&metrics);
+        let lines = metrics.lines();
+        let lines = lines.filter(|line| line.starts_with(name) && line.contains(label));
+        let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        Ok(values.sum())
     }
 
     /// Makes so many users and lets each create a family.

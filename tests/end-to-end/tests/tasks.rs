@@ -121,7 +121,7 @@ async fn what_fails_comes_again_and_what_is_refused_does_not() {
     let unknown = server.post("/worker/enqueue/group", &unknown).await;
     assert_eq!(unknown.status(), 500);
     server
-        .wait_for_log("it offers elsewhere, gather, work")
+        .wait_for_log("it offers elsewhere, gather, nothing, timed, work")
         .await;
 }
 

@@ -5,6 +5,7 @@ use axum::routing::{get, post};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::documents::Collection;
 use sbd_sdk::tasks::{self, New, State, Work};
+use sbd_sdk::time::Time;
 use sbd_sdk::{By, Component, Error, Json, NoContent, Path, Query, Result, Scopes, task, time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 const RUNS: Collection<Run> = Collection::new("runs");
 const GONE: Collection<Value> = Collection::new("gone");
+const DELAYS: Collection<Value> = Collection::new("delays");
 
 /// How long a token is good for.
 const SESSION: Duration = Duration::from_secs(3600);
@@ -106,6 +108,12 @@ async fn runs(Query(about): Query<About>) -> Result<Json<Vec<Run>>> {
     Ok(Json(runs.documents))
 }
 
+/// How many timed tasks were begun after how many milliseconds.
+async fn delays() -> Result<Json<Vec<Value>>> {
+    let by_delay = json!([{"$group": {"_id": "$ms", "count": {"$sum": 1}}}]);
+    Ok(Json(DELAYS.aggregate(by_delay).await?))
+}
+
 async fn leave(Path((_, user)): Path<(String, String)>) -> Result<NoContent> {
     GONE.insert(&json!({"user": user})).await?;
     Ok(NoContent)
@@ -143,6 +151,19 @@ async fn gather(By(principal): By, work: Work<Value>) -> Result<Json<Vec<Value>>
 /// In a queue that there is not.
 #[task("elsewhere", queue = "nowhere")]
 async fn elsewhere(_: Work<Value>) -> Result<NoContent> {
+    Ok(NoContent)
+}
+
+#[task("nothing")]
+async fn nothing(_: Work<Value>) -> Result<NoContent> {
+    Ok(NoContent)
+}
+
+/// Keeps how long ago it was that its data name.
+#[task("timed")]
+async fn timed(work: Work<Time>) -> Result<NoContent> {
+    let ms = time::now().since(work.data).as_millis();
+    DELAYS.insert(&json!({"ms": ms})).await?;
     Ok(NoContent)
 }
 
@@ -214,10 +235,11 @@ impl Wanted {
 /// All that the component offers.
 pub fn component() -> Component {
     Component::new()
-        .tasks([work(), gather(), elsewhere()])
+        .tasks([work(), gather(), elsewhere(), nothing(), timed()])
         .route("/{name}/enqueue/{how}", post(enqueue))
         .route("/{name}/tasks/{id}", get(look).delete(cancel))
         .route("/{name}/runs", get(runs))
+        .route("/{name}/delays", get(delays))
         .route("/{name}/leave/{user}", post(leave))
         .route("/-/authenticate", post(authenticate))
 }

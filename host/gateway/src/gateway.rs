@@ -229,7 +229,7 @@ impl<C: Components> Edge<C> {
             .and_then(|served| served.limiter.as_ref())
             .filter(|kept| Some(kept.rate()) == rate)
             .cloned();
-        let catalogue = Catalogue::new(info, &components, &routes);
+        let catalogue = Catalogue::new(info, &components, &routes, &lasting.host_routes)?;
         Ok(Self {
             lasting: Arc::clone(lasting),
             components,

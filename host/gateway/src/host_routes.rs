@@ -31,6 +31,7 @@ pub struct HostRoute {
     pub(crate) yields: bool,
     pub(crate) limits: RequestLimits,
     pub(crate) tickets: Option<Tickets>,
+    pub(crate) document: Option<Bytes>,
     pub(crate) answers: HostAnswers,
 }
 
@@ -84,6 +85,7 @@ impl HostRoute {
             yields: false,
             limits: RequestLimits::default(),
             tickets: None,
+            document: None,
             answers: HostAnswers::Registered(Arc::new(handler)),
         }
     }
@@ -106,6 +108,13 @@ impl HostRoute {
     #[must_use]
     pub fn taking(mut self, tickets: &Tickets) -> Self {
         self.tickets = Some(tickets.clone());
+        self
+    }
+
+    /// `/openapi.json` shows what this OpenAPI document says of the route. Routes may share one.
+    #[must_use]
+    pub fn described_by(mut self, document: &Bytes) -> Self {
+        self.document = Some(document.clone());
         self
     }
 
@@ -133,6 +142,7 @@ impl HostRoute {
             yields: true,
             limits: RequestLimits::default(),
             tickets: None,
+            document: None,
             answers,
         };
         [

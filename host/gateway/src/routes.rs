@@ -153,6 +153,12 @@ impl Routes {
             .is_some_and(|matched| matched.route.component() == Some(component))
     }
 
+    /// Does a path lead to this route of the host?
+    pub(crate) fn leads_to_host(&self, path: &str, host: &HostRoute) -> bool {
+        self.find(path)
+            .is_some_and(|Matched { route, .. }| route.is_hosts() && route.pattern == host.pattern)
+    }
+
     /// Is this path written as a route, alone or with `/...` behind it?
     pub(crate) fn names(&self, path: &str) -> bool {
         self.routes

@@ -28,7 +28,7 @@ pub(crate) struct Info {
     pub(crate) description: Option<String>,
 }
 
-/// What one component offers. Its document is valid, and kept as text: parsed it takes many times
+/// What one component offers, or the host. Its document is valid, and kept as text: parsed it takes many times
 /// the memory.
 #[derive(Clone)]
 pub(crate) struct Part {

@@ -1,4 +1,5 @@
-//! The API of the application as one OpenAPI 3.1 document: what every component offers, united.
+//! The API of the application as one OpenAPI 3.1 document: what every component offers and what the
+//! host answers itself, united.
 
 mod merge;
 
@@ -6,9 +7,12 @@ pub(crate) use merge::{Info, Part, merge};
 pub use sbd_runtime::openapi::problems;
 
 use crate::components::Components;
+use crate::error::GatewayError;
+use crate::host_routes::HostRoute;
 use crate::routes::Routes;
 use bytes::Bytes;
 use sbd_contract::path;
+use sbd_runtime::{NoOffer, Offered};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedMutexGuard;
@@ -16,10 +20,15 @@ use tokio::sync::OwnedMutexGuard;
 /// Most documents that are kept: tenants with the same features off share one.
 const MOST_KEPT: usize = 64;
 
-/// What the components of an application offer, merged at first use.
+/// Where a name is taken, the host's begins with this.
+const HOST: &str = "host";
+
+/// What the components of an application offer, and the host, merged at first use.
 pub(crate) struct Catalogue {
     info: Arc<Info>,
     parts: Vec<Part>,
+    /// What the host answers, whatever is off.
+    hosts: Vec<Part>,
     merged: Arc<Mutex<Documents>>,
     merging: Arc<tokio::sync::Mutex<()>>,
 }
@@ -34,8 +43,16 @@ type Merging = Arc<OwnedMutexGuard<()>>;
 // === impl Catalogue ===
 
 impl Catalogue {
-    /// What these components offer on public routes.
-    pub(crate) fn new<C: Components>(info: Info, components: &C, routes: &Routes) -> Self {
+    /// What these components offer on public routes, and the host on those of its own.
+    ///
+    /// # Errors
+    /// When the document of a host's route is none.
+    pub(crate) fn new<C: Components>(
+        info: Info,
+        components: &C,
+        routes: &Routes,
+        host: &[HostRoute],
+    ) -> Result<Self, GatewayError> {
         let parts = routes.documented().filter_map(|component| {
             let offered = components.offer(component)?;
             let is_public = |path: &&String| {
@@ -47,12 +64,13 @@ impl Catalogue {
                 document: offered.document.clone(),
             })
         });
-        Self {
+        Ok(Self {
             info: Arc::new(info),
             parts: parts.collect(),
+            hosts: hosts(routes, host)?,
             merged: Arc::default(),
             merging: Arc::default(),
-        }
+        })
     }
 
     /// The document of a tenant as JSON: what is off there is not in it.
@@ -110,8 +128,40 @@ impl Catalogue {
             part.paths.retain(|path| is_on(&part.component, path));
             part
         };
-        parts.map(public).collect()
+        parts
+            .map(public)
+            .chain(self.hosts.iter().cloned())
+            .collect()
     }
+}
+
+/// The documents of the host's routes, each once, with the paths that lead to these.
+fn hosts(routes: &Routes, host: &[HostRoute]) -> Result<Vec<Part>, GatewayError> {
+    let mut parts: Vec<Part> = Vec::new();
+    for route in host {
+        let Some(document) = &route.document else {
+            continue;
+        };
+        let offered = Offered::read(document.clone()).map_err(|wrong| {
+            route.wrong(match wrong {
+                NoOffer::OfOthers => "its document is not OpenAPI".to_owned(),
+                NoOffer::Wrong { reason, .. } => reason,
+            })
+        })?;
+        let paths = offered.paths.into_iter();
+        let paths = paths.filter(|path| routes.leads_to_host(path, route));
+        match parts.iter_mut().find(|part| part.document == document) {
+            Some(part) => part.paths.extend(paths),
+            None => parts.push(Part {
+                component: HOST.to_owned(),
+                document: document.clone(),
+                paths: paths.collect(),
+            }),
+        }
+    }
+    // An application that has all these routes itself has the names of their schemas, too.
+    parts.retain(|part| !part.paths.is_empty());
+    Ok(parts)
 }
 
 /// Does work that takes long where no other request waits behind it.

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) dropped: Arc<AtomicUsize>,
     /// What components offer.
     pub(crate) offers: Mutex<HashMap<String, Arc<Offered>>>,
+    /// The features that are off.
+    pub(crate) off: Mutex<BTreeSet<Arc<str>>>,
 }
 
 impl Default for State {
@@ -44,6 +46,7 @@ impl Default for State {
             release: Notify::default(),
             dropped: Arc::default(),
             offers: Mutex::default(),
+            off: Mutex::default(),
         }
     }
 }
@@ -83,7 +86,7 @@ impl Components for Fake {
     }
 
     fn switched_off(&self, _: &str) -> BTreeSet<Arc<str>> {
-        BTreeSet::new()
+        self.off.lock().unwrap().clone()
     }
 
     fn features_at(&self, component: &str, _: &str) -> Vec<Arc<str>> {

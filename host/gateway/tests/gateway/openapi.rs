@@ -1,4 +1,7 @@
-use crate::server::Server;
+use crate::fake::Fake;
+use crate::server::{MANIFEST, Server, app};
+use hyper::body::Bytes;
+use sbd_gateway::{Gateway, GatewayConfig, GatewayError, HostRoute, Refusal};
 use sbd_runtime::openapi::problems;
 use serde_json::{Value, json};
 
@@ -26,6 +29,24 @@ fn document(path: &str, item: &Value) -> Value {
         },
         "tags": [{ "name": "shared" }]
     })
+}
+
+/// A route of the host with this document.
+fn described(pattern: &str, document: &Value) -> HostRoute {
+    let route = HostRoute::new(pattern, |_| async { Err(Refusal::not_found()) });
+    route.described_by(&Bytes::from(document.to_string()))
+}
+
+fn with(host_routes: Vec<HostRoute>) -> GatewayConfig {
+    GatewayConfig {
+        host_routes,
+        ..GatewayConfig::default()
+    }
+}
+
+fn paths(document: &Value) -> Vec<&str> {
+    let paths = document["paths"].as_object().unwrap();
+    paths.keys().map(String::as_str).collect()
 }
 
 async fn merged(server: &Server) -> Value {
@@ -132,4 +153,69 @@ async fn an_application_that_describes_nothing_has_an_empty_api() {
     let merged = merged(&server).await;
     assert_eq!(merged["paths"], json!({}));
     assert_eq!(problems(&merged), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_the_host_answers_is_in_it_whatever_is_off() {
+    let mut things = document("/api/v1/things/{id}", &json!({ "type": "boolean" }));
+    let mut elsewhere = things["paths"]["/api/v1/things/{id}"].clone();
+    elsewhere["get"]["operationId"] = json!("elsewhere");
+    things["paths"]["/elsewhere/{id}"] = elsewhere;
+    let routes = ["/api/v1/things", "/api/v1/things/:thing"];
+    let routes = routes.map(|pattern| described(pattern, &things));
+    let fake = Fake::default();
+    fake.offers(
+        "echo",
+        &document("/echo/{id}", &json!({ "type": "string" })),
+    );
+    let server = Server::before(fake, with(routes.into()), MANIFEST).await;
+
+    let all = merged(&server).await;
+    assert_eq!(problems(&all), Vec::<String>::new(), "{all:#}");
+    assert_eq!(paths(&all), ["/echo/{id}", "/api/v1/things/{id}"]);
+    let thing = &all["paths"]["/api/v1/things/{id}"]["get"];
+    assert_eq!(thing["operationId"], "host_list");
+    assert_eq!(
+        thing["responses"]["200"]["content"]["application/json"]["schema"]["$ref"],
+        "#/components/schemas/host_Page"
+    );
+    let schemas = all["components"]["schemas"].as_object().unwrap();
+    assert_eq!(
+        schemas.keys().collect::<Vec<_>>(),
+        ["Page", "Item", "Error", "host_Page", "host_Item"]
+    );
+
+    let off = ["echo", "host"].map(From::from);
+    server.fake.off.lock().unwrap().extend(off);
+    let rest = merged(&server).await;
+    assert_eq!(problems(&rest), Vec::<String>::new(), "{rest:#}");
+    assert_eq!(paths(&rest), ["/api/v1/things/{id}"]);
+}
+
+#[tokio::test]
+async fn what_the_host_leaves_to_the_application_is_not_in_it() {
+    let theirs = document("/other/{id}", &json!({}));
+    let route = described("/other/...", &theirs).yielding();
+    let server = Server::with(with(vec![route])).await;
+    let merged = merged(&server).await;
+    assert_eq!(paths(&merged), Vec::<&str>::new());
+    assert_eq!(merged["components"], json!({}));
+}
+
+#[tokio::test]
+async fn a_route_of_the_host_with_a_wrong_document_is_refused() {
+    let mut wrong = document("/api/v1/things/{id}", &json!({}));
+    wrong["paths"]["/api/v1/things/{id}"]["get"]["parameters"] = json!([]);
+    for (document, why) in [
+        (wrong, "`id` is not declared"),
+        (json!("things"), "OpenAPI"),
+    ] {
+        let routes = vec![described("/api/v1/things/:thing", &document)];
+        let gateway = Gateway::new(with(routes), Fake::default(), &app(MANIFEST));
+        let error = gateway.map(drop).unwrap_err();
+        assert!(
+            matches!(&error, GatewayError::HostRoute { reason, .. } if reason.contains(why)),
+            "{error}"
+        );
+    }
 }

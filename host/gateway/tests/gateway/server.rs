@@ -116,7 +116,7 @@ impl Server {
         Self::before(Fake::default(), config, manifest).await
     }
 
-    async fn before(fake: Fake, config: GatewayConfig, manifest: &str) -> Self {
+    pub(crate) async fn before(fake: Fake, config: GatewayConfig, manifest: &str) -> Self {
         let gateway = Gateway::new(config, fake.clone(), &app(manifest)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,5 +1,6 @@
-//! What the host answers itself under `/api/v1`: one module a subject.
+//! What the host answers itself under `/api/v1`: one module a subject, and their `description`.
 
+mod description;
 pub mod realtime;
 mod tasks;
 
@@ -15,5 +16,7 @@ pub fn routes(
 ) -> Vec<HostRoute> {
     let mut routes = tasks::routes(runtime);
     routes.extend(realtime::routes(runtime, tenants, realtime));
-    routes
+    let document = description::document();
+    let described = |route: HostRoute| route.described_by(&document);
+    routes.into_iter().map(described).collect()
 }

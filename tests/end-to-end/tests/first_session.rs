@@ -11,6 +11,7 @@ use futures::future::join_all;
 use reqwest::{Method, Response, StatusCode};
 use sbd_tests::{Account, Launch, PASSWORD, Server, assert_error, json, run};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 #[tokio::test]
@@ -254,4 +255,48 @@ async fn the_pages_that_say_what_runs_here() {
     let keys = json(server.get("/.well-known/jwks.json").await, 200).await;
     assert_eq!(keys["keys"][0]["kty"], "OKP", "{keys}");
     assert!(keys["keys"][0]["d"].is_null(), "a private key is public");
+}
+
+#[tokio::test]
+async fn what_the_host_answers_itself_is_described_and_answers() {
+    let server = Server::start().await;
+    let api = json(server.get("/openapi.json").await, 200).await;
+    let (mut ids, mut hosts) = (HashSet::new(), Vec::new());
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "two operations are called {id}");
+            if ["tasks", "realtime"]
+                .map(Value::from)
+                .contains(&operation["tags"][0])
+            {
+                hosts.push((method.as_str(), path.as_str()));
+            }
+        }
+    }
+    hosts.sort_by_key(|(_, path)| *path);
+    assert_eq!(
+        hosts,
+        [
+            ("get", "/api/v1/realtime"),
+            ("post", "/api/v1/realtime/tickets"),
+            ("get", "/api/v1/tasks"),
+            ("get", "/api/v1/tasks/{id}"),
+            ("post", "/api/v1/tasks/{id}/cancel"),
+            ("get", "/api/v1/tasks/{id}/stream"),
+        ]
+    );
+    for (method, path) in hosts {
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let path = server.at(&path.replace("{id}", "tsk_1"));
+        let answer = server.client.request(method, path).send().await.unwrap();
+        assert_error(answer, 401, "UNAUTHENTICATED").await;
+    }
+    // The host's errors and tokens have the form of everybody's, so that none has another name.
+    let components = api["components"].as_object().unwrap();
+    let names = components
+        .values()
+        .flat_map(|section| section.as_object().unwrap().keys());
+    let renamed: Vec<_> = names.filter(|name| name.starts_with("host_")).collect();
+    assert_eq!(renamed, Vec::<&String>::new());
 }

@@ -16,15 +16,18 @@ pub mod socket;
 mod sse;
 mod tickets;
 
+use crate::description::Error;
 use asking::Asked;
 use connections::Connections;
 use http::{Method, Response};
+use sbd_contract::ErrorBody;
 use sbd_gateway::{HostRequest, HostRoute, Refusal, Tickets};
 use sbd_registry::Tenants;
 use sbd_runtime::{Body, Runtime};
 use session::Session;
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::OpenApi;
 
 const PATH: &str = "/api/v1/realtime";
 const TICKETS: &str = "/api/v1/realtime/tickets";
@@ -46,6 +49,14 @@ struct Realtime {
     connections: Arc<Connections>,
     heartbeat: Duration,
 }
+
+/// What the routes say of themselves.
+#[derive(OpenApi)]
+#[openapi(
+    paths(connect, tickets::issue),
+    tags((name = "realtime", description = "What is said in channels, to whoever is connected"))
+)]
+pub(crate) struct Description;
 
 /// The routes of real time.
 pub(crate) fn routes(runtime: &Runtime, tenants: &Tenants, settings: Settings) -> Vec<HostRoute> {
@@ -73,6 +84,33 @@ pub(crate) fn routes(runtime: &Runtime, tenants: &Tenants, settings: Settings) -
     ]
 }
 
+/// Tells what is said in channels, as it is said.
+///
+/// A request to upgrade to a WebSocket gets one, any other Server-Sent Events. `docs/streams.md` says what
+/// passes, and how to come back without missing anything. A WebSocket may also say who asks by its
+/// sub-protocols `sbd.v1` and `bearer.{token}`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/realtime",
+    operation_id = "connectRealtime",
+    tag = "realtime",
+    params(
+        ("channels" = Option<String>, Query, description = "The channels to join at once, 100 at most, with commas between"),
+        ("last_event_id" = Option<String>, Query, description = "The last id that one was told, to hear what was said since"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The same, as browsers send it; it goes before `last_event_id`"),
+    ),
+    responses(
+        (status = 101, description = "A WebSocket, each message one text frame"),
+        (status = 200, description = "Messages, for as long as one is connected", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "A field that nobody knows, too many channels, or no WebSocket as it should be", body = ErrorBody),
+        (status = 401, description = "Not signed in, or the ticket is used or too old", body = ErrorBody),
+        (status = 403, description = "Not a user", body = ErrorBody),
+        (status = 429, description = "The caller has too many streams open", body = ErrorBody),
+        (status = 503, description = "So many are connected that there is no room for another", body = ErrorBody),
+        (status = "default", response = Error),
+    ),
+    security(("bearer" = []), ("ticket" = [])),
+)]
 async fn connect(
     realtime: Arc<Realtime>,
     mut request: HostRequest,

@@ -4,14 +4,18 @@
 mod seen;
 mod stream;
 
+use crate::description::Error;
 use http::{Method, Response, StatusCode, header};
 use jiff::Timestamp;
+use sbd_contract::ErrorBody;
 use sbd_gateway::{HostRequest, HostRoute, Refusal};
 use sbd_runtime::{Authenticated, Body, Runtime, TaskStore, body};
 use sbd_tasks::{Filter, State, Task};
-use seen::{Page, Seen};
+use seen::{Page, Seen, states};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::{IntoParams, OpenApi};
 
 /// What a token needs to see tasks, and to end them.
 const READ: &str = "tasks:read";
@@ -23,13 +27,25 @@ const MAX_PER_PAGE: u32 = 100;
 const MAX_PAGE: u32 = 100_000;
 
 /// Which tasks are listed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Query {
+    #[param(schema_with = pages)]
     page: Option<u32>,
+    #[param(schema_with = per_pages)]
     per_page: Option<u32>,
+    #[param(schema_with = states)]
     state: Option<String>,
 }
+
+/// What the routes say of themselves.
+#[derive(OpenApi)]
+#[openapi(
+    paths(listed, shown, canceled, streamed),
+    tags((name = "tasks", description = "A user's own tasks: what is done later, how far it is, and an end to it"))
+)]
+pub(crate) struct Description;
 
 /// Where a request is about something.
 struct At {
@@ -70,7 +86,23 @@ pub(crate) fn routes(runtime: &Runtime) -> Vec<HostRoute> {
     routes.map(HostRoute::yielding).into()
 }
 
-/// `GET /api/v1/tasks`: the newest first.
+/// Lists the caller's tasks, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks",
+    operation_id = "listTasks",
+    tag = "tasks",
+    params(Query),
+    responses(
+        (status = 200, description = "A page of tasks", body = Page),
+        (status = 401, description = "Not signed in", body = ErrorBody),
+        (status = 403, description = "The token lacks the permission", body = ErrorBody),
+        (status = 422, description = "A query field is wrong", body = ErrorBody),
+        (status = "default", response = Error),
+    ),
+    security(("bearer" = [])),
+    extensions(("x-sbd-permission" = json!(READ))),
+)]
 async fn listed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
     only(&request, &[Method::GET, Method::HEAD], "GET, HEAD")?;
     let user = user(&request, READ)?;
@@ -99,14 +131,52 @@ async fn listed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>
     })
 }
 
-/// `GET /api/v1/tasks/{id}`
+/// Shows one of the caller's tasks.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks/{id}",
+    operation_id = "getTask",
+    tag = "tasks",
+    params(("id" = String, Path, description = "The task's id")),
+    responses(
+        (status = 200, description = "The task", body = Seen),
+        (status = 401, description = "Not signed in", body = ErrorBody),
+        (status = 403, description = "The token lacks the permission", body = ErrorBody),
+        (status = 404, description = "The caller has no such task, or it was forgotten", body = ErrorBody),
+        (status = "default", response = Error),
+    ),
+    security(("bearer" = [])),
+    extensions(("x-sbd-permission" = json!(READ))),
+)]
 async fn shown(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
     only(&request, &[Method::GET, Method::HEAD], "GET, HEAD")?;
     let (_, task) = Own::of(&request, READ)?.find(&runtime).await?;
     answer(&Seen::of(&task))
 }
 
-/// `POST /api/v1/tasks/{id}/cancel`: the task, canceled with those that were to come after it.
+/// Cancels one of the caller's tasks, with those that were to come after it.
+///
+/// One that runs is cut off.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tasks/{id}/cancel",
+    operation_id = "cancelTask",
+    tag = "tasks",
+    params(("id" = String, Path, description = "The task's id")),
+    responses(
+        (status = 200, description = "The task, canceled", body = Seen),
+        (status = 401, description = "Not signed in", body = ErrorBody),
+        (status = 403, description = "The token lacks the permission", body = ErrorBody),
+        (status = 404, description = "The caller has no such task, or it was forgotten", body = ErrorBody),
+        (status = 409, description = "It has ended already", body = ErrorBody),
+        (status = "default", response = Error),
+    ),
+    security(("bearer" = [])),
+    extensions(
+        ("x-sbd-permission" = json!(WRITE)),
+        ("x-sbd-effect" = json!("destructive")),
+    ),
+)]
 async fn canceled(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
     only(&request, &[Method::POST], "POST")?;
     let own = Own::of(&request, WRITE)?;
@@ -124,7 +194,26 @@ async fn canceled(runtime: Runtime, request: HostRequest) -> Result<Response<Bod
     answer(&Seen::of(&task.ok_or_else(no_task)?))
 }
 
-/// `GET /api/v1/tasks/{id}/stream`: Server-Sent Events until the task has ended.
+/// Tells how far one of the caller's tasks is, as it goes on.
+///
+/// Server-Sent Events in the form of `docs/streams.md`: `task.progress` now and whenever it is another one,
+/// then `task.ended`; `data` of both is the task.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks/{id}/stream",
+    operation_id = "streamTask",
+    tag = "tasks",
+    params(("id" = String, Path, description = "The task's id")),
+    responses(
+        (status = 200, description = "Messages, until the task has ended", body = String, content_type = "text/event-stream"),
+        (status = 401, description = "Not signed in", body = ErrorBody),
+        (status = 403, description = "The token lacks the permission", body = ErrorBody),
+        (status = 404, description = "The caller has no such task, or it was forgotten", body = ErrorBody),
+        (status = "default", response = Error),
+    ),
+    security(("bearer" = [])),
+    extensions(("x-sbd-permission" = json!(READ))),
+)]
 async fn streamed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
     only(&request, &[Method::GET], "GET")?;
     let own = Own::of(&request, READ)?;
@@ -168,6 +257,25 @@ fn within(what: &str, given: u32, most: u32) -> Result<u32, Refusal> {
             "`{what}` is 1 to {most}, not {given}; choose another"
         ))),
     }
+}
+
+fn pages() -> Object {
+    numbers("The page, from 1", 1, MAX_PAGE)
+}
+
+fn per_pages() -> Object {
+    numbers("Tasks on a page", PER_PAGE, MAX_PER_PAGE)
+}
+
+/// From 1 to the most, and what it is if nothing is said.
+fn numbers(what: &str, usual: u32, most: u32) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .description(Some(what))
+        .minimum(Some(1))
+        .maximum(Some(most))
+        .default(Some(usual.into()))
+        .build()
 }
 
 fn no_state(word: &str) -> Refusal {

@@ -1,40 +1,66 @@
 //! Tasks as their owners see them.
 
-use sbd_tasks::{Progress, Task};
+use sbd_tasks::{Progress, State, Task};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// A page of a list, in the form of every list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskPage)]
 pub(super) struct Page<'a> {
+    /// The tasks of this page, the newest first.
     pub(super) items: Vec<Seen<'a>>,
+    /// The number of this page, from 1.
     pub(super) page: u32,
+    /// How many tasks a page holds.
     pub(super) per_page: u32,
+    /// How many tasks there are on all pages.
     pub(super) total: u64,
+    /// How many pages there are.
     pub(super) pages: u64,
 }
 
 /// A task.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Task)]
 pub(super) struct Seen<'a> {
+    /// By which it is called.
     id: &'a str,
+    /// What it is.
     name: &'a str,
+    /// The component that works on it.
     component: &'a str,
+    /// The queue it waits in.
     queue: &'a str,
+    #[schema(schema_with = states)]
     state: &'static str,
+    /// How often it was begun.
     attempts: u32,
+    /// What it last said of how far it has come.
     progress: Option<Said<'a>>,
+    /// What it answered.
     result: Option<Value>,
+    /// Why it failed, or failed last.
     reason: Option<&'a str>,
+    /// When it was enqueued.
+    #[schema(format = DateTime)]
     created_at: String,
+    /// When it ended.
+    #[schema(format = DateTime)]
     ended_at: Option<String>,
 }
 
 /// How far it has come.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskProgress)]
 struct Said<'a> {
+    /// From 0 to 1.
     fraction: f64,
+    /// For people.
     message: Option<&'a str>,
+    /// For programs.
     data: Option<Value>,
 }
 
@@ -68,6 +94,15 @@ impl<'a> Said<'a> {
             data: progress.data.as_deref().map(json),
         }
     }
+}
+
+/// The words for where a task is on its way.
+pub(super) fn states() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("Where a task is on its way"))
+        .enum_values(Some(State::ALL.map(State::word)))
+        .build()
 }
 
 /// What was checked when it was written.

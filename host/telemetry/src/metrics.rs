@@ -35,7 +35,7 @@ pub const LIMIT_EXCEEDED: &str = "sbd_limit_exceeded_total";
 /// `unreachable`.
 pub const EVENT_DELIVERIES: &str = "sbd_event_deliveries_total";
 /// Gauge: the worst state of a component's circuit breakers in any tenant: 0 closed, 1 half open, 2 open.
-/// Labels `what` (`requests` or `events`: what they let through), `component`.
+/// Labels `what` (`requests`, `events` or `tasks`: what they let through), `component`.
 pub const CIRCUIT_BREAKER_STATE: &str = "sbd_circuit_breaker_state";
 /// Counter: attempts at tasks that are over. Labels `queue` and `outcome`: `succeeded`, `again`, `failed`,
 /// `unreachable`, or `lost` where the task was canceled or too late meanwhile.

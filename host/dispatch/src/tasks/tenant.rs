@@ -45,7 +45,7 @@ pub(crate) struct TenantTasks {
     /// What the store was told of schedules.
     plan: Option<Option<Plan>>,
     /// Of components that were not there.
-    breakers: HashMap<Arc<str>, CircuitBreaker>,
+    breakers: HashMap<Arc<str>, Arc<CircuitBreaker>>,
 }
 
 /// An attempt that is over.
@@ -263,7 +263,12 @@ impl TenantTasks {
         match ran.came {
             Came::Away => {
                 let breaker = self.breakers.entry(Arc::clone(&ran.component));
-                let breaker = breaker.or_insert_with(|| CircuitBreaker::new(1, AWAY));
+                let breaker = breaker.or_insert_with(|| {
+                    let breaker = Arc::new(CircuitBreaker::new(1, AWAY));
+                    let breakers = self.runtime.breakers();
+                    breakers.list("tasks", &ran.component, &self.tenant, &breaker);
+                    breaker
+                });
                 let now = Instant::now();
                 // Those that were under way together found out one thing.
                 if breaker.allows(1, now) > 0 {
@@ -326,7 +331,7 @@ impl TenantTasks {
         let back = self
             .breakers
             .values()
-            .filter_map(CircuitBreaker::open_until);
+            .filter_map(|breaker| breaker.open_until());
         let back = back.map(|until| Timestamp::now() + until.saturating_duration_since(now));
         let next = next.chain(back).min();
         match next {

@@ -214,6 +214,14 @@ async fn worker() {
     assert_eq!(text(&server, "/worker/runs").await, "[]");
 }
 
+/// What it is for is shown in `wallet.rs`.
+#[tokio::test]
+async fn wallet() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    assert_eq!(ada.read("/api/v1/wallet").await["balance"], 0);
+}
+
 /// What it is for is shown in `wasi02.rs`.
 #[tokio::test]
 async fn wasi02() {

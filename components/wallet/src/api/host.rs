@@ -1,0 +1,38 @@
+//! What only the host asks: events, tasks, ticks.
+
+use crate::model::Kind;
+use crate::{accounts, holds, reconciliation};
+use sbd_sdk::events::Event;
+use sbd_sdk::tasks::Work;
+use sbd_sdk::{Result, on_event, schedule, task};
+use serde::Deserialize;
+
+/// Who has registered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Registered {
+    user_id: String,
+}
+
+/// Whoever registers has an account, so that others can pay them.
+#[on_event("account.registered")]
+pub(crate) async fn registered(event: Event<Registered>) -> Result<()> {
+    accounts::ensure(&event.data.user_id, Kind::User)
+        .await
+        .map(drop)
+}
+
+/// Frees what was reserved, when its time is over.
+#[task("expire-hold", queue = "default")]
+pub(crate) async fn expire_hold(work: Work<holds::About>) -> Result<()> {
+    holds::expire(&work.data).await
+}
+
+/// Frees what the tasks did not, and finds out whether the books are right.
+#[schedule("reconcile", cron = "30 2 * * *", missed = "once", jitter = "1h")]
+pub(crate) async fn reconcile() -> Result<()> {
+    let overdue = holds::expire_overdue().await?;
+    if overdue > 0 {
+        eprintln!("warning: {overdue} holds were overdue");
+    }
+    reconciliation::nightly().await
+}

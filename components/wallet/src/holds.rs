@@ -20,6 +20,9 @@ pub(crate) const EXPIRE: &str = "expire-hold";
 /// every night.
 const RETRIES: u32 = 20;
 
+/// How many overdue holds are ended in a night at most: each is two calls of the storage.
+const AT_NIGHT: u32 = 300;
+
 /// Which hold a task is about.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct About {
@@ -172,7 +175,7 @@ pub(crate) async fn expire(about: &About) -> Result<()> {
 /// Ends all holds whose tasks were lost; how many there were.
 pub(crate) async fn expire_overdue() -> Result<usize> {
     let overdue = json!({"state": HoldState::Open, "expires_at": {"$lte": time::now() - Duration::from_secs(60 * 60)}});
-    let overdue = HOLDS.find(overdue).fetch().await?.documents;
+    let overdue = HOLDS.find(overdue).limit(AT_NIGHT).fetch().await?.documents;
     for hold in &overdue {
         end(hold, HoldState::Expired, time::now()).await?;
     }

@@ -14,7 +14,7 @@ use sbd_tests::{Account, Launch, PASSWORD, Server, assert_error, json, run};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const WALLET: &str = "/api/v1/wallet";
 const CLIENTS: usize = 16;
@@ -229,6 +229,53 @@ async fn no_two_spend_the_same_token() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 31);
+}
+
+/// Days since 1970, in UTC.
+fn today() -> u64 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    since.as_secs() / (24 * 60 * 60)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_against_many_at_once() {
+    let server = start().await;
+    let root = administrator(&server).await;
+    let ada = Account::register(&server, "ada").await;
+    let bob = Account::register(&server, "bob").await;
+    mint(&root, &ada, 10_000).await;
+    bob.read(WALLET).await;
+    let limits = format!("{WALLET}/accounts/{}/limits", ada.id);
+    let put = root.request(reqwest::Method::PUT, &limits);
+    json(put.json(&json!({"per_day": 90})).send().await.unwrap(), 200).await;
+    let body = json!({"to": bob.id, "amount": 1});
+    let spend = async |number: usize| {
+        let what = if number % 3 == 0 {
+            "holds"
+        } else {
+            "transfers"
+        };
+        let answer = sent(|| keyed(&ada, what, &format!("k-{number}"), &body)).await;
+        answer.unwrap()
+    };
+    let begun = today();
+    let answers = join_all((0..150).map(spend)).await;
+    let made = answers.iter().filter(|(status, _)| *status == 201);
+    let (available, held) = balance(&ada).await;
+    let (paid, _) = balance(&bob).await;
+    // Where a day has ended meanwhile, the limit of the next one was used as well.
+    if today() == begun {
+        assert_eq!(paid + held, 90);
+    }
+    assert_eq!(made.count(), usize::try_from(paid + held).unwrap());
+    assert_eq!(available, 10_000 - paid - held);
+    for (status, refused) in answers.iter().filter(|(status, _)| *status != 201) {
+        assert_eq!(
+            (*status, &refused["error"]["code"]),
+            (409, &json!("LIMIT_EXCEEDED"))
+        );
+    }
+    assert_reconciled(&root).await;
 }
 
 /// Sends a request until it is not told to come back; none when the server is gone before all of the answer

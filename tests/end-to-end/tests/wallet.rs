@@ -249,8 +249,8 @@ async fn a_limit_holds_against_many_at_once() {
     let put = root.request(reqwest::Method::PUT, &limits);
     json(put.json(&json!({"per_day": 90})).send().await.unwrap(), 200).await;
     let body = json!({"to": bob.id, "amount": 1});
-    let spend = async |number: usize| {
-        let what = if number % 3 == 0 {
+    let spend = async |number: u32| {
+        let what = if number.is_multiple_of(3) {
             "holds"
         } else {
             "transfers"

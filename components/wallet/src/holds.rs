@@ -41,14 +41,15 @@ pub(crate) async fn reserve(
     let kept = Duration::from_secs(seconds.into());
     let mut scheduled = None;
     for _ in tries() {
+        let from = store::account(&movement.from).await?;
+        access::require_owner(by, &from)?;
+        // Only then: an account that shows what this key has reserved already must not refuse it.
         if let Some(hold) = HOLDS.find_one(json!({"key": key})).await? {
             if hold.seconds != seconds {
                 return Err(Error::idempotency_key_reused());
             }
             return ledger::replayed(&hold.movement, &movement, || hold.clone());
         }
-        let from = store::account(&movement.from).await?;
-        access::require_owner(by, &from)?;
         let now = time::now();
         let step = rules::reserve(&from, movement.amount, &day(now))?;
         let hold = Hold {

@@ -34,13 +34,14 @@ pub(crate) async fn move_once(
     decide: impl Fn(&Account, &Account, Time) -> Result<[Step; 2]>,
 ) -> Result<Done<Transaction>> {
     for _ in 0..TRIES {
-        if let Some(done) = TRANSACTIONS.find_one(json!({"key": key})).await? {
-            return replayed(&done.movement, movement, || done.clone());
-        }
         let (from, to) = (
             store::account(&movement.from).await?,
             store::account(&movement.to).await?,
         );
+        // Only then: accounts that show what this key has done already must not refuse it.
+        if let Some(done) = TRANSACTIONS.find_one(json!({"key": key})).await? {
+            return replayed(&done.movement, movement, || done.clone());
+        }
         let now = time::now();
         let steps = decide(&from, &to, now)?;
         let transaction = transaction(by, key, movement.clone(), None, now);

@@ -1,10 +1,11 @@
 //! `/api/v1/wallet/holds`.
 
 use super::key::{Key, created};
-use crate::model::{Hold, HoldId, HoldState, Movement, Tokens, TransactionId, kind, text};
-use crate::{access, holds};
+use super::transfers::TransferInput;
+use crate::holds;
+use crate::model::{Hold, HoldId, HoldState, Tokens, TransactionId};
 use sbd_sdk::time::Time;
-use sbd_sdk::{By, Created, Error, Json, Path, Principal, Result, operation};
+use sbd_sdk::{By, Created, Error, Json, Path, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -105,7 +106,7 @@ pub(crate) async fn hold_tokens(
             format!("seconds from 1 to {LONGEST}"),
         ));
     }
-    let movement = input.movement(&by)?;
+    let movement = input.transfer().movement(&by)?;
     let done = holds::reserve(&by, &key, movement, seconds).await?;
     let address = |hold: &Hold| format!("/api/v1/wallet/holds/{}", hold.id);
     created(done, address, HoldView::from)
@@ -153,19 +154,16 @@ pub(crate) async fn release_hold(By(by): By, Path(id): Path<HoldId>) -> Result<J
 }
 
 impl HoldInput {
-    /// What is to be moved, checked.
-    fn movement(self, by: &Principal) -> Result<Movement> {
-        Ok(Movement {
-            kind: kind(self.kind.as_deref())?,
-            memo: text("memo", self.memo.as_deref())?,
-            cause: text("cause", self.cause.as_deref())?,
-            from: match self.from {
-                Some(from) => from,
-                None => access::own(by)?.to_owned(),
-            },
+    /// The transfer that the tokens are reserved for.
+    fn transfer(self) -> TransferInput {
+        TransferInput {
+            from: self.from,
             to: self.to,
             amount: self.amount,
-        })
+            memo: self.memo,
+            kind: self.kind,
+            cause: self.cause,
+        }
     }
 }
 

@@ -15,23 +15,23 @@ use utoipa::ToSchema;
 pub(crate) struct TransferInput {
     /// The account that pays; one's own when not said.
     #[serde(default)]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// The account that is paid: its owner's id.
     #[schema(example = "usr_019a2f3c8b7e7c2d9f00112233445566")]
-    to: String,
-    amount: Tokens,
+    pub(super) to: String,
+    pub(super) amount: Tokens,
     /// For both to read.
     #[serde(default)]
     #[schema(max_length = 200)]
-    memo: Option<String>,
+    pub(super) memo: Option<String>,
     /// What it is: a word, `transfer` when not said.
     #[serde(default, rename = "type")]
     #[schema(max_length = 50, pattern = "^[a-z][a-z0-9_]*$", example = "transfer")]
-    kind: Option<String>,
+    pub(super) kind: Option<String>,
     /// What it is for: the id of an order or a request.
     #[serde(default)]
     #[schema(max_length = 200)]
-    cause: Option<String>,
+    pub(super) cause: Option<String>,
 }
 
 /// That tokens went from one account to another.
@@ -99,7 +99,7 @@ pub(crate) fn address(transaction: &Transaction) -> String {
 
 impl TransferInput {
     /// What is to be moved, checked.
-    fn movement(self, by: &Principal) -> Result<Movement> {
+    pub(super) fn movement(self, by: &Principal) -> Result<Movement> {
         Ok(Movement {
             kind: kind(self.kind.as_deref())?,
             memo: text("memo", self.memo.as_deref())?,

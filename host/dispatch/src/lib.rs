@@ -29,7 +29,7 @@ use events::publishing::Publications;
 use events::tenant::{self, TenantDispatch};
 use gates::{Wake, Woken};
 use jiff::Timestamp;
-use sbd_registry::{Due, DueTenant, Registry, TenantState, Tenants};
+use sbd_registry::{DueTenant, Registry, TenantState, Tenants};
 use sbd_runtime::{Publishing, Runtime};
 use schedules::Planning;
 use std::collections::HashMap;
@@ -72,8 +72,6 @@ pub struct Dispatch {
 
 struct Inner {
     registry: Registry,
-    due: Due,
-    known: Tenants,
     publications: Arc<Publications>,
     tasks: Arc<Tasks>,
     /// Set when the application is there.
@@ -91,15 +89,12 @@ struct Inner {
 impl Dispatch {
     /// What is due is kept here. Nothing is delivered, and no task begun, before it runs.
     pub fn new(registry: &Registry, queues: &Queues) -> Self {
-        let due = registry.due.clone();
         let (wake, woken) = Wake::new();
         Self {
             inner: Arc::new(Inner {
-                publications: Arc::new(Publications::new(due.clone(), wake.clone())),
+                publications: Arc::new(Publications::new(registry.due.clone(), wake.clone())),
                 tasks: Arc::new(Tasks::new(queues, registry, wake)),
-                due,
                 registry: registry.clone(),
-                known: registry.tenants.clone(),
                 runtime: OnceLock::new(),
                 tenants: Mutex::default(),
                 off: Mutex::default(),
@@ -157,13 +152,13 @@ impl Dispatch {
                 }
             };
             for (kind, tenant) in due {
-                if !is_active(&self.inner.known, &tenant) {
+                if !is_active(&self.inner.registry.tenants, &tenant) {
                     continue;
                 }
                 match kind {
                     Kind::Events => self.deliver_in(&tenant, runtime, &tasks, &stop),
                     Kind::Tasks => {
-                        let known = &self.inner.known;
+                        let known = &self.inner.registry.tenants;
                         let work = &self.inner.tasks;
                         work.work_in(&tenant, runtime, known, &tasks, &stop);
                     }
@@ -178,14 +173,14 @@ impl Dispatch {
     /// ended: what is off now, it finds out.
     async fn left_behind(&self) -> Vec<Arc<str>> {
         let soon = Timestamp::now() + tenant::OFF;
-        let due = self.inner.due.until(soon, TENANTS).await;
+        let due = self.inner.registry.due.until(soon, TENANTS).await;
         let due = due.unwrap_or_else(|error| {
             tracing::error!(%error, "which tenants have events could not be read; it is tried again when they are due");
             Vec::new()
         });
         let events = due.into_iter().filter(|due| {
             Kind::of_word(&due.kind) == Some(Kind::Events)
-                && is_active(&self.inner.known, &due.tenant)
+                && is_active(&self.inner.registry.tenants, &due.tenant)
         });
         events.map(|due| due.tenant.into()).collect()
     }
@@ -194,7 +189,7 @@ impl Dispatch {
     fn on_again(&self, runtime: &Runtime) -> Vec<Arc<str>> {
         let application = runtime.application();
         let mut off = self.off();
-        off.retain(|tenant, _| is_active(&self.inner.known, tenant));
+        off.retain(|tenant, _| is_active(&self.inner.registry.tenants, tenant));
         let again = off.iter().filter(|(tenant, components)| {
             let mut components = components.iter();
             components.any(|component| tenant::is_on(&application, tenant, component))
@@ -218,9 +213,9 @@ impl Dispatch {
                 Some(Kind::Events) => self.tenants().contains_key(tenant),
                 Some(Kind::Tasks) => self.inner.tasks.is_at_work(tenant),
             };
-            is_at_work || !is_active(&self.inner.known, tenant)
+            is_at_work || !is_active(&self.inner.registry.tenants, tenant)
         };
-        let due = self.inner.due.next(TENANTS, is_seen_to);
+        let due = self.inner.registry.due.next(TENANTS, is_seen_to);
         let Ok(due) = tokio::time::timeout(LOOK, due).await else {
             return Vec::new();
         };
@@ -260,7 +255,7 @@ impl Dispatch {
             Arc::clone(tenant),
             runtime.clone(),
             Arc::clone(&self.inner.publications),
-            self.inner.known.clone(),
+            self.inner.registry.tenants.clone(),
             stop.clone(),
         );
         tenants.insert(Arc::clone(tenant), handle);

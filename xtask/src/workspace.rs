@@ -37,6 +37,8 @@ pub(crate) struct Member {
 enum Role {
     /// Ships inside the binary: `components/*`.
     Component,
+    /// What components have in common: it stands beside them, and builds no module of its own.
+    Library,
     /// Loaded by tests alone: `tests/guests/*`, `tests/hostile/*`.
     TestGuest,
     /// This tool.
@@ -48,7 +50,10 @@ enum Role {
 impl Member {
     fn role(&self) -> Role {
         if self.folder.starts_with("components") {
-            Role::Component
+            match self.wasm {
+                Some(_) => Role::Component,
+                None => Role::Library,
+            }
         } else if self.folder.starts_with("tests/guests")
             || self.folder.starts_with("tests/hostile")
         {
@@ -124,7 +129,7 @@ impl Workspace {
     /// Every host call of cargo selects all of these, whatever it builds of them: cargo unites the features of the
     /// selected packages, so another selection would compile dependencies a second time.
     pub(crate) fn native(&self) -> Vec<&Member> {
-        let roles = [Role::Host, Role::Component];
+        let roles = [Role::Host, Role::Component, Role::Library];
         let is_native =
             |member: &&Member| roles.contains(&member.role()) || member.is_tested_natively();
         self.members.iter().filter(is_native).collect()
@@ -221,6 +226,8 @@ mod tests {
              "targets": [{"name": "sbd", "kind": ["bin"]}, {"name": "build-script-build", "kind": ["custom-build"]}]},
             {"name": "auth", "manifest_path": "/w s/second-brain/components/auth/Cargo.toml",
              "targets": [{"name": "auth", "kind": ["cdylib"]}]},
+            {"name": "membership", "manifest_path": "/w s/second-brain/components/membership/Cargo.toml",
+             "targets": [{"name": "membership", "kind": ["lib"]}]},
             {"name": "deep-stack", "manifest_path": "/w s/second-brain/tests/hostile/deep-stack/Cargo.toml",
              "targets": [{"name": "deep_stack", "kind": ["cdylib"]}]},
             {"name": "sbd-bench", "manifest_path": "/w s/second-brain/tests/bench/Cargo.toml",
@@ -238,10 +245,13 @@ mod tests {
         let workspace = Workspace::parse(METADATA).unwrap();
         assert_eq!(names(&workspace.components()), ["auth"]);
         assert_eq!(names(&workspace.test_guests()), ["deep-stack"]);
-        assert_eq!(names(&workspace.native()), ["sbd", "auth", "sbd-bench"]);
+        assert_eq!(
+            names(&workspace.native()),
+            ["sbd", "auth", "membership", "sbd-bench"]
+        );
         assert_eq!(
             names(&workspace.native_and_xtask()),
-            ["sbd", "auth", "sbd-bench", "xtask"]
+            ["sbd", "auth", "membership", "sbd-bench", "xtask"]
         );
     }
 

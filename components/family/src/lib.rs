@@ -11,6 +11,7 @@ mod creation;
 mod events;
 mod listing;
 mod model;
+mod notices;
 mod store;
 
 use api::{channels, families, members};

@@ -1,0 +1,66 @@
+//! What people are told, in the commit of what happened: the component `notifications` hears of it, and knows
+//! who wants to be told what, when and how.
+
+use crate::model::FamilyId;
+use sbd_sdk::documents::Transaction;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Somebody is to be told something.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Notice {
+    /// Whoever is told.
+    user: String,
+    /// Two or more words, such as `family.invitation.received`: preferences are kept by kind.
+    kind: &'static str,
+    title: String,
+    body: Option<String>,
+    link: String,
+    data: Value,
+    /// Whether a mail is wished for; the user may decide otherwise.
+    mail: bool,
+    /// Of one of these a user is told once, however often it is said.
+    unique: String,
+}
+
+// === impl Notice ===
+
+impl Notice {
+    /// A notice without a mail, about a family; `unique` is what it is about, and what of it.
+    pub(crate) fn new(
+        family_id: &FamilyId,
+        user: &str,
+        kind: &'static str,
+        title: impl Into<String>,
+        unique: impl Into<String>,
+    ) -> Self {
+        Self {
+            user: user.to_owned(),
+            kind,
+            title: title.into(),
+            body: None,
+            link: format!("/families/{family_id}"),
+            data: json!({"family_id": family_id}),
+            mail: false,
+            unique: unique.into(),
+        }
+    }
+
+    /// The same with more words.
+    pub(crate) fn body(self, body: impl Into<String>) -> Self {
+        Self {
+            body: Some(body.into()),
+            ..self
+        }
+    }
+
+    /// The same by mail as well.
+    pub(crate) fn by_mail(self) -> Self {
+        Self { mail: true, ..self }
+    }
+
+    /// Has a change tell of it.
+    pub(crate) fn told_by(&self, change: Transaction) -> Transaction {
+        change.publish("notification.requested", Some(&self.user), self)
+    }
+}

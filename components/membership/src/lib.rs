@@ -1,0 +1,5 @@
+//! What families and workspaces have in common: invitations, roles, a shared account, succession.
+//!
+//! Rules as plain functions over plain values, without I/O. Whatever has states stands in a file of its
+//! own, with its diagram: what may happen in which state, and what comes of it. The component that uses it
+//! keeps the values in its collections, knows who asks, and says what is told to whom.

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::task::AbortOnDropHandle;
 
 #[derive(Debug)]
 pub(crate) struct Readers {
@@ -63,21 +64,24 @@ impl Readers {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Closed)?;
-        let idle = Arc::clone(&self.idle);
+        let (permits, idle) = (Arc::clone(&self.permits), Arc::clone(&self.idle));
         let path = self.path.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let connection = match rested(&idle) {
-                Some(connection) => connection,
-                None => open(&path)?,
-            };
-            lend(connection, &idle, job)
+        // It waits in a task of its own: a permit that fell to a caller whom nobody polls would be lost
+        // to all others, and that caller may be waiting for one of them.
+        let reading = tokio::spawn(async move {
+            let permit = permits.acquire_owned().await.map_err(|_| Error::Closed)?;
+            let read = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                let connection = match rested(&idle) {
+                    Some(connection) => connection,
+                    None => open(&path)?,
+                };
+                lend(connection, &idle, job)
+            });
+            read.await.map_err(|_| Error::Closed)?
         });
-        task.await.map_err(|_| Error::Closed)?
+        let read = AbortOnDropHandle::new(reading).await;
+        read.map_err(|_| Error::Closed)?
     }
 }
 

@@ -10,6 +10,7 @@ use sbd_storage::rusqlite::Connection;
 use sbd_storage::{Database, Deadline, Error, Options};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 fn open(folder: &tempfile::TempDir, options: &Options) -> Database {
@@ -366,4 +367,38 @@ async fn the_log_shrinks_once_a_long_reader_ends_though_others_always_read() {
         other.await.unwrap();
     }
     assert_eq!(count(&database).await, 1);
+}
+
+/// Whoever selects among several things leaves a read unpolled while it sees to another one, which may need
+/// to read as well.
+#[tokio::test]
+async fn a_read_that_nobody_polls_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        readers: 1,
+        ..Options::default()
+    };
+    let database = open(&folder, &options);
+    table(&database).await;
+    insert(&database, "a".to_owned(), 1).await.unwrap();
+    let (end, ended) = mpsc::channel::<()>();
+    let (hold, holds) = tokio::sync::oneshot::channel();
+    let wait = move || {
+        hold.send(()).unwrap();
+        let _ = ended.recv();
+    };
+    let reading = database.clone();
+    let first = tokio::spawn(async move { reading.read(move |c| hold_a_view(c, wait)).await });
+    holds.await.unwrap();
+    let mut left = std::pin::pin!(count(&database));
+    let begun = std::future::poll_fn(|cx| Poll::Ready(left.as_mut().poll(cx))).await;
+    assert!(begun.is_pending());
+    let mut other = std::pin::pin!(count(&database));
+    let begun = std::future::poll_fn(|cx| Poll::Ready(other.as_mut().poll(cx))).await;
+    assert!(begun.is_pending());
+    drop(end);
+    first.await.unwrap().unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(20), other).await;
+    assert_eq!(answer, Ok(1));
+    assert_eq!(left.await, 1);
 }

@@ -5,6 +5,7 @@ use crate::{Error, Settings};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Longest password in bytes: far over any passphrase, short enough to cost nothing to carry.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
@@ -99,19 +100,22 @@ impl Hasher {
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| Error::Busy)?;
-        let turn = Arc::clone(&self.turns)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Busy)?;
-        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
-        let work = Arc::clone(&self.work);
-        tokio::task::spawn_blocking(move || {
-            let result = job(&work);
-            drop(held);
-            result
-        })
-        .await
-        .map_err(|error| Error::Unavailable(error.to_string()))?
+        let (turns, work) = (Arc::clone(&self.turns), Arc::clone(&self.work));
+        // It waits in a task of its own: a turn that fell to a caller whom nobody polls, as its guest
+        // computes, would be lost to all others meanwhile.
+        let computing = tokio::spawn(async move {
+            let turn = turns.acquire_owned().await.map_err(|_| Error::Busy)?;
+            let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
+            let job = move || {
+                let result = job(&work);
+                drop(held);
+                result
+            };
+            let computed = tokio::task::spawn_blocking(job).await;
+            computed.map_err(|error| Error::Unavailable(error.to_string()))?
+        });
+        let computed = AbortOnDropHandle::new(computing).await;
+        computed.map_err(|error| Error::Unavailable(error.to_string()))?
     }
 }
 

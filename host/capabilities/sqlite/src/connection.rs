@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::AbortOnDropHandle;
 
 /// SQLite looks at the clock each time it has done this many steps of its machine. Few, as each may be a
 /// function that takes its time.
@@ -153,13 +154,20 @@ async fn off_thread<R: Send + 'static>(
     statements: &Arc<Semaphore>,
     job: impl FnOnce() -> Result<R, Error> + Send + 'static,
 ) -> Result<R, Error> {
-    let turn = Arc::clone(statements).acquire_owned().await;
-    let job = move || {
-        let _turn = turn;
-        job()
-    };
-    let done = tokio::task::spawn_blocking(job).await;
+    let statements = Arc::clone(statements);
+    // It waits in a task of its own: a turn that fell to a guest that nobody polls would be lost to all
+    // others meanwhile.
+    let working = tokio::spawn(async move {
+        let turn = statements.acquire_owned().await;
+        let job = move || {
+            let _turn = turn;
+            job()
+        };
+        tokio::task::spawn_blocking(job).await
+    });
+    let done = AbortOnDropHandle::new(working).await;
     done.map_err(|_| Error::Unavailable)?
+        .map_err(|_| Error::Unavailable)?
 }
 
 fn run(

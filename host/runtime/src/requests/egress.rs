@@ -18,6 +18,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service;
 
 /// How long to try to connect.
@@ -173,13 +174,18 @@ impl Connector {
     /// The system's resolver takes a thread and keeps it as long as a name server lets it wait, whether
     /// or not anybody still does. So a component has few of them at a time, until they come back.
     async fn resolve(&self, name: String) -> io::Result<Vec<IpAddr>> {
-        let asking = Arc::clone(&self.lookups).acquire_owned().await;
-        let resolver = Arc::clone(&self.resolver);
+        let (lookups, resolver) = (Arc::clone(&self.lookups), Arc::clone(&self.resolver));
+        // It waits in a task of its own: a turn that fell to a guest that nobody polls would be lost to
+        // the component's others.
         let found = tokio::spawn(async move {
-            let _asking = asking;
-            resolver.resolve(name).await
+            let asking = lookups.acquire_owned().await;
+            let found = tokio::spawn(async move {
+                let _asking = asking;
+                resolver.resolve(name).await
+            });
+            found.await
         });
-        found.await?
+        AbortOnDropHandle::new(found).await??
     }
 
     async fn connect(&self, uri: &Uri) -> Result<TokioIo<TcpStream>, ConnectError> {

@@ -28,6 +28,7 @@ pub(crate) mod generated {
                 import sbd:platform/keys@0.1.0;
                 import sbd:platform/features@0.1.0;
                 import sbd:platform/events@0.1.0;
+                import sbd:platform/audit@0.1.0;
                 import sbd:platform/tasks@0.1.0;
                 import sbd:platform/realtime@0.1.0;
                 import sbd:platform/mail@0.1.0;
@@ -44,11 +45,14 @@ pub(crate) mod generated {
 
 #[cfg(target_family = "wasm")]
 pub(crate) use generated::{
-    sbd::platform::{cache, documents, events, features, keys, mail, passwords, realtime, tasks},
+    sbd::platform::{
+        audit, cache, documents, events, features, keys, mail, passwords, realtime, tasks,
+    },
     wasi::{config::store as config, keyvalue},
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::{
-    cache, config, documents, events, features, keys, keyvalue, mail, passwords, realtime, tasks,
+    audit, cache, config, documents, events, features, keys, keyvalue, mail, passwords, realtime,
+    tasks,
 };

@@ -71,6 +71,7 @@ extern crate self as sbd_sdk;
 
 mod answer;
 mod app;
+pub mod audit;
 mod bindings;
 pub mod cache;
 mod call;

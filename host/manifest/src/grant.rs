@@ -42,6 +42,8 @@ grants! {
     Features = "features",
     /// Publish events that belong to no transaction.
     Events = "events",
+    /// Read what was recorded of what was done.
+    Audit = "audit",
     /// Have work done later.
     Tasks = "tasks",
     /// Say something to whoever is connected.

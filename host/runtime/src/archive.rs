@@ -1,12 +1,13 @@
 //! Everything that a tenant has stored, as one archive of open formats.
 
 use crate::Error;
+use crate::audit::ArchivedEntry;
 use crate::stores::Archive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sbd_documents::stored_collections;
+use sbd_documents::{each_entry as each_recorded, has_entries, stored_collections};
 use sbd_keyvalue::{each_entry, stored_buckets};
 use sbd_storage::Database;
 use sbd_storage::rusqlite::Connection;
@@ -24,6 +25,8 @@ This is everything that a tenant of Second Brain has stored, as it was at one mo
 
 tenant.json                             the tenant: name, title, host names, and which features are on
 documents/COMPONENT/COLLECTION.jsonl    the documents of a collection: JSON, one a line, by their ids
+audit/entries.jsonl                     what components have recorded of what was done, one entry a line, each with its
+                                        hash over the one before it of the same component and subject
 keyvalue/STORE.jsonl                    the entries of a store, one a line: `key`, and the value as `text`
                                         if it is UTF-8, else as `base64`
 sqlite/COMPONENT/LABEL.db               a component's own database, as a file of SQLite 3; each of them as it
@@ -110,6 +113,7 @@ impl<'a> Writing<'a> {
         archive.add("README.txt", README.as_bytes())?;
         archive.add("tenant.json", format!("{about:#}\n").as_bytes())?;
         archive.add_documents(&moment, stay)?;
+        archive.add_audit(&moment)?;
         archive.add_values(&moment)?;
         drop(moment);
         archive.add_databases(databases)?;
@@ -140,6 +144,19 @@ impl<'a> Writing<'a> {
             })?;
         }
         Ok(())
+    }
+
+    fn add_audit(&mut self, connection: &Connection) -> Result<(), Failed> {
+        if !has_entries(connection)? {
+            return Ok(());
+        }
+        self.add_lines("audit/entries.jsonl", |lines| {
+            each_recorded(connection, |entry, hash| {
+                let line = ArchivedEntry::new(entry, &hash);
+                let line = serde_json::to_string(&line).map_err(io::Error::from)?;
+                Ok(writeln!(lines, "{line}")?)
+            })
+        })
     }
 
     fn add_values(&mut self, connection: &Connection) -> Result<(), Failed> {

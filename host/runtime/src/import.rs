@@ -5,6 +5,7 @@
 //! keep is refused, with the name of the entry.
 
 use crate::Error;
+use crate::audit::ArchivedEntry;
 use crate::stores::Stores;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -66,6 +67,8 @@ enum Place {
         collection: String,
     },
     Bucket(String),
+    /// What components have recorded of what was done.
+    Audit,
     Database {
         component: String,
         label: String,
@@ -151,6 +154,9 @@ pub(crate) fn fill(stores: &Stores, mut archive: &File, allowed: &Allowed) -> Re
                 collection,
             } => documents(stores, &component.into(), collection, lines, allowed)
                 .map_err(|error| error.at(&path))?,
+            Place::Audit => {
+                audit(stores, lines, allowed).map_err(|error| error.at(&path))?;
+            }
             Place::Bucket(bucket) => {
                 values(stores, &bucket, lines, allowed).map_err(|error| error.at(&path))?;
             }
@@ -206,6 +212,32 @@ fn documents(
         if !batch.is_empty() && (!more || batch.len() >= BATCH || bytes >= BATCH_BYTES) {
             let documents = std::mem::take(&mut batch);
             runtime.block_on(backend.insert(component, collection.clone(), documents))?;
+            bytes = 0;
+        }
+    }
+    Ok(())
+}
+
+/// What was recorded goes on as it was: whoever has altered it is found here.
+fn audit(stores: &Stores, mut lines: Lines<impl Read>, allowed: &Allowed) -> Result<(), Fault> {
+    let runtime = Handle::current();
+    let backend = &stores.documents;
+    for (component, quota) in &allowed.components {
+        runtime.block_on(backend.allow(component, *quota))?;
+    }
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let mut more = true;
+    while more {
+        match lines.next()? {
+            Some(line) => {
+                bytes += line.len();
+                let entry: ArchivedEntry = serde_json::from_str(line).map_err(Fault::theirs)?;
+                batch.push(entry.into_entry());
+            }
+            None => more = false,
+        }
+        if !batch.is_empty() && (!more || batch.len() >= BATCH || bytes >= BATCH_BYTES) {
+            runtime.block_on(backend.adopt(std::mem::take(&mut batch)))?;
             bytes = 0;
         }
     }
@@ -274,6 +306,7 @@ impl Place {
                 collection: name(collection)?,
             }),
             ["keyvalue", bucket] => name(bucket).map(Self::Bucket),
+            ["audit", "entries"] => Some(Self::Audit),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@
 
 mod application;
 mod archive;
+mod audit;
 pub mod body;
 mod delegation;
 mod engine;

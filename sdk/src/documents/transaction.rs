@@ -116,6 +116,23 @@ impl Transaction {
         }
     }
 
+    /// Records what was done to something, such as `family.member.removed`: by the user of the request, now,
+    /// and chained to what was recorded of it before, so that nobody alters it unnoticed. [`crate::audit`]
+    /// reads it.
+    pub fn audit<T: Serialize>(mut self, subject: &str, action: &str, data: &T) -> Self {
+        match to_json(data) {
+            Ok(data) => self.push(host::Operation::Audit(host::AuditOperation {
+                subject: subject.to_owned(),
+                action: action.to_owned(),
+                data,
+            })),
+            Err(error) => {
+                self.unwritable.get_or_insert(error);
+                self
+            }
+        }
+    }
+
     fn push(mut self, operation: host::Operation) -> Self {
         self.operations.push(operation);
         self

@@ -1,7 +1,7 @@
 //! A component, and a host for it.
 
 use super::client::Client;
-use super::documents::{Index, Published};
+use super::documents::{Index, Published, Recorded};
 use super::features;
 use super::mail::Mail;
 use super::outbound::Call;
@@ -119,6 +119,11 @@ impl App {
     pub fn switch(&self, feature: &str, on: bool) {
         let mut features = self.world.features.borrow_mut();
         features.entry(feature.to_owned()).or_default().on = on;
+    }
+
+    /// What the component has recorded of what was done so far, in order.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.world.documents.borrow().recorded.clone()
     }
 
     /// What the component has published so far, in order.

@@ -5,8 +5,8 @@
 
 use super::world::granted;
 pub(crate) use crate::bindings::generated::sbd::platform::documents::{
-    CheckOperation, DeleteOperation, Error, FindAndUpdateOptions, InsertOperation, Operation, Page,
-    PublishOperation, Query, UpdateOperation, UpdateOptions,
+    AuditOperation, CheckOperation, DeleteOperation, Error, FindAndUpdateOptions, InsertOperation,
+    Operation, Page, PublishOperation, Query, UpdateOperation, UpdateOptions,
 };
 pub use crate::bindings::generated::sbd::platform::documents::{Outcome, UpdateResult};
 use crate::time::{self, Time};
@@ -28,6 +28,7 @@ type Result<T> = std::result::Result<T, Error>;
 pub(super) struct Collections {
     by_name: BTreeMap<String, Collection>,
     pub(super) published: Vec<Published>,
+    pub(super) recorded: Vec<Recorded>,
 }
 
 /// An event that a component has published.
@@ -40,6 +41,23 @@ pub struct Published {
     /// What it happened to.
     pub subject: Option<String>,
     /// What subscribers learn.
+    pub data: Value,
+}
+
+/// What a component has recorded of what was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// What it is about.
+    pub subject: String,
+    /// Its place among what was recorded about that, from 1.
+    pub number: u64,
+    /// When.
+    pub at: String,
+    /// What was done.
+    pub action: String,
+    /// The user who did it; none for the component itself.
+    pub actor: Option<String>,
+    /// More about it.
     pub data: Value,
 }
 
@@ -159,6 +177,35 @@ impl Collections {
         Ok(id)
     }
 
+    pub(super) fn record(&mut self, subject: String, action: String, data: &str) -> Result<u64> {
+        if !is_event_type(&action) {
+            return Err(Error::Invalid(format!(
+                "`{action}` is no action; write words with dots between them, like `family.member.removed`"
+            )));
+        }
+        let of_it = self
+            .recorded
+            .iter()
+            .filter(|entry| entry.subject == subject);
+        let number = u64::try_from(of_it.count()).unwrap_or(u64::MAX) + 1;
+        self.recorded.push(Recorded {
+            subject,
+            number,
+            at: crate::time::now().to_string(),
+            action,
+            actor: crate::context::current().and_then(|context| {
+                context
+                    .principal
+                    .as_ref()?
+                    .user
+                    .as_deref()
+                    .map(str::to_owned)
+            }),
+            data: read("data", data)?,
+        });
+        Ok(number)
+    }
+
     fn step(&mut self, operation: Operation, place: u32) -> Result<Outcome> {
         let (matched, expect, outcome) = match operation {
             Operation::Insert(InsertOperation {
@@ -186,6 +233,14 @@ impl Collections {
             }) => {
                 let deleted = self.of(&collection)?.delete(&filter(&of)?, many)?;
                 (deleted, expect, Outcome::Deleted(deleted))
+            }
+            Operation::Audit(AuditOperation {
+                subject,
+                action,
+                data,
+            }) => {
+                let number = self.record(subject, action, &data)?;
+                return Ok(Outcome::Audited(number));
             }
             Operation::Publish(PublishOperation {
                 type_: kind,

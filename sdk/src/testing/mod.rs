@@ -39,6 +39,7 @@
 )]
 
 mod app;
+pub(crate) mod audit;
 pub(crate) mod cache;
 mod client;
 pub(crate) mod config;
@@ -61,7 +62,7 @@ pub use app::App;
 pub use client::{Client, Reply};
 pub use constraints::assert_constraints;
 pub use described::assert_described;
-pub use documents::Published;
+pub use documents::{Published, Recorded};
 pub use mail::Mail;
 pub use outbound::Call;
 pub use realtime::Said;

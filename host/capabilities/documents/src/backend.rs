@@ -1,7 +1,10 @@
 //! What a store of documents must do. JSON goes in and out as text, as guests hand it over.
 
-use crate::{CollectionDeclaration, Error, Event, Published, Retention};
+use crate::{
+    Asked, CollectionDeclaration, Entries, Error, Event, Published, Record, Retention, Verdict,
+};
 use jiff::Timestamp;
+use sbd_audit_chain::Entry;
 use sbd_storage::quota::{Quota, Stored};
 use std::future::Future;
 use std::pin::Pin;
@@ -118,6 +121,8 @@ pub enum Operation {
     },
     /// Publish an event.
     Publish(Event),
+    /// Record what was done.
+    Audit(Record),
 }
 
 /// What a step of a transaction did.
@@ -133,6 +138,8 @@ pub enum Outcome {
     Checked,
     /// Published an event of this id.
     Published(String),
+    /// Recorded an entry of this number.
+    Audited(u64),
 }
 
 /// A tenant's documents. Collections belong to components; each call names the one that asks.
@@ -220,6 +227,16 @@ pub trait Backend: Send + Sync + 'static {
     /// Forgets the events up to a place, but for those that are to be kept; answers how many. Until
     /// then they count for what their component keeps.
     fn forget(&self, up_to: u64, keep: Option<Retention>) -> Boxed<'_, u64>;
+
+    /// What a component has recorded, newest first.
+    fn audited<'a>(&'a self, component: &'a str, asked: Asked) -> Boxed<'a, Entries>;
+
+    /// Follows the chain of a subject of a component from its first entry to its last.
+    fn verify<'a>(&'a self, component: &'a str, subject: String) -> Boxed<'a, Verdict>;
+
+    /// Puts in what another store has recorded, in its order: all of it, or nothing where an entry does not
+    /// follow from the one before it.
+    fn adopt(&self, entries: Vec<(Entry, Vec<u8>)>) -> Boxed<'_, ()>;
 
     /// Deletes documents whose time is over by then; answers how many.
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64>;

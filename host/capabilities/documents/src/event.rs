@@ -12,7 +12,7 @@ use std::pin::Pin;
 type Announcing<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Send>, String>> + Send + 'a>>;
 
 /// Most bytes of a subject, and of an attribute.
-const TEXT_BYTES: usize = 256;
+pub(crate) const TEXT_BYTES: usize = 256;
 /// Most bytes of the name of an attribute, as CloudEvents advises.
 const NAME_BYTES: usize = 20;
 /// Most attributes.
@@ -123,7 +123,7 @@ impl Event {
     }
 }
 
-fn is_text(text: &str) -> bool {
+pub(crate) fn is_text(text: &str) -> bool {
     (1..=TEXT_BYTES).contains(&text.len()) && !text.contains(char::is_control)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, FindAndUpdate, Operation, Outcome, Query, UpdateOptions, Updated};
 use crate::bindings::documents as wit;
-use crate::{Announce, Documents, DocumentsCtx, Error, Event};
+use crate::{Announce, Documents, DocumentsCtx, Error, Event, Record};
 use sbd_metering::{Cause, Charge, Metered, OverLimit};
 use std::sync::Arc;
 use wasmtime::AsContextMut as _;
@@ -268,6 +268,7 @@ fn bytes_of(operation: &wit::Operation) -> usize {
         }
         wit::Operation::Delete(delete) => delete.collection.len() + delete.filter.len(),
         wit::Operation::Check(check) => check.collection.len() + check.filter.len(),
+        wit::Operation::Audit(entry) => entry.subject.len() + entry.action.len() + entry.data.len(),
         wit::Operation::Publish(event) => {
             let attributes = event.attributes.iter();
             let attributes = attributes.map(|(name, value)| name.len() + value.len());
@@ -283,7 +284,7 @@ fn bytes_of_outcome(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Inserted(id) | Outcome::Published(id) => id.len(),
         Outcome::Updated(updated) => length(updated.upserted.as_ref()),
-        Outcome::Deleted(_) | Outcome::Checked => 0,
+        Outcome::Deleted(_) | Outcome::Checked | Outcome::Audited(_) => 0,
     }
 }
 
@@ -396,6 +397,16 @@ fn operation(step: wit::Operation, cause: &Cause) -> Operation {
             filter,
             expect,
         },
+        wit::Operation::Audit(wit::AuditOperation {
+            subject,
+            action,
+            data,
+        }) => Operation::Audit(Record {
+            subject,
+            action,
+            data,
+            cause: cause.clone(),
+        }),
         wit::Operation::Publish(wit::PublishOperation {
             type_,
             subject,
@@ -419,6 +430,7 @@ impl From<Outcome> for wit::Outcome {
             Outcome::Deleted(count) => Self::Deleted(count),
             Outcome::Checked => Self::Checked,
             Outcome::Published(id) => Self::Published(id),
+            Outcome::Audited(number) => Self::Audited(number),
         }
     }
 }

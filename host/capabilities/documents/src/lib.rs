@@ -3,6 +3,7 @@
 //! [`Backend`] is what a store of documents must do; [`SqliteDocuments`] is the embedded one. The
 //! language of filters and updates is the crate `sbd-documents-query`, the same for all.
 
+mod audit;
 mod backend;
 mod bindings;
 mod declaration;
@@ -13,6 +14,7 @@ mod limits;
 mod request;
 pub mod sqlite;
 
+pub use audit::{Asked, Entries, Record, Verdict};
 pub use backend::{
     Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query, UpdateOptions, Updated,
 };
@@ -21,7 +23,9 @@ pub use error::Error;
 pub use event::{Announce, Event, Published, Retention};
 pub use limits::Limits;
 pub use sbd_documents_query::Direction;
-pub use sqlite::{SqliteDocuments, StoredCollection, stored_collections};
+pub use sqlite::{
+    Chain, SqliteDocuments, StoredCollection, chains, each_entry, has_entries, stored_collections,
+};
 
 use sbd_metering::Metered;
 use std::sync::Arc;

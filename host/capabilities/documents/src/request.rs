@@ -1,7 +1,7 @@
 //! What guests ask, read once and before a backend goes about it: the same for every backend.
 
 use crate::backend::{Operation, Query, UpdateOptions};
-use crate::{Error, Event, Limits};
+use crate::{Error, Event, Limits, Record};
 use sbd_contract::Oversized;
 use sbd_documents_query::{Filter, Projection, Sort, SortKey, Update, fingerprint};
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ pub(crate) enum Step {
         expect: u64,
     },
     Publish(Event),
+    Audit(Record),
 }
 
 // === impl Find ===
@@ -102,7 +103,10 @@ impl Step {
         mut take: impl FnMut(Self) -> Result<R, Error>,
     ) -> Result<Vec<R>, Error> {
         let is_read = |operation: &&Operation| {
-            !matches!(operation, Operation::Insert { .. } | Operation::Publish(_))
+            !matches!(
+                operation,
+                Operation::Insert { .. } | Operation::Publish(_) | Operation::Audit(_)
+            )
         };
         let kept = operations.iter().filter(is_read);
         check_parsed(kept.flat_map(texts))?;
@@ -174,6 +178,7 @@ impl Step {
                 expect,
             },
             Operation::Publish(event) => Self::Publish(event.checked(limits)?),
+            Operation::Audit(record) => Self::Audit(record.checked(limits)?),
         })
     }
 }
@@ -272,6 +277,7 @@ pub(crate) fn texts(operation: &Operation) -> impl Iterator<Item = &str> {
         Operation::Update { filter, update, .. } => (filter, Some(update)),
         Operation::Delete { filter, .. } | Operation::Check { filter, .. } => (filter, None),
         Operation::Publish(event) => (&event.data, None),
+        Operation::Audit(record) => (&record.data, None),
     };
     std::iter::once(one).chain(other).map(String::as_str)
 }

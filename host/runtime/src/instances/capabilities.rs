@@ -6,6 +6,7 @@
 use crate::instances::instance::State;
 use crate::stores::Stores;
 use arc_swap::ArcSwap;
+use sbd_audit::AuditCtx;
 use sbd_cache::CacheCtx;
 use sbd_documents::DocumentsCtx;
 use sbd_events::EventsCtx;
@@ -31,6 +32,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) announce: &'a Arc<dyn sbd_documents::Announce>,
     /// Where it publishes those that belong to no transaction.
     pub(crate) log: &'a Arc<dyn sbd_events::Log>,
+    /// Where it records what was done outside of transactions, and reads what it has recorded.
+    pub(crate) trail: &'a Arc<dyn sbd_audit::Trail>,
     /// Hears of the tasks it enqueues.
     pub(crate) enqueuing: &'a Arc<dyn sbd_tasks::Announce>,
     /// The tasks that it offers to work on, with their queues.
@@ -175,6 +178,13 @@ capabilities! {
         link: sbd_events::add_to_linker,
         view: sbd_events::EventsView,
         open: |of| EventsCtx::new(Arc::clone(of.log)),
+    }
+    audit: AuditCtx {
+        grant: Audit,
+        meaning: "reads what it has recorded of what was done, and finds what was altered",
+        link: sbd_audit::add_to_linker,
+        view: sbd_audit::AuditView,
+        open: |of| AuditCtx::new(Arc::clone(of.trail)),
     }
     tasks: TasksCtx {
         grant: Tasks,

@@ -2,6 +2,7 @@
 
 mod declarations;
 
+use crate::audit::ComponentTrail;
 use crate::engine::compile_cache::CompileCache;
 use crate::events::{Announcer, ComponentLog};
 use crate::instances::capabilities::{Capabilities, Opening};
@@ -295,6 +296,10 @@ impl Tenant {
             tenant: Arc::clone(&self.name),
             publishing: Arc::clone(&shared.publishing),
         });
+        let trail: Arc<dyn sbd_audit::Trail> = Arc::new(ComponentTrail {
+            documents: Arc::clone(&self.stores.documents),
+            component: Arc::clone(id),
+        });
         let log: Arc<dyn sbd_events::Log> = Arc::new(ComponentLog {
             documents: Arc::clone(&self.stores.documents),
             announce: Arc::clone(&announce),
@@ -316,6 +321,7 @@ impl Tenant {
             stores: &self.stores,
             announce: &announce,
             log: &log,
+            trail: &trail,
             enqueuing: &enqueuing,
             queues: &queues,
             buckets: &component.stores,

@@ -1,11 +1,12 @@
 //! The calls of a backend: what is asked is read here, and done on a connection of the file.
 
 use super::session::Session;
-use super::{Effort, SqliteDocuments, outbox};
+use super::{Effort, SqliteDocuments, audit, outbox};
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
 use crate::request::{self, Find};
-use crate::{CollectionDeclaration, Published, Retention};
+use crate::{Asked, CollectionDeclaration, Entries, Published, Retention, Verdict};
 use jiff::Timestamp;
+use sbd_audit_chain::Entry;
 use sbd_documents_query::{Path, Pipeline};
 use sbd_storage::quota::{Quota, Stored};
 use sbd_storage::rusqlite::Connection;
@@ -153,6 +154,30 @@ impl Backend for SqliteDocuments {
     fn forget(&self, up_to: u64, keep: Option<Retention>) -> Boxed<'_, u64> {
         let forget = move |connection: &Connection| outbox::forget(connection, up_to, keep);
         Box::pin(self.database.write(forget))
+    }
+
+    fn audited<'a>(&'a self, component: &'a str, asked: Asked) -> Boxed<'a, Entries> {
+        let (component, bytes) = (component.to_owned(), self.limits.answer_bytes);
+        Box::pin(async move {
+            let asked = asked.checked()?;
+            let read =
+                move |connection: &Connection| audit::page(connection, &component, &asked, bytes);
+            self.database.read(read).await
+        })
+    }
+
+    fn verify<'a>(&'a self, component: &'a str, subject: String) -> Boxed<'a, Verdict> {
+        let component = component.to_owned();
+        let read = move |connection: &Connection| audit::verify(connection, &component, &subject);
+        Box::pin(self.database.read(read))
+    }
+
+    fn adopt(&self, entries: Vec<(Entry, Vec<u8>)>) -> Boxed<'_, ()> {
+        let put = move |connection: &Connection| {
+            let mut entries = entries.iter();
+            entries.try_for_each(|(entry, hash)| audit::adopt(connection, entry, hash))
+        };
+        Box::pin(self.database.write(put))
     }
 
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64> {

@@ -4,6 +4,7 @@
 //! with others that wait; reads run beside it. As in MongoDB, a document whose time is over stays
 //! visible until the sweep, at most about a minute.
 
+mod audit;
 mod backend;
 mod export;
 mod outbox;
@@ -13,6 +14,7 @@ mod session;
 mod step;
 mod write;
 
+pub use audit::{Chain, chains, each_entry, has_entries};
 pub use export::{StoredCollection, stored_collections};
 
 use crate::backend::{FindAndUpdate, Operation, Outcome, Query};
@@ -342,6 +344,10 @@ impl SqliteDocuments {
                 Ready::Publish(event) => {
                     let id = outbox::publish(connection, &component, event)?;
                     Ok(Outcome::Published(id))
+                }
+                Ready::Audit(record) => {
+                    let number = audit::append(connection, &component, record)?;
+                    Ok(Outcome::Audited(number))
                 }
                 Ready::On(collection, action) => {
                     let session = Session::new(connection, &collection, &limits, until);

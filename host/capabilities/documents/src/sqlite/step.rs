@@ -5,7 +5,7 @@ use super::session::Session;
 use super::write::Prepared;
 use crate::backend::{Outcome, UpdateOptions};
 use crate::request::Step;
-use crate::{Error, Event, Limits};
+use crate::{Error, Event, Limits, Record};
 use sbd_documents_query::{Filter, Update};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub(super) enum Ready {
     On(Arc<Owned>, Action),
     Publish(Event),
+    Audit(Record),
 }
 
 /// What is done on a collection, and how many documents must match.
@@ -61,6 +62,7 @@ impl Ready {
                 expect,
             } => on(&collection, Action::Check(filter, expect)),
             Step::Publish(event) => Ok(Self::Publish(event)),
+            Step::Audit(record) => Ok(Self::Audit(record)),
         }
     }
 }

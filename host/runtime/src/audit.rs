@@ -1,0 +1,161 @@
+//! What a component has recorded of what was done: it stands with its documents.
+
+use futures::future::BoxFuture;
+use sbd_audit::{Found, Look, NewEntry, Refused, Trail, Verdict};
+use sbd_audit_chain::{Entry, shown};
+use sbd_documents::{Asked, Operation, Outcome, Record};
+use sbd_metering::Cause;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The entries of one component.
+pub(crate) struct ComponentTrail {
+    pub(crate) documents: Arc<dyn sbd_documents::Backend>,
+    pub(crate) component: Arc<str>,
+}
+
+/// An entry in a tenant's archive.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ArchivedEntry {
+    component: String,
+    subject: String,
+    number: u64,
+    /// Milliseconds since 1970: what the hash is made of.
+    at: i64,
+    action: String,
+    actor: Option<String>,
+    request: Option<String>,
+    data: String,
+    hash: String,
+}
+
+// === impl ArchivedEntry ===
+
+impl ArchivedEntry {
+    pub(crate) fn new(entry: Entry, hash: &[u8]) -> Self {
+        let Entry {
+            component,
+            subject,
+            number,
+            at,
+            action,
+            actor,
+            request,
+            data,
+        } = entry;
+        Self {
+            component,
+            subject,
+            number,
+            at,
+            action,
+            actor,
+            request,
+            data,
+            hash: shown(hash),
+        }
+    }
+
+    /// The entry with its hash, which is empty if it is none.
+    pub(crate) fn into_entry(self) -> (Entry, Vec<u8>) {
+        let digits = self.hash.as_bytes().chunks(2);
+        let bytes = digits.map(|two| {
+            let two = std::str::from_utf8(two).ok()?;
+            u8::from_str_radix(two, 16).ok()
+        });
+        let hash = bytes.collect::<Option<Vec<u8>>>().unwrap_or_default();
+        let entry = Entry {
+            component: self.component,
+            subject: self.subject,
+            number: self.number,
+            at: self.at,
+            action: self.action,
+            actor: self.actor,
+            request: self.request,
+            data: self.data,
+        };
+        (entry, hash)
+    }
+}
+
+// === impl ComponentTrail ===
+
+impl Trail for ComponentTrail {
+    fn append(
+        &self,
+        entries: Vec<NewEntry>,
+        cause: Cause,
+    ) -> BoxFuture<'_, Result<Vec<u64>, Refused>> {
+        let record = |entry: NewEntry| {
+            Operation::Audit(Record {
+                subject: entry.subject,
+                action: entry.action,
+                data: entry.data,
+                cause: cause.clone(),
+            })
+        };
+        let steps = entries.into_iter().map(record).collect();
+        Box::pin(async move {
+            let outcomes = self.documents.transact(&self.component, steps).await;
+            let numbers = outcomes.map_err(refused)?.into_iter();
+            let numbers = numbers.filter_map(|outcome| match outcome {
+                Outcome::Audited(number) => Some(number),
+                _ => None,
+            });
+            Ok(numbers.collect())
+        })
+    }
+
+    fn find(&self, look: Look) -> BoxFuture<'_, Result<Found, Refused>> {
+        let Look {
+            subject,
+            action,
+            actor,
+            since,
+            until,
+            before,
+            limit,
+        } = look;
+        let asked = Asked {
+            subject,
+            action,
+            actor,
+            since,
+            until,
+            before,
+            limit,
+        };
+        Box::pin(async move {
+            let found = self.documents.audited(&self.component, asked).await;
+            let found = found.map_err(refused)?;
+            Ok(Found {
+                entries: found.entries,
+                next: found.next,
+            })
+        })
+    }
+
+    fn verify(&self, subject: String) -> BoxFuture<'_, Result<Verdict, Refused>> {
+        Box::pin(async move {
+            let verdict = self.documents.verify(&self.component, subject).await;
+            let verdict = verdict.map_err(refused)?;
+            Ok(Verdict {
+                entries: verdict.entries,
+                broken_at: verdict.broken_at,
+                head: verdict.head,
+            })
+        })
+    }
+}
+
+fn refused(error: sbd_documents::Error) -> Refused {
+    use sbd_documents::Error;
+    match error {
+        Error::Full => Refused::Full(None),
+        Error::Quota(limit) => Refused::Full(Some(limit)),
+        Error::Limit(_) => Refused::Limit(error.to_string()),
+        Error::Unavailable(reason) => Refused::Unavailable(reason),
+        wrong => Refused::Invalid(wrong.to_string()),
+    }
+}

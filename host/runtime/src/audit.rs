@@ -1,12 +1,57 @@
 //! What a component has recorded of what was done: it stands with its documents.
 
+use crate::Error;
 use futures::future::BoxFuture;
 use sbd_audit::{Found, Look, NewEntry, Refused, Trail, Verdict};
 use sbd_audit_chain::{Entry, shown};
-use sbd_documents::{Asked, Operation, Outcome, Record};
+use sbd_documents::{Asked, Chain, Operation, Outcome, Record, chains, each_entry};
 use sbd_metering::Cause;
+use sbd_storage::rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
+
+/// Follows all that was recorded for a tenant, in its file: whether or not a server has the directory. Blocks.
+///
+/// # Errors
+/// When there is no such tenant, or its file cannot be read.
+pub fn recorded_chains(data_dir: &Path, tenant: &str) -> Result<Vec<Chain>, Error> {
+    let connection = tenant_file(data_dir, tenant)?;
+    chains(&connection).map_err(|error| Error::capability("audit", &error))
+}
+
+/// Each entry that was recorded for a tenant, as JSON, in the order in which they were recorded. Blocks.
+///
+/// # Errors
+/// As [`recorded_chains`].
+pub fn each_recorded(
+    data_dir: &Path,
+    tenant: &str,
+    mut each: impl FnMut(serde_json::Value),
+) -> Result<(), Error> {
+    let connection = tenant_file(data_dir, tenant)?;
+    let read = each_entry(&connection, |entry, hash| {
+        let entry = serde_json::to_value(ArchivedEntry::new(entry, &hash));
+        each(entry.unwrap_or_default());
+        Ok::<_, sbd_documents::Error>(())
+    });
+    read.map_err(|error| Error::capability("audit", &error))
+}
+
+/// A tenant's file, to be read alone.
+fn tenant_file(data_dir: &Path, tenant: &str) -> Result<Connection, Error> {
+    let path = crate::stores::tenant_file(data_dir, tenant);
+    if !path.exists() {
+        let reason = format!("there is no tenant `{tenant}` in it that has stored anything");
+        return Err(Error::DataDirectory {
+            path: data_dir.to_owned(),
+            reason,
+        });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(&path, flags);
+    opened.map_err(|error| Error::capability("audit", &error))
+}
 
 /// The entries of one component.
 pub(crate) struct ComponentTrail {

@@ -32,6 +32,7 @@ mod swap;
 mod tenants;
 
 pub use application::Application;
+pub use audit::{each_recorded, recorded_chains};
 pub use body::Body;
 pub use delegation::{DelegationError, identified};
 pub use engine::compile_cache::CompileCacheStats;

@@ -76,7 +76,7 @@ pub(crate) struct SqliteStores {
 
 impl SqliteStores {
     fn path(&self, tenant: &str) -> PathBuf {
-        self.data_dir.join("tenants").join(format!("{tenant}.db"))
+        tenant_file(&self.data_dir, tenant)
     }
 
     fn databases(&self, tenant: &str) -> PathBuf {
@@ -148,6 +148,11 @@ impl OpenStores for SqliteStores {
             removed.map_err(|error| Error::capability("storage", &error))?
         })
     }
+}
+
+/// Where a tenant's own file lies in a data directory.
+pub(crate) fn tenant_file(data_dir: &Path, tenant: &str) -> PathBuf {
+    data_dir.join("tenants").join(format!("{tenant}.db"))
 }
 
 async fn open(

@@ -104,7 +104,8 @@ pub(crate) enum Command {
     Reload(Flags),
     /// Who changed what on this server, and when.
     ///
-    /// Every change is accounted for; `sbd audit --verify` finds out whether the account was altered.
+    /// Every change is accounted for; `sbd audit verify` finds out whether the account was altered, and with
+    /// `--tenant` whether what components have recorded for a tenant was.
     Audit(AuditArgs),
     /// Administrators: people who run a tenant, or with the default one this server, with their own account.
     Admin {
@@ -573,15 +574,57 @@ pub(crate) struct TenantDelete {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct AuditArgs {
     /// How many of the newest entries.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) most: u32,
-    /// Say whether anything in the account was altered, instead.
-    #[arg(long)]
-    pub(crate) verify: bool,
     #[command(flatten)]
     pub(crate) flags: Flags,
+    #[command(subcommand)]
+    pub(crate) command: Option<AuditCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Say whether anything was altered, dropped or put in between.
+    Verify(AuditVerify),
+    /// Write what components have recorded for a tenant, one JSON object a line, oldest first.
+    Export(AuditExport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditVerify {
+    /// What components have recorded for this tenant, read from the data directory, with or without a server;
+    /// otherwise the server's own account of changes.
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditExport {
+    /// The tenant.
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// What was recorded about this alone, such as a family's id.
+    #[arg(long)]
+    pub(crate) subject: Option<String>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+// === impl AuditArgs ===
+
+impl AuditArgs {
+    pub(crate) fn flags(&self) -> &Flags {
+        match &self.command {
+            None => &self.flags,
+            Some(AuditCommand::Verify(args)) => &args.flags,
+            Some(AuditCommand::Export(args)) => &args.flags,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -129,9 +129,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             block_on(component::reload(&client))
         }
         Command::Audit(args) => {
-            let settings = resolve(&args.flags)?;
-            let client = Client::new(&args.flags, &settings, &environment)?;
-            block_on(audit::command(&args, &client))
+            let settings = resolve(args.flags())?;
+            let client = Client::new(args.flags(), &settings, &environment)?;
+            block_on(audit::command(&args, &settings, &client))
         }
     }
 }

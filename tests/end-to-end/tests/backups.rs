@@ -142,7 +142,7 @@ async fn a_backup_beside_writers_holds_all_that_was_answered_before_it() {
     let me = server.client.get(server.at("/api/v1/auth/me"));
     let me = me.bearer_auth(&ada.access).send().await.unwrap();
     assert_eq!(me.status(), 200);
-    assert!(server.done(&["audit", "--verify"]).contains("whole"));
+    assert!(server.done(&["audit", "verify"]).contains("whole"));
 }
 
 #[tokio::test]

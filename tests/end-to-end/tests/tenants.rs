@@ -489,7 +489,7 @@ async fn the_admin_api_is_for_administrators() {
     assert_eq!(outcomes[2..], [&json!("done"), &json!("begun")]);
     assert_eq!(account[0]["actor"], format!("user:{}", root.id));
     assert!(!account.to_string().contains(PASSWORD));
-    assert!(server.done(&["audit", "--verify"]).contains("whole"));
+    assert!(server.done(&["audit", "verify"]).contains("whole"));
     assert!(server.done(&["audit"]).contains("tenant.create"));
 }
 
@@ -551,7 +551,7 @@ async fn commands_work_beside_a_server_on_a_stopped_one_and_from_elsewhere() {
         .collect();
     assert_eq!(names, ["acme", "beta", "default"]);
     assert!(alone(&["tenant", "delete", "acme", "--yes"]).success);
-    assert!(alone(&["audit", "--verify"]).success);
+    assert!(alone(&["audit", "verify"]).success);
 }
 
 #[tokio::test]

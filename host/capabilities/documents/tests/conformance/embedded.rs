@@ -1,10 +1,12 @@
 //! What only the embedded backend promises.
 
 use crate::suite::{
-    Things, counted, deletion, event, everything, ids as page_ids, index, insertion, things,
-    updating,
+    Things, counted, deletion, event, everything, ids as page_ids, index, insertion, record,
+    things, updating,
 };
-use sbd_documents::{Error, IndexDeclaration, Limits, Operation, Query, SqliteDocuments};
+use sbd_documents::{
+    Backend as _, Error, IndexDeclaration, Limits, Operation, Query, SqliteDocuments,
+};
 use sbd_storage::rusqlite::Connection;
 use sbd_storage::{Database, Options};
 use serde_json::json;
@@ -437,7 +439,7 @@ async fn a_full_disk_refuses_every_kind_of_write() {
         let small = [json!({"n": 5})];
         let (one, two, three) = futures::join!(
             ours.update(&a, &set, false, false),
-            ours.transact(vec![insert("b"), grow.clone(), insert("c")]),
+            ours.transact(vec![insert("b"), grow.clone(), insert("family")]),
             ours.insert(&small),
         );
         assert_eq!((one, two), (Err(Error::Full), Err(Error::Full)));
@@ -487,7 +489,7 @@ async fn a_collection_is_one_table() {
 async fn events_are_there_when_the_file_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.db");
-    let publish = || Operation::Publish(event("a.b", "c", &json!({"d": 1})));
+    let publish = || Operation::Publish(event("a.b", "family", &json!({"d": 1})));
     let before = {
         let ours = Things::new(open(&path, &Options::default()).await, vec![]).await;
         let steps = vec![insertion(json!({"_id": "a"})), publish()];
@@ -512,7 +514,7 @@ async fn large_events_are_read_a_few_at_a_time() {
         ..Limits::default()
     };
     let ours = Things::new(open_with(&folder.path().join("t.db"), limits).await, vec![]).await;
-    let large = |bytes| Operation::Publish(event("a.b", "c", &json!("x".repeat(bytes))));
+    let large = |bytes| Operation::Publish(event("a.b", "family", &json!("x".repeat(bytes))));
     let steps = [1000, 1000, 1000, 5000, 1000].map(large);
     ours.transact(steps.to_vec()).await.unwrap();
     let (mut last, mut read) = (0, Vec::new());
@@ -522,4 +524,96 @@ async fn large_events_are_read_a_few_at_a_time() {
         (last, read) = (end.place, [read, vec![some.len()]].concat());
     }
     assert_eq!(read, [2, 1, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_is_done_to_the_file_is_found_in_what_was_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.db");
+    let ours = Things::new(open(&path, &Options::default()).await, vec![]).await;
+    for _ in 0..5 {
+        let steps = vec![
+            record("a", "thing.changed", Some("usr_1")),
+            record("b", "thing.changed", None),
+        ];
+        ours.transact(steps).await.unwrap();
+    }
+    let verdict = async || ours.backend.verify("family", "a".to_owned()).await.unwrap();
+    let whole = verdict().await;
+    assert_eq!((whole.entries, whole.broken_at), (5, None));
+    let of = "component = 'family' AND subject = 'a'";
+    for (change, broken_at) in [
+        (
+            format!("UPDATE audit SET data = data || ' ' WHERE {of} AND number = 3"),
+            3,
+        ),
+        (
+            format!("UPDATE audit SET actor = NULL WHERE {of} AND number = 1"),
+            1,
+        ),
+        (
+            format!("UPDATE audit SET actor = 'usr_2' WHERE {of} AND number = 5"),
+            5,
+        ),
+        (
+            format!("UPDATE audit SET request = 'req_2' WHERE {of} AND number = 2"),
+            2,
+        ),
+        (
+            format!("UPDATE audit SET at = at + 1 WHERE {of} AND number = 4"),
+            4,
+        ),
+        (
+            format!("UPDATE audit SET action = 'thing.made' WHERE {of} AND number = 4"),
+            4,
+        ),
+        (
+            format!("UPDATE audit SET hash = zeroblob(32) WHERE {of} AND number = 2"),
+            2,
+        ),
+        (
+            format!("UPDATE audit SET hash = zeroblob(3) WHERE {of} AND number = 2"),
+            2,
+        ),
+        (
+            format!("UPDATE audit SET number = 9 WHERE {of} AND number = 5"),
+            5,
+        ),
+        (format!("DELETE FROM audit WHERE {of} AND number = 2"), 2),
+        (format!("DELETE FROM audit WHERE {of} AND number = 5"), 5),
+        (format!("DELETE FROM audit WHERE {of}"), 1),
+        (format!("DELETE FROM audit_heads WHERE {of}"), 5),
+        (format!("UPDATE audit_heads SET number = 4 WHERE {of}"), 5),
+    ] {
+        let (before, changed) = (Connection::open(&path).unwrap(), change.clone());
+        let database = Connection::open(&path).unwrap();
+        // Nobody counts what is done by hand.
+        let triggers: Vec<String> = database
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        drop(before);
+        let copy = folder.path().join("copy.db");
+        let _ = std::fs::remove_file(&copy);
+        database
+            .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
+            .unwrap();
+        let altered = Connection::open(&copy).unwrap();
+        for trigger in triggers {
+            altered
+                .execute_batch(&format!("DROP TRIGGER \"{trigger}\""))
+                .unwrap();
+        }
+        altered.execute_batch(&changed).unwrap();
+        let chains = sbd_documents::chains(&altered).unwrap();
+        let found: Vec<_> = chains
+            .iter()
+            .map(|chain| (chain.subject.as_str(), chain.verdict.broken_at))
+            .collect();
+        assert_eq!(found, [("a", Some(broken_at)), ("b", None)], "{change}");
+    }
+    assert_eq!(verdict().await, whole);
 }

@@ -1,5 +1,6 @@
 //! What every backend of the documents capability must do.
 
+mod audit;
 mod concurrency;
 mod events;
 mod indexes;
@@ -8,6 +9,7 @@ mod quotas;
 mod refusals;
 mod writes;
 
+pub(crate) use audit::*;
 pub(crate) use concurrency::*;
 pub(crate) use events::*;
 pub(crate) use indexes::*;
@@ -44,7 +46,9 @@ macro_rules! conformance {
                 parallel_writers_lose_nothing, totals_come_with_pages, an_update_answers_what_is_asked,
                 events_are_published_with_what_happened, events_of_what_is_undone_are_not,
                 events_keep_the_order_of_their_commits, events_count_until_they_are_forgotten,
-                the_newest_events_are_kept_for_a_while, events_that_cannot_be_delivered_are_refused
+                the_newest_events_are_kept_for_a_while, what_was_done_is_recorded_and_found,
+                what_is_undone_is_not_recorded, entries_of_many_at_once_are_one_chain,
+                entries_go_on_in_another_store, wrong_entries_are_refused, entries_count, events_that_cannot_be_delivered_are_refused
             );
         }
     };

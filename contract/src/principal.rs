@@ -32,6 +32,10 @@ pub struct Principal {
     /// The component that acts; none for a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Arc<str>>,
+    /// The component that makes this call on the request's behalf, as the host saw it; none when it came from
+    /// outside, or the host itself asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Arc<str>>,
     /// The session's id, `ses_...`, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Arc<str>>,
@@ -56,6 +60,7 @@ impl Principal {
             kind: Kind::User,
             user: Some(user.into()),
             component: None,
+            via: None,
             session: None,
             username: String::new(),
             roles: Vec::new(),
@@ -85,6 +90,21 @@ impl Principal {
             scopes: self.scopes.intersect(scopes),
             ..self
         }
+    }
+
+    /// The same in a call that this component makes.
+    #[must_use]
+    pub fn called_via(self, component: impl Into<Arc<str>>) -> Self {
+        Self {
+            via: Some(component.into()),
+            ..self
+        }
+    }
+
+    /// The component that asks: the one that makes the call, else the one that acts. None is a user who asks
+    /// directly.
+    pub fn asking_component(&self) -> Option<&str> {
+        self.via.as_deref().or(self.component.as_deref())
     }
 
     /// The same with a name.
@@ -183,6 +203,20 @@ mod tests {
         assert_eq!(agent.user.as_deref(), Some("usr_1"));
         assert!(agent.scopes.allow("notes:read"));
         assert!(!agent.scopes.allow("notes:write") && !agent.scopes.allow("admin:wallet:mint"));
+    }
+
+    #[test]
+    fn who_calls_asks() {
+        let ada = Principal::user("acme", "usr_1");
+        assert_eq!(ada.asking_component(), None);
+        let later = ada.clone().delegated_to("agents", &Scopes::everything());
+        assert_eq!(later.asking_component(), Some("agents"));
+        for by in [ada, later, Principal::service("acme", "agents")] {
+            let through = by.called_via("family");
+            assert_eq!(through.asking_component(), Some("family"));
+            let claims = through.claims().unwrap();
+            assert_eq!(Principal::from_claims(&claims), Some(through));
+        }
     }
 
     #[test]

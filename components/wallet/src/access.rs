@@ -9,13 +9,13 @@ const READ: &str = "admin:wallet:read";
 /// Sets limits, and freezes.
 const GOVERN: &str = "admin:wallet:govern";
 
-/// Whether somebody spends from an account, and sees it: its user, or the component that acts for owners of
-/// its kind, for itself or for a user later. For a user who is there, no component acts: whoever asks for
-/// the wallet then is that user.
+/// Whether somebody spends from an account, and sees it: its user, whichever component asks for them, or the
+/// component that acts for owners of its kind, for itself or for a user. A component that is called by that
+/// one and passes its caller on is another one.
 pub(crate) fn is_owner(by: &Principal, account: &Account) -> bool {
     match account.kind {
         Kind::User => by.user.as_deref() == Some(&*account.id),
-        kind => kind.component().is_some() && by.component.as_deref() == kind.component(),
+        kind => kind.component().is_some() && by.asking_component() == kind.component(),
     }
 }
 
@@ -50,13 +50,9 @@ pub(crate) fn require_governor(by: &Principal, account: &Account) -> Result<()> 
 
 /// Accounts of families and workspaces are opened by their components.
 pub(crate) fn require_opener(by: &Principal, kind: Kind) -> Result<()> {
-    match by
-        .component
-        .as_deref()
-        .filter(|of| Some(*of) == kind.component())
-    {
-        Some(_) => Ok(()),
-        None => Err(Error::forbidden(
+    match by.asking_component() {
+        Some(component) if Some(component) == kind.component() => Ok(()),
+        _ => Err(Error::forbidden(
             "the accounts of families and workspaces are opened by their components; create a family or a workspace instead",
         )),
     }
@@ -65,18 +61,21 @@ pub(crate) fn require_opener(by: &Principal, kind: Kind) -> Result<()> {
 /// A hold is captured and released by whoever made it: the component, whomever it acts for, or the user.
 pub(crate) fn is_holder(by: &Principal, hold: &Hold) -> bool {
     match &hold.component {
-        Some(component) => by.component.as_deref() == Some(component),
+        Some(component) => by.asking_component() == Some(component),
         None => {
-            by.component.is_none()
+            by.asking_component().is_none()
                 && by.user.is_some()
                 && by.user.as_deref() == hold.user.as_deref()
         }
     }
 }
 
-/// Who it is that acts: `usr_...`, a component, or a component for a user.
+/// Who it is that acts: `usr_...`, a component, or a component for a user. Whoever acted before the component
+/// that asks, stands after it: `shop/agents/usr_...`.
 pub(crate) fn name(by: &Principal) -> String {
-    let parts = [by.component.as_deref(), by.user.as_deref()];
+    let asks = by.asking_component();
+    let before = by.component.as_deref().filter(|acts| Some(*acts) != asks);
+    let parts = [asks, before, by.user.as_deref()];
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
@@ -97,6 +96,22 @@ mod tests {
     use sbd_sdk::time::Time;
 
     #[test]
+    fn who_acts_is_said() {
+        let ada = || Principal::user("test", "usr_1");
+        let later = || ada().delegated_to("family", &Scopes::everything());
+        for (by, expected) in [
+            (ada(), "usr_1"),
+            (ada().called_via("family"), "family/usr_1"),
+            (later(), "family/usr_1"),
+            (later().called_via("family"), "family/usr_1"),
+            (later().called_via("shop"), "shop/family/usr_1"),
+            (Principal::service("test", "family"), "family"),
+        ] {
+            assert_eq!(name(&by), expected);
+        }
+    }
+
+    #[test]
     fn an_account_is_its_owners_alone() {
         let open = |id: &str, kind| Account::open(id, kind, Time::from_seconds(1));
         let (ada, family) = (open("usr_1", Kind::User), open("fam_1", Kind::Family));
@@ -104,6 +119,7 @@ mod tests {
         let user = |id: &str| Principal::user("test", id);
         let service = |name: &str| Principal::service("test", name);
         let later = user("usr_1").delegated_to("family", &Scopes::everything());
+        let now = user("usr_1").called_via("family");
         let root = user("usr_9").with_scopes(Scopes::everything().with_administration());
         for (by, account, is) in [
             (user("usr_1"), &ada, true),
@@ -112,7 +128,15 @@ mod tests {
             (service("family"), &ada, false),
             (root.clone(), &ada, false),
             (service("family"), &family, true),
-            (later, &family, true),
+            (later.clone(), &family, true),
+            (now.clone(), &family, true),
+            (now, &ada, true),
+            (service("family").called_via("family"), &family, true),
+            // What the family leaves to others is not left to do as the family.
+            (service("family").called_via("shop"), &family, false),
+            (later.called_via("shop"), &family, false),
+            (user("usr_1").called_via("shop"), &family, false),
+            (user("usr_2").called_via("shop"), &ada, false),
             (service("workspace"), &family, false),
             (user("usr_1"), &family, false),
             (user("fam_1"), &family, false),

@@ -201,13 +201,29 @@ mod tests {
         }
         mint(&app, "usr_1", 10);
         send(&ada, "transfers", json!({"to": FAMILY, "amount": 10})).assert_status(201);
-        // For a user later, the component acts as well.
-        let later = Principal::user("test", "usr_1").delegated_to("family", &Scopes::everything());
-        for by in [family.clone(), app.by(later)] {
-            let body = json!({"from": FAMILY, "to": "usr_1", "amount": 5});
-            send(&by, "transfers", body).assert_status(201);
+        // For a user, now or later, the component acts as well.
+        let user = || Principal::user("test", "usr_1");
+        let later = user().delegated_to("family", &Scopes::everything());
+        for (by, name) in [
+            (Principal::service("test", "family"), "family"),
+            (later, "family/usr_1"),
+            (user().called_via("family"), "family/usr_1"),
+        ] {
+            let body = json!({"from": FAMILY, "to": "usr_1", "amount": 3});
+            let paid = send(&app.by(by), "transfers", body).assert_status(201);
+            assert_eq!(paid["by"], name);
         }
-        assert_eq!(balance(&app, "usr_1"), (10, 0));
+        let through_shop = app.by(user().called_via("shop"));
+        let body = json!({"from": FAMILY, "to": "usr_1", "amount": 1});
+        send(&through_shop, "transfers", body).assert_refused(404, "NOT_FOUND");
+        assert_eq!(balance(&app, "usr_1"), (9, 0));
+        // What a component asks for its user, is the user's.
+        let own = send(
+            &through_shop,
+            "transfers",
+            json!({"to": FAMILY, "amount": 9}),
+        );
+        assert_eq!(own.assert_status(201)["by"], "shop/usr_1");
         // Its limits are the component's to set.
         family
             .put(&format!("{address}/limits"), json!({"per_day": 1}))

@@ -57,7 +57,7 @@ pub(crate) async fn reserve(
             key: key.clone(),
             movement: movement.clone(),
             state: HoldState::Open,
-            component: by.component.as_deref().map(str::to_owned),
+            component: by.asking_component().map(str::to_owned),
             user: by.user.as_deref().map(str::to_owned),
             seconds,
             made_at: now,
@@ -402,6 +402,21 @@ mod tests {
             ((60, 0), (40, 0))
         );
         assert_reconciled(&app);
+    }
+
+    #[test]
+    fn a_hold_that_a_component_made_for_a_user_is_the_components() {
+        let app = funded();
+        let shop = app.by(Principal::user("test", "usr_1").called_via("shop"));
+        let hold = send(&shop, "holds", json!({"to": "usr_2", "amount": 40})).assert_status(201);
+        let release = format!("{WALLET}/holds/{}/release", hold.text("id"));
+        let ada = app.signed_in("usr_1");
+        ada.post(&release, json!({}))
+            .assert_refused(404, "NOT_FOUND");
+        // By another user's request, or by none.
+        let shop = app.by(Principal::user("test", "usr_2").called_via("shop"));
+        shop.post(&release, json!({})).assert_status(200);
+        assert_eq!(balance(&app, "usr_1"), (100, 0));
     }
 
     #[test]

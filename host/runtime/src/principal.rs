@@ -68,6 +68,17 @@ impl Authenticated {
             .get_or_init(|| seal.seal(&self.principal))
             .clone()
     }
+
+    /// The same in a call that a component makes, whoever made the one before.
+    pub(crate) fn called_via(self: Arc<Self>, component: &Arc<str>) -> Arc<Self> {
+        match self.via.as_ref() == Some(component) {
+            true => self,
+            false => {
+                let principal = self.principal.clone();
+                Arc::new(principal.called_via(Arc::clone(component)).into())
+            }
+        }
+    }
 }
 
 impl From<Principal> for Authenticated {
@@ -201,6 +212,31 @@ mod tests {
         assert_eq!(refused(&seal, &old, "acme"), SealError::Expired);
         let nonsense = HeaderValue::from_static("nonsense");
         assert_eq!(refused(&seal, &nonsense, "acme"), SealError::Forged);
+    }
+
+    #[test]
+    fn who_calls_last_is_who_calls() {
+        let seal = Seal::new(&[7; 32]);
+        let [family, shop]: [Arc<str>; 2] = ["family".into(), "shop".into()];
+        let outside = Arc::new(Authenticated::from(ada()));
+        let before = outside.sealed(&seal);
+        let through = outside.called_via(&family);
+        assert_eq!(**through, ada().called_via("family"));
+        assert_ne!(through.sealed(&seal), before);
+        // What the shop passes on, as it came.
+        let passed_on = seal.open(&through.sealed(&seal).unwrap(), "acme").unwrap();
+        assert_eq!(passed_on.via.as_deref(), Some("family"));
+        let further = Arc::new(passed_on).called_via(&shop);
+        let header = further.sealed(&seal).unwrap();
+        let seen = seal.open(&header, "acme").unwrap();
+        assert_eq!(*seen, ada().called_via("shop"));
+        let again = Arc::clone(&further).called_via(&shop);
+        assert!(Arc::ptr_eq(&again, &further));
+        // Nobody writes another one over it.
+        let edited = ada().called_via("family").claims().unwrap();
+        let (_, tag) = header.to_str().unwrap().split_once('.').unwrap();
+        let edited = HeaderValue::try_from(format!("{edited}.{tag}")).unwrap();
+        assert_eq!(refused(&seal, &edited, "acme"), SealError::Forged);
     }
 
     #[test]

@@ -299,10 +299,24 @@ async fn the_caller_goes_along_and_cannot_be_forged() {
     let seen = json(chained, 200).await;
     assert_eq!(seen["caller"]["user"], ada.id);
     assert_eq!(seen["caller"]["username"], "ada");
+    assert_eq!(seen["caller"]["via"], "probe");
     assert_eq!(
         (&seen["request_id"], &seen["tenant"]),
         (&json!(id), &json!("default"))
     );
+
+    // Who calls last is who calls; and nobody, who comes from outside.
+    let there = "/probe/chain%3Fto%3Dprobe%26path%3D/probe/whoami";
+    for (path, via) in [
+        (
+            format!("/probe/chain?to=probe2&path={there}"),
+            json!("probe2"),
+        ),
+        ("/probe/whoami".to_owned(), Value::Null),
+    ] {
+        let seen = json(ada.get(&path).send().await.unwrap(), 200).await;
+        assert_eq!(seen["caller"]["via"], via, "{path}");
+    }
 
     let anonymous = server
         .get("/probe/chain?to=probe2&path=/probe/whoami")

@@ -429,8 +429,18 @@ async fn forged_caller() {
     let siege = Siege::of(&["forged-caller"]).await;
     let ada = Account::register(&siege.server, "ada").await;
     let honest = ada.read("/forged-caller/passed-on").await;
-    assert_eq!(honest["body"]["caller"]["user"], ada.id, "{honest}");
-    for path in ["edited", "made-up", "replayed?header=nonsense"] {
+    let caller = &honest["body"]["caller"];
+    assert_eq!(
+        (&caller["user"], &caller["via"]),
+        (&json!(ada.id), &json!("forged-caller")),
+        "{honest}"
+    );
+    for path in [
+        "edited",
+        "by-another",
+        "made-up",
+        "replayed?header=nonsense",
+    ] {
         let refused = ada.read(&format!("/forged-caller/{path}")).await;
         assert_eq!(
             refused,

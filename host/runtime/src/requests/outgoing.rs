@@ -134,7 +134,8 @@ impl Outgoing {
             // The application that the request from outside arrived at.
             let neighbours = context.chain.neighbours();
             let neighbours = neighbours.ok_or(BodyError::DestinationUnavailable)?;
-            // What the guest passed on must be ours; without it the running request's caller goes along.
+            // What the guest passed on must be ours; without it the running request's caller goes along. Either way
+            // the callee learns who calls.
             let principal = match request.headers().get(header::CALLER) {
                 Some(sealed) => {
                     let opened = neighbours.open(sealed, &tenant).map_err(|error| {
@@ -145,6 +146,7 @@ impl Outgoing {
                 }
                 None => context.principal.clone(),
             };
+            let principal = principal.map(|who| who.called_via(running.component()));
             header::drop_all(request.headers_mut());
             trace::pass_on(context.trace.as_ref(), request.headers_mut());
             let depth = context.depth + 1;

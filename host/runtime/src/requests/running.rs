@@ -308,6 +308,11 @@ impl RunningRequest {
         }
     }
 
+    /// The component that answers it.
+    pub(crate) fn component(&self) -> &Arc<str> {
+        &self.budget.component
+    }
+
     /// Tells the operator of a caller that the guest passed on and that is none of ours.
     pub(crate) fn log_forgery(&self, error: &SealError) {
         let ComponentBudget {

@@ -44,9 +44,9 @@ async fn whoami(
     RequestId(request_id): RequestId,
     Tenant(tenant): Tenant,
 ) -> Json<Value> {
-    let user = caller.map(
-        |caller| json!({"user": caller.user, "username": caller.username, "roles": caller.roles}),
-    );
+    let user = caller.map(|caller| {
+        json!({"user": caller.user, "username": caller.username, "roles": caller.roles, "via": caller.via})
+    });
     Json(json!({"caller": user, "request_id": request_id, "tenant": tenant}))
 }
 

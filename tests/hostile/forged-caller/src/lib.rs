@@ -71,6 +71,13 @@ async fn edited(headers: HeaderMap) -> Result<Json<Value>> {
     ask(Some(&sealed(&claims, &seal))).await
 }
 
+/// Asks as if another component did, and keeps the seal.
+async fn by_another(headers: HeaderMap) -> Result<Json<Value>> {
+    let (mut claims, seal) = opened(&headers)?;
+    claims["via"] = json!("family");
+    ask(Some(&sealed(&claims, &seal))).await
+}
+
 /// The same caller word for word, with a seal of its own making.
 async fn made_up(headers: HeaderMap) -> Result<Json<Value>> {
     let (claims, _) = opened(&headers)?;
@@ -89,6 +96,7 @@ pub fn router() -> Router {
         .route("/forged-caller/passed-on", get(passed_on))
         .route("/forged-caller/shown", get(shown))
         .route("/forged-caller/edited", get(edited))
+        .route("/forged-caller/by-another", get(by_another))
         .route("/forged-caller/made-up", get(made_up))
         .route("/forged-caller/replayed", get(replayed))
 }

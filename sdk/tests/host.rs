@@ -10,7 +10,9 @@ use sbd_sdk::keys::{self, Verdict};
 use sbd_sdk::keyvalue::Bucket;
 use sbd_sdk::tasks::State;
 use sbd_sdk::testing::{App, Call};
-use sbd_sdk::{Component, Error, cache, config, features, mail, passwords, realtime, time};
+use sbd_sdk::{
+    By, Component, Error, Json, cache, config, features, mail, passwords, realtime, time,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -369,6 +371,57 @@ fn a_closure_answers_for_other_components() {
     assert_eq!(app.run(ask()).unwrap(), json!({"left": 4}));
     app.on_call(|_| (503, Value::Null));
     assert_eq!(app.run(ask()).unwrap_err().code(), "OVERLOADED");
+}
+
+#[test]
+fn a_neighbour_answers_itself_for_the_same_caller() {
+    async fn count(By(by): By) -> sbd_sdk::Result<Json<Value>> {
+        let thing = json!({"_id": time::now().to_string(), "by": by});
+        THINGS.insert(&thing).await?;
+        Ok(Json(thing))
+    }
+    async fn pass_on() -> sbd_sdk::Result<Json<Value>> {
+        let request = http::Request::get("/count").body(axum::body::Body::empty());
+        let request = request.map_err(Error::internal)?;
+        sbd_sdk::read_json(sbd_sdk::call("counter", request).await?)
+            .await
+            .map(Json)
+    }
+    let counter = axum::Router::new().route("/count", axum::routing::get(count));
+    let router = axum::Router::new().route("/through", axum::routing::get(pass_on));
+    let reaching = MANIFEST.replace(
+        "source =",
+        "allowed_outbound_hosts = [\"http://counter.spin.internal\"]\nsource =",
+    );
+    let with = |manifest: &str| {
+        let counter = App::new(counter.clone()).collection("things");
+        let app = App::new(router.clone()).manifest(manifest);
+        app.with_neighbour("counter", counter)
+    };
+    let app = with(&reaching);
+    app.advance(SECOND);
+    let seen = app.signed_in("usr_1").get("/through").assert_status(200);
+    assert_eq!(
+        (&seen["by"]["user"], &seen["by"]["via"], &seen["_id"]),
+        (
+            &json!("usr_1"),
+            &json!("things"),
+            &json!(app.now().to_string())
+        )
+    );
+    let counter = app.neighbour("counter");
+    let stored = counter.run(THINGS.get(seen.text("_id"))).unwrap();
+    assert_eq!(stored.as_ref(), Some(seen.body()));
+    assert_eq!(app.run(THINGS.get(seen.text("_id"))).unwrap(), None);
+    // Nobody stays nobody.
+    app.anonymous()
+        .get("/through")
+        .assert_refused(500, "INTERNAL");
+    let ungranted = with(MANIFEST);
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        ungranted.signed_in("usr_1").get("/through")
+    }));
+    assert!(refused.is_err());
 }
 
 #[test]

@@ -41,9 +41,11 @@ mod tests {
     use sbd_sdk::testing::{App, Client, Reply, assert_constraints, assert_described};
     use serde_json::json;
 
-    /// The component with its own manifest.
+    /// The component with its own manifest, beside the wallet itself.
     pub(crate) fn app() -> App {
-        App::new(super::component()).manifest(include_str!("../spin.toml"))
+        let wallet = App::new(wallet::component()).manifest(include_str!("../../wallet/spin.toml"));
+        let app = App::new(super::component()).manifest(include_str!("../spin.toml"));
+        app.with_neighbour("wallet", wallet)
     }
 
     /// A family of somebody's.

@@ -64,6 +64,9 @@ impl App {
         );
         for (id, component) in app.components {
             let settings = component.settings;
+            self.world.name.replace(Some(id.to_string()));
+            let reaches = component.allowed_outbound_hosts;
+            self.world.reaches.replace(Some(reaches));
             let grants = settings.grants.iter().map(ToString::to_string);
             self.world.grants.replace(Some(grants.collect()));
             if let Some(values) = variables.get(&id) {
@@ -115,6 +118,25 @@ impl App {
         self
     }
 
+    /// With another component that it calls under this name, with a host of its own: what the component asks of
+    /// it is answered by that one itself, for the same caller, by this one. Both live in the same time.
+    #[must_use]
+    pub fn with_neighbour(self, name: &str, neighbour: Self) -> Self {
+        neighbour.world.now.set(self.world.now.get());
+        let mut neighbours = self.world.neighbours.borrow_mut();
+        neighbours.insert(name.to_owned(), Rc::new(neighbour));
+        drop(neighbours);
+        self
+    }
+
+    /// The other component, to see what became of it, and to ask it oneself.
+    #[track_caller]
+    pub fn neighbour(&self, name: &str) -> Rc<Self> {
+        let neighbours = self.world.neighbours.borrow();
+        let neighbour = neighbours.get(name).cloned();
+        neighbour.unwrap_or_else(|| panic!("there is no `{name}`; add it by `with_neighbour`"))
+    }
+
     /// Switches a feature for everybody.
     pub fn switch(&self, feature: &str, on: bool) {
         let mut features = self.world.features.borrow_mut();
@@ -153,8 +175,8 @@ impl App {
         self.world.mails.borrow().clone()
     }
 
-    /// Answers what the component asks of other components, and of hosts outside: a status and a JSON
-    /// body. Without it they cannot be reached.
+    /// Answers what the component asks of other components that are no neighbours, and of hosts outside: a
+    /// status and a JSON body. Without it they cannot be reached.
     pub fn on_call(&self, answers: impl Fn(&Call) -> (u16, Value) + 'static) {
         self.world.answers.replace(Some(Box::new(answers)));
     }
@@ -190,6 +212,9 @@ impl App {
         self.world
             .now
             .set(self.world.now.get().saturating_add(later));
+        for neighbour in self.world.neighbours.borrow().values() {
+            neighbour.advance(time);
+        }
     }
 
     /// Deletes the documents whose time is over by an index.

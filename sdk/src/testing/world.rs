@@ -1,8 +1,10 @@
 //! What the host of a test holds, and how the capabilities find it.
 
+use super::App;
 use super::{
     cache, documents, features, keys, keyvalue, mail, outbound, realtime, schedules, tasks,
 };
+use sbd_manifest::AllowedHosts;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,8 +14,12 @@ use std::rc::Rc;
 pub(super) struct World {
     /// The present, in milliseconds since 1970.
     pub(super) now: Cell<i64>,
+    /// The component's name in its manifest; `test` without one.
+    pub(super) name: RefCell<Option<String>>,
     /// What the manifest grants; anything without one.
     pub(super) grants: RefCell<Option<Vec<String>>>,
+    /// Where the manifest lets it send requests; anywhere without one.
+    pub(super) reaches: RefCell<Option<AllowedHosts>>,
     pub(super) variables: RefCell<BTreeMap<String, String>>,
     pub(super) documents: RefCell<documents::Collections>,
     pub(super) cache: RefCell<cache::Entries>,
@@ -24,6 +30,7 @@ pub(super) struct World {
     pub(super) tasks: RefCell<tasks::Tasks>,
     pub(super) schedules: RefCell<schedules::Schedules>,
     pub(super) mails: RefCell<Vec<mail::Mail>>,
+    pub(super) neighbours: RefCell<BTreeMap<String, Rc<App>>>,
     pub(super) answers: RefCell<Option<Box<outbound::Answers>>>,
 }
 

@@ -1,8 +1,10 @@
 //! Changing and deleting a family.
 
+use crate::commit::still_admin;
 use crate::events::Happened;
-use crate::model::{Draft, Family, FamilyId, Membership, membership_id, require_admin};
-use crate::store::{self, CREATORS, FAMILIES, MEMBERSHIPS};
+use crate::model::{Draft, Family, FamilyId, Membership, require_admin};
+use crate::ownership;
+use crate::store::{self, FAMILIES, MEMBERSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::time::{self, Time};
@@ -35,7 +37,7 @@ pub(crate) async fn replace(
             json!({"_id": family.id, "version": family.version}),
             change,
         )
-        .check(&MEMBERSHIPS, still_admin(&family.id, caller), 1)
+        .check(&MEMBERSHIPS, still_admin(&family.id, &caller.user), 1)
         .update_many(&MEMBERSHIPS, json!({"family_id": family.id}), named);
     let change = match changed.name == family.name {
         true => change,
@@ -63,13 +65,9 @@ pub(crate) async fn delete(
     };
     let change = Transaction::new()
         .delete_one(&FAMILIES, doomed)
-        .check(&MEMBERSHIPS, still_admin(&family.id, caller), 1)
-        .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}))
-        .update_many(
-            &CREATORS,
-            json!({"_id": family.created_by}),
-            json!({"$inc": {"families": -1}}),
-        );
+        .check(&MEMBERSHIPS, still_admin(&family.id, &caller.user), 1)
+        .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}));
+    let change = ownership::given_back(change, &family.owner);
     let deleted = Happened::Deleted {
         family_id: &family.id,
         deleted_by: &caller.user,
@@ -102,10 +100,6 @@ fn changed(family: Family, draft: Draft, now: Time) -> Family {
     }
 }
 
-fn still_admin(family_id: &FamilyId, caller: &Caller) -> serde_json::Value {
-    json!({"_id": membership_id(family_id, &caller.user), "role": "admin"})
-}
-
 /// What to say when another change came between reading and writing.
 fn overtaken(error: DocumentsError, wanted: &Preconditions) -> Error {
     match error {
@@ -123,8 +117,8 @@ fn overtaken(error: DocumentsError, wanted: &Preconditions) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::model::{Role, found, tests::caller};
-    use crate::tests::{app, family};
+    use crate::model::{found, tests::caller};
+    use crate::tests::{app, family, join};
 
     #[test]
     fn a_change_is_of_the_version_that_was_read() {
@@ -178,19 +172,7 @@ mod tests {
             app.signed_in("usr_3"),
         );
         let address = format!("/api/v1/families/{}", family(&ada, "A").text("id"));
-        let family: Family = app.run(FAMILIES.find_one(json!({}))).unwrap().unwrap();
-        let (_, founder) = found(
-            Draft::check("A", None).unwrap(),
-            &caller("usr_2"),
-            app.now(),
-        );
-        let member = Membership {
-            id: membership_id(&family.id, "usr_2"),
-            family_id: family.id,
-            role: Role::Member,
-            ..founder
-        };
-        app.run(MEMBERSHIPS.insert(&member)).unwrap();
+        join(&app, address.rsplit('/').next().unwrap(), "usr_2");
         assert_eq!(bob.get(&address).assert_status(200)["role"], "member");
         bob.put(&address, json!({"name": "B"}))
             .assert_refused(403, "FORBIDDEN");

@@ -22,23 +22,19 @@ pub(crate) async fn create<A: From<Answer> + Into<Answer> + Clone>(
     if let Some(given) = key.replay(&draft).await? {
         return Ok(given);
     }
-    let limit = config::get_as("families_per_user")?.unwrap_or(FAMILIES_PER_USER);
     let (family, membership) = found(draft.clone(), caller, time::now());
     let answer = answer(&family, &membership)?;
     // Twice: somebody's first two families may be created at once, and then one of them finds the
     // count that the other has just begun.
-    let mut count = CREATORS.get(&caller.user).await?;
     for _ in 0..2 {
-        require_room(count.as_ref(), limit)?;
-        let effect = counted(count.as_ref(), caller, limit)
+        let effect = counted(Transaction::new(), &caller.user)
+            .await?
             .insert(&FAMILIES, &family)
             .insert(&MEMBERSHIPS, &membership);
         let effect = Happened::created(&family).told_by(effect);
         let effect = Happened::member_added(&membership).told_by(effect);
         match key.commit(&draft, effect, answer.clone()).await {
-            Err(DocumentsError::Duplicate(_) | DocumentsError::PreconditionFailed(0)) => {
-                count = CREATORS.get(&caller.user).await?;
-            }
+            Err(DocumentsError::Duplicate(_) | DocumentsError::PreconditionFailed(0)) => {}
             done => return done?,
         }
     }
@@ -47,21 +43,24 @@ pub(crate) async fn create<A: From<Answer> + Into<Answer> + Clone>(
     ))
 }
 
-/// Counts one more family, as long as there is room for it.
-fn counted(count: Option<&Creator>, caller: &Caller, limit: u64) -> Transaction {
-    match count {
-        None => Transaction::new().insert(
+/// Counts one more family of somebody's as a part of a change, as long as there is room for it.
+pub(crate) async fn counted(change: Transaction, user: &str) -> Result<Transaction> {
+    let limit = config::get_as("families_per_user")?.unwrap_or(FAMILIES_PER_USER);
+    let count = CREATORS.get(user).await?;
+    require_room(count.as_ref(), limit)?;
+    Ok(match count {
+        None => change.insert(
             &CREATORS,
             &Creator {
-                user_id: caller.user.to_string(),
+                user_id: user.to_owned(),
                 families: 1,
             },
         ),
         Some(_) => {
-            let with_room = json!({"_id": caller.user, "families": {"$lt": limit}});
-            Transaction::new().update_one(&CREATORS, with_room, json!({"$inc": {"families": 1}}))
+            let with_room = json!({"_id": user, "families": {"$lt": limit}});
+            change.update_one(&CREATORS, with_room, json!({"$inc": {"families": 1}}))
         }
-    }
+    })
 }
 
 fn require_room(count: Option<&Creator>, limit: u64) -> Result<()> {

@@ -7,6 +7,11 @@
 //! | `family.created` | `family_id`, `created_by` | a family is there, with nobody in it yet |
 //! | `family.member.added` | `family_id`, `user_id`, `role` | somebody belongs to it, its creator first |
 //! | `family.renamed` | `family_id`, `changed_by` | it has another name |
+//! | `family.member.promoted` | `family_id`, `user_id`, `promoted_by` | a member is an administrator |
+//! | `family.member.demoted` | `family_id`, `user_id`, `demoted_by` | an administrator is a member again |
+//! | `family.member.guarded` | `family_id`, `user_id`, `guardians`, `decided_by` | a minor has these guardians; without any it is one no more |
+//! | `family.member.left` | `family_id`, `user_id` | somebody has gone |
+//! | `family.member.removed` | `family_id`, `user_id`, `removed_by` | somebody was sent away |
 //! | `family.deleted` | `family_id`, `deleted_by` | it is gone, and so are all memberships |
 
 use crate::model::{Family, FamilyId, Membership, Role};
@@ -33,6 +38,33 @@ pub(crate) enum Happened<'a> {
     Deleted {
         family_id: &'a FamilyId,
         deleted_by: &'a str,
+    },
+
+    // Members.
+    MemberPromoted {
+        family_id: &'a FamilyId,
+        user_id: &'a str,
+        promoted_by: &'a str,
+    },
+    MemberDemoted {
+        family_id: &'a FamilyId,
+        user_id: &'a str,
+        demoted_by: &'a str,
+    },
+    MemberGuarded {
+        family_id: &'a FamilyId,
+        user_id: &'a str,
+        guardians: &'a [String],
+        decided_by: &'a str,
+    },
+    MemberLeft {
+        family_id: &'a FamilyId,
+        user_id: &'a str,
+    },
+    MemberRemoved {
+        family_id: &'a FamilyId,
+        user_id: &'a str,
+        removed_by: &'a str,
     },
 }
 
@@ -61,6 +93,11 @@ impl<'a> Happened<'a> {
             Self::MemberAdded { family_id, .. } => ("family.member.added", family_id),
             Self::Renamed { family_id, .. } => ("family.renamed", family_id),
             Self::Deleted { family_id, .. } => ("family.deleted", family_id),
+            Self::MemberPromoted { family_id, .. } => ("family.member.promoted", family_id),
+            Self::MemberDemoted { family_id, .. } => ("family.member.demoted", family_id),
+            Self::MemberGuarded { family_id, .. } => ("family.member.guarded", family_id),
+            Self::MemberLeft { family_id, .. } => ("family.member.left", family_id),
+            Self::MemberRemoved { family_id, .. } => ("family.member.removed", family_id),
         };
         change.publish(kind, Some(family_id.as_str()), self)
     }

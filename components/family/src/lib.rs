@@ -7,14 +7,17 @@
 
 mod api;
 mod changes;
+mod commit;
 mod creation;
 mod events;
 mod listing;
+mod members;
 mod model;
 mod notices;
+mod ownership;
 mod store;
 
-use api::{channels, families, members};
+use api::{channels, families, members as members_api};
 use sbd_sdk::Component;
 
 /// All that the component offers.
@@ -28,7 +31,16 @@ pub fn component() -> Component {
                 families::get_family(),
                 families::replace_family(),
                 families::delete_family(),
-                members::list_family_members(),
+            ],
+        )
+        .operations(
+            "family members",
+            [
+                members_api::list_family_members(),
+                members_api::get_family_member(),
+                members_api::set_family_role(),
+                members_api::set_family_guardians(),
+                members_api::remove_family_member(),
             ],
         )
         .channels([channels::may_listen()])
@@ -38,6 +50,11 @@ sbd_sdk::component!(component);
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::commit::counted;
+    use crate::model::{Draft, FamilyId, Membership, Role, found, membership_id};
+    use crate::store::MEMBERSHIPS;
+    use sbd_sdk::documents::Transaction;
     use sbd_sdk::testing::{App, Client, Reply, assert_constraints, assert_described};
     use serde_json::json;
 
@@ -52,6 +69,32 @@ mod tests {
     pub(crate) fn family(of: &Client<'_>, name: &str) -> Reply {
         of.post("/api/v1/families", json!({"name": name}))
             .assert_status(201)
+    }
+
+    /// A member of a family, who has not been invited.
+    pub(crate) fn join(app: &App, family: &str, user: &str) {
+        let family_id: FamilyId = family.parse().unwrap();
+        let caller = crate::model::tests::caller(user);
+        let (_, founder) = found(Draft::check("A", None).unwrap(), &caller, app.now());
+        let member = Membership {
+            id: membership_id(&family_id, user),
+            family_id: family_id.clone(),
+            role: Role::Member,
+            ..founder
+        };
+        let change = Transaction::new().insert(&MEMBERSHIPS, &member);
+        let counts = json!({"member_count": 1});
+        let change = counted(change, &family_id, json!({}), counts);
+        app.run(change.commit()).unwrap();
+    }
+
+    /// A family of `usr_1`, who is its administrator, to which these belong as well.
+    pub(crate) fn family_with(app: &App, others: &[&str]) -> String {
+        let id = family(&app.signed_in("usr_1"), "A").text("id").to_owned();
+        for user in others {
+            join(app, &id, user);
+        }
+        id
     }
 
     #[test]

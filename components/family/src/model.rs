@@ -3,7 +3,8 @@
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Detail, Error, id, text};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+
+pub(crate) use membership::roles::Role;
 
 /// Characters in a family's name at most.
 pub(crate) const MAX_NAME: usize = 100;
@@ -11,17 +12,6 @@ pub(crate) const MAX_NAME: usize = 100;
 pub(crate) const MAX_DESCRIPTION: usize = 500;
 
 id!(pub(crate) FamilyId, "fam", "family");
-
-/// What a member may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = FamilyRole)]
-pub(crate) enum Role {
-    /// Everything.
-    Admin,
-    /// See it.
-    Member,
-}
 
 /// A family, as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,7 +21,11 @@ pub(crate) struct Family {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) created_by: String,
+    /// Whose limit it counts against: whoever created it, until they hand it over.
+    pub(crate) owner: String,
     pub(crate) member_count: u64,
+    /// How many of them are administrators; never none.
+    pub(crate) admin_count: u64,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
     /// Goes up by one with every change.
@@ -48,6 +42,10 @@ pub(crate) struct Membership {
     pub(crate) user_id: String,
     pub(crate) username: String,
     pub(crate) role: Role,
+    /// Whether others answer for the user, who then decides nothing for others and lifts no limits.
+    pub(crate) minor: bool,
+    /// Who answers for a minor; nobody for others.
+    pub(crate) guardians: Vec<String>,
     pub(crate) joined_at: Time,
     /// What a user's list of families is sorted and filtered by, kept here so that one index
     /// serves a page of it.
@@ -55,7 +53,7 @@ pub(crate) struct Membership {
     pub(crate) family_created_at: Time,
 }
 
-/// How many families a user has created and not deleted.
+/// How many families count against a user's limit: created, or taken over, and not deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Creator {
     #[serde(rename = "_id")]
@@ -128,6 +126,8 @@ pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Family, Member
         user_id: caller.user.to_string(),
         username: caller.username.clone(),
         role: Role::Admin,
+        minor: false,
+        guardians: Vec::new(),
         joined_at: now,
         family_name_key: text::key(&draft.name),
         family_created_at: now,
@@ -137,7 +137,9 @@ pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Family, Member
         name: draft.name,
         description: draft.description,
         created_by: caller.user.to_string(),
+        owner: caller.user.to_string(),
         member_count: 1,
+        admin_count: 1,
         created_at: now,
         updated_at: now,
         version: 1,

@@ -19,6 +19,12 @@ pub(crate) async fn membership(family_id: &FamilyId, caller: &Caller) -> Result<
     membership.ok_or_else(|| Error::not_found("family"))
 }
 
+/// A member of a family, whom the caller may see.
+pub(crate) async fn member(family_id: &FamilyId, user: &str) -> Result<Membership> {
+    let member = MEMBERSHIPS.get(&membership_id(family_id, user)).await?;
+    member.ok_or_else(|| Error::not_found("member"))
+}
+
 /// A family that the caller belongs to, with the membership.
 pub(crate) async fn family(family_id: &FamilyId, caller: &Caller) -> Result<(Family, Membership)> {
     let membership = membership(family_id, caller).await?;

@@ -3,3 +3,5 @@
 //! Rules as plain functions over plain values, without I/O. Whatever has states stands in a file of its
 //! own, with its diagram: what may happen in which state, and what comes of it. The component that uses it
 //! keeps the values in its collections, knows who asks, and says what is told to whom.
+
+pub mod roles;

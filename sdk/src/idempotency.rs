@@ -22,7 +22,8 @@ pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MAX_KEY: usize = 255;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The header of an answer that was given before.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const RECORDS: Collection<Record> = Collection::new("idempotency");
 
 /// The `Idempotency-Key` of a request, if it has one: 1 to 255 visible ASCII characters.

@@ -89,6 +89,7 @@ mod extract;
 pub mod features;
 pub mod id;
 pub mod idempotency;
+mod key;
 pub mod keys;
 pub mod keyvalue;
 mod listing;
@@ -104,6 +105,7 @@ pub mod tasks;
 pub mod testing;
 pub mod text;
 pub mod time;
+mod tokens;
 
 pub use answer::{Answer, Created, NoContent, NoStore, Tagged};
 pub use app::App;
@@ -114,11 +116,13 @@ pub use documents::DocumentsError;
 pub use error::{Detail, Error, ErrorBody, ErrorContent, Result};
 pub use extract::{Json, Path, Query, from_json};
 pub use idempotency::Idempotency;
+pub use key::Key;
 pub use listing::{ById, Listing, Sort, Unfiltered};
 pub use openapi::{About, BEARER};
 pub use operation::Operation;
 pub use sbd_contract::{Principal, Scopes, authentication, header, path};
 pub use sbd_sdk_macros::{channels, on_event, operation, schedule, task};
+pub use tokens::Tokens;
 
 #[doc(hidden)]
 pub use {axum, http, serde, utoipa, wasip3};

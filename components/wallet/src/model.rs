@@ -2,14 +2,11 @@
 
 use sbd_sdk::time::Time;
 use sbd_sdk::{Error, id};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use std::borrow::Cow;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// Tokens that are moved at once at most.
-pub(crate) const MOST: u64 = 1_000_000_000_000;
+pub(crate) use sbd_sdk::Tokens;
+
 /// Tokens that there are at most: every reader of JSON keeps such a number as it is.
 pub(crate) const MAX_SUPPLY: i64 = (1 << 53) - 1;
 /// The account that tokens come from and go back to. It alone may be below zero.
@@ -27,10 +24,6 @@ pub(crate) const BURN: &str = "burn";
 
 id!(pub(crate) TransactionId, "txn", "transaction");
 id!(pub(crate) HoldId, "hld", "hold");
-
-/// So many tokens: a whole number from 1 to [`MOST`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Tokens(u64);
 
 /// Whose an account is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -184,45 +177,6 @@ pub(crate) enum HoldState {
     Released,
     /// They are free again, because its time was over.
     Expired,
-}
-
-// === impl Tokens ===
-
-impl Tokens {
-    /// So many, if there can be so many.
-    pub(crate) fn new(amount: u64) -> Option<Self> {
-        (1..=MOST).contains(&amount).then_some(Self(amount))
-    }
-
-    /// The number, as it is added and taken away.
-    pub(crate) fn number(self) -> i64 {
-        i64::try_from(self.0).unwrap_or(i64::MAX)
-    }
-}
-
-impl<'de> Deserialize<'de> for Tokens {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let amount = u64::deserialize(deserializer)?;
-        Self::new(amount)
-            .ok_or_else(|| D::Error::custom(format!("a whole number of tokens from 1 to {MOST}")))
-    }
-}
-
-impl PartialSchema for Tokens {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .description(Some("Whole tokens."))
-            .minimum(Some(1))
-            .maximum(Some(MOST))
-            .into()
-    }
-}
-
-impl ToSchema for Tokens {
-    fn name() -> Cow<'static, str> {
-        "Tokens".into()
-    }
 }
 
 // === impl Kind ===

@@ -1,11 +1,11 @@
 //! `/api/v1/wallet/holds`.
 
-use super::key::{Key, created};
+use super::key::created;
 use super::transfers::TransferInput;
 use crate::holds;
 use crate::model::{Hold, HoldId, HoldState, Tokens, TransactionId};
 use sbd_sdk::time::Time;
-use sbd_sdk::{By, Created, Error, Json, Path, Result, operation};
+use sbd_sdk::{By, Created, Error, Json, Key, Path, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -1,11 +1,11 @@
 //! What administrators do: `/api/v1/wallet/mint`, `/burn` and `/reconciliation`.
 
-use super::key::{Key, created};
+use super::key::created;
 use super::transfers::{TransactionView, address};
 use crate::model::{Tokens, text};
 use crate::reconciliation::{self, Report};
 use crate::supply;
-use sbd_sdk::{By, Created, Json, Result, operation};
+use sbd_sdk::{By, Created, Json, Key, Result, operation};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

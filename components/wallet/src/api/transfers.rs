@@ -1,10 +1,10 @@
 //! `/api/v1/wallet/transfers`.
 
-use super::key::{Key, created};
+use super::key::created;
 use crate::model::{HoldId, Movement, Tokens, Transaction, TransactionId, kind, text};
 use crate::{access, transfers};
 use sbd_sdk::time::Time;
-use sbd_sdk::{By, Created, Json, Path, Principal, Result, operation};
+use sbd_sdk::{By, Created, Json, Key, Path, Principal, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -4,4 +4,9 @@
 //! own, with its diagram: what may happen in which state, and what comes of it. The component that uses it
 //! keeps the values in its collections, knows who asks, and says what is told to whom.
 
+pub mod freeze;
+pub mod payment;
+pub mod request;
 pub mod roles;
+pub mod spending;
+pub mod text;

@@ -1,0 +1,68 @@
+//! Texts that people write, as they are kept.
+
+use sbd_sdk::{Error, Result};
+
+/// A line without the blanks around it; none where there is nothing left.
+///
+/// # Errors
+/// `VALIDATION_ERROR` when it is longer, or has control characters.
+pub fn line(field: &str, text: Option<&str>, most: usize) -> Result<Option<String>> {
+    let Some(text) = text else { return Ok(None) };
+    if text.chars().count() > most || text.trim().chars().any(char::is_control) {
+        let message = format!("at most {most} characters, none of them a control character");
+        return Err(Error::validation(field, message));
+    }
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// A line that must be there.
+///
+/// # Errors
+/// `VALIDATION_ERROR` when it is not, or as [`line`].
+pub fn some_line(field: &str, text: &str, most: usize) -> Result<String> {
+    let message = format!("1 to {most} characters, none of them a control character");
+    line(field, Some(text), most)?.ok_or_else(|| Error::validation(field, message))
+}
+
+/// A word of `a-z`, `0-9` and `_` that begins with a letter.
+///
+/// # Errors
+/// `VALIDATION_ERROR` when it is another, or longer.
+pub fn word(field: &str, text: &str, most: usize) -> Result<String> {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+    if begins && text.len() <= most && text.chars().all(is_part) {
+        return Ok(text.to_owned());
+    }
+    let message =
+        format!("a word of a-z, 0-9 and _ that begins with a letter, at most {most} of them");
+    Err(Error::validation(field, message))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn lines_are_trimmed_and_bounded() {
+        assert_eq!(line("memo", Some(" x "), 3).unwrap().as_deref(), Some("x"));
+        assert_eq!(line("memo", Some("  "), 3).unwrap(), None);
+        assert!(line("memo", Some("äöü"), 3).is_ok());
+        for wrong in ["a\nb", "\u{0}b", "abcd"] {
+            assert!(line("memo", Some(wrong), 3).is_err(), "{wrong:?}");
+        }
+        assert!(some_line("reason", " ", 3).is_err());
+    }
+
+    #[test]
+    fn words_are_words() {
+        assert_eq!(
+            word("type", "pocket_money_2", 20).unwrap(),
+            "pocket_money_2"
+        );
+        for wrong in ["", "Gift", "a b", "1st", "_x", "aaaaaaaaaaaaaaaaaaaaa"] {
+            assert!(word("type", wrong, 20).is_err(), "{wrong}");
+        }
+    }
+}

@@ -5,19 +5,32 @@
 //!
 //! What happens to a family is told in the commit of the change: `events`.
 
+mod account;
+mod allowances;
 mod api;
 mod changes;
 mod commit;
 mod creation;
 mod events;
+mod freezing;
 mod listing;
 mod members;
 mod model;
 mod notices;
 mod ownership;
+mod payments;
+mod purchase_requests;
+mod requests;
 mod store;
+mod telling;
+mod token_requests;
+mod transactions;
+mod wallet;
 
-use api::{channels, families, members as members_api};
+use api::{
+    channels, families, host, members as members_api, requests as requests_api,
+    wallet as wallet_api,
+};
 use sbd_sdk::Component;
 
 /// All that the component offers.
@@ -43,6 +56,53 @@ pub fn component() -> Component {
                 members_api::remove_family_member(),
             ],
         )
+        .operations(
+            "family wallet",
+            [
+                wallet_api::get_family_wallet(),
+                wallet_api::deposit_to_family(),
+                wallet_api::pay_from_family(),
+                wallet_api::get_family_payment(),
+                wallet_api::list_family_transactions(),
+                wallet_api::get_spending_permission(),
+                wallet_api::set_spending_permission(),
+                wallet_api::get_family_wallet_settings(),
+                wallet_api::set_family_wallet_settings(),
+                wallet_api::freeze_family_wallet(),
+                wallet_api::unfreeze_family_wallet(),
+                wallet_api::get_emergency_unfreeze(),
+                wallet_api::ask_for_unfreeze(),
+                wallet_api::approve_unfreeze(),
+                wallet_api::reject_unfreeze(),
+            ],
+        )
+        .operations(
+            "family requests",
+            [
+                requests_api::create_token_request(),
+                requests_api::list_token_requests(),
+                requests_api::get_token_request(),
+                requests_api::approve_token_request(),
+                requests_api::deny_token_request(),
+                requests_api::cancel_token_request(),
+                requests_api::create_purchase_request(),
+                requests_api::list_purchase_requests(),
+                requests_api::get_purchase_request(),
+                requests_api::approve_purchase_request(),
+                requests_api::deny_purchase_request(),
+                requests_api::cancel_purchase_request(),
+                requests_api::fulfil_purchase_request(),
+                requests_api::fail_purchase_request(),
+            ],
+        )
+        .events([
+            host::created(),
+            host::account_changed(),
+            host::tokens_requested(),
+            host::purchase_requested(),
+        ])
+        .tasks([host::settle_freeze()])
+        .schedules([host::settle()])
         .channels([channels::may_listen()])
 }
 
@@ -104,6 +164,10 @@ mod tests {
 
     #[test]
     fn every_constraint_is_kept() {
-        assert_constraints(&app().signed_in("usr_1"));
+        assert_constraints(
+            &app()
+                .signed_in("usr_1")
+                .with_header("idempotency-key", "k-1"),
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! The component's collections; the manifest declares their indexes.
 
+use crate::account::Wallet;
+use crate::allowances::Allowance;
 use crate::model::{Creator, Family, FamilyId, Membership, membership_id};
+use crate::payments::Payment;
+use crate::requests::Request;
 use sbd_sdk::documents::Collection;
 use sbd_sdk::{Caller, Error, Result};
 
@@ -10,6 +14,15 @@ pub(crate) const FAMILIES: Collection<Family> = Collection::new("families");
 pub(crate) const MEMBERSHIPS: Collection<Membership> = Collection::new("memberships");
 /// How many families each user has created.
 pub(crate) const CREATORS: Collection<Creator> = Collection::new("creators");
+
+/// What is decided about a family's account, by the family's id.
+pub(crate) const WALLETS: Collection<Wallet> = Collection::new("wallets");
+/// What each member may spend and has spent, by the membership's id.
+pub(crate) const ALLOWANCES: Collection<Allowance> = Collection::new("allowances");
+/// Payments out of families' accounts.
+pub(crate) const PAYMENTS: Collection<Payment> = Collection::new("payments");
+/// What members ask for.
+pub(crate) const REQUESTS: Collection<Request> = Collection::new("requests");
 
 /// The caller's membership of a family. To a stranger the family is not there at all.
 pub(crate) async fn membership(family_id: &FamilyId, caller: &Caller) -> Result<Membership> {

@@ -2,4 +2,7 @@
 
 pub(crate) mod channels;
 pub(crate) mod families;
+pub(crate) mod host;
 pub(crate) mod members;
+pub(crate) mod requests;
+pub(crate) mod wallet;

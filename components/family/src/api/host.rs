@@ -1,0 +1,60 @@
+//! What only the host asks: events, tasks, ticks.
+
+use crate::freezing::{self, About};
+use crate::model::FamilyId;
+use crate::telling::{self, Told};
+use crate::{payments, requests, wallet};
+use sbd_sdk::events::Event;
+use sbd_sdk::tasks::Work;
+use sbd_sdk::{Error, Result, on_event, schedule, task};
+use serde::Deserialize;
+
+/// Which family.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Created {
+    family_id: FamilyId,
+}
+
+/// A family has an account, so that it can be paid into. Where the wallet is switched off, the event comes
+/// again; and whoever looks at the account later has it opened.
+#[on_event("family.created")]
+pub(crate) async fn created(event: Event<Created>) -> Result<()> {
+    match wallet::open(&event.data.family_id).await {
+        Err(error) if error.code() == "FEATURE_DISABLED" => Err(Error::overloaded(
+            "the wallet is switched off; the account is opened when it is on",
+            60,
+        )),
+        opened => opened.map(drop),
+    }
+}
+
+/// What happens to the account, all members are told.
+#[on_event("family.wallet.*")]
+pub(crate) async fn account_changed(event: Event<Told>) -> Result<()> {
+    telling::of_account(&event.id, &event.kind, &event.data).await
+}
+
+/// That tokens are asked for, administrators are told.
+#[on_event("family.token_request.created")]
+pub(crate) async fn tokens_requested(event: Event<Told>) -> Result<()> {
+    telling::of_request(&event.data).await
+}
+
+/// And that something is to be bought.
+#[on_event("family.purchase.created")]
+pub(crate) async fn purchase_requested(event: Event<Told>) -> Result<()> {
+    telling::of_request(&event.data).await
+}
+
+/// Has the ledger freeze an account, or unfreeze it, as it was decided.
+#[task("settle-freeze", queue = "default")]
+pub(crate) async fn settle_freeze(work: Work<About>) -> Result<()> {
+    freezing::settle_later(&work.data).await
+}
+
+/// Goes on with payments that stopped on the way, and ends requests whose time is over.
+#[schedule("settle", cron = "* * * * *", missed = "once")]
+pub(crate) async fn settle() -> Result<()> {
+    requests::end_due().await?;
+    payments::go_on_with_due().await
+}

@@ -1,0 +1,328 @@
+//! The component `wallet`, as this one uses it: the family's account is there, and only there are tokens.
+
+use crate::model::FamilyId;
+use axum::body::Body;
+use axum::extract::Request;
+use http::{Method, StatusCode, header};
+use sbd_sdk::time::Time;
+use sbd_sdk::{Error, ErrorBody, Result, Tokens, call, from_json};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+const PATH: &str = "/api/v1/wallet";
+
+/// An account, as the ledger knows it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) balance: i64,
+    pub(crate) available: i64,
+    pub(crate) held: i64,
+    pub(crate) frozen: Option<Frozen>,
+}
+
+/// Why the ledger lets nothing be spent.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Frozen {
+    pub(crate) reason: String,
+}
+
+/// Tokens that went.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Transfer {
+    pub(crate) id: String,
+    pub(crate) amount: Tokens,
+    pub(crate) memo: Option<String>,
+    pub(crate) at: Time,
+    /// Whether the same request had done it before.
+    #[serde(skip)]
+    pub(crate) replayed: bool,
+}
+
+/// Tokens that are held, or were.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Hold {
+    pub(crate) id: String,
+    pub(crate) transaction_id: Option<String>,
+}
+
+/// One side of a transaction.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) transaction_id: String,
+    pub(crate) at: Time,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) amount: i64,
+    pub(crate) counterparty: String,
+    pub(crate) memo: Option<String>,
+    pub(crate) cause: Option<String>,
+}
+
+/// A page of what went to and from an account.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Statement {
+    pub(crate) items: Vec<Entry>,
+    pub(crate) next: Option<String>,
+}
+
+/// What is to be held.
+#[derive(Clone, Debug)]
+pub(crate) struct Held<'a> {
+    pub(crate) from: &'a FamilyId,
+    pub(crate) to: &'a str,
+    pub(crate) amount: Tokens,
+    pub(crate) kind: &'a str,
+    pub(crate) memo: Option<&'a str>,
+    /// What it is for. It is the key as well: it is held once for each.
+    pub(crate) cause: &'a str,
+    pub(crate) seconds: u64,
+}
+
+/// Why the ledger would not. Kept with what was not done because of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    status: u16,
+    pub(crate) code: String,
+    message: String,
+}
+
+/// What the ledger says no with, that is passed on as it is.
+const PASSED_ON: [&str; 7] = [
+    "ACCOUNT_FROZEN",
+    "CONFLICT",
+    "FEATURE_DISABLED",
+    "FORBIDDEN",
+    "IDEMPOTENCY_KEY_REUSED",
+    "INSUFFICIENT_BALANCE",
+    "LIMIT_EXCEEDED",
+];
+
+/// The family's account, opened if it was not.
+pub(crate) async fn account(family_id: &FamilyId) -> Result<Account> {
+    let path = format!("accounts/{family_id}");
+    match ask(Method::GET, &path, None, None).await {
+        Err(error) if error.code() == "NOT_FOUND" => open(family_id).await,
+        found => found,
+    }
+}
+
+/// Opens the family's account; nothing happens if it is.
+pub(crate) async fn open(family_id: &FamilyId) -> Result<Account> {
+    let owner = json!({"owner": family_id});
+    ask(Method::POST, "accounts", None, Some(owner)).await
+}
+
+/// Pays into the family's account out of the caller's own.
+pub(crate) async fn deposit(
+    family_id: &FamilyId,
+    key: &str,
+    amount: Tokens,
+    memo: Option<&str>,
+) -> Result<Transfer> {
+    let body = json!({"to": family_id, "amount": amount, "memo": memo, "type": "deposit"});
+    let send = || call_wallet(Method::POST, "transfers", Some(key), Some(body.clone()));
+    let mut response = send().await?;
+    if response.status() == StatusCode::NOT_FOUND {
+        open(family_id).await?;
+        response = send().await?;
+    }
+    let replayed = response.headers().contains_key("idempotency-replayed");
+    let transfer: Transfer = read(response).await?;
+    Ok(Transfer {
+        replayed,
+        ..transfer
+    })
+}
+
+/// Holds tokens of the family's account, once for a cause and whoever asks.
+pub(crate) async fn hold(held: &Held<'_>) -> Result<Hold> {
+    let body = json!({
+        "from": held.from, "to": held.to, "amount": held.amount, "type": held.kind,
+        "memo": held.memo, "cause": held.cause, "expires_in": held.seconds,
+    });
+    let send = || ask(Method::POST, "holds", Some(held.cause), Some(body.clone()));
+    let error = match send().await {
+        Err(error) if error.code() == "NOT_FOUND" => error,
+        done => return done,
+    };
+    // One of the two accounts is not there; if it is the family's, it is opened now.
+    open(held.from).await?;
+    match send().await {
+        Err(again) if again.code() == "NOT_FOUND" => Err(Error::validation(
+            "to",
+            "nobody has an account of this id; give the id of a user, a family or a workspace",
+        )
+        .caused_by(error)),
+        done => done,
+    }
+}
+
+/// Pays what is held. Doing so again is doing nothing.
+pub(crate) async fn capture(hold: &str) -> Result<Hold> {
+    let path = format!("holds/{hold}/capture");
+    ask(Method::POST, &path, None, Some(json!({}))).await
+}
+
+/// Frees what is held. Doing so again is doing nothing.
+pub(crate) async fn release(hold: &str) -> Result<Hold> {
+    let path = format!("holds/{hold}/release");
+    ask(Method::POST, &path, None, Some(json!({}))).await
+}
+
+/// Lets nothing be spent from the family's account.
+pub(crate) async fn freeze(family_id: &FamilyId, reason: &str) -> Result<Account> {
+    let path = format!("accounts/{family_id}/freeze");
+    let body = json!({"reason": reason});
+    govern(family_id, &path, body).await
+}
+
+/// Lets it be spent from again.
+pub(crate) async fn unfreeze(family_id: &FamilyId) -> Result<Account> {
+    let path = format!("accounts/{family_id}/unfreeze");
+    govern(family_id, &path, json!({})).await
+}
+
+async fn govern(family_id: &FamilyId, path: &str, body: Value) -> Result<Account> {
+    match ask(Method::POST, path, None, Some(body.clone())).await {
+        Err(error) if error.code() == "NOT_FOUND" => {
+            open(family_id).await?;
+            ask(Method::POST, path, None, Some(body)).await
+        }
+        done => done,
+    }
+}
+
+/// A page of what went to and from the family's account; `query` is the ledger's own.
+pub(crate) async fn statement(family_id: &FamilyId, query: &str) -> Result<Statement> {
+    let path = format!("accounts/{family_id}/statement?{query}");
+    match ask(Method::GET, &path, None, None).await {
+        Err(error) if error.code() == "NOT_FOUND" => Ok(Statement {
+            items: Vec::new(),
+            next: None,
+        }),
+        found => found,
+    }
+}
+
+async fn ask<T: DeserializeOwned>(
+    method: Method,
+    path: &str,
+    key: Option<&str>,
+    body: Option<Value>,
+) -> Result<T> {
+    read(call_wallet(method, path, key, body).await?).await
+}
+
+async fn call_wallet(
+    method: Method,
+    path: &str,
+    key: Option<&str>,
+    body: Option<Value>,
+) -> Result<http::Response<Body>> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("{PATH}/{path}"));
+    if body.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let request = request.body(body).map_err(Error::internal)?;
+    call("wallet", request).await
+}
+
+/// The answer of the wallet, or why it would not, in its own words where they are for the caller.
+async fn read<T: DeserializeOwned>(response: http::Response<Body>) -> Result<T> {
+    let status = response.status();
+    let most = 16 << 20;
+    let body = axum::body::to_bytes(response.into_body(), most)
+        .await
+        .map_err(Error::internal)?;
+    if status.is_success() {
+        return from_json(&body).map_err(Error::internal);
+    }
+    let said = serde_json::from_slice::<ErrorBody>(&body).ok();
+    let Some(said) = said.map(|body| body.error) else {
+        return Err(Error::internal(format_args!(
+            "the wallet answered {status}"
+        )));
+    };
+    match (&*said.code, status) {
+        ("NOT_FOUND", _) => Err(Error::not_found("account")),
+        ("VALIDATION_ERROR", _) => Err(Error::validation_all(said.details)),
+        (_, StatusCode::SERVICE_UNAVAILABLE) => Err(busy()),
+        _ => Err(Refusal {
+            status: status.as_u16(),
+            code: said.code.to_string(),
+            message: said.message.to_string(),
+        }
+        .error()),
+    }
+}
+
+/// What to say when it is not known whether something was done: whoever sends the same again finds out.
+pub(crate) fn busy() -> Error {
+    Error::overloaded(
+        "the tokens could not be moved just now; send the same request again in a moment",
+        1,
+    )
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// Why the ledger would not, if that is what happened: it is not known otherwise whether it did.
+    pub(crate) fn of(error: &Error) -> Option<Self> {
+        error.status().is_client_error().then(|| Self {
+            status: error.status().as_u16(),
+            code: error.code().to_owned(),
+            message: match error.details() {
+                [detail] => format!("`{}`: {}", detail.field, detail.message),
+                _ => error.message().to_owned(),
+            },
+        })
+    }
+
+    /// What nobody came to say why.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            status: StatusCode::CONFLICT.as_u16(),
+            code: "CONFLICT".to_owned(),
+            message: "it was given up before anything was paid; send it anew, with another key"
+                .to_owned(),
+        }
+    }
+
+    /// What whoever sells did not deliver, and why.
+    pub(crate) fn not_delivered(reason: &str) -> Self {
+        Self {
+            message: reason.to_owned(),
+            code: "NOT_DELIVERED".to_owned(),
+            ..Self::unknown()
+        }
+    }
+
+    /// What was said.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// As it is answered.
+    pub(crate) fn error(&self) -> Error {
+        let status = StatusCode::from_u16(self.status).ok();
+        let code = PASSED_ON.iter().find(|code| **code == self.code);
+        match (status, code) {
+            (Some(status), Some(code)) => Error::new(status, code, self.message.clone()),
+            (Some(status), None) if status.is_client_error() => {
+                Error::conflict(self.message.clone())
+            }
+            _ => Error::internal(format_args!(
+                "the wallet answered {} {}",
+                self.status, self.code
+            )),
+        }
+    }
+}

@@ -2,20 +2,34 @@
 
 use crate::model::User;
 use crate::store;
-use sbd_sdk::{Error, Principal, Result};
+use sbd_sdk::{Error, Principal, Result, text};
+
+/// The user of this name or address, if whoever asks is a component that acts for itself: to users nobody's
+/// account is shown, nor whether there is one.
+pub(crate) async fn by_identifier(identifier: &str, by: &Principal) -> Result<User> {
+    require_component(by)?;
+    let user = store::user_by_identifier(&text::key(identifier)).await?;
+    let user = user.filter(|user| user.active);
+    user.ok_or_else(|| Error::not_found("user"))
+}
 
 /// The user, if whoever asks is a component that acts for itself. To users nobody's address is shown but
 /// their own, whatever they may do otherwise.
 pub(crate) async fn of(user_id: &str, by: &Principal) -> Result<User> {
-    if by.user.is_some() {
-        return Err(Error::forbidden(
-            "only components of this server may ask where others are reached; your own account is at /api/v1/auth/me",
-        ));
-    }
+    require_component(by)?;
     let user = store::USERS.get(user_id).await?;
     // Whoever is switched off is told nothing.
     let user = user.filter(|user| user.active);
     user.ok_or_else(|| Error::not_found("user"))
+}
+
+fn require_component(by: &Principal) -> Result<()> {
+    match by.user {
+        None => Ok(()),
+        Some(_) => Err(Error::forbidden(
+            "only components of this server may ask who others are and where they are reached; your own account is at /api/v1/auth/me",
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -57,6 +71,36 @@ mod tests {
         app.run(USERS.update_one(json!({"_id": ada}), off)).unwrap();
         app.by(service)
             .get(&address)
+            .assert_refused(404, "NOT_FOUND");
+    }
+
+    #[test]
+    fn components_find_a_user_by_name_or_address_and_users_do_not() {
+        let app = app();
+        let ada = register(&app, "ada").assert_status(201);
+        let address = "/api/v1/auth/users/lookup";
+        let service = app.by(Principal::service("test", "family"));
+        for identifier in ["ada", "ADA", "ada@example.com", " Ada@Example.COM "] {
+            let found = service.post(address, json!({"identifier": identifier}));
+            let expected = json!({"id": ada["id"], "username": "ada"});
+            assert_eq!(*found.assert_status(200).body(), expected, "{identifier}");
+        }
+        for nobody in ["bob", "bob@example.com", "x"] {
+            let none = service.post(address, json!({"identifier": nobody}));
+            none.assert_refused(404, "NOT_FOUND");
+        }
+        for identifier in ["ada", "bob"] {
+            let asked = app.signed_in("usr_1");
+            let refused = asked.post(address, json!({"identifier": identifier}));
+            refused.assert_refused(403, "FORBIDDEN");
+        }
+        let anybody = app.anonymous().post(address, json!({"identifier": "ada"}));
+        anybody.assert_refused(401, "UNAUTHENTICATED");
+        let off = json!({"$set": {"active": false}});
+        app.run(USERS.update_one(json!({"_id": ada["id"]}), off))
+            .unwrap();
+        service
+            .post(address, json!({"identifier": "ada"}))
             .assert_refused(404, "NOT_FOUND");
     }
 }

@@ -30,6 +30,7 @@ pub fn component() -> Component {
                 api::accounts::register(),
                 api::accounts::get_me(),
                 api::accounts::get_user_contact(),
+                api::accounts::look_up_user(),
                 api::tokens::login(),
                 api::tokens::refresh(),
                 api::tokens::get_jwks(),

@@ -4,7 +4,7 @@ use crate::commit::still_admin;
 use crate::events::Happened;
 use crate::model::{Draft, Family, FamilyId, Membership, require_admin};
 use crate::ownership;
-use crate::store::{self, FAMILIES, MEMBERSHIPS};
+use crate::store::{self, FAMILIES, INVITATIONS, MEMBERSHIPS, RELATIONSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::time::{self, Time};
@@ -66,7 +66,9 @@ pub(crate) async fn delete(
     let change = Transaction::new()
         .delete_one(&FAMILIES, doomed)
         .check(&MEMBERSHIPS, still_admin(&family.id, &caller.user), 1)
-        .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}));
+        .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}))
+        .delete_many(&INVITATIONS, json!({"family_id": family.id}))
+        .delete_many(&RELATIONSHIPS, json!({"family_id": family.id}));
     let change = ownership::given_back(change, &family.owner);
     let deleted = Happened::Deleted {
         family_id: &family.id,

@@ -12,6 +12,13 @@
 //! | `family.member.guarded` | `family_id`, `user_id`, `guardians`, `decided_by` | a minor has these guardians; without any it is one no more |
 //! | `family.member.left` | `family_id`, `user_id` | somebody has gone |
 //! | `family.member.removed` | `family_id`, `user_id`, `removed_by` | somebody was sent away |
+//! | `family.invitation.sent` | `family_id`, `invitation_id`, `sent_by`, `sent` | somebody is invited, or once more |
+//! | `family.invitation.accepted`, `.declined` | `family_id`, `invitation_id`, `user_id` | this user has answered |
+//! | `family.invitation.cancelled` | `family_id`, `invitation_id`, `cancelled_by` | it was taken back |
+//! | `family.relationship.proposed` | `family_id`, `relationship_id`, `user_ids`, `proposed_by` | one says what they are to each other |
+//! | `family.relationship.agreed` | `family_id`, `relationship_id`, `user_ids` | both say so |
+//! | `family.relationship.withdrawn` | `family_id`, `relationship_id`, `user_ids`, `withdrawn_by` | what was proposed is not any more |
+//! | `family.relationship.ended` | `family_id`, `relationship_id`, `user_ids`, `ended_by` | they are nothing to each other any more |
 //! | `family.deleted` | `family_id`, `deleted_by` | it is gone, and so are all memberships |
 //! | `family.wallet.set` | `family_id`, `changed_by` | other requests are approved by themselves |
 //! | `family.wallet.permission_set` | `family_id`, `user_id`, `set_by` | a member may spend more or less |
@@ -31,8 +38,10 @@
 //! | `family.purchase.failed` | the same | nothing is delivered, and nothing paid |
 //! | `family.purchase.denied`, `.canceled`, `.expired` | the same | it has ended so |
 
+use crate::invitations::InvitationId;
 use crate::model::{Family, FamilyId, Membership, Role};
 use crate::payments::PaymentId;
+use crate::relationships::RelationshipId;
 use crate::requests::{Kind, RequestId};
 use sbd_sdk::Tokens;
 use sbd_sdk::documents::Transaction;
@@ -86,6 +95,49 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         removed_by: &'a str,
     },
+    // Invitations and relationships.
+    InvitationSent {
+        family_id: &'a FamilyId,
+        invitation_id: &'a InvitationId,
+        sent_by: &'a str,
+        sent: u32,
+    },
+    InvitationAnswered {
+        family_id: &'a FamilyId,
+        invitation_id: &'a InvitationId,
+        user_id: &'a str,
+        #[serde(skip)]
+        answer: Answer,
+    },
+    InvitationCancelled {
+        family_id: &'a FamilyId,
+        invitation_id: &'a InvitationId,
+        cancelled_by: &'a str,
+    },
+    RelationshipProposed {
+        family_id: &'a FamilyId,
+        relationship_id: &'a RelationshipId,
+        user_ids: &'a [String; 2],
+        proposed_by: &'a str,
+    },
+    RelationshipAgreed {
+        family_id: &'a FamilyId,
+        relationship_id: &'a RelationshipId,
+        user_ids: &'a [String; 2],
+    },
+    RelationshipWithdrawn {
+        family_id: &'a FamilyId,
+        relationship_id: &'a RelationshipId,
+        user_ids: &'a [String; 2],
+        withdrawn_by: &'a str,
+    },
+    RelationshipEnded {
+        family_id: &'a FamilyId,
+        relationship_id: &'a RelationshipId,
+        user_ids: &'a [String; 2],
+        ended_by: &'a str,
+    },
+
     // The account.
     WalletSet {
         family_id: &'a FamilyId,
@@ -140,6 +192,13 @@ pub(crate) enum Happened<'a> {
         #[serde(skip)]
         what: Step,
     },
+}
+
+/// What somebody says to an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Accepted,
+    Declined,
 }
 
 /// What becomes of a request.
@@ -198,6 +257,24 @@ impl<'a> Happened<'a> {
                 what,
                 ..
             } => (requested(*kind, *what), family_id),
+            Self::InvitationSent { family_id, .. } => ("family.invitation.sent", family_id),
+            Self::InvitationAnswered {
+                family_id, answer, ..
+            } => match answer {
+                Answer::Accepted => ("family.invitation.accepted", family_id),
+                Answer::Declined => ("family.invitation.declined", family_id),
+            },
+            Self::InvitationCancelled { family_id, .. } => {
+                ("family.invitation.cancelled", family_id)
+            }
+            Self::RelationshipProposed { family_id, .. } => {
+                ("family.relationship.proposed", family_id)
+            }
+            Self::RelationshipAgreed { family_id, .. } => ("family.relationship.agreed", family_id),
+            Self::RelationshipWithdrawn { family_id, .. } => {
+                ("family.relationship.withdrawn", family_id)
+            }
+            Self::RelationshipEnded { family_id, .. } => ("family.relationship.ended", family_id),
         };
         change.publish(kind, Some(family_id.as_str()), self)
     }

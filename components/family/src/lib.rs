@@ -7,12 +7,16 @@
 
 mod account;
 mod allowances;
+mod answers;
 mod api;
 mod changes;
 mod commit;
 mod creation;
+mod delivery;
 mod events;
 mod freezing;
+mod invitations;
+mod kinship;
 mod listing;
 mod members;
 mod model;
@@ -20,6 +24,7 @@ mod notices;
 mod ownership;
 mod payments;
 mod purchase_requests;
+mod relationships;
 mod requests;
 mod store;
 mod telling;
@@ -28,8 +33,8 @@ mod transactions;
 mod wallet;
 
 use api::{
-    channels, families, host, members as members_api, requests as requests_api,
-    wallet as wallet_api,
+    channels, families, host, invitations as invitations_api, members as members_api,
+    relationships as relationships_api, requests as requests_api, wallet as wallet_api,
 };
 use sbd_sdk::Component;
 
@@ -54,6 +59,31 @@ pub fn component() -> Component {
                 members_api::set_family_role(),
                 members_api::set_family_guardians(),
                 members_api::remove_family_member(),
+            ],
+        )
+        .operations(
+            "family invitations",
+            [
+                invitations_api::invite_to_family(),
+                invitations_api::invite_many_to_family(),
+                invitations_api::list_family_invitations(),
+                invitations_api::get_family_invitation(),
+                invitations_api::cancel_family_invitation(),
+                invitations_api::resend_family_invitation(),
+                invitations_api::list_received_invitations(),
+                invitations_api::get_received_invitation(),
+                invitations_api::accept_family_invitation(),
+                invitations_api::decline_family_invitation(),
+            ],
+        )
+        .operations(
+            "family relationships",
+            [
+                relationships_api::propose_relationship(),
+                relationships_api::list_relationships(),
+                relationships_api::agree_to_relationship(),
+                relationships_api::withdraw_relationship(),
+                relationships_api::end_relationship(),
             ],
         )
         .operations(
@@ -100,8 +130,9 @@ pub fn component() -> Component {
             host::account_changed(),
             host::tokens_requested(),
             host::purchase_requested(),
+            host::invitation_sent(),
         ])
-        .tasks([host::settle_freeze()])
+        .tasks([host::settle_freeze(), host::deliver_invitation()])
         .schedules([host::settle()])
         .channels([channels::may_listen()])
 }

@@ -1,9 +1,10 @@
-//! The families of a user, and the members of a family, in pages.
+//! The families of a user, the members of a family and what they are to each other, in pages.
 
 use crate::model::{Family, FamilyId, Membership, Role};
-use crate::store::{FAMILIES, MEMBERSHIPS};
+use crate::relationships::Relationship;
+use crate::store::{FAMILIES, MEMBERSHIPS, RELATIONSHIPS};
 use sbd_sdk::paging::Page;
-use sbd_sdk::{Caller, Listing, Result, Sort, text};
+use sbd_sdk::{ById, Caller, Listing, Result, Sort, text};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -51,6 +52,15 @@ pub(crate) struct MemberFilter {
     role: Option<Role>,
 }
 
+/// Which relationships to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RelationshipFilter {
+    /// Only those of this member.
+    user: Option<String>,
+}
+
 /// A page of the families the caller belongs to.
 pub(crate) async fn families(
     caller: &Caller,
@@ -82,6 +92,18 @@ pub(crate) async fn members(
         None => json!({"family_id": family_id}),
     };
     MEMBERSHIPS.find(filter).page(listing).await
+}
+
+/// A page of what a family's members are to each other.
+pub(crate) async fn relationships(
+    family_id: &FamilyId,
+    listing: &Listing<ById, RelationshipFilter>,
+) -> Result<Page<Relationship>> {
+    let filter = match &listing.filter.user {
+        Some(user) => json!({"family_id": family_id, "users": user}),
+        None => json!({"family_id": family_id}),
+    };
+    RELATIONSHIPS.find(filter).page(listing).await
 }
 
 impl Sort for FamilySort {

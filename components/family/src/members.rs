@@ -8,8 +8,8 @@ use crate::commit::{busy, committed, counted, member_who_is, still_admin, tries}
 use crate::events::Happened;
 use crate::model::{Family, FamilyId, Membership, Role, membership_id, require_admin};
 use crate::notices::Notice;
-use crate::ownership;
 use crate::store::{self, MEMBERSHIPS};
+use crate::{ownership, relationships};
 use membership::roles::{self, Act, Counts, Guards, MAX_ADMINS, MAX_GUARDIANS, Standing, Then};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Caller, Error, Result, realtime};
@@ -270,6 +270,7 @@ fn gone(change: Transaction, family: &Family, member: &Membership) -> Transactio
         ),
     };
     let as_read = json!({"role": member.role, "minor": member.minor});
+    let change = relationships::ended_of(change, &family.id, &member.user_id);
     counted(change, &family.id, others, counts)
         .delete_one(
             &MEMBERSHIPS,

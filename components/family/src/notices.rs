@@ -54,6 +54,14 @@ impl Notice {
         }
     }
 
+    /// The same with another link than the family's.
+    pub(crate) fn link(self, link: impl Into<String>) -> Self {
+        Self {
+            link: link.into(),
+            ..self
+        }
+    }
+
     /// The same by mail as well.
     pub(crate) fn by_mail(self) -> Self {
         Self { mail: true, ..self }

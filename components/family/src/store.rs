@@ -2,8 +2,10 @@
 
 use crate::account::Wallet;
 use crate::allowances::Allowance;
+use crate::invitations::Invitation;
 use crate::model::{Creator, Family, FamilyId, Membership, membership_id};
 use crate::payments::Payment;
+use crate::relationships::Relationship;
 use crate::requests::Request;
 use sbd_sdk::documents::Collection;
 use sbd_sdk::{Caller, Error, Result};
@@ -23,6 +25,10 @@ pub(crate) const ALLOWANCES: Collection<Allowance> = Collection::new("allowances
 pub(crate) const PAYMENTS: Collection<Payment> = Collection::new("payments");
 /// What members ask for.
 pub(crate) const REQUESTS: Collection<Request> = Collection::new("requests");
+/// Invitations into families.
+pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
+/// What members are to each other.
+pub(crate) const RELATIONSHIPS: Collection<Relationship> = Collection::new("relationships");
 
 /// The caller's membership of a family. To a stranger the family is not there at all.
 pub(crate) async fn membership(family_id: &FamilyId, caller: &Caller) -> Result<Membership> {

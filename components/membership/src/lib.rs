@@ -5,6 +5,7 @@
 //! keeps the values in its collections, knows who asks, and says what is told to whom.
 
 pub mod freeze;
+pub mod invitation;
 pub mod payment;
 pub mod request;
 pub mod roles;

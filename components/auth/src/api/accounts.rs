@@ -102,6 +102,52 @@ pub(crate) async fn get_user_contact(
     Ok((NoStore, Json(contact)))
 }
 
+/// By what a user is looked up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserLookup {
+    /// A username or an e-mail address.
+    #[schema(min_length = 1, max_length = 254, example = "ada")]
+    identifier: String,
+}
+
+/// Who somebody is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserIdentity {
+    /// The user's id.
+    id: String,
+    /// The name.
+    username: String,
+}
+
+/// Finds a user by name or address.
+///
+/// For the components of this server alone, which do not say whether there is such a user; nobody finds whoever
+/// is switched off.
+#[operation(
+    post "/api/v1/auth/users/lookup", permission = "account:contact", effect = read,
+    answers = "Who it is",
+    refuses(
+        forbidden = "Whoever asks is no component that acts for itself",
+        not_found = "No user who may sign in"
+    )
+)]
+pub(crate) async fn look_up_user(
+    By(principal): By,
+    Json(input): Json<UserLookup>,
+) -> Result<(NoStore, Json<UserIdentity>)> {
+    let right = 1..=254;
+    if !right.contains(&input.identifier.chars().count()) {
+        return Err(Error::validation("identifier", "1 to 254 characters"));
+    }
+    let user = contact::by_identifier(&input.identifier, &principal).await?;
+    let identity = UserIdentity {
+        id: user.id,
+        username: user.username,
+    };
+    Ok((NoStore, Json(identity)))
+}
+
 impl From<User> for UserView {
     fn from(user: User) -> Self {
         Self {

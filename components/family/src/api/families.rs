@@ -132,7 +132,7 @@ impl FamilyInput {
 }
 
 impl FamilyView {
-    fn tagged(family: &Family, membership: &Membership) -> Tagged<Self> {
+    pub(crate) fn tagged(family: &Family, membership: &Membership) -> Tagged<Self> {
         let body = Self {
             id: family.id.clone(),
             name: family.name.clone(),

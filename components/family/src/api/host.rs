@@ -1,5 +1,6 @@
 //! What only the host asks: events, tasks, ticks.
 
+use crate::delivery;
 use crate::freezing::{self, About};
 use crate::model::FamilyId;
 use crate::telling::{self, Told};
@@ -44,6 +45,18 @@ pub(crate) async fn tokens_requested(event: Event<Told>) -> Result<()> {
 #[on_event("family.purchase.created")]
 pub(crate) async fn purchase_requested(event: Event<Told>) -> Result<()> {
     telling::of_request(&event.data).await
+}
+
+/// Has an invitation delivered, once it is stored.
+#[on_event("family.invitation.sent")]
+pub(crate) async fn invitation_sent(event: Event<delivery::About>) -> Result<()> {
+    delivery::begin(&event.data).await
+}
+
+/// Finds out who is invited, and tells them.
+#[task("deliver-invitation", queue = "default")]
+pub(crate) async fn deliver_invitation(work: Work<delivery::About>) -> Result<()> {
+    delivery::deliver(&work.data).await
 }
 
 /// Has the ledger freeze an account, or unfreeze it, as it was decided.

@@ -3,6 +3,8 @@
 pub(crate) mod channels;
 pub(crate) mod families;
 pub(crate) mod host;
+pub(crate) mod invitations;
 pub(crate) mod members;
+pub(crate) mod relationships;
 pub(crate) mod requests;
 pub(crate) mod wallet;

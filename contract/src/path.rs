@@ -25,5 +25,9 @@ pub const AUTHENTICATE: &str = "/-/authenticate";
 /// `POST`, the auth component only: makes an administrator, for the operator.
 pub const ADMINISTRATORS: &str = "/-/administrators";
 
+/// `GET`, whoever keeps books: is what the component has stored sound? `{"sound": true, "found": ...}`, with what it
+/// found in its own words.
+pub const VERIFY: &str = "/-/verify";
+
 /// `POST`: may this principal join this real-time channel?
 pub const CHANNELS: &str = "/-/channels/authorize";

@@ -58,6 +58,17 @@ pub(crate) fn require_opener(by: &Principal, kind: Kind) -> Result<()> {
     }
 }
 
+/// And closed by them; what is a user's stays.
+pub(crate) fn require_closer(by: &Principal, account: &Account) -> Result<()> {
+    require_owner(by, account)?;
+    match account.kind.component() {
+        Some(_) => Ok(()),
+        None => Err(Error::forbidden(
+            "the accounts of families and workspaces alone are closed, by their components",
+        )),
+    }
+}
+
 /// A hold is captured and released by whoever made it: the component, whomever it acts for, or the user.
 pub(crate) fn is_holder(by: &Principal, hold: &Hold) -> bool {
     match &hold.component {

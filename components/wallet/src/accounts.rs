@@ -1,10 +1,10 @@
 //! Accounts: opened, read, limited, frozen.
 
-use crate::access;
 use crate::events::{self, Happened};
 use crate::ledger::{busy, committed, tries};
 use crate::model::{Account, Freeze, Kind, Limits};
 use crate::store::{self, ACCOUNTS};
+use crate::{access, rules};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::{Error, Principal, Result, time};
 use serde_json::{Value, json};
@@ -108,6 +108,7 @@ async fn govern(
     for _ in tries() {
         let account = store::account(id).await?;
         access::require_governor(by, &account)?;
+        rules::require_not_closed(&account)?;
         let Some(change) = change(&account) else {
             return Ok(account);
         };

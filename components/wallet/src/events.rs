@@ -13,6 +13,7 @@
 //! | `wallet.account.frozen` | `account`, `reason` | nothing can be spent |
 //! | `wallet.account.unfrozen` | `account` | it can again |
 //! | `wallet.account.limited` | `account`, `limits` | other limits hold |
+//! | `wallet.account.closed` | `account`, `to`, `transaction_id` | nothing is given to it or taken from it any more; what was left went there |
 //!
 //! Beside these, users are told by `notification.requested` what they received, and that they are frozen.
 
@@ -58,6 +59,11 @@ pub(crate) enum Happened<'a> {
     Limited {
         account: &'a str,
         limits: Limits,
+    },
+    Closed {
+        account: &'a str,
+        to: Option<&'a str>,
+        transaction_id: Option<&'a TransactionId>,
     },
 }
 
@@ -108,6 +114,7 @@ impl<'a> Happened<'a> {
             Self::Frozen { account, .. } => ("wallet.account.frozen", account),
             Self::Unfrozen { account } => ("wallet.account.unfrozen", account),
             Self::Limited { account, .. } => ("wallet.account.limited", account),
+            Self::Closed { account, .. } => ("wallet.account.closed", account),
         };
         change.publish(kind, Some(account), self)
     }

@@ -50,6 +50,7 @@ pub(crate) async fn reserve(
             }
             return ledger::replayed(&hold.movement, &movement, || hold.clone());
         }
+        rules::require_not_closed(&store::account(&movement.to).await?)?;
         let now = time::now();
         let step = rules::reserve(&from, movement.amount, &day(now))?;
         let hold = Hold {
@@ -140,7 +141,7 @@ async fn captured(by: &Principal, hold: &Hold, amount: Tokens, now: Time) -> Res
     let change = Transaction::new().update_one(&HOLDS, still_open(hold), change);
     let days = (&*day(hold.made_at), &*day(now));
     let change = rules::capture(&from, hold.movement.amount, amount, days).done_by(change);
-    let change = rules::receive(&to.id, amount).done_by(change);
+    let change = rules::receive(&to, amount)?.done_by(change);
     let change = Happened::held(hold, HoldState::Captured).told_by(change);
     committed(ledger::posted(change, &transaction, &to).commit().await)
 }

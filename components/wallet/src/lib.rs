@@ -14,6 +14,7 @@
 mod access;
 mod accounts;
 mod api;
+mod closure;
 mod events;
 mod holds;
 mod ledger;
@@ -28,7 +29,8 @@ mod transfers;
 use api::{
     accounts as accounts_api, holds as holds_api, ledger as ledger_api, transfers as transfers_api,
 };
-use sbd_sdk::Component;
+use axum::routing::get;
+use sbd_sdk::{Component, path};
 
 /// All that the component offers.
 pub fn component() -> Component {
@@ -42,6 +44,7 @@ pub fn component() -> Component {
                 accounts_api::set_wallet_limits(),
                 accounts_api::freeze_wallet_account(),
                 accounts_api::unfreeze_wallet_account(),
+                accounts_api::close_wallet_account(),
                 api::statement::get_own_statement(),
                 api::statement::get_statement(),
                 transfers_api::transfer_tokens(),
@@ -58,6 +61,7 @@ pub fn component() -> Component {
         .events([api::host::registered()])
         .tasks([api::host::expire_hold()])
         .schedules([api::host::reconcile()])
+        .route(path::VERIFY, get(api::host::verify))
 }
 
 sbd_sdk::component!(component);

@@ -16,11 +16,13 @@ pub(crate) const MAX_TEXT: usize = 200;
 /// Characters in the type of a transaction at most.
 pub(crate) const MAX_TYPE: usize = 50;
 /// Types that only the ledger itself gives.
-const RESERVED: [&str; 2] = [MINT, BURN];
+const RESERVED: [&str; 3] = [MINT, BURN, CLOSURE];
 /// Tokens that come to be.
 pub(crate) const MINT: &str = "mint";
 /// Tokens that cease to be.
 pub(crate) const BURN: &str = "burn";
+/// What is left on an account that is closed.
+pub(crate) const CLOSURE: &str = "closure";
 
 id!(pub(crate) TransactionId, "txn", "transaction");
 id!(pub(crate) HoldId, "hld", "hold");
@@ -59,6 +61,21 @@ pub(crate) struct Account {
     /// Goes up with every change of limits and freezing, so that no movement overlooks one.
     pub(crate) rules_version: u64,
     pub(crate) opened_at: Time,
+    /// That nothing is given to it or taken from it any more.
+    #[serde(default)]
+    pub(crate) closed: Option<Closure>,
+}
+
+/// How an account was closed. It never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Closure {
+    /// What makes it happen once: who closed it, and by which key.
+    pub(crate) key: String,
+    /// Where what was left was to go.
+    pub(crate) to: Option<String>,
+    /// By which transaction, if anything was left.
+    pub(crate) transaction: Option<TransactionId>,
+    pub(crate) at: Time,
 }
 
 /// What was spent and reserved on a day.
@@ -220,6 +237,7 @@ impl Account {
             frozen: None,
             rules_version: 0,
             opened_at: now,
+            closed: None,
         }
     }
 }
@@ -281,7 +299,7 @@ pub(crate) fn kind(kind: Option<&str>) -> Result<String, Error> {
     let begins = kind.starts_with(|c: char| c.is_ascii_lowercase());
     if !begins || kind.len() > MAX_TYPE || !kind.chars().all(is_part) || RESERVED.contains(&kind) {
         let message = format!(
-            "a word of a-z, 0-9 and _ that begins with a letter, at most {MAX_TYPE} of them, and neither `mint` nor `burn`"
+            "a word of a-z, 0-9 and _ that begins with a letter, at most {MAX_TYPE} of them, and none of `mint`, `burn` and `closure`"
         );
         return Err(Error::validation("type", message));
     }
@@ -330,6 +348,7 @@ mod tests {
             "1st",
             "mint",
             "burn",
+            "closure",
             &"x".repeat(51),
         ] {
             assert_eq!(

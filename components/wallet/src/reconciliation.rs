@@ -177,6 +177,8 @@ mod tests {
         send(&ada, "transfers", json!({"to": "usr_449", "amount": 10})).assert_status(201);
         send(&ada, "holds", json!({"to": "usr_449", "amount": 20})).assert_status(201);
         assert_reconciled(&app);
+        let verdict = app.anonymous().get(sbd_sdk::path::VERIFY);
+        assert_eq!(verdict.assert_status(200)["sound"], true);
         let more = json!({"$inc": {"available": 1}});
         app.run(ACCOUNTS.update_one(json!({"_id": "usr_449"}), more))
             .unwrap();
@@ -194,6 +196,8 @@ mod tests {
         app.run(ENTRIES.delete_one(json!({"account": "usr_449"})))
             .unwrap();
         assert_eq!(report()["sum"], -10);
+        let verdict = app.anonymous().get(sbd_sdk::path::VERIFY);
+        assert_eq!(verdict.assert_status(200)["sound"], false);
         // The night says so, and is done.
         app.anonymous().tick("reconcile").assert_status(200);
     }

@@ -1,7 +1,7 @@
 //! The rules of the ledger: what may be done to an account, and what must still hold of it in the commit that
 //! does it. Plain functions over an account as it was read; if it is otherwise by then, nothing is done.
 
-use crate::model::{Account, Kind, MAX_SUPPLY, Tokens};
+use crate::model::{Account, Closure, Kind, MAX_SUPPLY, Tokens, day};
 use crate::store::ACCOUNTS;
 use http::StatusCode;
 use sbd_sdk::documents::Transaction;
@@ -39,6 +39,13 @@ impl Step {
         } else {
             self.change["$set"] = json!({"spending": {"day": today, "amount": amount}});
         }
+        self
+    }
+
+    /// Sets something that the rules look at.
+    fn setting(mut self, field: &str, value: Value) -> Self {
+        self.change["$set"] = json!({field: value});
+        self.change["$inc"]["rules_version"] = 1.into();
         self
     }
 
@@ -114,9 +121,30 @@ fn give_back(
     }
 }
 
-/// Gives an account tokens.
-pub(crate) fn receive(account: &str, amount: Tokens) -> Step {
-    Step::new(account, amount.number(), 0)
+/// Gives an account tokens, unless it is closed.
+pub(crate) fn receive(account: &Account, amount: Tokens) -> Result<Step> {
+    require_not_closed(account)?;
+    let step = Step::new(&account.id, amount.number(), 0);
+    Ok(step.while_("closed", Value::Null))
+}
+
+/// Takes what is left from an account, whatever its limits, and closes it: never a frozen one, and none that
+/// something is reserved on.
+pub(crate) fn close(account: &Account, closure: &Closure) -> Result<Step> {
+    require_not_closed(account)?;
+    require_not_frozen(account)?;
+    if account.held > 0 {
+        let message = format!(
+            "{} tokens of the account are reserved; capture or release the holds first",
+            account.held
+        );
+        return Err(refused("HOLDS_OPEN", message));
+    }
+    let step = Step::new(&account.id, -account.available, 0)
+        .while_("available", account.available.into())
+        .while_("held", 0.into())
+        .while_("rules_version", account.rules_version.into());
+    Ok(step.setting("closed", json!(closure)))
 }
 
 /// Takes tokens from where they come from, as long as there are not too many.
@@ -140,18 +168,40 @@ pub(crate) fn burn(account: &Account, amount: Tokens) -> Result<Step> {
     Ok(step.while_("available", json!({"$gte": amount.number()})))
 }
 
-/// Frozen, then limits, then the balance: the first that is in the way is what somebody is told.
+/// Answers 409 for an account that is closed.
+pub(crate) fn require_not_closed(account: &Account) -> Result<()> {
+    match &account.closed {
+        None => Ok(()),
+        Some(closure) => {
+            let message = format!(
+                "the account was closed on {}; name another one",
+                day(closure.at)
+            );
+            Err(refused("ACCOUNT_CLOSED", message))
+        }
+    }
+}
+
+fn require_not_frozen(account: &Account) -> Result<()> {
+    match &account.frozen {
+        None => Ok(()),
+        Some(freeze) => {
+            let message = format!(
+                "the account is frozen ({}); ask whoever froze it to unfreeze it",
+                freeze.reason
+            );
+            Err(refused("ACCOUNT_FROZEN", message))
+        }
+    }
+}
+
+/// Closed, then frozen, then limits, then the balance: the first that is in the way is what somebody is told.
 fn require_may_spend(account: &Account, amount: Tokens, today: &str) -> Result<()> {
     if account.kind == Kind::System {
         return Err(Error::not_found("account"));
     }
-    if let Some(freeze) = &account.frozen {
-        let message = format!(
-            "the account is frozen ({}); ask whoever froze it to unfreeze it",
-            freeze.reason
-        );
-        return Err(refused("ACCOUNT_FROZEN", message));
-    }
+    require_not_closed(account)?;
+    require_not_frozen(account)?;
     if let Some(limit) = account
         .limits
         .per_transaction
@@ -370,7 +420,7 @@ mod tests {
         let step = match *act {
             Act::Spend(amount) => spend(account, tokens(amount), TODAY).ok()?,
             Act::Reserve(amount) => reserve(account, tokens(amount), TODAY).ok()?,
-            Act::Receive(amount) => receive(&account.id, tokens(amount)),
+            Act::Receive(amount) => receive(account, tokens(amount)).ok()?,
             Act::Burn(amount) => burn(account, tokens(amount)).ok()?,
             Act::Release => release(account, tokens(*read.holds.first()?), days),
             Act::Capture(amount) => {

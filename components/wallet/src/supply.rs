@@ -18,7 +18,7 @@ pub(crate) async fn mint(
     let movement = movement((SYSTEM.to_owned(), to), amount, MINT, memo);
     let key = ledger::key(by, MINT, key);
     ledger::move_once(by, &key, &movement, |system, to, _| {
-        Ok([rules::mint(system, amount)?, rules::receive(&to.id, amount)])
+        Ok([rules::mint(system, amount)?, rules::receive(to, amount)?])
     })
     .await
 }
@@ -36,10 +36,7 @@ pub(crate) async fn burn(
     let movement = movement((from, SYSTEM.to_owned()), amount, BURN, memo);
     let key = ledger::key(by, BURN, key);
     ledger::move_once(by, &key, &movement, |from, system, _| {
-        Ok([
-            rules::burn(from, amount)?,
-            rules::receive(&system.id, amount),
-        ])
+        Ok([rules::burn(from, amount)?, rules::receive(system, amount)?])
     })
     .await
 }

@@ -17,7 +17,7 @@ pub(crate) async fn transfer(
         access::require_owner(by, from)?;
         Ok([
             rules::spend(from, movement.amount, &day(now))?,
-            rules::receive(&to.id, movement.amount),
+            rules::receive(to, movement.amount)?,
         ])
     })
     .await

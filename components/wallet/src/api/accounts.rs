@@ -1,9 +1,9 @@
 //! `/api/v1/wallet` and `/api/v1/wallet/accounts`.
 
-use crate::accounts;
-use crate::model::{Account, Freeze, Kind, Limits, text};
+use crate::model::{Account, Freeze, Kind, Limits, TransactionId, text};
+use crate::{accounts, closure};
 use sbd_sdk::time::Time;
-use sbd_sdk::{By, Caller, Created, Error, Json, Path, Result, operation};
+use sbd_sdk::{By, Caller, Created, Error, Json, Key, Path, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -27,6 +27,29 @@ pub(crate) struct FreezeInput {
     reason: String,
 }
 
+/// Where what is left on an account goes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WalletClosureInput)]
+pub(crate) struct ClosureInput {
+    /// The account that is given it: its owner's id. Must be said when anything is left.
+    #[serde(default)]
+    #[schema(example = "usr_019a2f3c8b7e7c2d9f00112233445566")]
+    to: Option<String>,
+}
+
+/// That an account is closed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WalletClosure)]
+pub(crate) struct ClosureView {
+    /// Where what was left on it went.
+    to: Option<String>,
+    /// By which transaction, if anything was left.
+    transaction_id: Option<TransactionId>,
+    /// Since when nothing is given to it or taken from it.
+    at: Time,
+}
+
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WalletAccount)]
@@ -44,6 +67,8 @@ pub(crate) struct AccountView {
     limits: Limits,
     /// Why nothing can be spent, if that is so.
     frozen: Option<Freeze>,
+    /// That it is closed, if it is.
+    closed: Option<ClosureView>,
     /// When it was opened.
     opened_at: Time,
 }
@@ -124,6 +149,26 @@ pub(crate) async fn unfreeze_wallet_account(
     Ok(Json(accounts::unfreeze(&by, &id).await?.into()))
 }
 
+/// Closes the account of a family or a workspace, and gives what is left on it to another one; for its component.
+#[operation(
+    post "/api/v1/wallet/accounts/{id}/closure", permission = "wallet:write", effect = destructive, idempotent,
+    answers = "The account as it is now", parameters(id = "The owner's id"),
+    refuses(
+        forbidden = "The account is a user's",
+        not_found = "No account of the caller, or none that what is left could go to",
+        conflict = "It is closed, frozen, or something of it is reserved: `ACCOUNT_CLOSED`, `ACCOUNT_FROZEN`, `HOLDS_OPEN`",
+        overloaded = "Much is moved on the account just now"
+    )
+)]
+pub(crate) async fn close_wallet_account(
+    By(by): By,
+    Key(key): Key,
+    Path(id): Path<String>,
+    Json(input): Json<ClosureInput>,
+) -> Result<Json<AccountView>> {
+    Ok(Json(closure::close(&by, &key, &id, input.to).await?.into()))
+}
+
 impl From<Account> for AccountView {
     fn from(account: Account) -> Self {
         Self {
@@ -134,6 +179,11 @@ impl From<Account> for AccountView {
             held: account.held,
             limits: account.limits,
             frozen: account.frozen,
+            closed: account.closed.map(|closure| ClosureView {
+                to: closure.to,
+                transaction_id: closure.transaction,
+                at: closure.at,
+            }),
             opened_at: account.opened_at,
         }
     }

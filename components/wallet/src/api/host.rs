@@ -1,11 +1,12 @@
-//! What only the host asks: events, tasks, ticks.
+//! What only the host asks: events, tasks, ticks, and an operator by it whether the books are right.
 
 use crate::model::Kind;
 use crate::{accounts, holds, reconciliation};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
-use sbd_sdk::{Result, on_event, schedule, task};
+use sbd_sdk::{Json, Result, on_event, schedule, task};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// Who has registered.
 #[derive(Debug, Deserialize)]
@@ -35,4 +36,10 @@ pub(crate) async fn reconcile() -> Result<()> {
         eprintln!("warning: {overdue} holds were overdue");
     }
     reconciliation::nightly().await
+}
+
+/// Whether the books are right, for an operator: `sbd ledger verify`.
+pub(crate) async fn verify() -> Result<Json<Value>> {
+    let report = reconciliation::reconcile().await?;
+    Ok(Json(json!({"sound": report.is_right(), "found": report})))
 }

@@ -66,7 +66,7 @@ pub(crate) struct TransactionView {
     location = "The transaction's address",
     refuses(
         not_found = "No such account, or none that the caller may pay out of",
-        conflict = "The account has too little, is frozen, or a limit is in the way: `INSUFFICIENT_BALANCE`, `ACCOUNT_FROZEN`, `LIMIT_EXCEEDED`",
+        conflict = "The account has too little, is frozen, or a limit is in the way, or one of both is closed: `INSUFFICIENT_BALANCE`, `ACCOUNT_FROZEN`, `LIMIT_EXCEEDED`, `ACCOUNT_CLOSED`",
         overloaded = "Much is moved on the account just now"
     )
 )]

@@ -37,7 +37,7 @@ pub(crate) async fn reserve(
     seconds: u32,
 ) -> Result<Done<Hold>> {
     transfers::require_parties(by, &movement).await?;
-    let key = ledger::key(by, "hold", key);
+    let key = ledger::paying_key(by, &movement.from, "hold", key);
     let kept = Duration::from_secs(seconds.into());
     let mut scheduled = None;
     for _ in tries() {
@@ -418,6 +418,28 @@ mod tests {
         let shop = app.by(Principal::user("test", "usr_2").called_via("shop"));
         shop.post(&release, json!({})).assert_status(200);
         assert_eq!(balance(&app, "usr_1"), (100, 0));
+    }
+
+    #[test]
+    fn what_a_component_began_for_somebody_it_goes_on_with_for_itself() {
+        const FAMILY: &str = "fam_019a2f3c8b7e7c2d9f00112233445566";
+        let app = funded();
+        let family = || Principal::service("test", "family");
+        let owner = json!({"owner": FAMILY});
+        let accounts = format!("{WALLET}/accounts");
+        app.by(family()).post(&accounts, owner).assert_status(201);
+        mint(&app, FAMILY, 100);
+        let hold = |by: Principal| {
+            let by = app.by(by).with_header("idempotency-key", "pay_1");
+            let body = json!({"from": FAMILY, "to": "usr_2", "amount": 40});
+            by.post(&format!("{WALLET}/holds"), body).assert_status(201)
+        };
+        let member = || Principal::user("test", "usr_1");
+        let first = hold(member().called_via("family"));
+        let later = member().delegated_to("family", &Scopes::everything());
+        for by in [later, family(), member().called_via("family")] {
+            assert_eq!(hold(by).body(), first.body());
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Moving tokens: both accounts, both entries, the key and what is told of it in one commit.
 
 use crate::events::Happened;
-use crate::model::{Account, HoldId, Movement, Transaction, TransactionId};
+use crate::model::{Account, HoldId, Kind, Movement, Transaction, TransactionId};
 use crate::rules::Step;
 use crate::store::{self, ENTRIES, TRANSACTIONS};
 use crate::{access, events};
@@ -24,6 +24,16 @@ pub(crate) struct Done<T> {
 /// What makes a request happen once: who sent it, for what, and by which key of theirs.
 pub(crate) fn key(by: &Principal, what: &str, key: &str) -> String {
     format!("{}/{what}/{key}", access::name(by))
+}
+
+/// The same for what is paid. Out of an account that a component acts for, the component pays, whomever it is
+/// for: what it began for somebody it goes on with for itself, by the same key.
+pub(crate) fn paying_key(by: &Principal, from: &str, what: &str, key: &str) -> String {
+    let acts = Kind::of_component(from).and_then(Kind::component);
+    match acts.filter(|acts| by.asking_component() == Some(acts)) {
+        Some(component) => format!("{component}/{what}/{key}"),
+        None => self::key(by, what, key),
+    }
 }
 
 /// Moves tokens, once per key. `decide` makes of both accounts, as they were read, what is to be done to them.

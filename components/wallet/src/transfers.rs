@@ -12,7 +12,7 @@ pub(crate) async fn transfer(
     movement: Movement,
 ) -> Result<Done<Transaction>> {
     require_parties(by, &movement).await?;
-    let key = ledger::key(by, "transfer", key);
+    let key = ledger::paying_key(by, &movement.from, "transfer", key);
     ledger::move_once(by, &key, &movement, |from, to, now| {
         access::require_owner(by, from)?;
         Ok([

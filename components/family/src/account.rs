@@ -2,6 +2,7 @@
 //! in the ledger.
 
 use crate::allowances::{self, Allowance};
+use crate::commit::{busy, committed, tries};
 use crate::events::Happened;
 use crate::model::{FamilyId, Membership, require_admin};
 use crate::store::{self, MEMBERSHIPS, WALLETS};
@@ -19,9 +20,6 @@ const APPROVED_UP_TO: u64 = 100;
 /// And so many of a member's in a month. The reference has no such number, and an account can be emptied in
 /// small requests there.
 const APPROVED_PER_MONTH: u64 = 500;
-/// How often a change is decided anew because another one came between.
-pub(crate) const TRIES: u32 = 8;
-
 /// What is decided about a family's account, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Wallet {
@@ -97,7 +95,7 @@ pub(crate) async fn set_automatic(
 ) -> Result<Wallet> {
     let membership = store::membership(family_id, caller).await?;
     require_admin(&membership)?;
-    for _ in 0..TRIES {
+    for _ in tries() {
         let wallet = of(family_id).await?;
         if wallet.automatic == automatic {
             return Ok(wallet);
@@ -117,7 +115,7 @@ pub(crate) async fn set_automatic(
             return of(family_id).await;
         }
     }
-    Err(overtaken())
+    Err(busy())
 }
 
 /// Refuses to spend from an account that is frozen.
@@ -142,21 +140,4 @@ pub(crate) fn while_open(change: Transaction, family_id: &FamilyId) -> Transacti
 pub(crate) fn as_set(change: Transaction, wallet: &Wallet) -> Transaction {
     let same = json!({"_id": wallet.family_id, "version": wallet.version});
     change.check(&WALLETS, same, 1)
-}
-
-/// Whether a change was made; not, where another one came between and it is to be decided anew.
-pub(crate) fn committed<T>(outcome: std::result::Result<T, DocumentsError>) -> Result<bool> {
-    match outcome {
-        Ok(_) => Ok(true),
-        Err(DocumentsError::PreconditionFailed(_) | DocumentsError::Duplicate(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What to say when others were always quicker. Nothing was done.
-pub(crate) fn overtaken() -> Error {
-    Error::overloaded(
-        "much happens on the family's account just now; send the request again in a moment",
-        1,
-    )
 }

@@ -1,8 +1,8 @@
 //! What each member may spend out of the family's account, and what of it is spent.
 
-use crate::account::{TRIES, committed, overtaken};
+use crate::commit::{busy, committed, tries};
 use crate::events::Happened;
-use crate::model::{FamilyId, Membership, Role, membership_id};
+use crate::model::{FamilyId, Membership, Role};
 use crate::notices::Notice;
 use crate::store::{self, ALLOWANCES, MEMBERSHIPS};
 use membership::request::Automatic;
@@ -60,7 +60,7 @@ pub(crate) async fn read(membership: &Membership) -> Result<Allowance> {
 
 /// The same, stored: what is counted on it is a condition on what is there.
 pub(crate) async fn of(membership: &Membership) -> Result<Allowance> {
-    for _ in 0..TRIES {
+    for _ in tries() {
         let allowance = read(membership).await?;
         let stored = ALLOWANCES.get(&membership.id).await?;
         match stored {
@@ -79,7 +79,7 @@ pub(crate) async fn of(membership: &Membership) -> Result<Allowance> {
             },
         }
     }
-    Err(overtaken())
+    Err(busy())
 }
 
 /// A member's allowance, for the member and for administrators.
@@ -89,10 +89,10 @@ pub(crate) async fn get(
     user: &str,
 ) -> Result<(Membership, Allowance)> {
     let own = store::membership(family_id, caller).await?;
-    let of = member(family_id, user).await?;
-    if own.role != Role::Admin && own.user_id != of.user_id {
+    let of = store::member(family_id, user).await?;
+    if own.user_id != of.user_id && !governs(&own, &of) {
         return Err(Error::forbidden(
-            "what others may spend is for administrators to see; ask one of them",
+            "what others may spend is for administrators and guardians to see; ask one of them",
         ));
     }
     let allowance = read(&of).await?;
@@ -107,13 +107,13 @@ pub(crate) async fn set(
     permission: Permission,
 ) -> Result<(Membership, Allowance)> {
     let own = store::membership(family_id, caller).await?;
-    if own.role != Role::Admin {
-        return Err(Error::forbidden(
-            "what members may spend is for administrators to say; ask one of them",
-        ));
-    }
-    for _ in 0..TRIES {
-        let member = member(family_id, user).await?;
+    for _ in tries() {
+        let member = store::member(family_id, user).await?;
+        if !governs(&own, &member) {
+            return Err(Error::forbidden(
+                "what members may spend is for administrators to say, and for a minor's guardians; ask one of them",
+            ));
+        }
         let allowance = of(&member).await?;
         if allowance.permission == Some(permission) {
             return Ok((member, allowance));
@@ -131,7 +131,9 @@ pub(crate) async fn set(
         let change = match own.id == member.id {
             true => change,
             false => {
-                let change = change.check(&MEMBERSHIPS, still(&member), 1);
+                let mut same = still(&member);
+                same["guardians"] = json!(member.guardians);
+                let change = change.check(&MEMBERSHIPS, same, 1);
                 notice(family_id, &member, &allowance, permission).told_by(change)
             }
         };
@@ -145,7 +147,13 @@ pub(crate) async fn set(
             return Ok((member, allowance));
         }
     }
-    Err(overtaken())
+    Err(busy())
+}
+
+/// Whether somebody says what a member may spend: administrators, and of a minor the guardians. A minor is no
+/// administrator, and so lifts no limit of their own.
+fn governs(own: &Membership, of: &Membership) -> bool {
+    own.role == Role::Admin || of.minor && of.guardians.contains(&own.user_id)
 }
 
 fn notice(
@@ -241,15 +249,6 @@ pub(crate) fn still(membership: &Membership) -> Value {
     json!({"_id": membership.id, "role": membership.role, "joined_at": membership.joined_at})
 }
 
-/// A member of the family.
-pub(crate) async fn member(family_id: &FamilyId, user: &str) -> Result<Membership> {
-    let known = match sbd_sdk::id::is("usr", user) || user.len() <= 64 {
-        true => MEMBERSHIPS.get(&membership_id(family_id, user)).await?,
-        false => None,
-    };
-    known.ok_or_else(|| Error::not_found("member"))
-}
-
 // === impl Allowance ===
 
 impl Allowance {
@@ -282,5 +281,140 @@ impl Allowance {
             true => self.approved.amount,
             false => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::home::{Home, When};
+    use serde_json::json;
+    use std::rc::Rc;
+
+    #[test]
+    fn administrators_say_what_members_may_spend() {
+        let home = Home::new(&["usr_2", "usr_3"]);
+        let own = home.read("usr_1", "wallet/permissions/usr_1");
+        assert_eq!(own["permission"]["may_spend"], true);
+        let path = home.path("wallet/permissions/usr_2");
+        let (ada, bob, eve) = (
+            home.app.signed_in("usr_1"),
+            home.app.signed_in("usr_2"),
+            home.app.signed_in("usr_3"),
+        );
+        assert_eq!(
+            bob.get(&path).assert_status(200)["permission"]["may_spend"],
+            false
+        );
+        eve.get(&path).assert_refused(403, "FORBIDDEN");
+        let may = json!({"may_spend": true, "per_day": 10});
+        for by in [&bob, &eve] {
+            by.put(&path, may.clone()).assert_refused(403, "FORBIDDEN");
+        }
+        home.app
+            .signed_in("usr_8")
+            .get(&path)
+            .assert_refused(404, "NOT_FOUND");
+        home.app
+            .signed_in("usr_8")
+            .put(&path, may.clone())
+            .assert_refused(404, "NOT_FOUND");
+        ada.put(&home.path("wallet/permissions/usr_8"), may.clone())
+            .assert_refused(404, "NOT_FOUND");
+        let set = ada.put(&path, may.clone()).assert_status(200);
+        assert_eq!(
+            (&set["set_by"], &set["is_set"]),
+            (&json!("usr_1"), &json!(true))
+        );
+        assert_eq!(ada.put(&path, may).assert_status(200).body(), set.body());
+        assert_eq!(home.notices("family.wallet.permission"), ["usr_2"]);
+        // Administrators are unlimited unless somebody says otherwise, and then they are not.
+        home.deposit(100);
+        home.permit("usr_1", json!({"per_transaction": 5}));
+        home.send(
+            "usr_1",
+            "wallet/payments",
+            json!({"to": "usr_9", "amount": 6}),
+        )
+        .assert_refused(409, "LIMIT_EXCEEDED");
+    }
+
+    #[test]
+    fn guardians_say_what_a_minor_may_spend_and_minors_do_not() {
+        let home = Home::new(&["usr_2", "usr_3", "usr_4"]);
+        home.deposit(100);
+        let guardians = json!({"guardians": ["usr_3"]});
+        home.app
+            .signed_in("usr_1")
+            .put(&home.path("members/usr_2/guardians"), guardians)
+            .assert_status(200);
+        let path = home.path("wallet/permissions/usr_2");
+        let may = |amount: u64| json!({"may_spend": true, "per_day": amount});
+        let set = |user: &str, amount| home.app.signed_in(user).put(&path, may(amount));
+        set("usr_2", 50).assert_refused(403, "FORBIDDEN");
+        set("usr_4", 50).assert_refused(403, "FORBIDDEN");
+        set("usr_3", 5).assert_status(200);
+        home.app.signed_in("usr_3").get(&path).assert_status(200);
+        home.app
+            .signed_in("usr_4")
+            .get(&path)
+            .assert_refused(403, "FORBIDDEN");
+        // A guardian governs the minor alone.
+        home.app
+            .signed_in("usr_3")
+            .put(&home.path("wallet/permissions/usr_3"), may(50))
+            .assert_refused(403, "FORBIDDEN");
+        home.send(
+            "usr_2",
+            "wallet/payments",
+            json!({"to": "usr_9", "amount": 6}),
+        )
+        .assert_refused(409, "LIMIT_EXCEEDED");
+        home.send(
+            "usr_2",
+            "wallet/payments",
+            json!({"to": "usr_9", "amount": 5}),
+        )
+        .assert_status(201);
+    }
+
+    #[test]
+    fn who_comes_back_is_allowed_nothing_by_what_was_said_before() {
+        let home = Home::new(&["usr_2"]);
+        home.deposit(100);
+        home.permit("usr_2", json!({}));
+        let order = json!({"to": "usr_9", "amount": 10});
+        home.send("usr_2", "wallet/payments", order.clone())
+            .assert_status(201);
+        home.leave("usr_2");
+        home.send("usr_2", "wallet/payments", order.clone())
+            .assert_refused(404, "NOT_FOUND");
+        home.advance(std::time::Duration::from_secs(1));
+        home.join("usr_2");
+        home.send("usr_2", "wallet/payments", order.clone())
+            .assert_refused(403, "FORBIDDEN");
+        home.permit("usr_2", json!({"per_day": 15}));
+        // What was spent is spent.
+        home.send("usr_2", "wallet/payments", order)
+            .assert_refused(409, "LIMIT_EXCEEDED");
+    }
+
+    #[test]
+    fn who_is_sent_away_while_paying_has_paid_or_has_not() {
+        let home = Rc::new(Home::new(&["usr_2"]));
+        home.deposit(100);
+        home.permit("usr_2", json!({}));
+        let (other, order) = (Rc::clone(&home), json!({"to": "usr_9", "amount": 10}));
+        home.whenever(move |call, when| {
+            if when == When::Before && call.path.ends_with("/holds") {
+                other.leave("usr_2");
+            }
+        });
+        // It was decided while they were a member.
+        home.send("usr_2", "wallet/payments", order.clone())
+            .assert_status(201);
+        home.undisturbed();
+        home.send("usr_2", "wallet/payments", order)
+            .assert_refused(404, "NOT_FOUND");
+        assert_eq!(home.balance(), (90, 0));
     }
 }

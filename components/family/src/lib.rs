@@ -140,6 +140,9 @@ pub fn component() -> Component {
 sbd_sdk::component!(component);
 
 #[cfg(test)]
+mod home;
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use crate::commit::counted;

@@ -1,7 +1,8 @@
 //! Requests for tokens out of the family's account.
 
-use crate::account::{self, TRIES, Wallet, committed, overtaken};
+use crate::account::{self, Wallet};
 use crate::allowances::{self, Allowance};
+use crate::commit::{busy, committed, tries};
 use crate::model::{FamilyId, Membership};
 use crate::payments::{self, Made, Payment};
 use crate::requests::{self, Kind, Request};
@@ -23,7 +24,7 @@ pub(crate) async fn ask(
     let key = format!("{}/token/{key}", membership.id);
     let is_same =
         |known: &Request| (known.amount, known.reason.as_deref()) == (amount, Some(reason));
-    for _ in 0..TRIES {
+    for _ in tries() {
         if let Some(known) = requests::known(&key, is_same).await? {
             return requests::made_as(&known, true).await;
         }
@@ -59,7 +60,7 @@ pub(crate) async fn ask(
         }
         return requests::made_as(&request, false).await;
     }
-    Err(overtaken())
+    Err(busy())
 }
 
 /// What approves a request by itself: it is small, there is room for it this month, and the member may spend

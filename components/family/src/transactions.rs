@@ -55,18 +55,16 @@ pub(crate) async fn page(
         .collect();
     let of = json!({"_id": {"$in": causes}, "family_id": family_id});
     let payments = PAYMENTS.find(of).limit(MOST).fetch().await?.documents;
-    let mut payments: HashMap<_, _> = payments
+    let payments: HashMap<_, _> = payments
         .into_iter()
         .map(|payment| (payment.id.to_string(), payment))
         .collect();
     let entries = statement.items.into_iter().map(|entry| {
-        let payment = entry
-            .cause
-            .as_ref()
-            .and_then(|cause| payments.remove(cause));
+        let payment = entry.cause.as_ref().and_then(|cause| payments.get(cause));
         // What somebody else writes into a cause is no proof.
-        let payment = payment
-            .filter(|payment| payment.transaction_id.as_ref() == Some(&entry.transaction_id));
+        let is_it =
+            |payment: &&Payment| payment.transaction_id.as_ref() == Some(&entry.transaction_id);
+        let payment = payment.filter(is_it).cloned();
         (entry, payment)
     });
     Ok((entries.collect(), statement.next))

@@ -420,7 +420,10 @@ impl PurchaseInput {
             id: text::some_line("item.id", &self.item.id, 100)?,
             title: text::some_line("item.title", &self.item.title, 100)?,
         };
-        if purchase_requests::asking(by).is_some_and(|asking| asking != item.component) {
+        if by
+            .asking_component()
+            .is_some_and(|asking| asking != item.component)
+        {
             let message = "the component that asks: none asks for what another one sells";
             return Err(Error::validation("item.component", message));
         }

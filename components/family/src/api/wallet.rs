@@ -617,7 +617,7 @@ impl From<Vote> for VoteView {
 
 impl From<(Entry, Option<Payment>)> for TransactionView {
     fn from((entry, payment): (Entry, Option<Payment>)) -> Self {
-        let comes_from_user = entry.amount > 0 && sbd_sdk::id::is("usr", &entry.counterparty);
+        let comes_from_user = entry.amount > 0 && entry.counterparty.starts_with("usr_");
         let (user_id, payment_id, request_id, approved_by) = match payment {
             Some(payment) => (
                 Some(payment.user_id),

@@ -2,6 +2,7 @@
 //! in the ledger.
 
 use crate::allowances::{self, Allowance};
+use crate::api::host::Created;
 use crate::commit::{busy, committed, tries};
 use crate::events::Happened;
 use crate::model::{FamilyId, Membership, require_admin};
@@ -11,6 +12,7 @@ use http::StatusCode;
 use membership::freeze::Freeze;
 use membership::request::Automatic;
 use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::tasks::New;
 use sbd_sdk::{Caller, Error, Result, Tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,6 +39,25 @@ pub(crate) struct Seen {
     pub(crate) wallet: Wallet,
     pub(crate) membership: Membership,
     pub(crate) allowance: Allowance,
+}
+
+/// The task that opens an account that could not be opened at once.
+const OPEN: &str = "open-account";
+/// How often it is tried: over some days, later and later. After that whoever looks at the account opens it.
+const RETRIES: u32 = 20;
+
+/// Opens the account of a family that was created. Where the wallet is not there just now, it is opened later:
+/// what else happens in the family is not to wait for that.
+pub(crate) async fn open(family_id: &FamilyId) -> Result<()> {
+    let Err(error) = wallet::open(family_id).await else {
+        return Ok(());
+    };
+    eprintln!("warning: the account of {family_id} is opened later: {error:?}");
+    let created = Created {
+        family_id: family_id.clone(),
+    };
+    let task = New::of(OPEN, &created)?.unique(family_id.as_str());
+    task.retries(RETRIES).enqueue().await.map(drop)
 }
 
 /// What is decided about a family's account, whether anything was or not.

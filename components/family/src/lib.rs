@@ -132,7 +132,11 @@ pub fn component() -> Component {
             host::purchase_requested(),
             host::invitation_sent(),
         ])
-        .tasks([host::settle_freeze(), host::deliver_invitation()])
+        .tasks([
+            host::open_account(),
+            host::settle_freeze(),
+            host::deliver_invitation(),
+        ])
         .schedules([host::settle()])
         .channels([channels::may_listen()])
 }

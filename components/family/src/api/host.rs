@@ -4,29 +4,33 @@ use crate::delivery;
 use crate::freezing::{self, About};
 use crate::model::FamilyId;
 use crate::telling::{self, Told};
-use crate::{payments, requests, wallet};
+use crate::{account, payments, requests, wallet};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Error, Result, on_event, schedule, task};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Which family.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Created {
-    family_id: FamilyId,
+    pub(crate) family_id: FamilyId,
 }
 
-/// A family has an account, so that it can be paid into. Where the wallet is switched off, the event comes
-/// again; and whoever looks at the account later has it opened.
+/// A family has an account, so that it can be paid into.
 #[on_event("family.created")]
 pub(crate) async fn created(event: Event<Created>) -> Result<()> {
-    match wallet::open(&event.data.family_id).await {
-        Err(error) if error.code() == "FEATURE_DISABLED" => Err(Error::overloaded(
-            "the wallet is switched off; the account is opened when it is on",
-            60,
-        )),
-        opened => opened.map(drop),
-    }
+    account::open(&event.data.family_id).await
+}
+
+/// Opens an account that could not be, as long as the wallet was switched off.
+#[task("open-account", queue = "default")]
+pub(crate) async fn open_account(work: Work<Created>) -> Result<()> {
+    wallet::open(&work.data.family_id).await.map_err(|error| {
+        // Also what says that trying again is no use: the wallet may be there tomorrow.
+        Error::overloaded("the wallet is not there; the account is opened later", 60)
+            .caused_by(error.message())
+    })?;
+    Ok(())
 }
 
 /// What happens to the account, all members are told.

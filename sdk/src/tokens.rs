@@ -6,9 +6,6 @@ use std::borrow::Cow;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Tokens that are moved at once at most.
-const MOST: u64 = 1_000_000_000_000;
-
 /// So many tokens: a whole number from 1 to a million million. In JSON nothing else is taken for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Tokens(u64);
@@ -16,9 +13,12 @@ pub struct Tokens(u64);
 // === impl Tokens ===
 
 impl Tokens {
+    /// Tokens that are moved at once at most.
+    pub const MOST: u64 = 1_000_000_000_000;
+
     /// So many, if there can be so many.
     pub fn new(amount: u64) -> Option<Self> {
-        (1..=MOST).contains(&amount).then_some(Self(amount))
+        (1..=Self::MOST).contains(&amount).then_some(Self(amount))
     }
 
     /// The number, as it is added and taken away.
@@ -30,8 +30,10 @@ impl Tokens {
 impl<'de> Deserialize<'de> for Tokens {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let amount = u64::deserialize(deserializer)?;
-        Self::new(amount)
-            .ok_or_else(|| D::Error::custom(format!("a whole number of tokens from 1 to {MOST}")))
+        Self::new(amount).ok_or_else(|| {
+            let most = Self::MOST;
+            D::Error::custom(format!("a whole number of tokens from 1 to {most}"))
+        })
     }
 }
 
@@ -41,7 +43,7 @@ impl PartialSchema for Tokens {
             .schema_type(Type::Integer)
             .description(Some("Whole tokens."))
             .minimum(Some(1))
-            .maximum(Some(MOST))
+            .maximum(Some(Self::MOST))
             .into()
     }
 }

@@ -657,7 +657,7 @@ mod tests {
                 match reply.status() {
                     201 => paid.set(paid.get() + 1),
                     409 => refused.set(refused.get() + 1),
-                    status => panic!("{status} {:?}", reply.body()),
+                    status => assert_eq!(status, 201, "{:?}", reply.body()),
                 }
             }
         };

@@ -231,7 +231,7 @@ pub(crate) async fn approve(
             continue;
         }
         if let Some(payment) = payment {
-            last = payments::go_on(payment).await.map(Some).unwrap_or(None);
+            last = payments::go_on(payment).await.ok();
         }
         // What could not be paid is pending again, and whoever approves it is told why.
         if let Some(payment) = last.filter(|payment| payment.state == payment::State::Undone) {
@@ -355,29 +355,34 @@ pub(crate) async fn end_due() -> Result<()> {
         .fetch()
         .await?;
     for request in due.documents {
-        let (act, what, title) = match request.state {
-            State::Pending => (
-                Act::Expire,
-                Step::Expired,
-                "has expired: nobody decided on it",
-            ),
-            _ => (
-                Act::Fail,
-                Step::Failed,
-                "was approved, but nobody delivered",
-            ),
-        };
-        let state = request.after(act)?;
-        let change = request.changed(Transaction::new(), state, json!({}));
-        let notice = request.notice(
-            what,
-            format!("Your request for {} {title}", request.words()),
-        );
-        let change = request.happened(what, None, notice.told_by(change));
-        // Whoever was quicker has decided.
-        ended(&request, change).await?;
+        if let Err(error) = end_in_time(&request).await {
+            eprintln!("warning: {} is not ended yet: {error:?}", request.id);
+        }
     }
     Ok(())
+}
+
+async fn end_in_time(request: &Request) -> Result<()> {
+    let (act, what, title) = match request.state {
+        State::Pending => (
+            Act::Expire,
+            Step::Expired,
+            "has expired: nobody decided on it",
+        ),
+        _ => (
+            Act::Fail,
+            Step::Failed,
+            "was approved, but nobody delivered",
+        ),
+    };
+    let state = request.after(act)?;
+    let change = request.changed(Transaction::new(), state, json!({}));
+    let title = format!("Your request for {} {title}", request.words());
+    let change = request.notice(what, title).told_by(change);
+    // Whoever was quicker has decided.
+    ended(request, request.happened(what, None, change))
+        .await
+        .map(drop)
 }
 
 /// Commits the end of a request, and frees what is held for it. None, where others were quicker.

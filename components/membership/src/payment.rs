@@ -161,7 +161,7 @@ mod tests {
                         *of = Hold::Captured;
                         Act::Captured
                     }
-                    (Next::Release, Hold::Captured) => panic!("what is paid is not freed"),
+                    (Next::Release, Hold::Captured) => unreachable!("what is paid is not freed"),
                     _ => {
                         *of = Hold::Free;
                         Act::Gone

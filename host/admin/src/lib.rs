@@ -19,6 +19,7 @@ mod rights;
 mod stage;
 mod tasks;
 mod tenants;
+mod verification;
 
 pub use administrators::NewAdministrator;
 pub use api::Api;
@@ -28,6 +29,7 @@ pub use features::TenantFeature;
 pub use sbd_registry::Actor;
 pub use stage::{Commit, Stage};
 pub use tenants::{DeletedTenant, RemovedFile};
+pub use verification::Verdict;
 
 use sbd_dispatch::Dispatch;
 use sbd_registry::Registry;

@@ -88,6 +88,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TasksCommand,
     },
+    /// The ledger: whether its books are right.
+    ///
+    /// `sbd ledger verify` has the component that keeps them compare every balance with what its entries make. Fails
+    /// if one differs.
+    Ledger {
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
     /// Operators: who may use the admin API from elsewhere, by a token.
     Operator {
         #[command(subcommand)]
@@ -299,6 +307,24 @@ pub(crate) struct TaskId {
     pub(crate) tenant: String,
     /// The task's id.
     pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Compare every balance with what its entries make.
+    Verify(LedgerVerify),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerVerify {
+    /// The tenant.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) tenant: String,
+    /// The component that keeps the ledger.
+    #[arg(long, value_name = "NAME", default_value = "wallet")]
+    pub(crate) component: String,
     #[command(flatten)]
     pub(crate) flags: Flags,
 }
@@ -761,6 +787,16 @@ impl TasksCommand {
         match self {
             Self::List(args) => &args.flags,
             Self::Show(args) | Self::Cancel(args) => &args.flags,
+        }
+    }
+}
+
+// === impl LedgerCommand ===
+
+impl LedgerCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::Verify(args) => &args.flags,
         }
     }
 }

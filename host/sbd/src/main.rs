@@ -16,6 +16,7 @@ mod events;
 mod feature;
 mod host;
 mod inspect;
+mod ledger;
 mod listen;
 mod mail;
 mod operator;
@@ -112,6 +113,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = resolve(command.flags())?;
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(tasks::command(command, &client))
+        }
+        Command::Ledger { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(ledger::command(command, &client))
         }
         Command::Operator { command } => {
             let settings = resolve(command.flags())?;

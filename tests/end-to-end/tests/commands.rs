@@ -24,7 +24,7 @@ const NAMES: [(&str, &str); 7] = [
 ];
 
 /// Commands whose last word is a name, of a tenant, a component, an operator or a feature.
-const NAMED: [&[&str]; 15] = [
+const NAMED: [&[&str]; 17] = [
     &["tenant", "show"],
     &["tenant", "suspend"],
     &["tenant", "resume"],
@@ -38,6 +38,8 @@ const NAMED: [&[&str]; 15] = [
     &["feature", "list"],
     &["feature", "set", "default", "NAME", "off"],
     &["feature", "set", "NAME", "versioned", "off"],
+    &["ledger", "verify", "--tenant", "NAME"],
+    &["ledger", "verify", "--component", "NAME"],
     &["operator", "revoke"],
     &["admin", "create", "x@example.com", "--tenant", "NAME"],
 ];

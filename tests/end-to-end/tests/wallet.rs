@@ -375,4 +375,20 @@ async fn no_token_is_made_or_lost_by_kills() {
     let left = 1_000_000 - payments as i64;
     assert_eq!(balance(&ada).await, (left, 0));
     assert_reconciled(&root).await;
+    // By command as well, beside the server and without one.
+    let said = server.done(&["ledger", "verify"]);
+    assert!(said.contains("the books of default are right"), "{said}");
+    let (launch, data_dir) = server.kill();
+    let data_dir = data_dir.path().display().to_string();
+    let manifest = launch.application().manifest().display().to_string();
+    let args = [
+        "ledger",
+        "verify",
+        "--app",
+        &manifest,
+        "--data-dir",
+        &data_dir,
+    ];
+    let verified = run(&args, &[], "");
+    assert!(verified.success, "{}", verified.stderr);
 }

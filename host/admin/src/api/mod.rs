@@ -15,6 +15,7 @@ mod mail;
 mod operators;
 mod tasks;
 mod tenants;
+mod verification;
 
 use crate::{Admin, Error};
 use answers::{Failure, with_request_id};
@@ -70,6 +71,7 @@ impl Api {
             .routes(routes!(mail::list))
             .routes(routes!(mail::set, mail::remove))
             .routes(routes!(administrators::create))
+            .routes(routes!(verification::verify))
             .routes(routes!(operators::list, operators::create))
             .routes(routes!(operators::revoke))
             .routes(routes!(components::list))

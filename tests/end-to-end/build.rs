@@ -1,20 +1,21 @@
 //! Lists the guests, so that one without a test does not compile: writes the macros
 //! `foreach_guest!(check)` and `foreach_hostile_guest!(check)`, which call `check!(name)` for every
-//! folder of `components/` and `tests/guests/`, and of `tests/hostile/`.
+//! folder of a component in `components/` and `tests/guests/`, and of `tests/hostile/`.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let guests = ["components", "tests/guests"];
-    write("foreach_guest", &guests, "Cargo.toml")?;
-    write("foreach_hostile_guest", &["tests/hostile"], "spin.toml")
+    // Beside the components stand libraries that they have in common.
+    let guests = [("components", "spin.toml"), ("tests/guests", "Cargo.toml")];
+    write("foreach_guest", &guests)?;
+    write("foreach_hostile_guest", &[("tests/hostile", "spin.toml")])
 }
 
 /// Writes a macro over the folders in which a file says that they are a guest's.
-fn write(name: &str, folders: &[&str], mark: &str) -> io::Result<()> {
+fn write(name: &str, folders: &[(&str, &str)]) -> io::Result<()> {
     let mut calls = String::new();
-    for folder in folders {
+    for (folder, mark) in folders {
         let folder = Path::new("../..").join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         for entry in fs::read_dir(folder)? {

@@ -32,6 +32,7 @@ pub(crate) mod generated {
                 import sbd:platform/tasks@0.1.0;
                 import sbd:platform/realtime@0.1.0;
                 import sbd:platform/mail@0.1.0;
+                import sbd:platform/metrics@0.1.0;
                 import wasi:config/store@0.2.0-draft-2024-09-27;
                 import wasi:keyvalue/store@0.2.0-draft2;
                 import wasi:keyvalue/atomics@0.2.0-draft2;
@@ -46,13 +47,13 @@ pub(crate) mod generated {
 #[cfg(target_family = "wasm")]
 pub(crate) use generated::{
     sbd::platform::{
-        audit, cache, documents, events, features, keys, mail, passwords, realtime, tasks,
+        audit, cache, documents, events, features, keys, mail, metrics, passwords, realtime, tasks,
     },
     wasi::{config::store as config, keyvalue},
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::{
-    audit, cache, config, documents, events, features, keys, keyvalue, mail, passwords, realtime,
-    tasks,
+    audit, cache, config, documents, events, features, keys, keyvalue, mail, metrics, passwords,
+    realtime, tasks,
 };

@@ -94,6 +94,7 @@ pub mod keys;
 pub mod keyvalue;
 mod listing;
 pub mod mail;
+pub mod metrics;
 pub mod openapi;
 mod operation;
 pub mod paging;

@@ -31,6 +31,9 @@ pub(crate) async fn close(
             to: to.as_deref(),
         };
         if committed(closing.of(&account).await?.commit().await)? {
+            if account.available > 0 {
+                ledger::count(CLOSURE).await;
+            }
             return store::account(id).await;
         }
     }
@@ -203,6 +206,8 @@ mod tests {
             .iter()
             .filter(|event| event.kind == "wallet.account.closed");
         assert_eq!(told.count(), 1);
+        let counted = |kind| app.counted("token_transactions_total", &[("type", kind)]);
+        assert_eq!((counted("mint"), counted("closure")), (1, 1));
         assert_reconciled(&app);
     }
 

@@ -143,7 +143,12 @@ async fn captured(by: &Principal, hold: &Hold, amount: Tokens, now: Time) -> Res
     let change = rules::capture(&from, hold.movement.amount, amount, days).done_by(change);
     let change = rules::receive(&to, amount)?.done_by(change);
     let change = Happened::held(hold, HoldState::Captured).told_by(change);
-    committed(ledger::posted(change, &transaction, &to).commit().await)
+    let change = ledger::posted(change, &transaction, &to);
+    let is_captured = committed(change.commit().await)?;
+    if is_captured {
+        ledger::count(&transaction.movement.kind).await;
+    }
+    Ok(is_captured)
 }
 
 /// Frees what is reserved. Doing so again is doing nothing.

@@ -7,7 +7,7 @@ use crate::store::{self, ENTRIES, TRANSACTIONS};
 use crate::{access, events};
 use sbd_sdk::documents::{self, DocumentsError};
 use sbd_sdk::time::Time;
-use sbd_sdk::{Error, Principal, Result, time};
+use sbd_sdk::{Error, Principal, Result, metrics, time};
 use serde_json::json;
 
 /// How often a movement is decided anew because another one came between, before its sender is told to
@@ -60,6 +60,7 @@ pub(crate) async fn move_once(
             .into_iter()
             .fold(change, |change, step| step.done_by(change));
         if committed(posted(change, &transaction, &to).commit().await)? {
+            count(&transaction.movement.kind).await;
             return Ok(Done {
                 done: transaction,
                 replayed: false,
@@ -100,6 +101,11 @@ pub(crate) fn posted(
         .fold(change, |change, entry| change.insert(&ENTRIES, entry));
     let change = Happened::moved(transaction).told_by(change);
     events::tell_receiver(change, transaction, to)
+}
+
+/// Counts a transaction, once it is there.
+pub(crate) async fn count(kind: &str) {
+    metrics::count("token_transactions_total", &[("type", kind)]).await;
 }
 
 /// What was done under a key before, if it was the same.

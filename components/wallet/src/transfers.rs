@@ -90,6 +90,8 @@ mod tests {
         keyed
             .post(&path, json!({"to": "usr_2", "amount": 31}))
             .assert_refused(422, "IDEMPOTENCY_KEY_REUSED");
+        let counted = |kind| app.counted("token_transactions_total", &[("type", kind)]);
+        assert_eq!((counted("gift"), counted("transfer")), (1, 0));
         // Even when it is long ago, and though there would not be enough.
         app.advance(std::time::Duration::from_secs(400 * 24 * 60 * 60));
         send(&ada, "transfers", json!({"to": "usr_2", "amount": 70})).assert_status(201);

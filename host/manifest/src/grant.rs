@@ -50,6 +50,8 @@ grants! {
     Realtime = "realtime",
     /// Send mail.
     Mail = "mail",
+    /// Count what happens.
+    Metrics = "metrics",
 }
 
 /// Words that people try in `grants`, and what grants them instead.

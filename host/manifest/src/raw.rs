@@ -274,6 +274,16 @@ pub(crate) struct ComponentSettings {
     pub(crate) enabled: Option<bool>,
     #[serde(default)]
     pub(crate) features: BTreeMap<Spanned<String>, Feature>,
+    #[serde(default)]
+    pub(crate) metrics: BTreeMap<Spanned<String>, Metric>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metric {
+    pub(crate) help: Spanned<String>,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<Spanned<String>, Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize)]

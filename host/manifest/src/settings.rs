@@ -3,7 +3,7 @@
 use crate::collection::{Collection, is_name};
 use crate::document::Document;
 use crate::limits::count;
-use crate::{ComponentId, Grant, Limits, raw, route};
+use crate::{ComponentId, Grant, Limits, Metric, raw, route};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 
@@ -60,6 +60,8 @@ pub struct ComponentSettings {
     pub enabled: bool,
     /// The features it declares, by their short names.
     pub features: BTreeMap<String, Feature>,
+    /// The counters it declares, by their names.
+    pub metrics: BTreeMap<String, Metric>,
 }
 
 /// `[component.X.tool.sbd.features.NAME]`: a part of a component that can be switched off by itself.
@@ -143,6 +145,7 @@ impl Default for ComponentSettings {
             spin_headers: true,
             enabled: true,
             features: BTreeMap::new(),
+            metrics: BTreeMap::new(),
         }
     }
 }
@@ -188,7 +191,9 @@ impl ComponentSettings {
             }
             collections.insert(name.into_inner(), Collection::read(raw, document));
         }
+        let metrics = Metric::read_all(raw.metrics, &grants, document);
         Self {
+            metrics,
             grants,
             listens_to,
             collections,

@@ -124,6 +124,10 @@ fn summary(app: &App) -> String {
                 settings.features.is_empty(),
                 format!("{:?}", settings.features),
             ),
+            (
+                settings.metrics.is_empty(),
+                format!("{:?}", settings.metrics),
+            ),
             (settings.openapi, "no openapi".to_owned()),
             (settings.spin_headers, "no spin headers".to_owned()),
         ];

@@ -80,6 +80,7 @@ impl App {
                 let indexes = indexes.collect();
                 self.world.documents.borrow_mut().declare(&name, indexes);
             }
+            self.world.metrics.borrow_mut().declared = settings.metrics;
             for (name, feature) in settings.features {
                 let switch = features::Switch {
                     description: feature.description,
@@ -173,6 +174,17 @@ impl App {
     /// The mails that the component has sent so far, in order.
     pub fn mails(&self) -> Vec<Mail> {
         self.world.mails.borrow().clone()
+    }
+
+    /// What a counter is at, with these labels.
+    pub fn counted(&self, counter: &str, labels: &[(&str, &str)]) -> u64 {
+        let labels = labels.iter();
+        let labels = labels.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut labels: Vec<_> = labels.collect();
+        labels.sort();
+        let counted = self.world.metrics.borrow();
+        let count = counted.counts.get(&(counter.to_owned(), labels));
+        count.copied().unwrap_or(0)
     }
 
     /// Answers what the component asks of other components that are no neighbours, and of hosts outside: a

@@ -51,6 +51,7 @@ pub(crate) mod features;
 pub(crate) mod keys;
 pub(crate) mod keyvalue;
 pub(crate) mod mail;
+pub(crate) mod metrics;
 pub(crate) mod outbound;
 pub(crate) mod passwords;
 pub(crate) mod realtime;

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::{
-    cache, documents, features, keys, keyvalue, mail, outbound, realtime, schedules, tasks,
+    cache, documents, features, keys, keyvalue, mail, metrics, outbound, realtime, schedules, tasks,
 };
 use sbd_manifest::AllowedHosts;
 use std::cell::{Cell, RefCell};
@@ -30,6 +30,7 @@ pub(super) struct World {
     pub(super) tasks: RefCell<tasks::Tasks>,
     pub(super) schedules: RefCell<schedules::Schedules>,
     pub(super) mails: RefCell<Vec<mail::Mail>>,
+    pub(super) metrics: RefCell<metrics::Counted>,
     pub(super) neighbours: RefCell<BTreeMap<String, Rc<App>>>,
     pub(super) answers: RefCell<Option<Box<outbound::Answers>>>,
 }

@@ -136,6 +136,10 @@ async fn tokens_are_minted_paid_held_and_accounted_for() {
     }
     assert_eq!(state, "expired", "{}", server.log());
     assert_eq!(balance(&ada).await, (880, 0));
+    let counted = server
+        .metric("token_transactions_total", "type=\"mint\"")
+        .await;
+    assert!(counted >= 1.0, "{counted} mints");
     assert_reconciled(&root).await;
 }
 

@@ -15,6 +15,7 @@ use sbd_keys::{FileKeyring, KeysCtx};
 use sbd_keyvalue::KeyvalueCtx;
 use sbd_mail::{MailCtx, Mailer};
 use sbd_manifest::Grant;
+use sbd_metrics::{Counters, MetricsCtx};
 use sbd_passwords::{Hasher, PasswordsCtx};
 use sbd_realtime::RealtimeCtx;
 use sbd_sqlite::SqliteCtx;
@@ -47,6 +48,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) keyring: &'a Arc<FileKeyring>,
     pub(crate) mailer: &'a Arc<Mailer>,
     pub(crate) switches: &'a Switches,
+    /// What it counts.
+    pub(crate) counters: &'a Arc<Counters>,
     /// How the real-time channels that it decides about begin.
     pub(crate) channels: &'a Arc<BTreeSet<String>>,
     /// What the application's features are, as they change.
@@ -216,6 +219,17 @@ capabilities! {
         view: sbd_mail::MailView,
         open: |of| MailCtx::new(
             Arc::clone(of.mailer),
+            Arc::clone(of.tenant),
+            Arc::clone(of.component),
+        ),
+    }
+    metrics: MetricsCtx {
+        grant: Metrics,
+        meaning: "counts what happens in its domain, in metrics that its manifest declares",
+        link: sbd_metrics::add_to_linker,
+        view: sbd_metrics::MetricsView,
+        open: |of| MetricsCtx::new(
+            Arc::clone(of.counters),
             Arc::clone(of.tenant),
             Arc::clone(of.component),
         ),

@@ -12,6 +12,7 @@ use crate::served::canary::Watch;
 use crate::served::features::SwitchedRoutes;
 use crate::served::files::LaidOut;
 use sbd_manifest::{AllowedHosts, Component as Declared};
+use sbd_metrics::{Counter, Counters};
 use sbd_storage::Quota;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -32,6 +33,8 @@ pub(crate) struct LoadedComponent {
     pub(crate) variables: Arc<BTreeMap<String, String>>,
     pub(crate) stores: Arc<BTreeSet<String>>,
     pub(crate) databases: Arc<BTreeSet<String>>,
+    /// What it counts.
+    pub(crate) counters: Arc<Counters>,
     /// How the real-time channels that it decides about begin.
     pub(crate) channels: Arc<BTreeSet<String>>,
     pub(crate) environment: Arc<[(String, String)]>,
@@ -129,6 +132,7 @@ impl LoadedComponent {
             reuse,
             allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
             variables,
+            counters: Arc::new(counters(declared)),
             channels: Arc::new(channels.collect()),
             offer,
             stores: Arc::new(declared.key_value_stores.clone()),
@@ -161,6 +165,18 @@ impl LoadedComponent {
         };
         bare(&self.declared) == bare(other)
     }
+}
+
+/// What it counts, as it is declared.
+fn counters(declared: &Declared) -> Counters {
+    let metrics = declared.settings.metrics.iter().map(|(name, metric)| {
+        let counter = Counter {
+            help: metric.help.clone(),
+            labels: metric.labels.clone(),
+        };
+        (name.clone(), counter)
+    });
+    Counters::new(metrics)
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -331,6 +331,7 @@ impl Tenant {
             keyring: &shared.keyring,
             mailer: &shared.mailer,
             switches: &shared.switches,
+            counters: &component.counters,
             channels: &component.channels,
             features,
         });

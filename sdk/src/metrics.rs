@@ -1,0 +1,33 @@
+//! Counters of what happens, for whoever runs the host.
+
+use crate::bindings::metrics as host;
+
+/// Adds one to a counter that the manifest declares, with all of its labels:
+///
+/// ```toml
+/// [component.shop.tool.sbd.metrics.orders_total]
+/// help = "Orders, by what became of them"
+/// labels = { outcome = ["accepted", "refused", "other"] }
+/// ```
+///
+/// A value that does not stand there counts as `other`, where that does. Count what has happened, after it has:
+/// nothing is undone here. For the same reason nothing fails here; what could not be counted stands in the log.
+///
+/// ```no_run
+/// # async fn run() {
+/// sbd_sdk::metrics::count("orders_total", &[("outcome", "accepted")]).await;
+/// # }
+/// ```
+pub async fn count(counter: &str, labels: &[(&str, &str)]) {
+    let labels = labels.iter().map(|(name, value)| host::Label {
+        name: (*name).to_owned(),
+        value: (*value).to_owned(),
+    });
+    let counted = host::count(counter.to_owned(), labels.collect(), 1).await;
+    if let Err(
+        host::Error::Undeclared(cause) | host::Error::Limit(cause) | host::Error::Other(cause),
+    ) = counted
+    {
+        eprintln!("warning: not counted: {cause}");
+    }
+}

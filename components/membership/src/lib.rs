@@ -4,10 +4,14 @@
 //! own, with its diagram: what may happen in which state, and what comes of it. The component that uses it
 //! keeps the values in its collections, knows who asks, and says what is told to whom.
 
+pub mod emergency;
 pub mod freeze;
 pub mod invitation;
 pub mod payment;
+pub mod recovery;
 pub mod request;
 pub mod roles;
 pub mod spending;
+pub mod succession;
 pub mod text;
+pub mod waiting;

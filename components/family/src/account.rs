@@ -87,7 +87,7 @@ pub(crate) async fn of(family_id: &FamilyId) -> Result<Wallet> {
 
 /// What a member sees of the account.
 pub(crate) async fn seen(family_id: &FamilyId, caller: &Caller) -> Result<Seen> {
-    let membership = store::membership(family_id, caller).await?;
+    let membership = store::reader(family_id, caller).await?;
     Ok(Seen {
         account: wallet::account(family_id).await?,
         wallet: of(family_id).await?,

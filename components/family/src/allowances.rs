@@ -88,7 +88,7 @@ pub(crate) async fn get(
     caller: &Caller,
     user: &str,
 ) -> Result<(Membership, Allowance)> {
-    let own = store::membership(family_id, caller).await?;
+    let own = store::reader(family_id, caller).await?;
     let of = store::member(family_id, user).await?;
     if own.user_id != of.user_id && !governs(&own, &of) {
         return Err(Error::forbidden(

@@ -1,6 +1,7 @@
 //! Changing and deleting a family.
 
 use crate::commit::still_admin;
+use crate::continuity;
 use crate::events::Happened;
 use crate::model::{Draft, Family, FamilyId, Membership, require_admin};
 use crate::ownership;
@@ -69,6 +70,7 @@ pub(crate) async fn delete(
         .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}))
         .delete_many(&INVITATIONS, json!({"family_id": family.id}))
         .delete_many(&RELATIONSHIPS, json!({"family_id": family.id}));
+    let change = continuity::gone(change, &family.id);
     let change = ownership::given_back(change, &family.owner);
     let deleted = Happened::Deleted {
         family_id: &family.id,

@@ -19,6 +19,17 @@
 //! | `family.relationship.agreed` | `family_id`, `relationship_id`, `user_ids` | both say so |
 //! | `family.relationship.withdrawn` | `family_id`, `relationship_id`, `user_ids`, `withdrawn_by` | what was proposed is not any more |
 //! | `family.relationship.ended` | `family_id`, `relationship_id`, `user_ids`, `ended_by` | they are nothing to each other any more |
+//! | `family.succession.planned` | `family_id`, `changed_by` | backups follow at other times, or in another order |
+//! | `family.succession.backup.designated`, `.consented`, `.removed` | `family_id`, `user_id`, `by` | somebody may follow, would, or will not |
+//! | `family.succession.waiting` | `family_id`, `succession_id`, `reason`, `by`, `successor` | administrators can object |
+//! | `family.succession.granted` | the same | the successor is an administrator |
+//! | `family.succession.vetoed`, `.withdrawn`, `.lapsed` | the same | nobody follows |
+//! | `family.emergency.invited`, `.accepted`, `.declined`, `.withdrawn`, `.expired`, `.waiting`, `.vetoed`, `.granted`, `.ended` | `family_id`, `access_id`, `grantor`, `trusted`, `by` | an emergency access is that now |
+//! | `family.recovery.asked` | `family_id`, `recovery_id`, `user_id`, `by` | members are to confirm that `user_id` has lost access |
+//! | `family.recovery.vouched` | the same | one of them has |
+//! | `family.recovery.waiting` | the same | enough have; the account can object |
+//! | `family.recovery.vetoed`, `.withdrawn`, `.expired` | the same | it comes to nothing |
+//! | `family.recovery.confirmed` | `family_id`, `recovery_id`, `user_id`, `asked_by`, `confirmed_by`, `confirmed_at` | the account is to be given back (`docs/continuity.md`) |
 //! | `family.deleted` | `family_id`, `deleted_by` | it is gone, and so are all memberships |
 //! | `family.wallet.set` | `family_id`, `changed_by` | other requests are approved by themselves |
 //! | `family.wallet.permission_set` | `family_id`, `user_id`, `set_by` | a member may spend more or less |
@@ -38,13 +49,18 @@
 //! | `family.purchase.failed` | the same | nothing is delivered, and nothing paid |
 //! | `family.purchase.denied`, `.canceled`, `.expired` | the same | it has ended so |
 
+use crate::emergency::EmergencyId;
 use crate::invitations::InvitationId;
 use crate::model::{Family, FamilyId, Membership, Role};
 use crate::payments::PaymentId;
+use crate::recovery::RecoveryId;
 use crate::relationships::RelationshipId;
 use crate::requests::{Kind, RequestId};
+use crate::succession::SuccessionId;
+use membership::{emergency, succession};
 use sbd_sdk::Tokens;
 use sbd_sdk::documents::Transaction;
+use sbd_sdk::time::Time;
 use serde::Serialize;
 
 /// Something that happened to a family.
@@ -192,6 +208,53 @@ pub(crate) enum Happened<'a> {
         #[serde(skip)]
         what: Step,
     },
+
+    // Continuity.
+    SuccessionPlanned {
+        family_id: &'a FamilyId,
+        changed_by: &'a str,
+    },
+    Backup {
+        family_id: &'a FamilyId,
+        user_id: &'a str,
+        by: &'a str,
+        #[serde(skip)]
+        what: BackupStep,
+    },
+    Succession {
+        family_id: &'a FamilyId,
+        succession_id: &'a SuccessionId,
+        reason: succession::Reason,
+        by: Option<&'a str>,
+        successor: Option<&'a str>,
+        #[serde(skip)]
+        state: succession::State,
+    },
+    EmergencyAccess {
+        family_id: &'a FamilyId,
+        access_id: &'a EmergencyId,
+        grantor: &'a str,
+        trusted: &'a str,
+        by: Option<&'a str>,
+        #[serde(skip)]
+        state: emergency::State,
+    },
+    Recovery {
+        family_id: &'a FamilyId,
+        recovery_id: &'a RecoveryId,
+        user_id: &'a str,
+        by: Option<&'a str>,
+        #[serde(skip)]
+        what: RecoveryStep,
+    },
+    RecoveryConfirmed {
+        family_id: &'a FamilyId,
+        recovery_id: &'a RecoveryId,
+        user_id: &'a str,
+        asked_by: &'a str,
+        confirmed_by: &'a [String],
+        confirmed_at: Time,
+    },
 }
 
 /// What somebody says to an invitation.
@@ -199,6 +262,25 @@ pub(crate) enum Happened<'a> {
 pub(crate) enum Answer {
     Accepted,
     Declined,
+}
+
+/// What becomes of an account recovery, up to its confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecoveryStep {
+    Asked,
+    Vouched,
+    Waiting,
+    Vetoed,
+    Withdrawn,
+    Expired,
+}
+
+/// What becomes of a backup administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BackupStep {
+    Designated,
+    Consented,
+    Removed,
 }
 
 /// What becomes of a request.
@@ -244,6 +326,20 @@ impl<'a> Happened<'a> {
             Self::MemberGuarded { family_id, .. } => ("family.member.guarded", family_id),
             Self::MemberLeft { family_id, .. } => ("family.member.left", family_id),
             Self::MemberRemoved { family_id, .. } => ("family.member.removed", family_id),
+            Self::SuccessionPlanned { family_id, .. } => ("family.succession.planned", family_id),
+            Self::Backup {
+                family_id, what, ..
+            } => (backup(*what), family_id),
+            Self::Succession {
+                family_id, state, ..
+            } => (succeeded(*state), family_id),
+            Self::EmergencyAccess {
+                family_id, state, ..
+            } => (accessed(*state), family_id),
+            Self::Recovery {
+                family_id, what, ..
+            } => (recovered(*what), family_id),
+            Self::RecoveryConfirmed { family_id, .. } => ("family.recovery.confirmed", family_id),
             Self::WalletSet { family_id, .. } => ("family.wallet.set", family_id),
             Self::PermissionSet { family_id, .. } => ("family.wallet.permission_set", family_id),
             Self::WalletFrozen { family_id, .. } => ("family.wallet.frozen", family_id),
@@ -277,6 +373,50 @@ impl<'a> Happened<'a> {
             Self::RelationshipEnded { family_id, .. } => ("family.relationship.ended", family_id),
         };
         change.publish(kind, Some(family_id.as_str()), self)
+    }
+}
+
+fn backup(what: BackupStep) -> &'static str {
+    match what {
+        BackupStep::Designated => "family.succession.backup.designated",
+        BackupStep::Consented => "family.succession.backup.consented",
+        BackupStep::Removed => "family.succession.backup.removed",
+    }
+}
+
+/// The same word is the kind of the notice that people have of it, as of the next ones.
+pub(crate) fn succeeded(state: succession::State) -> &'static str {
+    match state {
+        succession::State::Waiting => "family.succession.waiting",
+        succession::State::Granted => "family.succession.granted",
+        succession::State::Vetoed => "family.succession.vetoed",
+        succession::State::Withdrawn => "family.succession.withdrawn",
+        succession::State::Lapsed => "family.succession.lapsed",
+    }
+}
+
+pub(crate) fn accessed(state: emergency::State) -> &'static str {
+    match state {
+        emergency::State::Invited => "family.emergency.invited",
+        emergency::State::Accepted => "family.emergency.accepted",
+        emergency::State::Declined => "family.emergency.declined",
+        emergency::State::Withdrawn => "family.emergency.withdrawn",
+        emergency::State::Expired => "family.emergency.expired",
+        emergency::State::Waiting => "family.emergency.waiting",
+        emergency::State::Vetoed => "family.emergency.vetoed",
+        emergency::State::Granted => "family.emergency.granted",
+        emergency::State::Ended => "family.emergency.ended",
+    }
+}
+
+pub(crate) fn recovered(what: RecoveryStep) -> &'static str {
+    match what {
+        RecoveryStep::Asked => "family.recovery.asked",
+        RecoveryStep::Vouched => "family.recovery.vouched",
+        RecoveryStep::Waiting => "family.recovery.waiting",
+        RecoveryStep::Vetoed => "family.recovery.vetoed",
+        RecoveryStep::Withdrawn => "family.recovery.withdrawn",
+        RecoveryStep::Expired => "family.recovery.expired",
     }
 }
 

@@ -11,8 +11,10 @@ mod answers;
 mod api;
 mod changes;
 mod commit;
+mod continuity;
 mod creation;
 mod delivery;
+mod emergency;
 mod events;
 mod freezing;
 mod invitations;
@@ -24,17 +26,20 @@ mod notices;
 mod ownership;
 mod payments;
 mod purchase_requests;
+mod recovery;
 mod relationships;
 mod requests;
 mod store;
+mod succession;
 mod telling;
 mod token_requests;
 mod transactions;
 mod wallet;
 
 use api::{
-    channels, families, host, invitations as invitations_api, members as members_api,
-    relationships as relationships_api, requests as requests_api, wallet as wallet_api,
+    channels, emergency_access as emergency_api, families, host, invitations as invitations_api,
+    members as members_api, recoveries, relationships as relationships_api,
+    requests as requests_api, succession as succession_api, wallet as wallet_api,
 };
 use sbd_sdk::Component;
 
@@ -125,19 +130,64 @@ pub fn component() -> Component {
                 requests_api::fail_purchase_request(),
             ],
         )
+        .operations(
+            "family succession",
+            [
+                succession_api::get_family_succession(),
+                succession_api::set_family_succession(),
+                succession_api::designate_backup(),
+                succession_api::consent_to_succeed(),
+                succession_api::remove_backup(),
+                succession_api::order_backups(),
+                succession_api::hand_family_over(),
+                succession_api::report_administrator(),
+                succession_api::list_successions(),
+                succession_api::get_succession(),
+                succession_api::veto_succession(),
+                succession_api::withdraw_succession(),
+            ],
+        )
+        .operations(
+            "family emergency access",
+            [
+                emergency_api::list_entrusted_accesses(),
+                emergency_api::invite_trusted_person(),
+                emergency_api::list_emergency_accesses(),
+                emergency_api::get_emergency_access(),
+                emergency_api::accept_emergency_access(),
+                emergency_api::decline_emergency_access(),
+                emergency_api::withdraw_emergency_access(),
+                emergency_api::initiate_emergency_access(),
+                emergency_api::veto_emergency_access(),
+                emergency_api::end_emergency_access(),
+            ],
+        )
+        .operations(
+            "family account recovery",
+            [
+                recoveries::ask_for_recovery(),
+                recoveries::list_recoveries(),
+                recoveries::get_recovery(),
+                recoveries::confirm_recovery(),
+                recoveries::veto_recovery(),
+                recoveries::withdraw_recovery(),
+            ],
+        )
         .events([
             host::created(),
             host::account_changed(),
             host::tokens_requested(),
             host::purchase_requested(),
             host::invitation_sent(),
+            host::recovery_asked(),
         ])
         .tasks([
             host::open_account(),
             host::settle_freeze(),
             host::deliver_invitation(),
+            host::go_on(),
         ])
-        .schedules([host::settle()])
+        .schedules([host::settle(), host::look()])
         .channels([channels::may_listen()])
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn demote(
 
 /// A member of the caller's family.
 pub(crate) async fn get(family_id: &FamilyId, caller: &Caller, user: &str) -> Result<Membership> {
-    store::membership(family_id, caller).await?;
+    store::reader(family_id, caller).await?;
     store::member(family_id, user).await
 }
 

@@ -129,7 +129,7 @@ pub(crate) async fn pay(
 
 /// A payment of a family that the caller belongs to.
 pub(crate) async fn get(family_id: &FamilyId, caller: &Caller, id: &PaymentId) -> Result<Payment> {
-    store::membership(family_id, caller).await?;
+    store::reader(family_id, caller).await?;
     let payment = PAYMENTS.get(id.as_str()).await?;
     let payment = payment.filter(|payment| payment.family_id == *family_id);
     payment.ok_or_else(|| Error::not_found("payment"))

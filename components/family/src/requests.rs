@@ -148,7 +148,7 @@ pub(crate) async fn get(
     kind: Kind,
     id: &RequestId,
 ) -> Result<Request> {
-    let membership = store::membership(family_id, caller).await?;
+    let membership = store::reader(family_id, caller).await?;
     let request = stored(family_id, kind, id).await?;
     match membership.role == Role::Admin || request.user_id == membership.user_id {
         true => Ok(request.at(time::now())),
@@ -163,7 +163,7 @@ pub(crate) async fn list(
     kind: Kind,
     listing: &Listing<RequestSort, RequestFilter>,
 ) -> Result<Page<Request>> {
-    let membership = store::membership(family_id, caller).await?;
+    let membership = store::reader(family_id, caller).await?;
     let wanted = &listing.filter;
     let mut filter = json!({"family_id": family_id, "kind": kind});
     match (&wanted.user_id, membership.role) {

@@ -2,11 +2,14 @@
 
 use crate::account::Wallet;
 use crate::allowances::Allowance;
+use crate::emergency::{self, FamilyAccess};
 use crate::invitations::Invitation;
-use crate::model::{Creator, Family, FamilyId, Membership, membership_id};
+use crate::model::{Creator, Family, FamilyId, Membership, Role, membership_id};
 use crate::payments::Payment;
+use crate::recovery::FamilyRecovery;
 use crate::relationships::Relationship;
 use crate::requests::Request;
+use crate::succession::{self, FamilyPlan, FamilySuccession};
 use sbd_sdk::documents::Collection;
 use sbd_sdk::{Caller, Error, Result};
 
@@ -30,12 +33,38 @@ pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitati
 /// What members are to each other.
 pub(crate) const RELATIONSHIPS: Collection<Relationship> = Collection::new("relationships");
 
+/// How succession is planned, by the family's id.
+pub(crate) const PLANS: Collection<FamilyPlan> = Collection::new("succession_plans");
+/// Successions, those that are over too.
+pub(crate) const SUCCESSIONS: Collection<FamilySuccession> = Collection::new("successions");
+/// Whom members trust in an emergency.
+pub(crate) const ACCESSES: Collection<FamilyAccess> = Collection::new("emergency_accesses");
+/// Accounts that are to be given back.
+pub(crate) const RECOVERIES: Collection<FamilyRecovery> = Collection::new("recoveries");
+
 /// The caller's membership of a family. To a stranger the family is not there at all.
 pub(crate) async fn membership(family_id: &FamilyId, caller: &Caller) -> Result<Membership> {
     let membership = MEMBERSHIPS
         .get(&membership_id(family_id, &caller.user))
         .await?;
-    membership.ok_or_else(|| Error::not_found("family"))
+    let membership = membership.ok_or_else(|| Error::not_found("family"))?;
+    // What a component does for an administrator is no sign of life.
+    if membership.role == Role::Admin && caller.component.is_none() {
+        succession::active(family_id).await?;
+    }
+    Ok(membership)
+}
+
+/// Whoever may read what a member may: a member, or somebody who stands in for one in an emergency, and then
+/// the membership of that one. Whatever changes something asks for the caller's own.
+pub(crate) async fn reader(family_id: &FamilyId, caller: &Caller) -> Result<Membership> {
+    match membership(family_id, caller).await {
+        Err(none) if none.code() == "NOT_FOUND" => {
+            let grantor = emergency::standing_in(family_id, &caller.user).await?;
+            grantor.ok_or(none)
+        }
+        own => own,
+    }
 }
 
 /// A member of a family, whom the caller may see.
@@ -47,9 +76,16 @@ pub(crate) async fn member(family_id: &FamilyId, user: &str) -> Result<Membershi
 /// A family that the caller belongs to, with the membership.
 pub(crate) async fn family(family_id: &FamilyId, caller: &Caller) -> Result<(Family, Membership)> {
     let membership = membership(family_id, caller).await?;
+    Ok((existing(family_id).await?, membership))
+}
+
+/// A family that the caller may read, with the membership as of which.
+pub(crate) async fn seen(family_id: &FamilyId, caller: &Caller) -> Result<(Family, Membership)> {
+    let membership = reader(family_id, caller).await?;
+    Ok((existing(family_id).await?, membership))
+}
+
+async fn existing(family_id: &FamilyId) -> Result<Family> {
     let family = FAMILIES.get(family_id.as_str()).await?;
-    Ok((
-        family.ok_or_else(|| Error::not_found("family"))?,
-        membership,
-    ))
+    family.ok_or_else(|| Error::not_found("family"))
 }

@@ -3,8 +3,10 @@
 
 use crate::model::{FamilyId, Membership, Role};
 use crate::notices::Notice;
+use crate::recovery::RecoveryId;
 use crate::requests::{Kind, RequestId};
-use crate::store::{MEMBERSHIPS, REQUESTS, WALLETS};
+use crate::store::{MEMBERSHIPS, RECOVERIES, REQUESTS, WALLETS};
+use membership::recovery;
 use membership::request::State;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Result, time};
@@ -20,6 +22,8 @@ pub(crate) struct Told {
     family_id: FamilyId,
     #[serde(default)]
     request_id: Option<RequestId>,
+    #[serde(default)]
+    recovery_id: Option<RecoveryId>,
 }
 
 /// All members, of what the account is now: frozen, unfrozen, or to be unfrozen if they want to.
@@ -82,6 +86,38 @@ pub(crate) async fn of_request(told: &Told) -> Result<()> {
             Some(reason) => notice.body(reason.clone()),
             None => notice,
         }
+    })
+    .await
+}
+
+/// All who can confirm it, that somebody has lost access to their account.
+pub(crate) async fn of_recovery(told: &Told) -> Result<()> {
+    let Some(id) = &told.recovery_id else {
+        return Ok(());
+    };
+    let Some(recovery) = RECOVERIES.get(id.as_str()).await? else {
+        return Ok(());
+    };
+    if recovery.recovery.state(time::now()) != recovery::State::Asked {
+        return Ok(());
+    }
+    let title = format!(
+        "{} has lost access to their account, says another member: confirm it, if you know that it is so",
+        recovery.username,
+    );
+    let others = [&recovery.user_id, &recovery.asked_by];
+    let others = json!({"minor": false, "user_id": {"$nin": others}});
+    tell(&told.family_id, others, |member| {
+        let unique = format!("{}/asked", recovery.id);
+        let kind = "family.recovery.asked";
+        let notice = Notice::new(
+            &told.family_id,
+            &member.user_id,
+            kind,
+            title.clone(),
+            unique,
+        );
+        notice.body(recovery.reason.clone()).by_mail()
     })
     .await
 }

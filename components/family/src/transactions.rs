@@ -46,7 +46,7 @@ pub(crate) async fn page(
     wanted: &Wanted,
 ) -> Result<(Vec<(Entry, Option<Payment>)>, Option<String>)> {
     wanted.check()?;
-    store::membership(family_id, caller).await?;
+    store::reader(family_id, caller).await?;
     let statement = wallet::statement(family_id, &wanted.query()).await?;
     let causes: Vec<_> = statement
         .items

@@ -152,7 +152,7 @@ impl Recovery {
             (State::Expired, _) => Err(Error::conflict(
                 "too few have confirmed it in seven days; ask anew",
             )),
-            (State::Asked | State::Confirmed | State::Vetoed | State::Withdrawn, _) => {
+            (State::Confirmed | State::Vetoed | State::Withdrawn, _) => {
                 Err(Error::conflict("it is over; ask anew if it must be"))
             }
         }

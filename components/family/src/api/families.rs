@@ -85,7 +85,7 @@ pub(crate) async fn get_family(
     caller: Caller,
     Path(id): Path<FamilyId>,
 ) -> Result<Tagged<FamilyView>> {
-    let (family, membership) = store::family(&id, &caller).await?;
+    let (family, membership) = store::seen(&id, &caller).await?;
     Ok(FamilyView::tagged(&family, &membership))
 }
 

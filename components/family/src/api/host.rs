@@ -1,5 +1,6 @@
 //! What only the host asks: events, tasks, ticks.
 
+use crate::continuity::{self, Due};
 use crate::delivery;
 use crate::freezing::{self, About};
 use crate::model::FamilyId;
@@ -61,6 +62,24 @@ pub(crate) async fn invitation_sent(event: Event<delivery::About>) -> Result<()>
 #[task("deliver-invitation", queue = "default")]
 pub(crate) async fn deliver_invitation(work: Work<delivery::About>) -> Result<()> {
     delivery::deliver(&work.data).await
+}
+
+/// That an account is to be given back, whoever can confirm it is told.
+#[on_event("family.recovery.asked")]
+pub(crate) async fn recovery_asked(event: Event<Told>) -> Result<()> {
+    telling::of_recovery(&event.data).await
+}
+
+/// Has one thing go on whose time has come: a succession, an emergency access, a recovery.
+#[task("go-on", queue = "default")]
+pub(crate) async fn go_on(work: Work<Due>) -> Result<()> {
+    continuity::go_on(&work.data).await
+}
+
+/// Looks for those.
+#[schedule("continuity", cron = "*/5 * * * *", missed = "once")]
+pub(crate) async fn look() -> Result<()> {
+    continuity::look().await
 }
 
 /// Has the ledger freeze an account, or unfreeze it, as it was decided.

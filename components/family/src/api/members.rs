@@ -55,7 +55,7 @@ pub(crate) async fn list_family_members(
     Path(id): Path<FamilyId>,
     listing: Listing<MemberSort, MemberFilter>,
 ) -> Result<Json<Page<MemberView>>> {
-    store::membership(&id, &caller).await?;
+    store::reader(&id, &caller).await?;
     let page = listing::members(&id, &listing).await?;
     Ok(Json(page.map(MemberView::from)))
 }

@@ -1,10 +1,13 @@
 //! What is asked and answered over HTTP.
 
 pub(crate) mod channels;
+pub(crate) mod emergency_access;
 pub(crate) mod families;
 pub(crate) mod host;
 pub(crate) mod invitations;
 pub(crate) mod members;
+pub(crate) mod recoveries;
 pub(crate) mod relationships;
 pub(crate) mod requests;
+pub(crate) mod succession;
 pub(crate) mod wallet;

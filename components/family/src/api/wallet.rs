@@ -345,7 +345,7 @@ pub(crate) async fn get_family_wallet_settings(
     caller: Caller,
     Path(id): Path<FamilyId>,
 ) -> Result<Json<Automatic>> {
-    crate::store::membership(&id, &caller).await?;
+    crate::store::reader(&id, &caller).await?;
     Ok(Json(account::of(&id).await?.automatic))
 }
 
@@ -418,7 +418,7 @@ pub(crate) async fn get_emergency_unfreeze(
     caller: Caller,
     Path(id): Path<FamilyId>,
 ) -> Result<Json<FreezeView>> {
-    crate::store::membership(&id, &caller).await?;
+    crate::store::reader(&id, &caller).await?;
     Ok(Json(account::of(&id).await?.into()))
 }
 

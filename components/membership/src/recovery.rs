@@ -250,7 +250,7 @@ mod tests {
         /// needed, nor sooner than 72 hours after they were enough, nor after anybody objected.
         #[test]
         fn it_is_confirmed_by_enough_and_after_the_delay(others in 2..40_u64, steps in proptest::collection::vec(step(), 1..80)) {
-            let enough = if others <= 4 { 2 } else { std::cmp::min((others + 1) / 2, 10) };
+            let enough = if others <= 4 { 2 } else { std::cmp::min(others / 2 + others % 2, 10) };
             let mut hour = 0;
             let mut recovery = Recovery::ask("ada", others, at(0)).unwrap();
             let mut reference = Reference { said: ["ada"].into(), enough_at: None, ended: None };

@@ -6,7 +6,7 @@ use crate::api::host::Created;
 use crate::commit::{busy, committed, tries};
 use crate::events::Happened;
 use crate::model::{FamilyId, Membership, require_admin};
-use crate::store::{self, MEMBERSHIPS, WALLETS};
+use crate::store::{self, FAMILIES, MEMBERSHIPS, WALLETS};
 use crate::wallet::{self, Transfer};
 use http::StatusCode;
 use membership::freeze::Freeze;
@@ -151,10 +151,12 @@ pub(crate) fn require_open(wallet: &Wallet) -> Result<()> {
     Err(Error::new(StatusCode::CONFLICT, "ACCOUNT_FROZEN", message))
 }
 
-/// Has a change be made only while the account is not frozen.
+/// Has a change be made only while the account is not frozen, nor the family being deleted.
 pub(crate) fn while_open(change: Transaction, family_id: &FamilyId) -> Transaction {
     let open = json!({"_id": family_id, "freeze.frozen": null});
-    change.check(&WALLETS, open, 1)
+    change
+        .check(&WALLETS, open, 1)
+        .check(&FAMILIES, json!({"_id": family_id, "closing": null}), 1)
 }
 
 /// Has a change be made only while what is approved automatically is what was read.

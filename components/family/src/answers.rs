@@ -7,7 +7,7 @@ use crate::model::{Family, Membership, Role, membership_id};
 use crate::notices::Notice;
 use crate::relationships;
 use crate::store::{self, FAMILIES, INVITATIONS, MEMBERSHIPS};
-use crate::{delivery, events};
+use crate::{deletion, delivery, events};
 use membership::invitation::Act;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::{self, Time};
@@ -55,6 +55,7 @@ pub(crate) async fn accept(
         {
             return Err(Error::conflict("you belong to the family already"));
         }
+        deletion::require_open(&family)?;
         require_room(&family)?;
         let inviter = still_admin(&family.id, &invitation.invited_by);
         if MEMBERSHIPS.find_one(inviter.clone()).await?.is_none() {

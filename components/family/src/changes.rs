@@ -1,15 +1,13 @@
-//! Changing and deleting a family.
+//! Changing what a family is called.
 
 use crate::commit::still_admin;
-use crate::continuity;
 use crate::events::Happened;
 use crate::model::{Draft, Family, FamilyId, Membership, require_admin};
-use crate::ownership;
-use crate::store::{self, FAMILIES, INVITATIONS, MEMBERSHIPS, RELATIONSHIPS};
+use crate::store::{self, FAMILIES, MEMBERSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Caller, Error, Result, realtime, text};
+use sbd_sdk::{Caller, Error, Result, text};
 use serde_json::json;
 
 /// Replaces a family's texts, if it is still in the version that was read here.
@@ -49,48 +47,6 @@ pub(crate) async fn replace(
         .await
         .map_err(|error| overtaken(error, wanted))?;
     Ok((changed, membership))
-}
-
-/// Deletes a family with all memberships. Without `If-Match` it is deleted in whatever version.
-pub(crate) async fn delete(
-    family_id: &FamilyId,
-    caller: &Caller,
-    wanted: &Preconditions,
-) -> Result<()> {
-    let (family, membership) = store::family(family_id, caller).await?;
-    require_admin(&membership)?;
-    wanted.require(family.version)?;
-    let doomed = match wanted.has_if_match() {
-        true => json!({"_id": family.id, "version": family.version}),
-        false => json!({"_id": family.id}),
-    };
-    let change = Transaction::new()
-        .delete_one(&FAMILIES, doomed)
-        .check(&MEMBERSHIPS, still_admin(&family.id, &caller.user), 1)
-        .delete_many(&MEMBERSHIPS, json!({"family_id": family.id}))
-        .delete_many(&INVITATIONS, json!({"family_id": family.id}))
-        .delete_many(&RELATIONSHIPS, json!({"family_id": family.id}));
-    let change = continuity::gone(change, &family.id);
-    let change = ownership::given_back(change, &family.owner);
-    let deleted = Happened::Deleted {
-        family_id: &family.id,
-        deleted_by: &caller.user,
-    };
-    deleted
-        .told_by(change)
-        .commit()
-        .await
-        .map_err(|error| match error {
-            DocumentsError::PreconditionFailed(0) if !wanted.has_if_match() => {
-                Error::not_found("family")
-            }
-            error => overtaken(error, wanted),
-        })?;
-    // It is deleted; that somebody still listens where nothing is said is no reason to say otherwise.
-    if let Err(error) = realtime::changed(&format!("family:{family_id}")).await {
-        eprintln!("whoever listens to {family_id} could not be sent away: {error:?}");
-    }
-    Ok(())
 }
 
 /// The family as the change leaves it.

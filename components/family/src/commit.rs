@@ -31,14 +31,14 @@ pub(crate) fn busy() -> Error {
     )
 }
 
-/// Has a change count in its family, as long as this holds of it.
+/// Has a change count in its family, as long as this holds of it, and it is not being deleted.
 pub(crate) fn counted(
     change: Transaction,
     family_id: &FamilyId,
     conditions: Value,
     counts: Value,
 ) -> Transaction {
-    let still = merged(json!({"_id": family_id}), conditions);
+    let still = merged(json!({"_id": family_id, "closing": null}), conditions);
     let counts = merged(json!({"version": 1}), counts);
     let update = json!({"$inc": counts, "$set": {"updated_at": time::now()}});
     change.update_one(&FAMILIES, still, update)

@@ -12,6 +12,9 @@
 //! | `family.member.guarded` | `family_id`, `user_id`, `guardians`, `decided_by` | a minor has these guardians; without any it is one no more |
 //! | `family.member.left` | `family_id`, `user_id` | somebody has gone |
 //! | `family.member.removed` | `family_id`, `user_id`, `removed_by` | somebody was sent away |
+//! | `family.ownership.offered` | `family_id`, `offered_by`, `to` | it is to count against another's limit |
+//! | `family.ownership.withdrawn` | `family_id`, `withdrawn_by` | it is not after all |
+//! | `family.ownership.taken` | `family_id`, `taken_by`, `taken_from` | it does from now on |
 //! | `family.invitation.sent` | `family_id`, `invitation_id`, `sent_by`, `sent` | somebody is invited, or once more |
 //! | `family.invitation.accepted`, `.declined` | `family_id`, `invitation_id`, `user_id` | this user has answered |
 //! | `family.invitation.cancelled` | `family_id`, `invitation_id`, `cancelled_by` | it was taken back |
@@ -30,6 +33,8 @@
 //! | `family.recovery.waiting` | the same | enough have; the account can object |
 //! | `family.recovery.vetoed`, `.withdrawn`, `.expired` | the same | it comes to nothing |
 //! | `family.recovery.confirmed` | `family_id`, `recovery_id`, `user_id`, `asked_by`, `confirmed_by`, `confirmed_at` | the account is to be given back (`docs/continuity.md`) |
+//! | `family.closing` | `family_id`, `deleted_by`, `balance_to` | it is being deleted |
+//! | `family.not_deleted` | `family_id` | it is not after all, for its account cannot be closed |
 //! | `family.deleted` | `family_id`, `deleted_by` | it is gone, and so are all memberships |
 //! | `family.wallet.set` | `family_id`, `changed_by` | other requests are approved by themselves |
 //! | `family.wallet.permission_set` | `family_id`, `user_id`, `set_by` | a member may spend more or less |
@@ -51,7 +56,7 @@
 
 use crate::emergency::EmergencyId;
 use crate::invitations::InvitationId;
-use crate::model::{Family, FamilyId, Membership, Role};
+use crate::model::{Family, FamilyId, Heir, Membership, Role};
 use crate::payments::PaymentId;
 use crate::recovery::RecoveryId;
 use crate::relationships::RelationshipId;
@@ -84,6 +89,14 @@ pub(crate) enum Happened<'a> {
         family_id: &'a FamilyId,
         deleted_by: &'a str,
     },
+    Closing {
+        family_id: &'a FamilyId,
+        deleted_by: &'a str,
+        balance_to: Option<&'a Heir>,
+    },
+    NotDeleted {
+        family_id: &'a FamilyId,
+    },
 
     // Members.
     MemberPromoted {
@@ -111,6 +124,21 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         removed_by: &'a str,
     },
+    OwnershipOffered {
+        family_id: &'a FamilyId,
+        offered_by: &'a str,
+        to: &'a str,
+    },
+    OwnershipWithdrawn {
+        family_id: &'a FamilyId,
+        withdrawn_by: &'a str,
+    },
+    OwnershipTaken {
+        family_id: &'a FamilyId,
+        taken_by: &'a str,
+        taken_from: &'a str,
+    },
+
     // Invitations and relationships.
     InvitationSent {
         family_id: &'a FamilyId,
@@ -321,6 +349,8 @@ impl<'a> Happened<'a> {
             Self::MemberAdded { family_id, .. } => ("family.member.added", family_id),
             Self::Renamed { family_id, .. } => ("family.renamed", family_id),
             Self::Deleted { family_id, .. } => ("family.deleted", family_id),
+            Self::Closing { family_id, .. } => ("family.closing", family_id),
+            Self::NotDeleted { family_id } => ("family.not_deleted", family_id),
             Self::MemberPromoted { family_id, .. } => ("family.member.promoted", family_id),
             Self::MemberDemoted { family_id, .. } => ("family.member.demoted", family_id),
             Self::MemberGuarded { family_id, .. } => ("family.member.guarded", family_id),
@@ -353,6 +383,9 @@ impl<'a> Happened<'a> {
                 what,
                 ..
             } => (requested(*kind, *what), family_id),
+            Self::OwnershipOffered { family_id, .. } => ("family.ownership.offered", family_id),
+            Self::OwnershipWithdrawn { family_id, .. } => ("family.ownership.withdrawn", family_id),
+            Self::OwnershipTaken { family_id, .. } => ("family.ownership.taken", family_id),
             Self::InvitationSent { family_id, .. } => ("family.invitation.sent", family_id),
             Self::InvitationAnswered {
                 family_id, answer, ..
@@ -490,6 +523,10 @@ mod tests {
                 (
                     "family.renamed",
                     &json!({"family_id": id, "changed_by": "usr_1"})
+                ),
+                (
+                    "family.closing",
+                    &json!({"family_id": id, "deleted_by": "usr_1", "balance_to": null})
                 ),
                 (
                     "family.deleted",

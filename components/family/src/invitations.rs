@@ -4,6 +4,7 @@
 //! learns nothing of whether there is such an account, and waits for nothing.
 
 use crate::commit::{busy, committed, still_admin, tries};
+use crate::deletion;
 use crate::events::Happened;
 use crate::kinship::Kinship;
 use crate::model::{Family, FamilyId, require_admin};
@@ -160,6 +161,7 @@ pub(crate) async fn invite(
     for _ in tries() {
         let (family, own) = store::family(family_id, caller).await?;
         require_admin(&own)?;
+        deletion::require_open(&family)?;
         require_room(&family)?;
         let now = time::now();
         let open_key = format!("{family_id}/{key}");

@@ -13,6 +13,7 @@ mod changes;
 mod commit;
 mod continuity;
 mod creation;
+mod deletion;
 mod delivery;
 mod emergency;
 mod events;
@@ -37,9 +38,10 @@ mod transactions;
 mod wallet;
 
 use api::{
-    channels, emergency_access as emergency_api, families, host, invitations as invitations_api,
-    members as members_api, recoveries, relationships as relationships_api,
-    requests as requests_api, succession as succession_api, wallet as wallet_api,
+    channels, deletion as deletion_api, emergency_access as emergency_api, families, host,
+    invitations as invitations_api, members as members_api, recoveries,
+    relationships as relationships_api, requests as requests_api, succession as succession_api,
+    transfer, wallet as wallet_api,
 };
 use sbd_sdk::Component;
 
@@ -53,7 +55,11 @@ pub fn component() -> Component {
                 families::list_families(),
                 families::get_family(),
                 families::replace_family(),
-                families::delete_family(),
+                deletion_api::get_family_deletion(),
+                deletion_api::delete_family(),
+                transfer::offer_family(),
+                transfer::withdraw_family_offer(),
+                transfer::accept_family_offer(),
             ],
         )
         .operations(
@@ -186,6 +192,7 @@ pub fn component() -> Component {
             host::settle_freeze(),
             host::deliver_invitation(),
             host::go_on(),
+            host::close_family(),
         ])
         .schedules([host::settle(), host::look()])
         .channels([channels::may_listen()])

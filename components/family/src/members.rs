@@ -8,8 +8,8 @@ use crate::commit::{busy, committed, counted, member_who_is, still_admin, tries}
 use crate::events::Happened;
 use crate::model::{Family, FamilyId, Membership, Role, membership_id, require_admin};
 use crate::notices::Notice;
-use crate::store::{self, MEMBERSHIPS};
-use crate::{ownership, relationships};
+use crate::store::{self, ALLOWANCES, MEMBERSHIPS};
+use crate::{deletion, ownership, relationships};
 use membership::roles::{self, Act, Counts, Guards, MAX_ADMINS, MAX_GUARDIANS, Standing, Then};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Caller, Error, Result, realtime};
@@ -89,6 +89,7 @@ pub(crate) async fn set_role(
     };
     for _ in tries() {
         let (family, own) = store::family(family_id, caller).await?;
+        deletion::require_open(&family)?;
         require_admin(&own)?;
         let member = store::member(family_id, user).await?;
         if roles::act(counts(&family), standing(&member, Guards::Nobody), act)? == Then::Same {
@@ -124,6 +125,7 @@ pub(crate) async fn set_guardians(
     };
     for _ in tries() {
         let (family, own) = store::family(family_id, caller).await?;
+        deletion::require_open(&family)?;
         require_admin(&own)?;
         let member = store::member(family_id, user).await?;
         let guards = guards(family_id, user).await?;
@@ -192,6 +194,7 @@ pub(crate) async fn remove(family_id: &FamilyId, caller: &Caller, user: &str) ->
     let leaves = *caller.user == *user;
     for _ in tries() {
         let (family, own) = store::family(family_id, caller).await?;
+        deletion::require_open(&family)?;
         let member = store::member(family_id, user).await?;
         let is_guardian = member
             .guardians
@@ -270,7 +273,9 @@ fn gone(change: Transaction, family: &Family, member: &Membership) -> Transactio
         ),
     };
     let as_read = json!({"role": member.role, "minor": member.minor});
-    let change = relationships::ended_of(change, &family.id, &member.user_id);
+    let change = relationships::ended_of(change, &family.id, &member.user_id)
+        // Whoever comes back begins anew.
+        .delete_many(&ALLOWANCES, json!({"_id": member.id}));
     counted(change, &family.id, others, counts)
         .delete_one(
             &MEMBERSHIPS,

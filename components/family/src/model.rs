@@ -1,7 +1,8 @@
 //! A family, who belongs to it, and what its texts may be.
 
+use membership::text::is_hidden;
 use sbd_sdk::time::Time;
-use sbd_sdk::{Caller, Detail, Error, id, text};
+use sbd_sdk::{Caller, Detail, Error, Tokens, id, text};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use membership::roles::Role;
@@ -28,8 +29,41 @@ pub(crate) struct Family {
     pub(crate) admin_count: u64,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
+    /// To whom the owner offers it.
+    #[serde(default)]
+    pub(crate) offer: Option<Offer>,
+    /// That it is being deleted, if it is; then nothing else is done to it.
+    #[serde(default)]
+    pub(crate) closing: Option<Closing>,
     /// Goes up by one with every change.
     pub(crate) version: u64,
+}
+
+/// That a family is to be handed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    pub(crate) to: String,
+    pub(crate) expires_at: Time,
+}
+
+/// That a family is being deleted, and what becomes of its balance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Closing {
+    pub(crate) by: String,
+    pub(crate) to: Option<Heir>,
+    /// What each member is given, if all are.
+    pub(crate) share: Option<Tokens>,
+    pub(crate) at: Time,
+}
+
+/// Who is given the balance of a family that is deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub(crate) enum Heir {
+    /// All members, in equal shares; what cannot be shared is for whoever deletes it.
+    Members,
+    /// This one.
+    Member(String),
 }
 
 /// That somebody belongs to a family, as it is stored.
@@ -68,6 +102,24 @@ pub(crate) struct Draft {
     pub(crate) description: Option<String>,
 }
 
+impl From<String> for Heir {
+    fn from(text: String) -> Self {
+        match &*text {
+            "members" => Self::Members,
+            _ => Self::Member(text),
+        }
+    }
+}
+
+impl From<Heir> for String {
+    fn from(heir: Heir) -> Self {
+        match heir {
+            Heir::Members => "members".to_owned(),
+            Heir::Member(user) => user,
+        }
+    }
+}
+
 // === impl Draft ===
 
 impl Draft {
@@ -101,15 +153,15 @@ impl Draft {
 
 fn name_problem(name: &str) -> Option<String> {
     let right = name.chars().count() <= MAX_NAME
-        && !name.trim().is_empty()
-        && !name.trim().chars().any(char::is_control);
-    (!right).then(|| format!("1 to {MAX_NAME} characters, none of them a control character"))
+        && !text::key(name).is_empty()
+        && !name.trim().chars().any(|c| c.is_control() || is_hidden(c));
+    (!right).then(|| format!("1 to {MAX_NAME} characters, none of them a control character, invisible, or one that turns the direction of others"))
 }
 
 fn description_problem(text: &str) -> Option<String> {
-    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let odd = |c: char| is_hidden(c) || c.is_control() && !matches!(c, '\n' | '\t');
     let right = text.chars().count() <= MAX_DESCRIPTION && !text.trim().chars().any(odd);
-    (!right).then(|| format!("at most {MAX_DESCRIPTION} characters; line breaks and tabs are the only control characters"))
+    (!right).then(|| format!("at most {MAX_DESCRIPTION} characters; line breaks and tabs are the only control characters, and none is invisible or turns the direction of others"))
 }
 
 /// The id of a user's membership of a family.
@@ -142,6 +194,8 @@ pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Family, Member
         admin_count: 1,
         created_at: now,
         updated_at: now,
+        offer: None,
+        closing: None,
         version: 1,
     };
     (family, membership)
@@ -206,6 +260,30 @@ pub(crate) mod tests {
             );
         }
         assert!(Draft::check("x", Some("a\u{7}b")).is_err());
+        // What is not seen, or makes one see something else; letters of all scripts, and emoji, are seen.
+        for hidden in [
+            "\u{200B}",
+            "\u{202E}",
+            "\u{2066}",
+            "\u{2060}",
+            "\u{FEFF}",
+            "\u{AD}",
+            "\u{E0041}",
+        ] {
+            let name = format!("a{hidden}b");
+            assert!(Draft::check(&name, None).is_err(), "{name:?}");
+            assert!(Draft::check("x", Some(&name)).is_err(), "{name:?}");
+        }
+        for name in [
+            "Ляля",
+            "母の家",
+            "\u{5D0}\u{5D1}",
+            "👨\u{200D}👩\u{200D}👧",
+            "ن\u{200C}ا",
+            "❤\u{FE0F}",
+        ] {
+            assert!(Draft::check(name, Some(name)).is_ok(), "{name:?}");
+        }
     }
 
     #[test]

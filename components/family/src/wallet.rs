@@ -88,11 +88,13 @@ pub(crate) struct Refusal {
 }
 
 /// What the ledger says no with, that is passed on as it is.
-const PASSED_ON: [&str; 7] = [
+const PASSED_ON: [&str; 9] = [
+    "ACCOUNT_CLOSED",
     "ACCOUNT_FROZEN",
     "CONFLICT",
     "FEATURE_DISABLED",
     "FORBIDDEN",
+    "HOLDS_OPEN",
     "IDEMPOTENCY_KEY_REUSED",
     "INSUFFICIENT_BALANCE",
     "LIMIT_EXCEEDED",
@@ -191,6 +193,26 @@ async fn govern(family_id: &FamilyId, path: &str, body: Value) -> Result<Account
         }
         done => done,
     }
+}
+
+/// Closes the family's account, and gives what is left on it to somebody, in one commit.
+pub(crate) async fn close(family_id: &FamilyId, to: Option<&str>) -> Result<()> {
+    let path = format!("accounts/{family_id}/closure");
+    let key = format!("closing/{family_id}");
+    let done = ask::<Account>(Method::POST, &path, Some(&key), Some(json!({"to": to}))).await;
+    done.map(drop)
+}
+
+/// Gives somebody a share of a family's balance, once for a key and whoever asks.
+pub(crate) async fn share_out(
+    family_id: &FamilyId,
+    to: &str,
+    amount: Tokens,
+    key: &str,
+) -> Result<()> {
+    let body = json!({"from": family_id, "to": to, "amount": amount, "type": "share"});
+    let done = ask::<Transfer>(Method::POST, "transfers", Some(key), Some(body)).await;
+    done.map(drop)
 }
 
 /// A page of what went to and from the family's account; `query` is the ledger's own.

@@ -8,8 +8,11 @@ use sbd_sdk::{Error, Result};
 /// `VALIDATION_ERROR` when it is longer, or has control characters.
 pub fn line(field: &str, text: Option<&str>, most: usize) -> Result<Option<String>> {
     let Some(text) = text else { return Ok(None) };
-    if text.chars().count() > most || text.trim().chars().any(char::is_control) {
-        let message = format!("at most {most} characters, none of them a control character");
+    let is_odd = |c: char| c.is_control() || is_hidden(c);
+    if text.chars().count() > most || text.trim().chars().any(is_odd) {
+        let message = format!(
+            "at most {most} characters, none of them a control character, invisible, or one that turns the direction of others"
+        );
         return Err(Error::validation(field, message));
     }
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
@@ -39,6 +42,16 @@ pub fn word(field: &str, text: &str, most: usize) -> Result<String> {
     Err(Error::validation(field, message))
 }
 
+/// Whether a character is not seen, or has others be seen elsewhere than they stand. What joins letters and
+/// emoji, and says how one is drawn, is no such character.
+pub fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180E}'
+        | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+        | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{1D173}'..='\u{1D17A}'
+        | '\u{E0000}'..='\u{E0FFF}')
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -49,7 +62,7 @@ mod tests {
         assert_eq!(line("memo", Some(" x "), 3).unwrap().as_deref(), Some("x"));
         assert_eq!(line("memo", Some("  "), 3).unwrap(), None);
         assert!(line("memo", Some("äöü"), 3).is_ok());
-        for wrong in ["a\nb", "\u{0}b", "abcd"] {
+        for wrong in ["a\nb", "\u{0}b", "abcd", "a\u{202e}b", "a\u{200b}"] {
             assert!(line("memo", Some(wrong), 3).is_err(), "{wrong:?}");
         }
         assert!(some_line("reason", " ", 3).is_err());

@@ -6,9 +6,7 @@ use crate::{changes, creation, store};
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
-use sbd_sdk::{
-    Caller, Created, Idempotency, Json, Listing, NoContent, Path, Result, Tagged, operation,
-};
+use sbd_sdk::{Caller, Created, Idempotency, Json, Listing, Path, Result, Tagged, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -39,6 +37,12 @@ pub(crate) struct FamilyView {
     member_count: u64,
     /// What the caller is in it.
     role: Role,
+    /// Whose limit it counts against: whoever created it, or took it over.
+    owner: String,
+    /// To whom the owner offers it.
+    offered_to: Option<String>,
+    /// Whether it is being deleted.
+    closing: bool,
     /// When it was created.
     created_at: Time,
     /// When it was last changed.
@@ -108,23 +112,6 @@ pub(crate) async fn replace_family(
     Ok(FamilyView::tagged(&family, &membership))
 }
 
-/// Deletes a family; for its administrators.
-#[operation(
-    delete "/api/v1/families/{id}", permission = "families:write",
-    refuses(
-        forbidden = "The caller is no administrator of it",
-        not_found = "No family the caller belongs to"
-    )
-)]
-pub(crate) async fn delete_family(
-    caller: Caller,
-    Path(id): Path<FamilyId>,
-    wanted: Preconditions,
-) -> Result<NoContent> {
-    changes::delete(&id, &caller, &wanted).await?;
-    Ok(NoContent)
-}
-
 impl FamilyInput {
     fn check(&self) -> Result<Draft> {
         Draft::check(&self.name, self.description.as_deref())
@@ -139,6 +126,9 @@ impl FamilyView {
             description: family.description.clone(),
             member_count: family.member_count,
             role: membership.role,
+            owner: family.owner.clone(),
+            offered_to: family.offer.as_ref().map(|offer| offer.to.clone()),
+            closing: family.closing.is_some(),
             created_at: family.created_at,
             updated_at: family.updated_at,
             version: family.version,

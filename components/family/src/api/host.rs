@@ -1,11 +1,10 @@
 //! What only the host asks: events, tasks, ticks.
 
 use crate::continuity::{self, Due};
-use crate::delivery;
 use crate::freezing::{self, About};
 use crate::model::FamilyId;
 use crate::telling::{self, Told};
-use crate::{account, payments, requests, wallet};
+use crate::{account, deletion, delivery, payments, requests, wallet};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Error, Result, on_event, schedule, task};
@@ -80,6 +79,12 @@ pub(crate) async fn go_on(work: Work<Due>) -> Result<()> {
 #[schedule("continuity", cron = "*/5 * * * *", missed = "once")]
 pub(crate) async fn look() -> Result<()> {
     continuity::look().await
+}
+
+/// Goes on with the deletion of a family, if it stopped on the way.
+#[task("close-family", queue = "default")]
+pub(crate) async fn close_family(work: Work<deletion::About>) -> Result<()> {
+    deletion::go_on(&work.data).await
 }
 
 /// Has the ledger freeze an account, or unfreeze it, as it was decided.

@@ -1,6 +1,7 @@
 //! What is asked and answered over HTTP.
 
 pub(crate) mod channels;
+pub(crate) mod deletion;
 pub(crate) mod emergency_access;
 pub(crate) mod families;
 pub(crate) mod host;
@@ -10,4 +11,5 @@ pub(crate) mod recoveries;
 pub(crate) mod relationships;
 pub(crate) mod requests;
 pub(crate) mod succession;
+pub(crate) mod transfer;
 pub(crate) mod wallet;

@@ -42,7 +42,7 @@ async fn verify_account(client: &Client<'_>) -> anyhow::Result<()> {
 
 /// Follows every chain, so that all that was altered is told at once.
 fn verify_tenant(settings: &Settings, tenant: &str) -> anyhow::Result<()> {
-    let chains = recorded_chains(&settings.data_dir, tenant)?;
+    let chains = recorded_chains(&settings.data_dir(), tenant)?;
     let mut broken = 0;
     for chain in &chains {
         if let Some(at) = chain.verdict.broken_at {
@@ -65,7 +65,7 @@ fn verify_tenant(settings: &Settings, tenant: &str) -> anyhow::Result<()> {
 fn export_entries(settings: &Settings, export: &AuditExport) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut written = Ok(());
-    each_recorded(&settings.data_dir, &export.tenant, |entry| {
+    each_recorded(&settings.data_dir(), &export.tenant, |entry| {
         let subject = export.subject.as_deref();
         let is_asked = subject.is_none_or(|subject| entry["subject"] == subject);
         if is_asked && written.is_ok() {

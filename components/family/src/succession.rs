@@ -1112,8 +1112,12 @@ mod tests {
         }
         report("usr_1", body("usr_1", "death", "x")).assert_refused(422, "VALIDATION_ERROR");
         report("usr_9", body("usr_1", "death", "x")).assert_refused(404, "NOT_FOUND");
-        // Look-alikes and right-to-left marks are text like any other.
-        let odd = "Аdа\u{202e}\u{200f} 𝐝𝐢𝐞𝐝";
+        // Nothing that is not seen, or turns what others read.
+        for hidden in ["died\u{202e}deid", "di\u{200b}ed"] {
+            report("usr_3", body("usr_1", "death", hidden)).assert_refused(422, "VALIDATION_ERROR");
+        }
+        // Look-alikes are text like any other.
+        let odd = "Аdа 𝐝𝐢𝐞𝐝 \u{5e2}\u{5d3}\u{5d4}";
         let begun = report("usr_3", body("usr_1", "death", odd)).assert_status(201);
         assert_eq!(begun["statement"], odd);
     }

@@ -15,6 +15,7 @@
 //! | `family.ownership.offered` | `family_id`, `offered_by`, `to` | it is to count against another's limit |
 //! | `family.ownership.withdrawn` | `family_id`, `withdrawn_by` | it is not after all |
 //! | `family.ownership.taken` | `family_id`, `taken_by`, `taken_from` | it does from now on |
+//! | `family.repaired` | `family_id`, `repaired_by`, `what`, `reason` | a tenant's administrator has put `counts` or `administrator` right |
 //! | `family.invitation.sent` | `family_id`, `invitation_id`, `sent_by`, `sent` | somebody is invited, or once more |
 //! | `family.invitation.accepted`, `.declined` | `family_id`, `invitation_id`, `user_id` | this user has answered |
 //! | `family.invitation.cancelled` | `family_id`, `invitation_id`, `cancelled_by` | it was taken back |
@@ -123,6 +124,12 @@ pub(crate) enum Happened<'a> {
         family_id: &'a FamilyId,
         user_id: &'a str,
         removed_by: &'a str,
+    },
+    Repaired {
+        family_id: &'a FamilyId,
+        repaired_by: &'a str,
+        what: &'static str,
+        reason: &'a str,
     },
     OwnershipOffered {
         family_id: &'a FamilyId,
@@ -383,6 +390,7 @@ impl<'a> Happened<'a> {
                 what,
                 ..
             } => (requested(*kind, *what), family_id),
+            Self::Repaired { family_id, .. } => ("family.repaired", family_id),
             Self::OwnershipOffered { family_id, .. } => ("family.ownership.offered", family_id),
             Self::OwnershipWithdrawn { family_id, .. } => ("family.ownership.withdrawn", family_id),
             Self::OwnershipTaken { family_id, .. } => ("family.ownership.taken", family_id),

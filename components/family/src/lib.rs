@@ -6,6 +6,7 @@
 //! What happens to a family is told in the commit of the change: `events`.
 
 mod account;
+mod administration;
 mod allowances;
 mod answers;
 mod api;
@@ -38,10 +39,10 @@ mod transactions;
 mod wallet;
 
 use api::{
-    channels, deletion as deletion_api, emergency_access as emergency_api, families, host,
-    invitations as invitations_api, members as members_api, recoveries,
-    relationships as relationships_api, requests as requests_api, succession as succession_api,
-    transfer, wallet as wallet_api,
+    administration as administration_api, channels, deletion as deletion_api,
+    emergency_access as emergency_api, families, host, invitations as invitations_api,
+    members as members_api, recoveries, relationships as relationships_api,
+    requests as requests_api, succession as succession_api, transfer, wallet as wallet_api,
 };
 use sbd_sdk::Component;
 
@@ -95,6 +96,15 @@ pub fn component() -> Component {
                 relationships_api::agree_to_relationship(),
                 relationships_api::withdraw_relationship(),
                 relationships_api::end_relationship(),
+            ],
+        )
+        .operations(
+            "family administration",
+            [
+                administration_api::list_all_families(),
+                administration_api::get_family_health(),
+                administration_api::recount_family(),
+                administration_api::appoint_family_administrator(),
             ],
         )
         .operations(

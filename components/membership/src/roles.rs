@@ -196,7 +196,6 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     /// The model: members with their guardians, and who is an administrator.
-    #[derive(Default)]
     struct Model {
         guardians: BTreeMap<u8, BTreeSet<u8>>,
         admins: BTreeSet<u8>,
@@ -283,9 +282,10 @@ mod tests {
             members in 1..30_u8,
             walk in prop::collection::vec((any::<u8>(), acts(), any::<u8>()), 1..80),
         ) {
-            let mut model = Model::default();
-            model.guardians = (0..members).map(|member| (member, BTreeSet::new())).collect();
-            model.admins.insert(0);
+            let mut model = Model {
+                guardians: (0..members).map(|member| (member, BTreeSet::new())).collect(),
+                admins: [0].into(),
+            };
             for (member, what, by) in walk {
                 let there: Vec<u8> = model.guardians.keys().copied().collect();
                 let pick = |number: u8| there.get(usize::from(number) % there.len()).copied().unwrap();

@@ -1,5 +1,6 @@
 //! What is asked and answered over HTTP.
 
+pub(crate) mod administration;
 pub(crate) mod channels;
 pub(crate) mod deletion;
 pub(crate) mod emergency_access;

@@ -601,6 +601,69 @@ mod tests {
         assert_whole(&app, &family);
     }
 
+    #[test]
+    fn ten_thousand_members_are_a_family_like_another() {
+        let app = app();
+        let family = family_with(&app, &[]);
+        let id: FamilyId = family.parse().unwrap();
+        let first = app.run(MEMBERSHIPS.get(&membership_id(&id, "usr_1")));
+        let first = first.unwrap().unwrap();
+        let member = |number: u32| {
+            let user = format!("usr_m{number:05}");
+            Membership {
+                id: membership_id(&id, &user),
+                username: format!("m{number:05}"),
+                user_id: user,
+                role: Role::Member,
+                ..first.clone()
+            }
+        };
+        for start in (0..9_999).step_by(1000) {
+            let some: Vec<_> = (start..9_999.min(start + 1000)).map(member).collect();
+            app.run(MEMBERSHIPS.insert_all(&some)).unwrap();
+        }
+        let counted = json!({"$set": {"member_count": 10_000}});
+        app.run(FAMILIES.update_one(json!({"_id": family}), counted))
+            .unwrap();
+        let ada = app.signed_in("usr_1");
+        let page = ada.get(&format!(
+            "{}?sort=username&per_page=100&page=100",
+            members(&family)
+        ));
+        let page = page.assert_status(200);
+        assert_eq!(page["total"], 10_000);
+        assert_eq!(page["items"].as_array().unwrap().len(), 100);
+        assert_eq!(
+            ada.get(&members(&family))["items"]
+                .as_array()
+                .unwrap()
+                .len(),
+            20
+        );
+        // There is no room for another one.
+        let invited = ada.post(
+            &format!("/api/v1/families/{family}/invitations"),
+            json!({"to": "bob"}),
+        );
+        invited.assert_refused(409, "CONFLICT");
+        role(&app, "usr_1", &family, "usr_m05000", "admin").assert_status(200);
+        guard(&app, "usr_1", &family, "usr_m09998", &["usr_m05000"]).assert_status(200);
+        remove(&app, "usr_1", &family, "usr_m05000").assert_refused(409, "LAST_GUARDIAN");
+        remove(&app, "usr_m00001", &family, "usr_m00001").assert_status(204);
+        let address = format!("/api/v1/families/{family}");
+        ada.put(&address, json!({"name": "Many"}))
+            .assert_status(200);
+        assert_eq!(
+            app.signed_in("usr_m09000")
+                .get("/api/v1/families?name=many")["total"],
+            1
+        );
+        ada.delete(&format!("{address}?balance_to=members"))
+            .assert_refused(422, "VALIDATION_ERROR");
+        ada.delete(&address).assert_status(204);
+        assert_eq!(app.run(MEMBERSHIPS.count(json!({}))).unwrap(), 0);
+    }
+
     /// Two changes of which each was decided before the other was done: whichever is first, the other is not.
     fn race(app: &App, family: &str, changes: [Transaction; 2]) {
         let [first, second] = changes;

@@ -253,7 +253,11 @@ async fn remember(payment: &Payment, act: Act, learned: &Learned) -> Result<bool
         .told_by(change),
         _ => change,
     };
-    committed(change.commit().await)
+    let is_done = committed(change.commit().await)?;
+    if is_done && state == State::Paid {
+        requests::count_paid(payment).await;
+    }
+    Ok(is_done)
 }
 
 /// Has a payment be in another state, with what was counted given back if nothing is paid.

@@ -15,7 +15,7 @@ use membership::request::{Act, FULFILLED_IN, KEPT, MOST_PENDING, State, require_
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
-use sbd_sdk::{Caller, Error, Listing, Result, Sort, Tokens, id, time};
+use sbd_sdk::{Caller, Error, Listing, Result, Sort, Tokens, id, metrics, time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -411,9 +411,32 @@ pub(crate) async fn ended(request: &Request, change: Transaction) -> Result<Opti
         let payment = payments::stored(&payment.id).await?;
         payments::go_on(payment).await.ok();
     }
-    stored(&request.family_id, request.kind, &request.id)
-        .await
-        .map(Some)
+    let ended = stored(&request.family_id, request.kind, &request.id).await?;
+    if ended.kind == Kind::Token {
+        count(match ended.state {
+            State::Denied => "denied",
+            State::Canceled => "canceled",
+            State::Expired => "expired",
+            _ => "other",
+        })
+        .await;
+    }
+    Ok(Some(ended))
+}
+
+/// Counts a request for tokens that was paid.
+pub(crate) async fn count_paid(payment: &Payment) {
+    if payment.request.is_some() && !payment.waits {
+        count(match payment.automatic {
+            true => "automatic",
+            false => "approved",
+        })
+        .await;
+    }
+}
+
+async fn count(outcome: &str) {
+    metrics::count("token_requests_total", &[("outcome", outcome)]).await;
 }
 
 /// What becomes of a request when its payment comes to another state.
@@ -731,6 +754,11 @@ mod tests {
             assert_eq!(told, ["usr_2"], "{kind}");
         }
         assert_eq!(home.owns("usr_2"), 1040);
+        let counted = ["approved", "denied", "canceled", "automatic"].map(|outcome| {
+            home.app
+                .counted("token_requests_total", &[("outcome", outcome)])
+        });
+        assert_eq!(counted, [1, 1, 1, 0]);
         // The administrator's payment does not count on what the member may spend.
         assert_eq!(
             home.read("usr_1", "wallet/permissions/usr_2")["spent_today"],

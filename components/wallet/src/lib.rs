@@ -22,6 +22,7 @@ mod model;
 mod reconciliation;
 mod rules;
 mod statement;
+mod statistics;
 mod store;
 mod supply;
 mod transfers;
@@ -47,6 +48,7 @@ pub fn component() -> Component {
                 accounts_api::close_wallet_account(),
                 api::statement::get_own_statement(),
                 api::statement::get_statement(),
+                api::statistics::get_wallet_statistics(),
                 transfers_api::transfer_tokens(),
                 transfers_api::get_wallet_transaction(),
                 holds_api::hold_tokens(),

@@ -6,4 +6,5 @@ pub(crate) mod host;
 pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod statement;
+pub(crate) mod statistics;
 pub(crate) mod transfers;

@@ -4,7 +4,7 @@ use crate::events::Happened;
 use crate::model::{Creator, Draft, Family, Membership, found};
 use crate::store::{CREATORS, FAMILIES, MEMBERSHIPS};
 use sbd_sdk::documents::{DocumentsError, Transaction};
-use sbd_sdk::{Answer, Caller, Error, Idempotency, Result, config, time};
+use sbd_sdk::{Answer, Caller, Error, Idempotency, Result, config, metrics, time};
 use serde_json::json;
 
 /// How many families a user may have created at a time, unless the component's variable
@@ -35,7 +35,13 @@ pub(crate) async fn create<A: From<Answer> + Into<Answer> + Clone>(
         let effect = Happened::member_added(&membership).told_by(effect);
         match key.commit(&draft, effect, answer.clone()).await {
             Err(DocumentsError::Duplicate(_) | DocumentsError::PreconditionFailed(0)) => {}
-            done => return done?,
+            done => {
+                let made = done?;
+                if made.is_ok() {
+                    metrics::count("family_creations_total", &[]).await;
+                }
+                return made;
+            }
         }
     }
     Err(Error::conflict(

@@ -31,6 +31,7 @@ mod purchase_requests;
 mod recovery;
 mod relationships;
 mod requests;
+mod statistics;
 mod store;
 mod succession;
 mod telling;
@@ -125,6 +126,7 @@ pub fn component() -> Component {
                 wallet_api::ask_for_unfreeze(),
                 wallet_api::approve_unfreeze(),
                 wallet_api::reject_unfreeze(),
+                api::statistics::get_family_statistics(),
             ],
         )
         .operations(

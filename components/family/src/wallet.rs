@@ -9,6 +9,7 @@ use sbd_sdk::{Error, ErrorBody, Result, Tokens, call, from_json};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 const PATH: &str = "/api/v1/wallet";
 
@@ -64,6 +65,48 @@ pub(crate) struct Entry {
 pub(crate) struct Statement {
     pub(crate) items: Vec<Entry>,
     pub(crate) next: Option<String>,
+}
+
+/// What went to and from an account, summed up, as the ledger does.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Statistics {
+    pub(crate) from: Time,
+    pub(crate) to: Time,
+    pub(crate) all: Flow,
+    pub(crate) types: Vec<OfType>,
+    pub(crate) periods: Vec<Period>,
+}
+
+/// How much came and went.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[schema(as = FamilyFlow)]
+pub(crate) struct Flow {
+    /// What came.
+    pub(crate) received: i64,
+    /// What went.
+    pub(crate) spent: i64,
+    /// How many transactions there were.
+    pub(crate) transactions: u64,
+}
+
+/// How much came and went by transactions of one type.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = FamilyFlowOfType)]
+pub(crate) struct OfType {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    #[serde(flatten)]
+    pub(crate) flow: Flow,
+}
+
+/// How much came and went in a day or a week.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = FamilyPeriod)]
+pub(crate) struct Period {
+    /// When it begins.
+    pub(crate) from: Time,
+    #[serde(flatten)]
+    pub(crate) flow: Flow,
 }
 
 /// What is to be held.
@@ -223,6 +266,18 @@ pub(crate) async fn statement(family_id: &FamilyId, query: &str) -> Result<State
             items: Vec::new(),
             next: None,
         }),
+        found => found,
+    }
+}
+
+/// What went to and from the family's account, summed up; `query` is the ledger's own.
+pub(crate) async fn statistics(family_id: &FamilyId, query: &str) -> Result<Statistics> {
+    let path = format!("accounts/{family_id}/statistics?{query}");
+    match ask(Method::GET, &path, None, None).await {
+        Err(error) if error.code() == "NOT_FOUND" => {
+            open(family_id).await?;
+            ask(Method::GET, &path, None, None).await
+        }
         found => found,
     }
 }

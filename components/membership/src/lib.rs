@@ -4,6 +4,7 @@
 //! own, with its diagram: what may happen in which state, and what comes of it. The component that uses it
 //! keeps the values in its collections, knows who asks, and says what is told to whom.
 
+pub mod chart;
 pub mod emergency;
 pub mod freeze;
 pub mod invitation;

@@ -11,6 +11,7 @@ pub(crate) mod members;
 pub(crate) mod recoveries;
 pub(crate) mod relationships;
 pub(crate) mod requests;
+pub(crate) mod statistics;
 pub(crate) mod succession;
 pub(crate) mod transfer;
 pub(crate) mod wallet;

@@ -1,0 +1,242 @@
+//! `/api/v1/families/{id}/statistics`, for programs and, with charts, for people.
+
+use crate::model::{Family, FamilyId};
+use crate::statistics::{self, Spending, Used, Wanted};
+use crate::wallet::{Flow, OfType, Period};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use membership::chart::{self, Bar, Line};
+use sbd_sdk::openapi::{Description, Output};
+use sbd_sdk::time::Time;
+use sbd_sdk::{Caller, Json, Path, Query, Result, operation};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What a page of ours may load: nothing.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fff}svg{display:block;max-width:100%;height:auto;margin:2rem 0}";
+
+/// What a family's account was used for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FamilyStatistics)]
+pub(crate) struct StatisticsView {
+    #[schema(inline)]
+    family_id: FamilyId,
+    /// How many members it has.
+    member_count: u64,
+    /// From this time on.
+    from: Time,
+    /// Before this time.
+    to: Time,
+    /// All that went to and from the account.
+    all: Flow,
+    /// What was paid for each member; those who spent most.
+    members: Vec<Spending>,
+    /// By the types of the transactions; those with most.
+    types: Vec<OfType>,
+    /// One day or week after the other.
+    periods: Vec<Period>,
+}
+
+/// The same in the form that was asked for.
+pub(crate) enum Statistics {
+    Json(StatisticsView),
+    Page(String),
+}
+
+/// Sums up what a family's account was used for; with `Accept: text/html` as a page with charts.
+///
+/// By member, by type and over time.
+#[operation(
+    get "/api/v1/families/{id}/statistics", permission = "families:read", answers = "The sums",
+    refuses(
+        not_found = "No family the caller belongs to",
+        overloaded = "The ledger does not answer just now"
+    )
+)]
+pub(crate) async fn get_family_statistics(
+    caller: Caller,
+    Path(id): Path<FamilyId>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Result<Statistics> {
+    let used = statistics::of(&id, &caller, wanted).await?;
+    Ok(match accepts_page(&headers) {
+        true => Statistics::Page(page(&used)),
+        false => Statistics::Json(used.into()),
+    })
+}
+
+/// Whether the first that is asked for is a page, as browsers do.
+fn accepts_page(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let first = accept.and_then(|accept| accept.split([',', ';']).next());
+    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/html"))
+}
+
+fn page(used: &Used) -> String {
+    let Used {
+        family: Family { name, .. },
+        members,
+        account,
+    } = used;
+    let name = chart::escaped(name);
+    let day = |time: Time| time.to_string().chars().take(10).collect::<String>();
+    let (from, to) = (day(account.from), day(account.to));
+    let [received, spent] = [account.all.received, account.all.spent].map(chart::thousands);
+    let members = members.iter().map(|member| Bar {
+        name: member.username.as_ref().unwrap_or(&member.user_id).clone(),
+        amount: member.spent,
+    });
+    let spent_types = account.types.iter().filter(|of| of.flow.spent > 0);
+    let types = spent_types.map(|of| Bar {
+        name: of.kind.clone(),
+        amount: of.flow.spent,
+    });
+    let times: Vec<_> = account.periods.iter().map(|of| day(of.from)).collect();
+    let line = |name: &str, amount: fn(&Flow) -> i64| Line {
+        name: name.to_owned(),
+        amounts: account.periods.iter().map(|of| amount(&of.flow)).collect(),
+    };
+    let lines = [
+        line("spent", |flow| flow.spent),
+        line("received", |flow| flow.received),
+    ];
+    let charts = [
+        chart::bars("Spending by member", &members.collect::<Vec<_>>()),
+        chart::bars("Spending by type", &types.collect::<Vec<_>>()),
+        chart::lines("Over time", &times, &lines),
+    ]
+    .concat();
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{name}</title><style>{STYLE}</style></head><body><h1>{name}</h1>\
+         <p>From {from} to {to}: {spent} tokens spent, {received} received.</p>{charts}</body></html>"
+    )
+}
+
+impl IntoResponse for Statistics {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Json(view) => ([(header::VARY, "accept")], Json(view)).into_response(),
+            Self::Page(page) => {
+                let headers = [
+                    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                    (header::CONTENT_SECURITY_POLICY, POLICY),
+                    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+                    (header::VARY, "accept"),
+                ];
+                (headers, page).into_response()
+            }
+        }
+    }
+}
+
+/// As JSON; the page says the same to people.
+impl Output for Statistics {
+    fn describe(description: &mut Description) {
+        <Json<StatisticsView> as Output>::describe(description);
+    }
+}
+
+impl From<Used> for StatisticsView {
+    fn from(used: Used) -> Self {
+        Self {
+            family_id: used.family.id,
+            member_count: used.family.member_count,
+            from: used.account.from,
+            to: used.account.to,
+            all: used.account.all,
+            members: used.members,
+            types: used.account.types,
+            periods: used.account.periods,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::home::Home;
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    /// A family that has spent on three days.
+    fn used() -> Home {
+        let home = Home::new(&["usr_2"]);
+        home.deposit(500);
+        home.permit("usr_2", json!({}));
+        for (day, user, kind) in [
+            (1, "usr_2", "sweets"),
+            (2, "usr_2", "books"),
+            (3, "usr_1", "sweets"),
+        ] {
+            home.advance(Duration::from_secs(24 * 60 * 60));
+            let body = json!({"to": "usr_9", "amount": 10 * day, "type": kind});
+            home.send(user, "wallet/payments", body).assert_status(201);
+        }
+        home.advance(Duration::from_secs(1));
+        home
+    }
+
+    #[test]
+    fn spending_is_summed_up_by_member_type_and_day() {
+        let home = used();
+        let all = home.read("usr_2", "statistics");
+        assert_eq!(
+            all["members"],
+            json!([
+                {"user_id": "usr_1", "username": "ada", "spent": 30, "payments": 1},
+                {"user_id": "usr_2", "username": "usr_2", "spent": 30, "payments": 2},
+            ])
+        );
+        let of = |kind: &str| {
+            let types = all["types"].as_array().unwrap().iter();
+            let mut types = types.filter(|of| of["type"] == kind);
+            types.next().unwrap()["spent"].clone()
+        };
+        assert_eq!((of("sweets"), of("books")), (json!(40), json!(20)));
+        assert_eq!(
+            (&all["all"]["spent"], &all["member_count"]),
+            (&json!(60), &json!(2))
+        );
+        let periods = all["periods"].as_array().unwrap();
+        let by_day: Vec<&Value> = periods[27..].iter().map(|of| &of["spent"]).collect();
+        assert_eq!(by_day, [&json!(10), &json!(20), &json!(30)]);
+        let read = |user: &str, what: &str| home.app.signed_in(user).get(&home.path(what));
+        read("usr_3", "statistics").assert_refused(404, "NOT_FOUND");
+        for query in ["to=2020-01-01T00:00:00Z", "by=year", "x=1"] {
+            read("usr_1", &format!("statistics?{query}")).assert_refused(422, "VALIDATION_ERROR");
+        }
+    }
+
+    #[test]
+    fn people_see_charts() {
+        let home = used();
+        let ada = home.app.signed_in("usr_1");
+        let browser = ada.with_header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        let page = browser.get(&home.path("statistics")).assert_status(200);
+        assert_eq!(
+            page.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'"), "{policy}");
+        let html = page.body().as_str().unwrap();
+        assert_eq!(html.matches("<svg").count(), 3);
+        for said in [
+            "Spending by member",
+            ">usr_2<",
+            ">sweets<",
+            "60 tokens spent",
+        ] {
+            assert!(html.contains(said), "{said}: {html}");
+        }
+        assert!(!html.contains("<script"), "{html}");
+        if let Some(file) = std::env::var_os("SBD_SHOW_STATISTICS") {
+            std::fs::write(file, html).unwrap();
+        }
+    }
+}

@@ -29,6 +29,8 @@ pub(crate) struct Shot {
     pub(crate) body: Option<String>,
     /// The status of the right answer; any other ends the measurement.
     pub(crate) expect: u16,
+    /// Whether each request has an `Idempotency-Key` of its own.
+    pub(crate) keyed: bool,
 }
 
 /// What one side of one round did.
@@ -50,6 +52,7 @@ impl Shot {
             headers: Vec::new(),
             body: None,
             expect: 200,
+            keyed: false,
         }
     }
 
@@ -69,6 +72,13 @@ impl Shot {
         self
     }
 
+    pub(crate) fn keyed(self) -> Self {
+        Self {
+            keyed: true,
+            ..self
+        }
+    }
+
     pub(crate) fn expecting(self, expect: u16) -> Self {
         Self { expect, ..self }
     }
@@ -80,6 +90,9 @@ impl Shot {
             .header(header::HOST, address.to_string());
         for (name, value) in &self.headers {
             request = request.header(name, value);
+        }
+        if self.keyed {
+            request = request.header("idempotency-key", uuid::Uuid::now_v7().to_string());
         }
         Ok(request.body(Full::from(self.body.clone().unwrap_or_default()))?)
     }

@@ -25,6 +25,7 @@ mod swaps;
 mod tasks;
 mod tenants;
 mod toolchains;
+mod wallet;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
@@ -100,7 +101,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 15] = [
+const MEASUREMENTS: [Measurement; 16] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -175,6 +176,11 @@ const MEASUREMENTS: [Measurement; 15] = [
         name: "sockets",
         about: "what 5000 WebSockets cost that wait, and how soon all hear what is said to all",
         run: sockets::run,
+    },
+    Measurement {
+        name: "wallet",
+        about: "transfers on one account and on many, a long statement's pages, and a large family",
+        run: wallet::run,
     },
 ];
 

@@ -147,16 +147,39 @@ impl Sbd {
             .collect()
     }
 
-    fn family(&self, name: &str) -> anyhow::Result<Family> {
+    /// Makes a user; what opens their requests.
+    pub(crate) fn user(&self, name: &str) -> anyhow::Result<String> {
         let user =
             json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
         load::once(self.address, &Shot::post("/api/v1/auth/register", &user))?;
-        let secret = json!({"identifier": name, "password": PASSWORD});
+        self.login(name)
+    }
+
+    fn login(&self, identifier: &str) -> anyhow::Result<String> {
+        let secret = json!({"identifier": identifier, "password": PASSWORD});
         let tokens = load::once(
             self.address,
             &Shot::post("/api/v1/auth/login", &secret).expecting(200),
         )?;
-        let authorization = format!("Bearer {}", text(&tokens, "access_token")?);
+        Ok(format!("Bearer {}", text(&tokens, "access_token")?))
+    }
+
+    /// Makes an administrator; what opens their requests.
+    pub(crate) fn administrator(&self, data_dir: &Path) -> anyhow::Result<String> {
+        let email = "root@example.com";
+        let new = json!({"email": email, "password": PASSWORD});
+        let path = "POST /tenants/default/administrators";
+        Self::administer(
+            data_dir,
+            path,
+            "application/json",
+            new.to_string().as_bytes(),
+        )?;
+        self.login(email)
+    }
+
+    fn family(&self, name: &str) -> anyhow::Result<Family> {
+        let authorization = self.user(name)?;
         let create = create().header("authorization", &authorization);
         let path = created(self.address, &create)?;
         Ok(Family {
@@ -194,7 +217,7 @@ pub(crate) fn created(address: SocketAddr, create: &Shot) -> anyhow::Result<Stri
     Ok(format!("/api/v1/families/{}", text(&answer, "id")?))
 }
 
-fn text(body: &[u8], field: &str) -> anyhow::Result<String> {
+pub(crate) fn text(body: &[u8], field: &str) -> anyhow::Result<String> {
     let body: Value = serde_json::from_slice(body)?;
     let text = body.get(field).and_then(Value::as_str);
     Ok(text

@@ -11,6 +11,20 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// How somebody came to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    /// Without saying who they are.
+    Anonymous,
+    /// The component for itself: a tick, an event.
+    Service,
+    /// A user.
+    User,
+    /// The component for a user, later: a task.
+    Delegated,
+}
+
 /// Something that was recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AuditEntry)]
@@ -24,7 +38,9 @@ pub struct Entry {
     pub at: String,
     /// What was done.
     pub action: String,
-    /// The id of the user who did it; none for the component itself.
+    /// How whoever did it came to do it.
+    pub kind: ActorKind,
+    /// The id of the user who did it, or for whom it was done.
     pub actor: Option<String>,
     /// The request in which it was done.
     pub request: Option<String>,
@@ -69,6 +85,8 @@ pub struct Page {
 pub struct Verdict {
     /// How many entries there are.
     pub entries: u64,
+    /// How many before those were deleted because their time was over.
+    pub pruned: u64,
     /// The number of the first entry that was altered, or is missing; none if all is whole.
     pub broken_at: Option<u64>,
     /// The hash of the last entry: who keeps it elsewhere can tell a chain that was made anew.
@@ -125,9 +143,24 @@ pub async fn verify(subject: &str) -> Result<Verdict> {
     let verdict = host::verify(subject.to_owned()).await.map_err(told)?;
     Ok(Verdict {
         entries: verdict.entries,
+        pruned: verdict.pruned,
         broken_at: verdict.broken_at,
         head: verdict.head,
     })
+}
+
+// === impl ActorKind ===
+
+impl ActorKind {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Service => "service",
+            Self::User => "user",
+            Self::Delegated => "delegated",
+        }
+    }
 }
 
 // === impl Entry ===
@@ -139,6 +172,7 @@ impl Entry {
             number,
             at,
             action,
+            kind,
             actor,
             request,
             data,
@@ -149,6 +183,12 @@ impl Entry {
             number,
             at,
             action,
+            kind: match kind {
+                host::ActorKind::Anonymous => ActorKind::Anonymous,
+                host::ActorKind::Service => ActorKind::Service,
+                host::ActorKind::User => ActorKind::User,
+                host::ActorKind::Delegated => ActorKind::Delegated,
+            },
             actor,
             request,
             data: serde_json::from_str(&data).map_err(Error::internal)?,

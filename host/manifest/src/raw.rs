@@ -276,6 +276,14 @@ pub(crate) struct ComponentSettings {
     pub(crate) features: BTreeMap<Spanned<String>, Feature>,
     #[serde(default)]
     pub(crate) metrics: BTreeMap<Spanned<String>, Metric>,
+    #[serde(default)]
+    pub(crate) audit: Audit,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    pub(crate) keep_days: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]

@@ -62,6 +62,9 @@ pub struct ComponentSettings {
     pub features: BTreeMap<String, Feature>,
     /// The counters it declares, by their names.
     pub metrics: BTreeMap<String, Metric>,
+    /// `[component.X.tool.sbd.audit]`: for so many days it keeps what it has recorded of what was done. `None`: for
+    /// good.
+    pub audit_keep_days: Option<u32>,
 }
 
 /// `[component.X.tool.sbd.features.NAME]`: a part of a component that can be switched off by itself.
@@ -146,6 +149,7 @@ impl Default for ComponentSettings {
             enabled: true,
             features: BTreeMap::new(),
             metrics: BTreeMap::new(),
+            audit_keep_days: None,
         }
     }
 }
@@ -206,6 +210,10 @@ impl ComponentSettings {
                 .into_iter()
                 .map(|(name, raw)| Feature::read(name, raw, document))
                 .collect(),
+            audit_keep_days: raw
+                .audit
+                .keep_days
+                .map(|raw| u32::try_from(count(&raw, document)).unwrap_or(u32::MAX)),
         }
     }
 }

@@ -128,6 +128,10 @@ fn summary(app: &App) -> String {
                 settings.metrics.is_empty(),
                 format!("{:?}", settings.metrics),
             ),
+            (
+                settings.audit_keep_days.is_none(),
+                format!("keeps its audit for {:?} days", settings.audit_keep_days),
+            ),
             (settings.openapi, "no openapi".to_owned()),
             (settings.spin_headers, "no spin headers".to_owned()),
         ];

@@ -5,6 +5,7 @@
 //! then gets an error of the capability, and the host remembers why. What has been written cannot be
 //! refused any more: the answer to a write is counted by [`Charge::written`].
 
+use sbd_contract::Kind;
 use sbd_telemetry::metrics::capability_called;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -59,6 +60,9 @@ pub struct Cause {
     pub user: Option<Arc<str>>,
     /// The trace that it is part of, as a W3C `traceparent`.
     pub trace: Option<Arc<str>>,
+    /// How whoever it is for came to ask; none for somebody unknown. It is kept with what was done, not with
+    /// events.
+    pub kind: Option<Kind>,
 }
 
 /// A limit that refused.

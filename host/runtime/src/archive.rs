@@ -1,13 +1,13 @@
 //! Everything that a tenant has stored, as one archive of open formats.
 
 use crate::Error;
-use crate::audit::ArchivedEntry;
+use crate::audit::{ArchivedAnchor, ArchivedEntry};
 use crate::stores::Archive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sbd_documents::{each_entry as each_recorded, has_entries, stored_collections};
+use sbd_documents::{anchors, each_entry as each_recorded, has_entries, stored_collections};
 use sbd_keyvalue::{each_entry, stored_buckets};
 use sbd_storage::Database;
 use sbd_storage::rusqlite::Connection;
@@ -25,6 +25,7 @@ This is everything that a tenant of Second Brain has stored, as it was at one mo
 
 tenant.json                             the tenant: name, title, host names, and which features are on
 documents/COMPONENT/COLLECTION.jsonl    the documents of a collection: JSON, one a line, by their ids
+audit/pruned.jsonl                      the last entry, of each chain of those, that was deleted because its time was over
 audit/entries.jsonl                     what components have recorded of what was done, one entry a line, each with its
                                         hash over the one before it of the same component and subject
 keyvalue/STORE.jsonl                    the entries of a store, one a line: `key`, and the value as `text`
@@ -149,6 +150,16 @@ impl<'a> Writing<'a> {
     fn add_audit(&mut self, connection: &Connection) -> Result<(), Failed> {
         if !has_entries(connection)? {
             return Ok(());
+        }
+        // Before the entries, which follow from them.
+        let pruned = anchors(connection)?;
+        if !pruned.is_empty() {
+            self.add_lines("audit/pruned.jsonl", |lines| {
+                pruned.into_iter().try_for_each(|anchor| {
+                    let line = serde_json::to_string(&ArchivedAnchor::new(anchor));
+                    Ok(writeln!(lines, "{}", line.map_err(io::Error::from)?)?)
+                })
+            })?;
         }
         self.add_lines("audit/entries.jsonl", |lines| {
             each_recorded(connection, |entry, hash| {

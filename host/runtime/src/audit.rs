@@ -3,10 +3,10 @@
 use crate::Error;
 use futures::future::BoxFuture;
 use sbd_audit::{Found, Look, NewEntry, Refused, Trail, Verdict};
-use sbd_audit_chain::{Entry, shown};
-use sbd_documents::{Asked, Chain, Operation, Outcome, Record, chains, each_entry};
+use sbd_audit_chain::{Actor, Entry, shown};
+use sbd_documents::{Anchor, Asked, Chain, Operation, Outcome, Record, chains, each_entry};
 use sbd_metering::Cause;
-use sbd_storage::rusqlite::{Connection, OpenFlags};
+use sbd_storage::rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,19 +20,18 @@ pub fn recorded_chains(data_dir: &Path, tenant: &str) -> Result<Vec<Chain>, Erro
     chains(&connection).map_err(|error| Error::capability("audit", &error))
 }
 
-/// Each entry that was recorded for a tenant, as JSON, in the order in which they were recorded. Blocks.
+/// Each entry that was recorded for a tenant, with its hash, in the order in which they were recorded. Blocks.
 ///
 /// # Errors
 /// As [`recorded_chains`].
 pub fn each_recorded(
     data_dir: &Path,
     tenant: &str,
-    mut each: impl FnMut(serde_json::Value),
+    mut each: impl FnMut(Entry, Vec<u8>),
 ) -> Result<(), Error> {
     let connection = tenant_file(data_dir, tenant)?;
     let read = each_entry(&connection, |entry, hash| {
-        let entry = serde_json::to_value(ArchivedEntry::new(entry, &hash));
-        each(entry.unwrap_or_default());
+        each(entry, hash);
         Ok::<_, sbd_documents::Error>(())
     });
     read.map_err(|error| Error::capability("audit", &error))
@@ -48,8 +47,7 @@ fn tenant_file(data_dir: &Path, tenant: &str) -> Result<Connection, Error> {
             reason,
         });
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(&path, flags);
+    let opened = sbd_storage::look_at(&path);
     opened.map_err(|error| Error::capability("audit", &error))
 }
 
@@ -69,9 +67,20 @@ pub(crate) struct ArchivedEntry {
     /// Milliseconds since 1970: what the hash is made of.
     at: i64,
     action: String,
+    kind: String,
     actor: Option<String>,
     request: Option<String>,
     data: String,
+    hash: String,
+}
+
+/// The last entry that was deleted of a chain, in a tenant's archive.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ArchivedAnchor {
+    component: String,
+    subject: String,
+    number: u64,
     hash: String,
 }
 
@@ -95,33 +104,60 @@ impl ArchivedEntry {
             number,
             at,
             action,
-            actor,
+            kind: actor.kind().to_owned(),
+            actor: actor.user().map(str::to_owned),
             request,
             data,
             hash: shown(hash),
         }
     }
 
-    /// The entry with its hash, which is empty if it is none.
+    /// The entry with its hash; whatever it says of nobody does not fit that.
     pub(crate) fn into_entry(self) -> (Entry, Vec<u8>) {
-        let digits = self.hash.as_bytes().chunks(2);
-        let bytes = digits.map(|two| {
-            let two = std::str::from_utf8(two).ok()?;
-            u8::from_str_radix(two, 16).ok()
-        });
-        let hash = bytes.collect::<Option<Vec<u8>>>().unwrap_or_default();
         let entry = Entry {
             component: self.component,
             subject: self.subject,
             number: self.number,
             at: self.at,
             action: self.action,
-            actor: self.actor,
+            actor: Actor::read(&self.kind, self.actor).unwrap_or(Actor::Anonymous),
             request: self.request,
             data: self.data,
         };
-        (entry, hash)
+        (entry, read_hash(&self.hash))
     }
+}
+
+// === impl ArchivedAnchor ===
+
+impl ArchivedAnchor {
+    pub(crate) fn new(anchor: Anchor) -> Self {
+        Self {
+            component: anchor.component,
+            subject: anchor.subject,
+            number: anchor.number,
+            hash: shown(&anchor.hash),
+        }
+    }
+
+    pub(crate) fn into_anchor(self) -> Anchor {
+        Anchor {
+            hash: read_hash(&self.hash),
+            component: self.component,
+            subject: self.subject,
+            number: self.number,
+        }
+    }
+}
+
+/// A hash as it is shown; empty if it is none.
+fn read_hash(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks(2);
+    let bytes = digits.map(|two| {
+        let two = std::str::from_utf8(two).ok()?;
+        u8::from_str_radix(two, 16).ok()
+    });
+    bytes.collect::<Option<_>>().unwrap_or_default()
 }
 
 // === impl ComponentTrail ===
@@ -187,6 +223,7 @@ impl Trail for ComponentTrail {
             let verdict = verdict.map_err(refused)?;
             Ok(Verdict {
                 entries: verdict.entries,
+                pruned: verdict.pruned,
                 broken_at: verdict.broken_at,
                 head: verdict.head,
             })

@@ -5,7 +5,7 @@
 //! keep is refused, with the name of the entry.
 
 use crate::Error;
-use crate::audit::ArchivedEntry;
+use crate::audit::{ArchivedAnchor, ArchivedEntry};
 use crate::stores::Stores;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -69,6 +69,8 @@ enum Place {
     Bucket(String),
     /// What components have recorded of what was done.
     Audit,
+    /// Where what they have recorded begins.
+    Pruned,
     Database {
         component: String,
         label: String,
@@ -157,6 +159,7 @@ pub(crate) fn fill(stores: &Stores, mut archive: &File, allowed: &Allowed) -> Re
             Place::Audit => {
                 audit(stores, lines, allowed).map_err(|error| error.at(&path))?;
             }
+            Place::Pruned => pruned(stores, lines).map_err(|error| error.at(&path))?,
             Place::Bucket(bucket) => {
                 values(stores, &bucket, lines, allowed).map_err(|error| error.at(&path))?;
             }
@@ -244,6 +247,15 @@ fn audit(stores: &Stores, mut lines: Lines<impl Read>, allowed: &Allowed) -> Res
     Ok(())
 }
 
+fn pruned(stores: &Stores, mut lines: Lines<impl Read>) -> Result<(), Fault> {
+    let mut anchors = Vec::new();
+    while let Some(line) = lines.next()? {
+        let anchor: ArchivedAnchor = serde_json::from_str(line).map_err(Fault::theirs)?;
+        anchors.push(anchor.into_anchor());
+    }
+    Ok(Handle::current().block_on(stores.documents.begin_behind(anchors))?)
+}
+
 fn values(
     stores: &Stores,
     bucket: &str,
@@ -307,6 +319,7 @@ impl Place {
             }),
             ["keyvalue", bucket] => name(bucket).map(Self::Bucket),
             ["audit", "entries"] => Some(Self::Audit),
+            ["audit", "pruned"] => Some(Self::Pruned),
             _ => None,
         }
     }

@@ -634,9 +634,24 @@ pub(crate) struct AuditExport {
     /// The tenant.
     #[arg(long)]
     pub(crate) tenant: String,
+    /// What this component has recorded alone.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Option<String>,
     /// What was recorded about this alone, such as a family's id.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     pub(crate) subject: Option<String>,
+    /// This action alone, or all that begin so where it ends with a dot: `family.member.`.
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) action: Option<String>,
+    /// What this user did alone.
+    #[arg(long, value_name = "ID")]
+    pub(crate) actor: Option<String>,
+    /// What was recorded then or later, like 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// What was recorded before.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) flags: Flags,
 }

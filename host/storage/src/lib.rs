@@ -19,6 +19,7 @@ pub use copy::{copy, copy_sound};
 pub use deadline::Deadline;
 pub use error::Error;
 pub use quota::Quota;
+pub use reader::look_at;
 pub use rusqlite;
 
 use rusqlite::{Connection, OpenFlags};

@@ -104,6 +104,17 @@ fn lend<T, E: From<Error>>(
     result
 }
 
+/// A connection for a look at a database that another process may be using, which changes nothing.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn look_at(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    prepare(&mut connection)?;
+    Ok(connection)
+}
+
 fn open(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;

@@ -3,8 +3,9 @@
 use super::documents;
 use super::world::granted;
 pub(crate) use crate::bindings::generated::sbd::platform::audit::{
-    Entry, Error, NewEntry, Page, Query, Verdict,
+    ActorKind, Entry, Error, NewEntry, Page, Query, Verdict,
 };
+use sbd_contract::Kind;
 
 pub(crate) async fn append(entries: Vec<NewEntry>) -> Result<Vec<u64>, Error> {
     let world = granted("audit");
@@ -59,6 +60,12 @@ pub(crate) async fn find(query: Query) -> Result<Page, Error> {
         number: entry.number,
         at: entry.at.clone(),
         action: entry.action.clone(),
+        kind: match entry.kind {
+            None => ActorKind::Anonymous,
+            Some(Kind::Delegated) => ActorKind::Delegated,
+            Some(Kind::User) => ActorKind::User,
+            Some(_) => ActorKind::Service,
+        },
         actor: entry.actor.clone(),
         request: None,
         data: entry.data.to_string(),
@@ -77,6 +84,7 @@ pub(crate) async fn verify(subject: String) -> Result<Verdict, Error> {
     let entries = entries.filter(|entry| entry.subject == subject).count();
     Ok(Verdict {
         entries: u64::try_from(entries).unwrap_or(u64::MAX),
+        pruned: 0,
         broken_at: None,
         head: (entries > 0).then(|| "0".repeat(64)),
     })

@@ -10,8 +10,8 @@ pub(crate) use crate::bindings::generated::sbd::platform::documents::{
 };
 pub use crate::bindings::generated::sbd::platform::documents::{Outcome, UpdateResult};
 use crate::time::{self, Time};
-use sbd_contract::Oversized;
 use sbd_contract::offer::is_event_type;
+use sbd_contract::{Kind, Oversized};
 use sbd_documents_query::{
     Direction, Distinct, Failed, Filter, ID, Invalid, Limits, Path, Patience, Pipeline, Projection,
     Sort, Update, check_document, fingerprint, id_of, sqlite,
@@ -55,7 +55,9 @@ pub struct Recorded {
     pub at: String,
     /// What was done.
     pub action: String,
-    /// The user who did it; none for the component itself.
+    /// How whoever did it came to do it; none for somebody unknown.
+    pub kind: Option<Kind>,
+    /// The user who did it, or for whom it was done.
     pub actor: Option<String>,
     /// More about it.
     pub data: Value,
@@ -188,19 +190,14 @@ impl Collections {
             .iter()
             .filter(|entry| entry.subject == subject);
         let number = u64::try_from(of_it.count()).unwrap_or(u64::MAX) + 1;
+        let principal = crate::context::current().and_then(|context| context.principal.clone());
         self.recorded.push(Recorded {
             subject,
             number,
             at: crate::time::now().to_string(),
             action,
-            actor: crate::context::current().and_then(|context| {
-                context
-                    .principal
-                    .as_ref()?
-                    .user
-                    .as_deref()
-                    .map(str::to_owned)
-            }),
+            kind: principal.as_ref().map(|who| who.kind),
+            actor: principal.and_then(|who| who.user.as_deref().map(str::to_owned)),
             data: read("data", data)?,
         });
         Ok(number)

@@ -3,7 +3,7 @@
 use crate::bindings::audit as wit;
 use crate::{Audit, AuditCtx, Look, NewEntry, Refused, Trail};
 use jiff::Timestamp;
-use sbd_audit_chain::{Entry, shown};
+use sbd_audit_chain::{Actor, Entry, shown};
 use sbd_metering::{Charge, Metered, OverLimit};
 use std::sync::Arc;
 use wasmtime::AsContextMut as _;
@@ -56,6 +56,7 @@ impl<T: Metered> wit::HostWithStore<T> for Audit {
         let verdict = trail.verify(subject).await?;
         Ok(wit::Verdict {
             entries: verdict.entries,
+            pruned: verdict.pruned,
             broken_at: verdict.broken_at,
             head: verdict.head.map(|hash| shown(&hash)),
         })
@@ -138,7 +139,13 @@ impl From<(Entry, Vec<u8>)> for wit::Entry {
             number: entry.number,
             at: format!("{at:.3}"),
             action: entry.action,
-            actor: entry.actor,
+            kind: match entry.actor {
+                Actor::Anonymous => wit::ActorKind::Anonymous,
+                Actor::Service => wit::ActorKind::Service,
+                Actor::User(_) => wit::ActorKind::User,
+                Actor::Delegated(_) => wit::ActorKind::Delegated,
+            },
+            actor: entry.actor.user().map(str::to_owned),
             request: entry.request,
             data: entry.data,
             hash: shown(&hash),
@@ -200,7 +207,7 @@ mod tests {
                 number: 7,
                 at: 1_500,
                 action: "family.renamed".to_owned(),
-                actor: None,
+                actor: Actor::Delegated("usr_1".to_owned()),
                 request: None,
                 data: "{}".to_owned(),
             };
@@ -294,6 +301,8 @@ mod tests {
         let page = page.unwrap();
         assert_eq!(page.next.as_deref(), Some("41"));
         assert_eq!(page.entries[0].at, "1970-01-01T00:00:01.500Z");
+        assert_eq!(page.entries[0].kind, wit::ActorKind::Delegated);
+        assert_eq!(page.entries[0].actor.as_deref(), Some("usr_1"));
         assert_eq!(page.entries[0].hash, "ab".repeat(32));
         let look = trail.2.lock().unwrap().clone().unwrap();
         assert_eq!((look.before, look.limit), (Some(42), 10));

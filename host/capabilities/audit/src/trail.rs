@@ -65,6 +65,8 @@ pub struct Found {
 pub struct Verdict {
     /// How many entries it has.
     pub entries: u64,
+    /// How many before those were deleted because their time was over.
+    pub pruned: u64,
     /// The number of the first entry that was altered, or is missing.
     pub broken_at: Option<u64>,
     /// The hash of the last entry.

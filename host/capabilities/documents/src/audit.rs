@@ -52,11 +52,26 @@ pub struct Entries {
     pub next: Option<u64>,
 }
 
+/// The last entry that was deleted of a chain because its time was over: the next one follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// The component whose chain it is.
+    pub component: String,
+    /// What it is about.
+    pub subject: String,
+    /// The entry's number.
+    pub number: u64,
+    /// The entry's hash.
+    pub hash: Vec<u8>,
+}
+
 /// What became of a chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// How many entries it has.
     pub entries: u64,
+    /// How many before those were deleted because their time was over.
+    pub pruned: u64,
     /// The number of the first entry that was altered, or is missing.
     pub broken_at: Option<u64>,
     /// The hash of the last entry.

@@ -1,7 +1,8 @@
 //! What a store of documents must do. JSON goes in and out as text, as guests hand it over.
 
 use crate::{
-    Asked, CollectionDeclaration, Entries, Error, Event, Published, Record, Retention, Verdict,
+    Anchor, Asked, CollectionDeclaration, Entries, Error, Event, Published, Record, Retention,
+    Verdict,
 };
 use jiff::Timestamp;
 use sbd_audit_chain::Entry;
@@ -237,6 +238,13 @@ pub trait Backend: Send + Sync + 'static {
     /// Puts in what another store has recorded, in its order: all of it, or nothing where an entry does not
     /// follow from the one before it.
     fn adopt(&self, entries: Vec<(Entry, Vec<u8>)>) -> Boxed<'_, ()>;
+
+    /// Lets chains begin where another store has deleted what came before.
+    fn begin_behind(&self, anchors: Vec<Anchor>) -> Boxed<'_, ()>;
+
+    /// Deletes what a component recorded before then, from the first entry on; answers how much. What is left
+    /// still verifies, and what was altered is not deleted.
+    fn prune<'a>(&'a self, component: &'a str, before: Timestamp) -> Boxed<'a, u64>;
 
     /// Deletes documents whose time is over by then; answers how many.
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64>;

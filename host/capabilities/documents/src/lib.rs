@@ -14,7 +14,7 @@ mod limits;
 mod request;
 pub mod sqlite;
 
-pub use audit::{Asked, Entries, Record, Verdict};
+pub use audit::{Anchor, Asked, Entries, Record, Verdict};
 pub use backend::{
     Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query, UpdateOptions, Updated,
 };
@@ -24,7 +24,8 @@ pub use event::{Announce, Event, Published, Retention};
 pub use limits::Limits;
 pub use sbd_documents_query::Direction;
 pub use sqlite::{
-    Chain, SqliteDocuments, StoredCollection, chains, each_entry, has_entries, stored_collections,
+    Chain, SqliteDocuments, StoredCollection, anchors, chains, each_entry, has_entries,
+    stored_collections,
 };
 
 use sbd_metering::Metered;

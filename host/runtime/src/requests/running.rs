@@ -451,6 +451,7 @@ impl Meter for RunningRequest {
                 .as_ref()
                 .and_then(|who| who.user.clone()),
             trace: self.context.trace.clone(),
+            kind: self.context.principal.as_ref().map(|who| who.kind),
         }
     }
 

@@ -18,13 +18,14 @@ use crate::served::component::LoadedComponent;
 use crate::stores::{OpenStores, Stores};
 use crate::{Error, Publishing};
 use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
 use sbd_config::ConfigCtx;
 use sbd_features::{Catalogue, Switches};
 use sbd_keys::FileKeyring;
 use sbd_mail::Mailer;
 use sbd_pace::Breakers;
 use sbd_passwords::Hasher;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -392,6 +393,30 @@ impl Tenant {
                 tracing::warn!(tenant = &*self.name, %error, "expired documents could not be deleted; the next pass tries again");
             }
         }
+        for (component, days) in self.audits() {
+            let before = Timestamp::now().checked_sub(SignedDuration::from_hours(24 * days));
+            let Ok(before) = before else { continue };
+            if let Err(error) = self.stores.documents.prune(&component, before).await {
+                tracing::warn!(tenant = &*self.name, component, %error, "what was recorded long ago could not be deleted; the next pass tries again");
+            }
+        }
+    }
+
+    /// The components that keep what they record for so many days only. Of several versions at work the one
+    /// that keeps it longest decides; one that is only tried deletes nothing.
+    fn audits(&self) -> BTreeMap<String, i64> {
+        let mut days: BTreeMap<String, Option<i64>> = BTreeMap::new();
+        for serving in self.serving.load().values() {
+            let declared = &serving.component.declared;
+            let tried = serving.tried.load(Ordering::Relaxed);
+            let keep = declared.settings.audit_keep_days.filter(|_| !tried);
+            let keep = keep.map(i64::from);
+            let longest = days.entry(declared.id.to_string()).or_insert(keep);
+            *longest = longest.zip(keep).map(|(one, other)| one.max(other));
+        }
+        let kept = days.into_iter();
+        kept.filter_map(|(component, days)| Some((component, days?)))
+            .collect()
     }
 }
 

@@ -16,6 +16,19 @@ pub const BEGINNING: Hash = [0; 32];
 /// The form of what is hashed.
 const FORM: &str = "sbd-audit-1";
 
+/// Who did something. Sessions and tokens are nobody's business later on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Somebody who did not say who they are.
+    Anonymous,
+    /// The component for itself: a tick, an event.
+    Service,
+    /// This user.
+    User(String),
+    /// The component for this user, later.
+    Delegated(String),
+}
+
 /// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -29,15 +42,15 @@ pub struct Entry {
     pub at: i64,
     /// What was done: dotted words.
     pub action: String,
-    /// The user who did it; none for the component itself.
-    pub actor: Option<String>,
+    /// Who did it.
+    pub actor: Actor,
     /// The request in which it was done.
     pub request: Option<String>,
     /// More about it, as JSON.
     pub data: String,
 }
 
-/// Walks along a chain.
+/// Walks along a chain: from before the first entry, or from the last that was deleted when its time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk {
     /// The number of the entry it stands at; 0 before the first.
@@ -68,9 +81,10 @@ pub fn hash(previous: &Hash, entry: &Entry) -> Hash {
     add(&entry.number.to_be_bytes());
     add(&entry.at.to_be_bytes());
     add(entry.action.as_bytes());
-    for text in [&entry.actor, &entry.request] {
+    add(entry.actor.kind().as_bytes());
+    for text in [entry.actor.user(), entry.request.as_deref()] {
         add(&[u8::from(text.is_some())]);
-        add(text.as_deref().unwrap_or_default().as_bytes());
+        add(text.unwrap_or_default().as_bytes());
     }
     add(entry.data.as_bytes());
     hasher.finalize().into()
@@ -79,6 +93,48 @@ pub fn hash(previous: &Hash, entry: &Entry) -> Hash {
 /// A hash as it is shown: 64 hexadecimal digits.
 pub fn shown(hash: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// Whether this was done, or something that begins so where `action` ends with a dot.
+    pub fn is_action(&self, action: &str) -> bool {
+        self.action == action || (action.ends_with('.') && self.action.starts_with(action))
+    }
+}
+
+// === impl Actor ===
+
+impl Actor {
+    /// Who is written so; none if nobody is.
+    pub fn read(kind: &str, user: Option<String>) -> Option<Self> {
+        match (kind, user) {
+            ("anonymous", None) => Some(Self::Anonymous),
+            ("service", None) => Some(Self::Service),
+            ("user", Some(user)) => Some(Self::User(user)),
+            ("delegated", Some(user)) => Some(Self::Delegated(user)),
+            _ => None,
+        }
+    }
+
+    /// How they came to do it, as it is written.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Service => "service",
+            Self::User(_) => "user",
+            Self::Delegated(_) => "delegated",
+        }
+    }
+
+    /// The user's id.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous | Self::Service => None,
+            Self::User(user) | Self::Delegated(user) => Some(user),
+        }
+    }
 }
 
 // === impl Walk ===
@@ -138,7 +194,7 @@ mod tests {
             number,
             at: 1_000,
             action: "family.renamed".to_owned(),
-            actor: Some(word.to_owned()),
+            actor: Actor::User(word.to_owned()),
             request: None,
             data: format!("{{\"by\":\"{word}\"}}"),
         }
@@ -169,7 +225,7 @@ mod tests {
         // What was recorded by one version is verified by the next.
         assert_eq!(
             shown(&hash(&BEGINNING, &entry(1, "ada"))),
-            "424c02ba0717bf3eeb2605890b9c6b568fa4c4f6555c8326d1c123175cb89f6b"
+            "d9d4c0b687a8182dfa2420adc589512cd4e021b22ac81902898470c38e9f1cac"
         );
     }
 
@@ -178,14 +234,64 @@ mod tests {
         let one = entry(1, "ada");
         let mut other = one.clone();
         (other.action, other.subject) = ("renamed".to_owned(), "fam_1family.".to_owned());
-        let mut nobody = one.clone();
-        nobody.actor = None;
-        let mut anybody = one.clone();
-        anybody.actor = Some(String::new());
-        let hashes = [one, other, nobody, anybody].map(|entry| hash(&BEGINNING, &entry));
+        let acted = |actor| Entry {
+            actor,
+            ..one.clone()
+        };
+        let others = [
+            acted(Actor::Anonymous),
+            acted(Actor::Service),
+            acted(Actor::User(String::new())),
+            acted(Actor::Delegated("ada".to_owned())),
+        ];
+        let hashes: Vec<_> = [one.clone(), other]
+            .into_iter()
+            .chain(others)
+            .map(|entry| hash(&BEGINNING, &entry))
+            .collect();
         for (at, hash) in hashes.iter().enumerate() {
             assert!(!hashes[at + 1..].contains(hash));
         }
+    }
+
+    #[test]
+    fn whoever_is_written_is_read() {
+        let user = || "usr_1".to_owned();
+        let all = [
+            Actor::Anonymous,
+            Actor::Service,
+            Actor::User(user()),
+            Actor::Delegated(user()),
+        ];
+        for actor in all {
+            let read = Actor::read(actor.kind(), actor.user().map(str::to_owned));
+            assert_eq!(read, Some(actor));
+        }
+        for (kind, user) in [("user", None), ("service", Some(user())), ("root", None)] {
+            assert_eq!(Actor::read(kind, user), None);
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_chain_goes_on_from_the_last_that_is_gone() {
+        let words = ["a", "b", "c"].map(str::to_owned);
+        let whole = chain(&words);
+        let mut walk = Walk {
+            number: 1,
+            hash: whole[0].1,
+        };
+        for (entry, hash) in &whole[1..] {
+            walk.step(entry, hash).unwrap();
+        }
+        assert_eq!(walk.end(3, &whole[2].1), Ok(()));
+        let mut from_elsewhere = Walk {
+            number: 1,
+            hash: BEGINNING,
+        };
+        assert_eq!(
+            from_elsewhere.step(&whole[1].0, &whole[1].1),
+            Err(Break { at: 2 })
+        );
     }
 
     proptest! {
@@ -207,7 +313,7 @@ mod tests {
                 2 => altered[at].0.at += 1,
                 3 => altered[at].1[5] ^= 1,
                 4 => { let again = altered[at].clone(); altered.insert(at, again); }
-                5 => altered[at].0.actor = None,
+                5 => altered[at].0.actor = Actor::Service,
                 _ => altered[at].0.number += 1,
             }
             let found = walk(&altered, &head, last);

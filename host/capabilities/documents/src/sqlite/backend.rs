@@ -4,13 +4,16 @@ use super::session::Session;
 use super::{Effort, SqliteDocuments, audit, outbox};
 use crate::backend::{Backend, Boxed, FindAndUpdate, Operation, Outcome, Page, Query};
 use crate::request::{self, Find};
-use crate::{Asked, CollectionDeclaration, Entries, Published, Retention, Verdict};
+use crate::{Anchor, Asked, CollectionDeclaration, Entries, Published, Retention, Verdict};
 use jiff::Timestamp;
 use sbd_audit_chain::Entry;
 use sbd_documents_query::{Path, Pipeline};
 use sbd_storage::quota::{Quota, Stored};
 use sbd_storage::rusqlite::Connection;
 use std::sync::Arc;
+
+/// Most entries that one job deletes; others write in between.
+const PRUNED_AT_ONCE: u32 = 1000;
 
 impl Backend for SqliteDocuments {
     fn configure<'a>(
@@ -178,6 +181,31 @@ impl Backend for SqliteDocuments {
             entries.try_for_each(|(entry, hash)| audit::adopt(connection, entry, hash))
         };
         Box::pin(self.database.write(put))
+    }
+
+    fn begin_behind(&self, anchors: Vec<Anchor>) -> Boxed<'_, ()> {
+        let put = move |connection: &Connection| {
+            let mut anchors = anchors.iter();
+            anchors.try_for_each(|anchor| audit::begin_behind(connection, anchor))
+        };
+        Box::pin(self.database.write(put))
+    }
+
+    fn prune<'a>(&'a self, component: &'a str, before: Timestamp) -> Boxed<'a, u64> {
+        Box::pin(async move {
+            let mut deleted = 0;
+            loop {
+                let component = component.to_owned();
+                let prune = move |connection: &Connection| {
+                    audit::prune(connection, &component, before, PRUNED_AT_ONCE)
+                };
+                let pruned = self.database.write(prune).await?;
+                deleted += pruned;
+                if pruned < u64::from(PRUNED_AT_ONCE) {
+                    return Ok(deleted);
+                }
+            }
+        })
     }
 
     fn sweep_at(&self, now: Timestamp) -> Boxed<'_, u64> {

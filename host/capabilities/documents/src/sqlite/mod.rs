@@ -14,7 +14,7 @@ mod session;
 mod step;
 mod write;
 
-pub use audit::{Chain, chains, each_entry, has_entries};
+pub use audit::{Chain, anchors, chains, each_entry, has_entries};
 pub use export::{StoredCollection, stored_collections};
 
 use crate::backend::{FindAndUpdate, Operation, Outcome, Query};

@@ -4,9 +4,8 @@ use crate::suite::{
     Things, counted, deletion, event, everything, ids as page_ids, index, insertion, record,
     things, updating,
 };
-use sbd_documents::{
-    Backend as _, Error, IndexDeclaration, Limits, Operation, Query, SqliteDocuments,
-};
+use jiff::{SignedDuration, Timestamp};
+use sbd_documents::{Chain, Error, IndexDeclaration, Limits, Operation, Query, SqliteDocuments};
 use sbd_storage::rusqlite::Connection;
 use sbd_storage::{Database, Options};
 use serde_json::json;
@@ -439,7 +438,7 @@ async fn a_full_disk_refuses_every_kind_of_write() {
         let small = [json!({"n": 5})];
         let (one, two, three) = futures::join!(
             ours.update(&a, &set, false, false),
-            ours.transact(vec![insert("b"), grow.clone(), insert("family")]),
+            ours.transact(vec![insert("b"), grow.clone(), insert("c")]),
             ours.insert(&small),
         );
         assert_eq!((one, two), (Err(Error::Full), Err(Error::Full)));
@@ -489,7 +488,7 @@ async fn a_collection_is_one_table() {
 async fn events_are_there_when_the_file_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.db");
-    let publish = || Operation::Publish(event("a.b", "family", &json!({"d": 1})));
+    let publish = || Operation::Publish(event("a.b", "c", &json!({"d": 1})));
     let before = {
         let ours = Things::new(open(&path, &Options::default()).await, vec![]).await;
         let steps = vec![insertion(json!({"_id": "a"})), publish()];
@@ -514,7 +513,7 @@ async fn large_events_are_read_a_few_at_a_time() {
         ..Limits::default()
     };
     let ours = Things::new(open_with(&folder.path().join("t.db"), limits).await, vec![]).await;
-    let large = |bytes| Operation::Publish(event("a.b", "family", &json!("x".repeat(bytes))));
+    let large = |bytes| Operation::Publish(event("a.b", "c", &json!("x".repeat(bytes))));
     let steps = [1000, 1000, 1000, 5000, 1000].map(large);
     ours.transact(steps.to_vec()).await.unwrap();
     let (mut last, mut read) = (0, Vec::new());
@@ -526,94 +525,109 @@ async fn large_events_are_read_a_few_at_a_time() {
     assert_eq!(read, [2, 1, 1, 1]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whatever_is_done_to_the_file_is_found_in_what_was_recorded() {
-    let folder = tempfile::tempdir().unwrap();
+/// A file with two chains, of four entries and of one.
+async fn recorded(folder: &tempfile::TempDir) -> (Things, Connection) {
     let path = folder.path().join("t.db");
     let ours = Things::new(open(&path, &Options::default()).await, vec![]).await;
-    for _ in 0..5 {
-        let steps = vec![
-            record("a", "thing.changed", Some("usr_1")),
-            record("b", "thing.changed", None),
-        ];
-        ours.transact(steps).await.unwrap();
+    let step = |subject: &str, user: &str| record(subject, "family.renamed", user);
+    let steps = vec![
+        step("fam_1", "usr_1"),
+        step("fam_2", "usr_1"),
+        step("fam_1", "usr_2"),
+        step("fam_1", "usr_3"),
+        step("fam_1", "usr_4"),
+    ];
+    ours.transact(steps).await.unwrap();
+    (ours, Connection::open(&path).unwrap())
+}
+
+/// The first breaks of a file's chains, by subject.
+fn broken(connection: &Connection) -> Vec<(String, u64)> {
+    let chains = sbd_documents::chains(connection).unwrap().into_iter();
+    let broken = chains.filter_map(
+        |Chain {
+             subject, verdict, ..
+         }| Some((subject, verdict.broken_at?)),
+    );
+    broken.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_is_altered_in_the_file_is_found() {
+    let flips = [
+        "UPDATE audit SET data = replace(data, 'usr_2', 'usr_3') WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET at = at + 1 WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET action = 'family.rename' WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET kind = 'delegated' WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET kind = 'anonymous', actor = NULL WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET kind = 'usar' WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET actor = 'usr_3' WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET request = NULL WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET hash = zeroblob(32) WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET number = 20 WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET component = 'familz' WHERE subject = 'fam_1' AND number = 2",
+        "UPDATE audit SET subject = 'fam_3' WHERE subject = 'fam_1' AND number = 2",
+        "DELETE FROM audit WHERE subject = 'fam_1' AND number = 2",
+    ];
+    for flip in flips {
+        let folder = tempfile::tempdir().unwrap();
+        let (_ours, connection) = recorded(&folder).await;
+        assert_eq!(broken(&connection), []);
+        assert_eq!(connection.execute(flip, []).unwrap(), 1);
+        let found = broken(&connection);
+        assert!(
+            found.contains(&("fam_1".to_owned(), 2)),
+            "{flip}: {found:?}"
+        );
+        assert!(found.iter().all(|(subject, _)| subject != "fam_2"));
     }
-    let verdict = async || ours.backend.verify("family", "a".to_owned()).await.unwrap();
-    let whole = verdict().await;
-    assert_eq!((whole.entries, whole.broken_at), (5, None));
-    let of = "component = 'family' AND subject = 'a'";
-    for (change, broken_at) in [
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_cut_off_at_the_end_is_found() {
+    for (cut, at) in [
         (
-            format!("UPDATE audit SET data = data || ' ' WHERE {of} AND number = 3"),
+            "DELETE FROM audit WHERE subject = 'fam_1' AND number = 4",
+            4,
+        ),
+        (
+            "DELETE FROM audit WHERE subject = 'fam_1' AND number > 2",
             3,
         ),
+        ("DELETE FROM audit WHERE subject = 'fam_1'", 1),
         (
-            format!("UPDATE audit SET actor = NULL WHERE {of} AND number = 1"),
+            "UPDATE audit_heads SET number = 3 WHERE subject = 'fam_1'",
+            4,
+        ),
+        (
+            "UPDATE audit_heads SET hash = zeroblob(32) WHERE subject = 'fam_1'",
+            4,
+        ),
+        (
+            "UPDATE audit_heads SET anchor = 1 WHERE subject = 'fam_1'",
+            2,
+        ),
+        (
+            "UPDATE audit_heads SET anchor_hash = randomblob(32) WHERE subject = 'fam_1'",
             1,
         ),
-        (
-            format!("UPDATE audit SET actor = 'usr_2' WHERE {of} AND number = 5"),
-            5,
-        ),
-        (
-            format!("UPDATE audit SET request = 'req_2' WHERE {of} AND number = 2"),
-            2,
-        ),
-        (
-            format!("UPDATE audit SET at = at + 1 WHERE {of} AND number = 4"),
-            4,
-        ),
-        (
-            format!("UPDATE audit SET action = 'thing.made' WHERE {of} AND number = 4"),
-            4,
-        ),
-        (
-            format!("UPDATE audit SET hash = zeroblob(32) WHERE {of} AND number = 2"),
-            2,
-        ),
-        (
-            format!("UPDATE audit SET hash = zeroblob(3) WHERE {of} AND number = 2"),
-            2,
-        ),
-        (
-            format!("UPDATE audit SET number = 9 WHERE {of} AND number = 5"),
-            5,
-        ),
-        (format!("DELETE FROM audit WHERE {of} AND number = 2"), 2),
-        (format!("DELETE FROM audit WHERE {of} AND number = 5"), 5),
-        (format!("DELETE FROM audit WHERE {of}"), 1),
-        (format!("DELETE FROM audit_heads WHERE {of}"), 5),
-        (format!("UPDATE audit_heads SET number = 4 WHERE {of}"), 5),
+        ("DELETE FROM audit_heads WHERE subject = 'fam_1'", 4),
     ] {
-        let (before, changed) = (Connection::open(&path).unwrap(), change.clone());
-        let database = Connection::open(&path).unwrap();
-        // Nobody counts what is done by hand.
-        let triggers: Vec<String> = database
-            .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'")
-            .unwrap()
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        drop(before);
-        let copy = folder.path().join("copy.db");
-        let _ = std::fs::remove_file(&copy);
-        database
-            .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
-            .unwrap();
-        let altered = Connection::open(&copy).unwrap();
-        for trigger in triggers {
-            altered
-                .execute_batch(&format!("DROP TRIGGER \"{trigger}\""))
-                .unwrap();
-        }
-        altered.execute_batch(&changed).unwrap();
-        let chains = sbd_documents::chains(&altered).unwrap();
-        let found: Vec<_> = chains
-            .iter()
-            .map(|chain| (chain.subject.as_str(), chain.verdict.broken_at))
-            .collect();
-        assert_eq!(found, [("a", Some(broken_at)), ("b", None)], "{change}");
+        let folder = tempfile::tempdir().unwrap();
+        let (_ours, connection) = recorded(&folder).await;
+        connection.execute(cut, []).unwrap();
+        assert_eq!(broken(&connection), [("fam_1".to_owned(), at)], "{cut}");
     }
-    assert_eq!(verdict().await, whole);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_altered_outlives_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, connection) = recorded(&folder).await;
+    let flip = "UPDATE audit SET data = '{}' WHERE subject = 'fam_1' AND number = 2";
+    connection.execute(flip, []).unwrap();
+    let later = Timestamp::now() + SignedDuration::from_secs(60);
+    let pruned = ours.backend.prune(&ours.component, later).await;
+    assert_eq!(pruned, Ok(2));
+    assert_eq!(broken(&connection), [("fam_1".to_owned(), 2)]);
 }

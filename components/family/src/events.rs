@@ -1,5 +1,6 @@
 //! What the component tells others, in the commit of the change itself. The subject of each is the
-//! family's id, so that whoever listens hears of one family in order. They say who and what by ids alone;
+//! family's id, so that whoever listens hears of one family in order; and the family's audit has all of it, for
+//! as long as the manifest says. They say who and what by ids alone;
 //! whoever wants to know more asks.
 //!
 //! | type | data | when |
@@ -349,7 +350,7 @@ impl<'a> Happened<'a> {
         }
     }
 
-    /// Has a change tell of it.
+    /// Has a change tell of it, and be recorded in the family's audit: two of its steps.
     pub(crate) fn told_by(&self, change: Transaction) -> Transaction {
         let (kind, family_id) = match self {
             Self::Created { family_id, .. } => ("family.created", family_id),
@@ -413,7 +414,9 @@ impl<'a> Happened<'a> {
             }
             Self::RelationshipEnded { family_id, .. } => ("family.relationship.ended", family_id),
         };
-        change.publish(kind, Some(family_id.as_str()), self)
+        change
+            .publish(kind, Some(family_id.as_str()), self)
+            .audit(family_id.as_str(), kind, self)
     }
 }
 

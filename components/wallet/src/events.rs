@@ -15,6 +15,8 @@
 //! | `wallet.account.limited` | `account`, `limits` | other limits hold |
 //! | `wallet.account.closed` | `account`, `to`, `transaction_id` | nothing is given to it or taken from it any more; what was left went there |
 //!
+//! What administrators do to accounts, and what is decided about one, is in the audit of the account as well.
+//!
 //! Beside these, users are told by `notification.requested` what they received, and that they are frozen.
 
 use crate::model::{
@@ -116,7 +118,25 @@ impl<'a> Happened<'a> {
             Self::Limited { account, .. } => ("wallet.account.limited", account),
             Self::Closed { account, .. } => ("wallet.account.closed", account),
         };
-        change.publish(kind, Some(account), self)
+        let change = change.publish(kind, Some(account), self);
+        match self.accounted_for() {
+            Some(account) => change.audit(account, kind, self),
+            None => change,
+        }
+    }
+
+    /// The account whose audit has it: what administrators do to accounts and what is decided about one is
+    /// there. That tokens moved is in the ledger, which is an account of its own.
+    fn accounted_for(&self) -> Option<&'a str> {
+        match self {
+            Self::Moved { kind, to, .. } if *kind == MINT => Some(to),
+            Self::Moved { kind, from, .. } if *kind == BURN => Some(from),
+            Self::Moved { .. } | Self::Held { .. } => None,
+            Self::Frozen { account, .. }
+            | Self::Unfrozen { account }
+            | Self::Limited { account, .. }
+            | Self::Closed { account, .. } => Some(account),
+        }
     }
 }
 

@@ -81,6 +81,7 @@ mod component;
 pub mod config;
 mod constraints;
 mod context;
+pub mod csv;
 pub mod documents;
 mod error;
 pub mod etag;

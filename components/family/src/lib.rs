@@ -10,6 +10,7 @@ mod administration;
 mod allowances;
 mod answers;
 mod api;
+mod audit;
 mod changes;
 mod commit;
 mod continuity;
@@ -18,6 +19,7 @@ mod deletion;
 mod delivery;
 mod emergency;
 mod events;
+mod export;
 mod freezing;
 mod invitations;
 mod kinship;
@@ -30,6 +32,7 @@ mod payments;
 mod purchase_requests;
 mod recovery;
 mod relationships;
+mod reports;
 mod requests;
 mod statistics;
 mod store;
@@ -40,9 +43,9 @@ mod transactions;
 mod wallet;
 
 use api::{
-    administration as administration_api, channels, deletion as deletion_api,
+    administration as administration_api, audit as audit_api, channels, deletion as deletion_api,
     emergency_access as emergency_api, families, host, invitations as invitations_api,
-    members as members_api, recoveries, relationships as relationships_api,
+    members as members_api, recoveries, relationships as relationships_api, reports as reports_api,
     requests as requests_api, succession as succession_api, transfer, wallet as wallet_api,
 };
 use sbd_sdk::Component;
@@ -189,6 +192,15 @@ pub fn component() -> Component {
                 recoveries::confirm_recovery(),
                 recoveries::veto_recovery(),
                 recoveries::withdraw_recovery(),
+            ],
+        )
+        .operations(
+            "family audit",
+            [
+                audit_api::list_family_audit(),
+                audit_api::verify_family_audit(),
+                reports_api::get_family_compliance_report(),
+                reports_api::export_family(),
             ],
         )
         .events([

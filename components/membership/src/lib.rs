@@ -10,6 +10,7 @@ pub mod freeze;
 pub mod invitation;
 pub mod payment;
 pub mod recovery;
+pub mod report;
 pub mod request;
 pub mod roles;
 pub mod spending;

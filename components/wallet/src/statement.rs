@@ -3,6 +3,7 @@
 
 use crate::model::{Entry, MAX_TYPE};
 use crate::store::ENTRIES;
+use sbd_sdk::csv::cell;
 use sbd_sdk::documents::{DocumentsError, Found};
 use sbd_sdk::time::Time;
 use sbd_sdk::{Error, Result};
@@ -110,14 +111,6 @@ pub(crate) fn csv(entries: &[Entry]) -> String {
         table.push_str("\r\n");
     }
     table
-}
-
-/// A text as a cell. One that a spreadsheet would take for a formula has an apostrophe before it: what others
-/// write into a memo is not to run where it is opened.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let apostrophe = if formula { "'" } else { "" };
-    format!("\"{apostrophe}{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::model::{Family, Membership, Role, membership_id};
 use crate::notices::Notice;
 use crate::relationships;
 use crate::store::{self, FAMILIES, INVITATIONS, MEMBERSHIPS};
-use crate::{deletion, delivery, events};
+use crate::{deletion, delivery, events, invitations};
 use membership::invitation::Act;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::{self, Time};
@@ -90,6 +90,7 @@ pub(crate) async fn accept(
         let change = answered(change, &invitation, caller, events::Answer::Accepted);
         let change = Happened::member_added(&member).told_by(change);
         if committed(change.commit().await)? {
+            invitations::counted("accepted").await;
             return store::family(&family.id, caller).await;
         }
     }
@@ -106,6 +107,7 @@ pub(crate) async fn decline(caller: &Caller, id: &InvitationId, token: Option<&s
         let change = moved(&invitation, progress, Some(&caller.user));
         let change = answered(change, &invitation, caller, events::Answer::Declined);
         if committed(change.commit().await)? {
+            invitations::counted("declined").await;
             return Ok(());
         }
     }
@@ -314,6 +316,9 @@ mod tests {
                 "family.member.added"
             ]
         );
+        let counted =
+            |outcome: &str| app.counted("family_invitations_total", &[("outcome", outcome)]);
+        assert_eq!(["sent", "accepted", "declined"].map(counted), [1, 1, 0]);
         // Whoever leaves is related to nobody, and can come back.
         bob.delete(&format!("/api/v1/families/{family}/members/usr_2"))
             .assert_status(204);

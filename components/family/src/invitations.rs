@@ -13,7 +13,7 @@ use membership::invitation::{Act, COOL_DOWN, Progress, State};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Caller, Error, Listing, Result, Sort, config, id, text};
+use sbd_sdk::{Caller, Error, Listing, Result, Sort, config, id, metrics, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -216,6 +216,7 @@ pub(crate) async fn invite(
             .update_many(&INVITATIONS, expired, json!({"$unset": {"open_key": ""}}))
             .insert(&INVITATIONS, &invitation);
         if committed(sent(change, &invitation).commit().await)? {
+            counted("sent").await;
             return Ok(invitation);
         }
     }
@@ -251,10 +252,16 @@ pub(crate) async fn cancel(family_id: &FamilyId, caller: &Caller, id: &Invitatio
             cancelled_by: &caller.user,
         };
         if committed(cancelled.told_by(change).commit().await)? {
+            counted("cancelled").await;
             return Ok(());
         }
     }
     Err(busy())
+}
+
+/// Counts what has become of an invitation. That one has expired nobody writes down, so it is not counted.
+pub(crate) async fn counted(outcome: &str) {
+    metrics::count("family_invitations_total", &[("outcome", outcome)]).await;
 }
 
 /// Sends an invitation again, and gives it its time anew; administrators do.

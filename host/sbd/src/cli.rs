@@ -114,7 +114,7 @@ pub(crate) enum Command {
     ///
     /// Every change is accounted for; `sbd audit verify` finds out whether the account was altered, and with
     /// `--tenant` whether what components have recorded for a tenant was.
-    Audit(AuditArgs),
+    Audit(Box<AuditArgs>),
     /// Administrators: people who run a tenant, or with the default one this server, with their own account.
     Admin {
         #[command(subcommand)]

@@ -21,7 +21,7 @@ pub fn line(field: &str, text: Option<&str>, most: usize) -> Result<Option<Strin
 /// A line that must be there.
 ///
 /// # Errors
-/// `VALIDATION_ERROR` when it is not, or as [`line`].
+/// `VALIDATION_ERROR` when it is not, or as [`line()`].
 pub fn some_line(field: &str, text: &str, most: usize) -> Result<String> {
     let message = format!("1 to {most} characters, none of them a control character");
     line(field, Some(text), most)?.ok_or_else(|| Error::validation(field, message))

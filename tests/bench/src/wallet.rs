@@ -8,8 +8,8 @@ use crate::report::{self, Figure, Goal};
 use crate::rounds::{Contender, compare};
 use crate::sbd::{self, Sbd, text};
 use anyhow::Context as _;
-use sbd_documents::{Backend as _, SqliteDocuments};
-use sbd_storage::{Database, Options};
+use sbd_documents::{Backend as _, CollectionDeclaration, SqliteDocuments};
+use sbd_storage::{Database, Options, Quota};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -132,7 +132,7 @@ fn long(plan: Plan) -> anyhow::Result<[Figure; 2]> {
         &contender("a page in their middle", deep),
     )?;
     let read = |family: &sbd::Family| -> Arc<[Shot]> {
-        let path = format!("{}/members?limit={MEMBERS}", family.path);
+        let path = format!("{}/members?per_page={MEMBERS}", family.path);
         let shot = Shot::get(path).header("authorization", &family.authorization);
         [shot].into()
     };
@@ -149,7 +149,20 @@ fn long(plan: Plan) -> anyhow::Result<[Figure; 2]> {
 async fn fill(data_dir: &Path, owner: &str, family: &str) -> anyhow::Result<()> {
     let file = data_dir.join("tenants").join("default.db");
     let documents = SqliteDocuments::new(Database::open(&file, &Options::default())?);
+    // Without indexes, which the server fills as it starts.
+    let collection = |name: &str| CollectionDeclaration {
+        name: name.to_owned(),
+        indexes: Vec::new(),
+    };
     let wallet: Arc<str> = "wallet".into();
+    documents
+        .configure(&wallet, &[collection("entries")])
+        .await?;
+    let more = Quota {
+        documents: u64::MAX,
+        bytes: u64::MAX,
+    };
+    documents.allow(&wallet, more).await?;
     let begin = jiff::Timestamp::from_second(1_760_000_000)?;
     for batch in 0..ENTRIES / BATCH {
         let entries = (0..BATCH).map(|number| {
@@ -169,6 +182,9 @@ async fn fill(data_dir: &Path, owner: &str, family: &str) -> anyhow::Result<()> 
             .await?;
     }
     let component: Arc<str> = "family".into();
+    documents
+        .configure(&component, &[collection("memberships")])
+        .await?;
     let family = family.rsplit('/').next().context("a family has an id")?;
     let founder = format!("{family}/{owner}");
     let founder = documents

@@ -178,6 +178,27 @@ mod tests {
     use crate::tests::{app, family_with};
     use std::collections::BTreeMap;
 
+    /// What is of users rather than of families, and what only says what was answered.
+    const OTHERS: [&str; 2] = ["creators", "idempotency"];
+
+    #[test]
+    fn every_collection_is_looked_into() {
+        let manifest = include_str!("../spin.toml").lines();
+        let declared = manifest.filter_map(|line| {
+            let name = line.strip_prefix("[component.family.tool.sbd.collections.")?;
+            name.strip_suffix(']')
+        });
+        let mut declared: Vec<_> = declared.collect();
+        let mut known: Vec<_> = PARTS
+            .iter()
+            .map(|part| part.collection)
+            .chain(OTHERS)
+            .collect();
+        declared.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(declared, known);
+    }
+
     #[test]
     fn all_of_a_family_is_taken_along_and_nothing_of_another() {
         let app = app();

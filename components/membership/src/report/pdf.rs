@@ -18,7 +18,7 @@ const SIZE: f32 = 8.0;
 const LINE: f32 = 11.0;
 
 /// Where the columns begin: of what was done, of members, of totals.
-const DONE: [f32; 5] = [MARGIN, 75.0, 175.0, 335.0, 470.0];
+const DONE: [f32; 5] = [MARGIN, 75.0, 187.0, 345.0, 475.0];
 const MEMBERS: [f32; 4] = [MARGIN, 215.0, 300.0, 420.0];
 const TOTALS: [f32; 2] = [MARGIN, 300.0];
 

@@ -23,9 +23,12 @@ pub(crate) struct Family {
     pub(crate) description: Option<String>,
     pub(crate) created_by: String,
     /// Whose limit it counts against: whoever created it, until they hand it over.
+    /// Versions before did not say; `store` puts it down when the family is next looked at.
+    #[serde(default)]
     pub(crate) owner: String,
     pub(crate) member_count: u64,
     /// How many of them are administrators; never none.
+    #[serde(default)]
     pub(crate) admin_count: u64,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
@@ -77,8 +80,10 @@ pub(crate) struct Membership {
     pub(crate) username: String,
     pub(crate) role: Role,
     /// Whether others answer for the user, who then decides nothing for others and lifts no limits.
+    #[serde(default)]
     pub(crate) minor: bool,
     /// Who answers for a minor; nobody for others.
+    #[serde(default)]
     pub(crate) guardians: Vec<String>,
     pub(crate) joined_at: Time,
     /// What a user's list of families is sorted and filtered by, kept here so that one index

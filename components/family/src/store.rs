@@ -10,8 +10,9 @@ use crate::recovery::FamilyRecovery;
 use crate::relationships::Relationship;
 use crate::requests::Request;
 use crate::succession::{self, FamilyPlan, FamilySuccession};
-use sbd_sdk::documents::Collection;
+use sbd_sdk::documents::{Collection, Transaction};
 use sbd_sdk::{Caller, Error, Result};
+use serde_json::json;
 
 /// Families by id.
 pub(crate) const FAMILIES: Collection<Family> = Collection::new("families");
@@ -87,5 +88,65 @@ pub(crate) async fn seen(family_id: &FamilyId, caller: &Caller) -> Result<(Famil
 
 async fn existing(family_id: &FamilyId) -> Result<Family> {
     let family = FAMILIES.get(family_id.as_str()).await?;
-    family.ok_or_else(|| Error::not_found("family"))
+    let family = family.ok_or_else(|| Error::not_found("family"))?;
+    match family.owner.is_empty() {
+        true => brought_up(family).await,
+        false => Ok(family),
+    }
+}
+
+/// Puts down what versions before did not say of a family: whoever created it was all there was of it.
+async fn brought_up(family: Family) -> Result<Family> {
+    let owner = family.created_by.clone();
+    let unsaid = json!({"_id": family.id, "owner": {"$exists": false}});
+    let members = json!({"family_id": family.id, "minor": {"$exists": false}});
+    Transaction::new()
+        .update_many(
+            &FAMILIES,
+            unsaid,
+            json!({"$set": {"owner": owner, "admin_count": 1}}),
+        )
+        .update_many(
+            &MEMBERSHIPS,
+            members,
+            json!({"$set": {"minor": false, "guardians": []}}),
+        )
+        .commit()
+        .await?;
+    Ok(Family {
+        owner,
+        admin_count: 1,
+        ..family
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::tests::{app, family};
+
+    #[test]
+    fn a_family_of_a_version_before_is_one_like_others() {
+        let app = app();
+        let ada = app.signed_in("usr_1");
+        let id = family(&ada, "A").text("id").to_owned();
+        let before =
+            json!({"$unset": {"owner": "", "admin_count": "", "offer": "", "closing": ""}});
+        let update = Transaction::new()
+            .update_one(&FAMILIES, json!({"_id": id}), before)
+            .update_many(
+                &MEMBERSHIPS,
+                json!({"family_id": id}),
+                json!({"$unset": {"minor": "", "guardians": ""}}),
+            );
+        app.run(update.commit()).unwrap();
+        assert_eq!(ada.get("/api/v1/families").assert_status(200)["total"], 1);
+        let address = format!("/api/v1/families/{id}");
+        assert_eq!(ada.get(&address).assert_status(200)["owner"], "usr_1");
+        ada.get(&format!("{address}/members")).assert_status(200);
+        let stored = app.run(FAMILIES.get(&id)).unwrap().unwrap();
+        assert_eq!((stored.owner.as_str(), stored.admin_count), ("usr_1", 1));
+        ada.put(&address, json!({"name": "B"})).assert_status(200);
+    }
 }

@@ -126,7 +126,11 @@ impl FamilyView {
             description: family.description.clone(),
             member_count: family.member_count,
             role: membership.role,
-            owner: family.owner.clone(),
+            // One of a version before, in a list: whoever created it.
+            owner: match family.owner.as_str() {
+                "" => family.created_by.clone(),
+                owner => owner.to_owned(),
+            },
             offered_to: family.offer.as_ref().map(|offer| offer.to.clone()),
             closing: family.closing.is_some(),
             created_at: family.created_at,

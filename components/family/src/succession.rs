@@ -94,28 +94,16 @@ pub(crate) async fn set(
     caller: &Caller,
     settings: Settings,
 ) -> Result<FamilyPlan> {
-    for _ in tries() {
-        require_admin(&store::membership(family_id, caller).await?)?;
-        let before = FamilyPlan::of(family_id).await?;
-        let plan = Plan {
+    let set = |plan: &Plan| {
+        Ok(Plan {
             inactive_days: settings.inactive_days,
             waiting_days: settings.waiting_days,
             steps_down: settings.steps_down,
             active_at: time::now(),
-            ..before.plan.clone()
-        };
-        let after = FamilyPlan { plan, ..before };
-        let change = after.written_by(Transaction::new());
-        let change = change.check(&MEMBERSHIPS, still_admin(family_id, &caller.user), 1);
-        let planned = Happened::SuccessionPlanned {
-            family_id,
-            changed_by: &caller.user,
-        };
-        if committed(planned.told_by(change).commit().await)? {
-            return Ok(after);
-        }
-    }
-    Err(busy())
+            ..plan.clone()
+        })
+    };
+    planned(family_id, caller, set).await
 }
 
 /// Asks a member to be the last of the backups; administrators do.
@@ -224,12 +212,20 @@ pub(crate) async fn order(
     caller: &Caller,
     backups: &[String],
 ) -> Result<FamilyPlan> {
+    let order = |plan: &Plan| plan.after(Step::Order(backups.to_vec()), time::now());
+    planned(family_id, caller, order).await
+}
+
+/// Makes a plan another one; administrators do.
+async fn planned(
+    family_id: &FamilyId,
+    caller: &Caller,
+    change: impl Fn(&Plan) -> Result<Plan>,
+) -> Result<FamilyPlan> {
     for _ in tries() {
         require_admin(&store::membership(family_id, caller).await?)?;
         let before = FamilyPlan::of(family_id).await?;
-        let plan = before
-            .plan
-            .after(Step::Order(backups.to_vec()), time::now())?;
+        let plan = change(&before.plan)?;
         let after = FamilyPlan { plan, ..before };
         let change = after.written_by(Transaction::new());
         let change = change.check(&MEMBERSHIPS, still_admin(family_id, &caller.user), 1);

@@ -33,6 +33,10 @@ pub(crate) mod generated {
                 import sbd:platform/realtime@0.1.0;
                 import sbd:platform/mail@0.1.0;
                 import sbd:platform/metrics@0.1.0;
+                import sbd:platform/blobs@0.1.0;
+                import sbd:platform/vectors@0.1.0;
+                import sbd:platform/inference@0.1.0;
+                import sbd:platform/ocr@0.1.0;
                 import wasi:config/store@0.2.0-draft-2024-09-27;
                 import wasi:keyvalue/store@0.2.0-draft2;
                 import wasi:keyvalue/atomics@0.2.0-draft2;

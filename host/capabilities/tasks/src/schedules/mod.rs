@@ -71,7 +71,7 @@ pub struct SetSchedule {
 /// The schedules of one tenant. Each method is atomic, and durable when it returns.
 pub trait Schedules: Send + Sync + 'static {
     /// From now on these are declared, and no others. Those that are there and come at the same times go
-    /// on.
+    /// on; ticks of those that are not declared any more end where nobody has begun them.
     fn declare(&self, declared: Vec<Declared>) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Sets a schedule, in place of the component's one of the same name. It begins now; one that comes

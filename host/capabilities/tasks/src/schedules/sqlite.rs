@@ -3,7 +3,7 @@
 use super::{Declared, MAX_SCHEDULES, NewSchedule, Schedules, SetSchedule, Timing};
 use crate::error::Error;
 use crate::limits::{DEFAULT_KEEP, DEFAULT_RETRIES};
-use crate::sqlite::{SqliteBackend, enqueue};
+use crate::sqlite::{Ended, SqliteBackend, enqueue, withdraw};
 use crate::task::{ActsFor, NewTask, Target};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -103,8 +103,11 @@ impl Schedules for SqliteBackend {
             if self.database().read(look).await?.is_empty() {
                 return Ok(());
             }
-            let declare = move |connection: &Connection| declare(connection, &declared);
-            self.database().write(declare).await
+            let declare = move |connection: &Connection| {
+                let withdrawn = declare(connection, &declared, Timestamp::now())?;
+                Ok(((), withdrawn))
+            };
+            self.change(declare).await
         }
         .boxed()
     }
@@ -201,13 +204,21 @@ enum Change {
     Delete(String, String),
 }
 
-fn declare(connection: &Connection, declared: &[Declared]) -> Result<(), Error> {
+/// Answers which ticks ended by it: those of what is declared no more, where nobody has begun them. They
+/// would come when it is switched on again, and so make up for time in which it was off.
+fn declare(
+    connection: &Connection,
+    declared: &[Declared],
+    now: Timestamp,
+) -> Result<Ended, Error> {
+    let mut withdrawn = Ended::new();
     for change in changes(connection, declared)? {
         let place = match change {
             Change::Put(place) => place,
             Change::Delete(component, name) => {
                 let mut delete = connection.prepare_cached(DELETE)?;
                 delete.execute(params![component, true, name])?;
+                withdrawn.extend(withdraw(connection, &component, &name, now)?);
                 continue;
             }
         };
@@ -234,7 +245,7 @@ fn declare(connection: &Connection, declared: &[Declared]) -> Result<(), Error> 
             None::<&str>,
         ])?;
     }
-    Ok(())
+    Ok(withdrawn)
 }
 
 fn set(connection: &Connection, new: &NewSchedule, now: Timestamp) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sbd_storage::rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 /// The ids of tasks that ended.
-pub(super) type Ended = Vec<String>;
+pub(crate) type Ended = Vec<String>;
 
 /// Rows that are tended at once, so that no job of the writer is long.
 const BATCH: i64 = 500;
@@ -25,6 +25,8 @@ const END: &str = "UPDATE tasks SET state = ?2, ended_at = ?3, lease = NULL, rea
     WHERE number = ?1 AND ended_at IS NULL RETURNING id";
 const END_CONTENTS: &str =
     "UPDATE task_contents SET data = NULL, delegation = NULL, result = ?2 WHERE task = ?1";
+const UNBEGUN: &str = "SELECT number FROM tasks WHERE component = ?1 AND kind = 'schedule' AND name = ?2
+    AND ended_at IS NULL AND state = 'waiting' AND attempts = 0";
 const END_ORDER: &str = "DELETE FROM task_order WHERE task = ?1";
 const AFTER: &str = "SELECT DISTINCT task FROM task_order WHERE before = ?1";
 const FEWER: &str = "UPDATE tasks SET missing = missing -
@@ -114,6 +116,27 @@ pub(super) fn cancel(
         end(connection, number, &canceled, now, &mut ended)?;
     }
     Ok((number.is_some(), ended))
+}
+
+/// Ends the ticks of a schedule that nobody has begun to work on: it is no longer declared.
+pub(crate) fn withdraw(
+    connection: &Connection,
+    component: &str,
+    schedule: &str,
+    now: Timestamp,
+) -> Result<Ended, Error> {
+    let mut unbegun = connection.prepare_cached(UNBEGUN)?;
+    let unbegun = unbegun.query_map(params![component, schedule], |row| row.get(0))?;
+    let withdrawn = End {
+        state: State::Canceled,
+        result: None,
+        reason: Some("its schedule was switched off before it began"),
+    };
+    let mut ended = Ended::new();
+    for number in unbegun.collect::<Result<Vec<i64>, _>>()? {
+        end(connection, number, &withdrawn, now, &mut ended)?;
+    }
+    Ok(ended)
 }
 
 /// Gives back what was lent until then.

@@ -9,13 +9,13 @@ mod ending;
 mod enqueueing;
 mod rows;
 
+pub(crate) use ending::{Ended, withdraw};
 pub(crate) use enqueueing::enqueue;
 
 use crate::backend::Backend;
 use crate::error::Error;
 use crate::schedules;
 use crate::task::{Change, Claimed, Filter, Finish, Listed, NewTask, Progress, State, Task};
-use ending::Ended;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -126,7 +126,7 @@ impl SqliteBackend {
     }
 
     /// Changes something, and tells of what ended by it.
-    async fn change<T: Send + 'static>(
+    pub(crate) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<(T, Ended), Error> + Send + 'static,
     ) -> Result<T, Error> {

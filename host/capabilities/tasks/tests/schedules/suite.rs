@@ -21,6 +21,7 @@ macro_rules! conformance {
             a_tick_is_a_task
             it_begins_when_it_is_declared
             what_is_declared_otherwise_begins_anew_and_what_is_not_declared_ends
+            ticks_that_nobody_has_begun_end_with_their_schedule
             a_time_is_enqueued_once_whoever_looks
             what_was_missed_is_made_up_for_as_it_says
             one_that_is_set_is_replaced_and_ended
@@ -171,6 +172,26 @@ pub(crate) async fn what_is_declared_otherwise_begins_anew_and_what_is_not_decla
     tick(&store, at(1000)).await;
     assert_eq!(tasks(&store).await.len(), 1);
     assert_eq!(store.schedules_of(COMPONENT).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn ticks_that_nobody_has_begun_end_with_their_schedule(store: Store, _: Store) {
+    let every = declared("often", every_second(Missed::All), 0);
+    let other = declared("other", every_second(Missed::All), 0);
+    store.declare(vec![every, other.clone()]).await.unwrap();
+    tick(&store, at(3)).await;
+    let lease = at(60);
+    let begun = store.claim("default", &[], at(3), lease).await.unwrap();
+    let begun = begun.unwrap().task;
+    assert_eq!(begun.target, Target::Schedule("often".to_owned()));
+    store.declare(vec![other]).await.unwrap();
+    let of = |name: &str, state: State, tasks: &[Task]| {
+        let its = tasks.iter().filter(|task| task.target.name() == name);
+        its.filter(|task| task.state == state).count()
+    };
+    let all = tasks(&store).await;
+    assert_eq!(of("often", State::Canceled, &all), 2);
+    assert_eq!(of("often", State::Running, &all), 1);
+    assert_eq!(of("other", State::Waiting, &all), 3);
 }
 
 pub(crate) async fn a_time_is_enqueued_once_whoever_looks(one: Store, other: Store) {

@@ -94,8 +94,9 @@ pub(crate) async fn invite(
     for _ in tries() {
         let (family, own) = store::family(family_id, caller).await?;
         require_adult(&own)?;
-        if invitation.trusted == own.user_id {
-            return Err(Error::validation("trusted", "the id of another user"));
+        // A name would wait for somebody who cannot be there.
+        if invitation.trusted == own.user_id || !invitation.trusted.starts_with("usr_") {
+            return Err(Error::validation("trusted", "the id of another user, `usr_...`"));
         }
         let now = time::now();
         let living = format!("{family_id}/{}/{}", own.user_id, invitation.trusted);

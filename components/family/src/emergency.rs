@@ -96,7 +96,10 @@ pub(crate) async fn invite(
         require_adult(&own)?;
         // A name would wait for somebody who cannot be there.
         if invitation.trusted == own.user_id || !invitation.trusted.starts_with("usr_") {
-            return Err(Error::validation("trusted", "the id of another user, `usr_...`"));
+            return Err(Error::validation(
+                "trusted",
+                "the id of another user, `usr_...`",
+            ));
         }
         let now = time::now();
         let living = format!("{family_id}/{}/{}", own.user_id, invitation.trusted);

@@ -2,18 +2,17 @@
 
 use crate::{Error, prepare};
 use rusqlite::{Connection, OpenFlags};
+use sbd_turns::{Turn, Turns};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio_util::task::AbortOnDropHandle;
 
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
-    /// Connections at rest; there are never more than the semaphore has permits.
+    /// Connections at rest; there are never more than turns.
     idle: Arc<Mutex<Vec<Connection>>>,
-    permits: Arc<Semaphore>,
+    turns: Turns,
 }
 
 // === impl Readers ===
@@ -23,7 +22,7 @@ impl Readers {
         Self {
             path: path.to_owned(),
             idle: Arc::default(),
-            permits: Arc::new(Semaphore::new(count)),
+            turns: Turns::new(count),
         }
     }
 
@@ -36,7 +35,7 @@ impl Readers {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        if let Some((_permit, connection)) = self.at_rest() {
+        if let Some((_turn, connection)) = self.at_rest() {
             return lend(connection, &self.idle, job);
         }
         self.run(job).await
@@ -47,13 +46,13 @@ impl Readers {
         &self,
         job: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Option<Result<T, E>> {
-        let (_permit, connection) = self.at_rest()?;
+        let (_turn, connection) = self.at_rest()?;
         Some(lend(connection, &self.idle, job))
     }
 
-    fn at_rest(&self) -> Option<(SemaphorePermit<'_>, Connection)> {
-        let permit = self.permits.try_acquire().ok()?;
-        Some((permit, rested(&self.idle)?))
+    fn at_rest(&self) -> Option<(Turn, Connection)> {
+        let turn = self.turns.try_take()?;
+        Some((turn, rested(&self.idle)?))
     }
 
     pub(crate) async fn run<T, E>(
@@ -64,24 +63,15 @@ impl Readers {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (permits, idle) = (Arc::clone(&self.permits), Arc::clone(&self.idle));
-        let path = self.path.clone();
-        // It waits in a task of its own: a permit that fell to a caller whom nobody polls would be lost
-        // to all others, and that caller may be waiting for one of them.
-        let reading = tokio::spawn(async move {
-            let permit = permits.acquire_owned().await.map_err(|_| Error::Closed)?;
-            let read = tokio::task::spawn_blocking(move || {
-                let _permit = permit;
-                let connection = match rested(&idle) {
-                    Some(connection) => connection,
-                    None => open(&path)?,
-                };
-                lend(connection, &idle, job)
-            });
-            read.await.map_err(|_| Error::Closed)?
-        });
-        let read = AbortOnDropHandle::new(reading).await;
-        read.map_err(|_| Error::Closed)?
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let read = move || {
+            let connection = match rested(&idle) {
+                Some(connection) => connection,
+                None => open(&path)?,
+            };
+            lend(connection, &idle, job)
+        };
+        self.turns.work(read).await.map_err(|_| Error::Closed)?
     }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::stored::{self, Stored};
 use crate::{Error, Settings};
+use sbd_turns::{BrokenOff, Turns};
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::Semaphore;
 
 /// Longest password in bytes: far over any passphrase, short enough to cost nothing to carry.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
@@ -27,7 +27,7 @@ pub struct Verdict {
 pub struct Hasher {
     work: Arc<Work>,
     /// One for each hash that is being computed.
-    turns: Arc<Semaphore>,
+    turns: Turns,
     /// One for each caller that computes or waits.
     places: Arc<Semaphore>,
 }
@@ -60,7 +60,7 @@ impl Hasher {
         let decoy = Stored::read(&decoy)
             .ok_or_else(|| Error::Settings("one hash would cost too much".to_owned()))?;
         Ok(Self {
-            turns: Arc::new(Semaphore::new(settings.concurrent)),
+            turns: Turns::new(settings.concurrent),
             places: Arc::new(Semaphore::new(settings.concurrent + settings.waiting)),
             work: Arc::new(Work { settings, decoy }),
         })
@@ -100,22 +100,13 @@ impl Hasher {
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| Error::Busy)?;
-        let (turns, work) = (Arc::clone(&self.turns), Arc::clone(&self.work));
-        // It waits in a task of its own: a turn that fell to a caller whom nobody polls, as its guest
-        // computes, would be lost to all others meanwhile.
-        let computing = tokio::spawn(async move {
-            let turn = turns.acquire_owned().await.map_err(|_| Error::Busy)?;
-            let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, turn);
-            let job = move || {
-                let result = job(&work);
-                drop(held);
-                result
-            };
-            let computed = tokio::task::spawn_blocking(job).await;
-            computed.map_err(|error| Error::Unavailable(error.to_string()))?
+        let work = Arc::clone(&self.work);
+        let computed = self.turns.work(move || {
+            let _place = place;
+            job(&work)
         });
-        let computed = AbortOnDropHandle::new(computing).await;
-        computed.map_err(|error| Error::Unavailable(error.to_string()))?
+        let broken_off = |error: BrokenOff| Error::Unavailable(error.to_string());
+        computed.await.map_err(broken_off)?
     }
 }
 

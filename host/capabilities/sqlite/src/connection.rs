@@ -6,12 +6,12 @@ use crate::{Error, sandbox};
 use sbd_storage::rusqlite::fallible_iterator::FallibleIterator as _;
 use sbd_storage::rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use sbd_storage::rusqlite::{self, Batch, params_from_iter};
+use sbd_turns::Turns;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 /// SQLite looks at the clock each time it has done this many steps of its machine. Few, as each may be a
 /// function that takes its time.
@@ -30,7 +30,7 @@ pub struct Connection {
 struct Inner {
     /// `None` once it is being closed.
     sqlite: Arc<Mutex<Option<rusqlite::Connection>>>,
-    statements: Arc<Semaphore>,
+    statements: Turns,
     _place: OwnedSemaphorePermit,
 }
 
@@ -38,7 +38,7 @@ struct Inner {
 pub(crate) struct Opening {
     pub(crate) path: PathBuf,
     pub(crate) most_bytes: u64,
-    pub(crate) statements: Arc<Semaphore>,
+    pub(crate) statements: Turns,
     pub(crate) place: OwnedSemaphorePermit,
 }
 
@@ -151,23 +151,11 @@ async fn patiently<R, F: Future<Output = Result<R, Error>>>(
 
 /// Runs it on a thread where it may block, when it is its turn.
 async fn off_thread<R: Send + 'static>(
-    statements: &Arc<Semaphore>,
+    statements: &Turns,
     job: impl FnOnce() -> Result<R, Error> + Send + 'static,
 ) -> Result<R, Error> {
-    let statements = Arc::clone(statements);
-    // It waits in a task of its own: a turn that fell to a guest that nobody polls would be lost to all
-    // others meanwhile.
-    let working = tokio::spawn(async move {
-        let turn = statements.acquire_owned().await;
-        let job = move || {
-            let _turn = turn;
-            job()
-        };
-        tokio::task::spawn_blocking(job).await
-    });
-    let done = AbortOnDropHandle::new(working).await;
+    let done = statements.work(job).await;
     done.map_err(|_| Error::Unavailable)?
-        .map_err(|_| Error::Unavailable)?
 }
 
 fn run(

@@ -90,7 +90,7 @@ impl SqliteCtx {
         Ok(Opening {
             path: self.folder.join(format!("{database}.db")),
             most_bytes: self.most_bytes,
-            statements: Arc::clone(&self.statements),
+            statements: self.statements.clone(),
             place: place.map_err(|_| Error::TooManyConnections)?,
         })
     }

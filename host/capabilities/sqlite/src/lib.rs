@@ -22,6 +22,7 @@ pub use error::Error;
 pub use files::{Stored, copy, place, remove, stored};
 
 use sbd_metering::Metered;
+use sbd_turns::Turns;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub struct SqliteCtx {
     /// How large each may be.
     most_bytes: u64,
     /// For statements that run, over all instances.
-    statements: Arc<Semaphore>,
+    statements: Turns,
     /// For connections that are open, in this instance.
     connections: Arc<Semaphore>,
 }
@@ -88,7 +89,7 @@ impl SqliteCtx {
             component,
             granted,
             most_bytes,
-            statements: Arc::new(Semaphore::new(limits::STATEMENTS_AT_ONCE)),
+            statements: Turns::new(limits::STATEMENTS_AT_ONCE),
             connections: Arc::new(Semaphore::new(limits::MAX_OPEN_CONNECTIONS)),
         }
     }
@@ -100,7 +101,7 @@ impl SqliteCtx {
             granted: Arc::clone(&self.granted),
             folder: Arc::clone(&self.folder),
             most_bytes: self.most_bytes,
-            statements: Arc::clone(&self.statements),
+            statements: self.statements.clone(),
             connections: Arc::new(Semaphore::new(limits::MAX_OPEN_CONNECTIONS)),
         }
     }

@@ -11,6 +11,7 @@ use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use sbd_manifest::AllowedHosts;
+use sbd_turns::Turns;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -18,7 +19,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service;
 
 /// How long to try to connect.
@@ -65,7 +65,7 @@ pub(crate) struct Reaches {
 pub(crate) struct Connector {
     allowed: Arc<AllowedHosts>,
     resolver: Arc<dyn Resolve>,
-    lookups: Arc<Semaphore>,
+    lookups: Turns,
 }
 
 /// Why there is no connection.
@@ -122,7 +122,7 @@ impl Egress {
             .wrap_connector(Connector {
                 allowed: Arc::clone(&self.allowed),
                 resolver: Arc::clone(&self.reaches.resolver),
-                lookups: Arc::new(Semaphore::new(LOOKUPS)),
+                lookups: Turns::new(LOOKUPS),
             });
         Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
@@ -174,18 +174,11 @@ impl Connector {
     /// The system's resolver takes a thread and keeps it as long as a name server lets it wait, whether
     /// or not anybody still does. So a component has few of them at a time, until they come back.
     async fn resolve(&self, name: String) -> io::Result<Vec<IpAddr>> {
-        let (lookups, resolver) = (Arc::clone(&self.lookups), Arc::clone(&self.resolver));
-        // It waits in a task of its own: a turn that fell to a guest that nobody polls would be lost to
-        // the component's others.
-        let found = tokio::spawn(async move {
-            let asking = lookups.acquire_owned().await;
-            let found = tokio::spawn(async move {
-                let _asking = asking;
-                resolver.resolve(name).await
-            });
-            found.await
-        });
-        AbortOnDropHandle::new(found).await??
+        let resolver = Arc::clone(&self.resolver);
+        let found = self
+            .lookups
+            .wait_for(async move { resolver.resolve(name).await });
+        found.await.map_err(io::Error::other)?
     }
 
     async fn connect(&self, uri: &Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
@@ -322,7 +315,7 @@ mod tests {
         let connector = Connector {
             allowed: Arc::new(hosts),
             resolver: resolver.clone(),
-            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            lookups: Turns::new(LOOKUPS),
         };
         (connector, resolver)
     }

@@ -206,11 +206,7 @@ enum Change {
 
 /// Answers which ticks ended by it: those of what is declared no more, where nobody has begun them. They
 /// would come when it is switched on again, and so make up for time in which it was off.
-fn declare(
-    connection: &Connection,
-    declared: &[Declared],
-    now: Timestamp,
-) -> Result<Ended, Error> {
+fn declare(connection: &Connection, declared: &[Declared], now: Timestamp) -> Result<Ended, Error> {
     let mut withdrawn = Ended::new();
     for change in changes(connection, declared)? {
         let place = match change {

@@ -25,7 +25,8 @@ const END: &str = "UPDATE tasks SET state = ?2, ended_at = ?3, lease = NULL, rea
     WHERE number = ?1 AND ended_at IS NULL RETURNING id";
 const END_CONTENTS: &str =
     "UPDATE task_contents SET data = NULL, delegation = NULL, result = ?2 WHERE task = ?1";
-const UNBEGUN: &str = "SELECT number FROM tasks WHERE component = ?1 AND kind = 'schedule' AND name = ?2
+const UNBEGUN: &str =
+    "SELECT number FROM tasks WHERE component = ?1 AND kind = 'schedule' AND name = ?2
     AND ended_at IS NULL AND state = 'waiting' AND attempts = 0";
 const END_ORDER: &str = "DELETE FROM task_order WHERE task = ?1";
 const AFTER: &str = "SELECT DISTINCT task FROM task_order WHERE before = ?1";

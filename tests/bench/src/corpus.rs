@@ -62,9 +62,27 @@ const LANGUAGES: [Language; 3] = [
             ("The canal", "canal"),
         ],
         headings: ["History", "People", "Figures", "Upkeep"],
-        materials: ["oak planking", "slate roof", "copper cladding", "limestone facing", "iron railing"],
+        materials: [
+            "oak planking",
+            "slate roof",
+            "copper cladding",
+            "limestone facing",
+            "iron railing",
+        ],
         write: |facts| {
-            let Facts { thing, place, material, builder, other, year, took, length, height, cost, every } = facts;
+            let Facts {
+                thing,
+                place,
+                material,
+                builder,
+                other,
+                year,
+                took,
+                length,
+                height,
+                cost,
+                every,
+            } = facts;
             [
                 format!(
                     "The {thing} of {place} was completed in {year}, after {took} years of work that floods had \
@@ -87,7 +105,12 @@ const LANGUAGES: [Language; 3] = [
             ]
         },
         ask: |facts| {
-            let Facts { thing, place, material, .. } = facts;
+            let Facts {
+                thing,
+                place,
+                material,
+                ..
+            } = facts;
             [
                 format!("In which year was the {thing} at {place} finished?"),
                 format!("Who was the architect of the {thing} in {place}?"),
@@ -114,9 +137,27 @@ const LANGUAGES: [Language; 3] = [
             ("Die Kapelle", "Kapelle"),
         ],
         headings: ["Geschichte", "Personen", "Zahlen", "Pflege"],
-        materials: ["Schieferdach", "Eichenholz", "Kupferblech", "Mauerwerk", "Eisengitter"],
+        materials: [
+            "Schieferdach",
+            "Eichenholz",
+            "Kupferblech",
+            "Mauerwerk",
+            "Eisengitter",
+        ],
         write: |facts| {
-            let Facts { thing, place, material, builder, other, year, took, length, height, cost, every } = facts;
+            let Facts {
+                thing,
+                place,
+                material,
+                builder,
+                other,
+                year,
+                took,
+                length,
+                height,
+                cost,
+                every,
+            } = facts;
             [
                 format!(
                     "Die {thing} von {place} wurde {year} fertiggestellt, nach {took} Jahren Bauzeit, die Hochwasser \
@@ -139,7 +180,12 @@ const LANGUAGES: [Language; 3] = [
             ]
         },
         ask: |facts| {
-            let Facts { thing, place, material, .. } = facts;
+            let Facts {
+                thing,
+                place,
+                material,
+                ..
+            } = facts;
             [
                 format!("In welchem Jahr war die {thing} in {place} fertig?"),
                 format!("Welcher Architekt plante die {thing} von {place}?"),
@@ -168,7 +214,19 @@ const LANGUAGES: [Language; 3] = [
         headings: ["Histoire", "Personnes", "Mesures", "Entretien"],
         materials: ["charpente", "toiture", "façade", "grille", "maçonnerie"],
         write: |facts| {
-            let Facts { thing, place, material, builder, other, year, took, length, height, cost, every } = facts;
+            let Facts {
+                thing,
+                place,
+                material,
+                builder,
+                other,
+                year,
+                took,
+                length,
+                height,
+                cost,
+                every,
+            } = facts;
             [
                 format!(
                     "La {thing} de {place} fut achevée en {year}, après {took} ans de travaux que les crues ont \
@@ -191,7 +249,12 @@ const LANGUAGES: [Language; 3] = [
             ]
         },
         ask: |facts| {
-            let Facts { thing, place, material, .. } = facts;
+            let Facts {
+                thing,
+                place,
+                material,
+                ..
+            } = facts;
             [
                 format!("En quelle année la {thing} de {place} a-t-elle été terminée ?"),
                 format!("Quel architecte a conçu la {thing} de {place} ?"),
@@ -220,7 +283,7 @@ pub(crate) fn corpus() -> (Vec<Document>, Vec<Question>) {
             let place = draw.name(3);
             let facts = Facts {
                 thing,
-                material: draw.of(&language.materials),
+                material: *draw.of(&language.materials),
                 builder: format!("{} {}", draw.name(2), draw.name(3)),
                 other: format!("{} {}", draw.name(2), draw.name(3)),
                 year: draw.between(1500, 1900),

@@ -6,10 +6,12 @@ mod authenticated_get;
 mod backups;
 mod bare;
 mod cold_start;
+mod corpus;
 mod durable_inserts;
 mod events;
 mod family_vs_bare;
 mod idle_memory;
+mod knowledge;
 mod limits;
 mod listen;
 mod load;
@@ -101,7 +103,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 16] = [
+const MEASUREMENTS: [Measurement; 17] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -181,6 +183,11 @@ const MEASUREMENTS: [Measurement; 16] = [
         name: "wallet",
         about: "transfers on one account and on many, a long statement's pages, and a large family",
         run: wallet::run,
+    },
+    Measurement {
+        name: "knowledge",
+        about: "how well 200 questions in three languages find their answers in 200 documents, and what that takes",
+        run: knowledge::run,
     },
 ];
 

@@ -32,6 +32,8 @@ pub(crate) enum Goal {
     RatioAtMost(f64),
     /// The candidate's own value, or less.
     CandidateAtMost(f64),
+    /// The candidate's own value, or more.
+    CandidateAtLeast(f64),
 }
 
 /// One thing measured.
@@ -118,6 +120,7 @@ impl fmt::Display for Goal {
             Self::RatioAtLeast(ratio) => write!(f, "ratio ≥ {ratio}"),
             Self::RatioAtMost(ratio) => write!(f, "ratio ≤ {ratio}"),
             Self::CandidateAtMost(value) => write!(f, "≤ {value}"),
+            Self::CandidateAtLeast(value) => write!(f, "≥ {value}"),
         }
     }
 }
@@ -172,6 +175,7 @@ impl Figure {
             Goal::RatioAtLeast(ratio) => self.ratio.median >= ratio,
             Goal::RatioAtMost(ratio) => self.ratio.median <= ratio,
             Goal::CandidateAtMost(value) => self.candidate.value.median <= value,
+            Goal::CandidateAtLeast(value) => self.candidate.value.median >= value,
         })
     }
 

@@ -51,7 +51,8 @@ pub(crate) mod generated {
 #[cfg(target_family = "wasm")]
 pub(crate) use generated::{
     sbd::platform::{
-        audit, cache, documents, events, features, keys, mail, metrics, passwords, realtime, tasks,
+        audit, cache, documents, events, features, inference, keys, mail, metrics, passwords,
+        realtime, tasks,
     },
     wasi::{config::store as config, keyvalue},
 };

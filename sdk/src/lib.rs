@@ -90,6 +90,7 @@ mod extract;
 pub mod features;
 pub mod id;
 pub mod idempotency;
+pub mod inference;
 mod key;
 pub mod keys;
 pub mod keyvalue;

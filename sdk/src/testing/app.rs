@@ -7,6 +7,7 @@ use super::mail::Mail;
 use super::outbound::Call;
 use super::realtime::Said;
 use super::world::World;
+use crate::inference::{ChatRequest, Piece};
 use crate::time::Time;
 use crate::{About, Component, Principal};
 use serde_json::Value;
@@ -136,6 +137,24 @@ impl App {
         let neighbours = self.world.neighbours.borrow();
         let neighbour = neighbours.get(name).cloned();
         neighbour.unwrap_or_else(|| panic!("there is no `{name}`; add it by `with_neighbour`"))
+    }
+
+    /// With an embedding model whose vectors have so many numbers: texts that share words are alike.
+    #[must_use]
+    pub fn with_embedding_model(self, dimensions: u32) -> Self {
+        self.world.models.borrow_mut().dimensions = Some(dimensions);
+        self
+    }
+
+    /// What the chat model says from now on. That it has started comes before, and an end behind, where
+    /// there is none among the pieces. Without it there is no chat model.
+    pub fn on_chat(&self, says: impl Fn(&ChatRequest) -> Vec<Piece> + 'static) {
+        self.world.models.borrow_mut().says = Some(Box::new(says));
+    }
+
+    /// What the chat model was asked so far, in order.
+    pub fn asked(&self) -> Vec<ChatRequest> {
+        self.world.models.borrow().asked.clone()
     }
 
     /// Switches a feature for everybody.

@@ -48,6 +48,7 @@ mod described;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod features;
+pub(crate) mod inference;
 pub(crate) mod keys;
 pub(crate) mod keyvalue;
 pub(crate) mod mail;

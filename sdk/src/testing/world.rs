@@ -2,7 +2,8 @@
 
 use super::App;
 use super::{
-    cache, documents, features, keys, keyvalue, mail, metrics, outbound, realtime, schedules, tasks,
+    cache, documents, features, inference, keys, keyvalue, mail, metrics, outbound, realtime,
+    schedules, tasks,
 };
 use sbd_manifest::AllowedHosts;
 use std::cell::{Cell, RefCell};
@@ -31,6 +32,7 @@ pub(super) struct World {
     pub(super) schedules: RefCell<schedules::Schedules>,
     pub(super) mails: RefCell<Vec<mail::Mail>>,
     pub(super) metrics: RefCell<metrics::Counted>,
+    pub(super) models: RefCell<inference::Models>,
     pub(super) neighbours: RefCell<BTreeMap<String, Rc<App>>>,
     pub(super) answers: RefCell<Option<Box<outbound::Answers>>>,
 }

@@ -35,7 +35,7 @@ pub const LIMIT_EXCEEDED: &str = "sbd_limit_exceeded_total";
 /// `unreachable`.
 pub const EVENT_DELIVERIES: &str = "sbd_event_deliveries_total";
 /// Gauge: the worst state of a component's circuit breakers in any tenant: 0 closed, 1 half open, 2 open.
-/// Labels `what` (`requests`, `events` or `tasks`: what they let through), `component`.
+/// Labels `what` (`requests`, `events`, `tasks` or `inference`: what they let through), `component`.
 pub const CIRCUIT_BREAKER_STATE: &str = "sbd_circuit_breaker_state";
 /// Counter: attempts at tasks that are over. Labels `queue` and `outcome`: `succeeded`, `again`, `failed`,
 /// `unreachable`, or `lost` where the task was canceled or too late meanwhile.
@@ -44,6 +44,17 @@ pub const TASKS: &str = "sbd_tasks_total";
 pub const TASKS_RUNNING: &str = "sbd_tasks_running";
 /// Counter: calls of capabilities by guests. Labels `capability`, `operation`.
 pub const CAPABILITY_CALLS: &str = "sbd_capability_calls_total";
+/// Counter: questions to models. Labels `backend` and `outcome`: `answered`, `failed` or `left`.
+pub const INFERENCE_REQUESTS: &str = "sbd_inference_requests_total";
+/// Counter: tokens, as providers counted them. Labels `tenant`, `component`, `model`, `kind`: `prompt` or
+/// `completion`.
+pub const INFERENCE_TOKENS: &str = "sbd_inference_tokens_total";
+/// Gauge: questions that models are answering. Label `backend`.
+pub const INFERENCE_RUNNING: &str = "sbd_inference_running";
+/// Gauge: questions that wait for models. Label `backend`.
+pub const INFERENCE_WAITING: &str = "sbd_inference_waiting";
+/// Histogram, seconds: from a question's turn to the first piece of its answer. Label `backend`.
+pub const INFERENCE_FIRST_TOKEN: &str = "sbd_inference_first_token_seconds";
 /// Counter: backups that a schedule asked for. Label `result`: `made` or `failed`.
 pub const BACKUPS: &str = "sbd_backups_total";
 /// Gauge, seconds since 1970: when the last of them was made since the process started.
@@ -187,6 +198,15 @@ fn describe() {
     metrics::describe_counter!(TASKS, "Attempts at tasks, by queue and what came of them.");
     metrics::describe_gauge!(TASKS_RUNNING, "Tasks that are being worked on.");
     metrics::describe_counter!(CAPABILITY_CALLS, "Calls of capabilities by components.");
+    metrics::describe_counter!(INFERENCE_REQUESTS, "Questions to models.");
+    metrics::describe_counter!(INFERENCE_TOKENS, "Tokens, as providers counted them.");
+    metrics::describe_gauge!(INFERENCE_RUNNING, "Questions that models are answering.");
+    metrics::describe_gauge!(INFERENCE_WAITING, "Questions that wait for models.");
+    metrics::describe_histogram!(
+        INFERENCE_FIRST_TOKEN,
+        metrics::Unit::Seconds,
+        "Time from a question's turn to the first piece of its answer."
+    );
     metrics::describe_counter!(BACKUPS, "Backups that a schedule asked for.");
     metrics::describe_gauge!(
         BACKUP_LAST_SUCCESS,

@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod features;
 mod mail;
+mod models;
 mod operators;
 mod rights;
 mod stage;

@@ -52,6 +52,8 @@ grants! {
     Mail = "mail",
     /// Count what happens.
     Metrics = "metrics",
+    /// Ask language models.
+    Inference = "inference",
 }
 
 /// Words that people try in `grants`, and what grants them instead.

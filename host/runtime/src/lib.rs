@@ -64,6 +64,7 @@ use requests::outgoing::INTERNAL_SCHEME;
 use requests::running::RequestContext;
 use sbd_contract::header as platform;
 use sbd_features::Switches;
+use sbd_inference::Models;
 use sbd_keys::{FileKeyring, HostSecret};
 use sbd_mail::Mailer;
 use sbd_pace::Breakers;
@@ -101,6 +102,8 @@ pub struct Settings {
     pub keys: sbd_keys::Settings,
     /// Through which server mails go, and from whom.
     pub mail: sbd_mail::Settings,
+    /// The language models that components may ask.
+    pub models: Arc<Models>,
     /// Which features are on.
     pub switches: Switches,
     /// Hears of events that are published.
@@ -337,6 +340,11 @@ impl Runtime {
         &self.inner.shared.mailer
     }
 
+    /// The language models that components may ask.
+    pub fn models(&self) -> &Arc<Models> {
+        &self.inner.shared.models
+    }
+
     /// Removes everything that a closed tenant has on disk; answers the files, with their sizes.
     ///
     /// # Errors
@@ -350,6 +358,8 @@ impl Runtime {
         let mails = tokio::task::spawn_blocking(move || mailer.remove(&tenant)).await;
         let mails = mails.map_err(|error| Error::capability("mail", &error))?;
         removed.extend(mails.map_err(|error| Error::capability("mail", &error))?);
+        let forgotten = shared.models.forget(name).await;
+        forgotten.map_err(|error| Error::capability("inference", &error))?;
         Ok(removed)
     }
 }
@@ -390,6 +400,8 @@ impl Inner {
         served::files::clear(&files).map_err(|error| Error::data_directory(&files, &error))?;
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
         let resolver = settings.resolver;
+        let breakers = Breakers::default();
+        settings.models.list_breakers(&breakers);
         let shared = Shared {
             engine,
             scheduler: CpuScheduler::new(clock, threads),
@@ -397,9 +409,10 @@ impl Inner {
             passwords: Arc::new(passwords),
             keyring: Arc::new(keyring),
             mailer: Arc::new(mailer),
+            models: settings.models,
             switches: settings.switches,
             publishing: settings.publishing,
-            breakers: Breakers::default(),
+            breakers,
             enqueuing: settings.enqueuing,
             stores: Box::new(SqliteStores {
                 data_dir: data_dir.clone(),

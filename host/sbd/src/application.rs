@@ -7,6 +7,7 @@ use crate::settings::{Environment, Settings};
 use anyhow::bail;
 use sbd_dispatch::Dispatch;
 use sbd_features::Switches;
+use sbd_inference::Models;
 use sbd_manifest::{App, ByteSize, LoadOptions, Loaded};
 use sbd_registry::{Version, Versions};
 use sbd_runtime::{Definition, ReadSource};
@@ -159,6 +160,7 @@ pub(crate) fn runtime_settings(
     settings: &Settings,
     data_dir: &DataDir,
     switches: Switches,
+    models: Models,
     dispatch: &Dispatch,
 ) -> anyhow::Result<sbd_runtime::Settings> {
     Ok(sbd_runtime::Settings {
@@ -172,6 +174,7 @@ pub(crate) fn runtime_settings(
             algorithm: settings.parse("token_algorithm")?,
         },
         mail: mail_settings(settings)?,
+        models: Arc::new(models),
         switches,
         publishing: dispatch.publishing(),
         enqueuing: dispatch.enqueuing(),

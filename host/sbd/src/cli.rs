@@ -80,6 +80,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: MailCommand,
     },
+    /// Models: the language models that components may ask, and which one they take without a name.
+    ///
+    /// They are in this program, or in servers that `[inference.backends.NAME]` in `sbd.toml` names;
+    /// `OLLAMA_HOST`, `OPENAI_BASE_URL` and `OPENAI_API_KEY` are known as well.
+    Model {
+        #[command(subcommand)]
+        command: ModelCommand,
+    },
     /// Tasks: the queued work of a tenant, and an end to it.
     ///
     /// `sbd tasks list TENANT` shows what waits, what runs and what became of it, `sbd tasks cancel TENANT ID`
@@ -275,6 +283,44 @@ pub(crate) struct MailTemplateSet {
     /// A TOML file with `subject`, `text` and, if there is one, `html`.
     #[arg(long = "from", value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// List the models that there are.
+    List(ModelList),
+    /// Have a model be what calls without a name take, from the next one on.
+    Default(ModelDefault),
+    /// Ask a model something, and say how long it took.
+    Test(ModelName),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelList {
+    /// As this tenant sees them.
+    #[arg(long, value_name = "TENANT", default_value = sbd_registry::DEFAULT_TENANT)]
+    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelDefault {
+    /// Its name, or BACKEND/NAME where several have it.
+    pub(crate) name: String,
+    /// For this tenant alone; without it, wherever a tenant has no default of its own.
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<String>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelName {
+    /// Its name, or BACKEND/NAME where several have it.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -791,6 +837,18 @@ impl MailTemplatesCommand {
             Self::List(args) => &args.flags,
             Self::Show(args) | Self::Remove(args) => &args.flags,
             Self::Set(args) => &args.which.flags,
+        }
+    }
+}
+
+// === impl ModelCommand ===
+
+impl ModelCommand {
+    pub(crate) fn flags(&self) -> &Flags {
+        match self {
+            Self::List(args) => &args.flags,
+            Self::Default(args) => &args.flags,
+            Self::Test(args) => &args.flags,
         }
     }
 }

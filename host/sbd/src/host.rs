@@ -9,6 +9,7 @@ use sbd_admin::{Admin, Commit, Stage};
 use sbd_dispatch::Dispatch;
 use sbd_features::{SqliteSwitches, Switches};
 use sbd_gateway::Gateway;
+use sbd_inference::Models;
 use sbd_registry::{Registry, Version, Versions};
 use sbd_runtime::{Application, Definition, Runtime};
 use std::sync::{Arc, OnceLock};
@@ -59,7 +60,9 @@ impl Host {
         let switches = SqliteSwitches::open(registry.database().clone()).await?;
         let switches = Switches::open(switches).await?;
         let dispatch = Dispatch::new(&registry, &settings.parse("queues")?);
-        let runtime_settings = runtime_settings(settings, data_dir, switches, &dispatch)?;
+        let backends = settings.inference.backends(environment)?;
+        let models = Models::open(registry.database().clone(), backends).await?;
+        let runtime_settings = runtime_settings(settings, data_dir, switches, models, &dispatch)?;
         let runtime = served.start(runtime_settings, &active).await;
         let runtime = if active.is_empty() || safe {
             runtime?

@@ -15,10 +15,12 @@ mod doctor;
 mod events;
 mod feature;
 mod host;
+mod inference;
 mod inspect;
 mod ledger;
 mod listen;
 mod mail;
+mod model;
 mod operator;
 mod settings;
 mod tasks;
@@ -108,6 +110,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = resolve(command.flags())?;
             let client = Client::new(command.flags(), &settings, &environment)?;
             block_on(mail::command(command, &client))
+        }
+        Command::Model { command } => {
+            let settings = resolve(command.flags())?;
+            let client = Client::new(command.flags(), &settings, &environment)?;
+            block_on(model::command(command, &client))
         }
         Command::Tasks { command } => {
             let settings = resolve(command.flags())?;

@@ -1,6 +1,7 @@
 //! Every setting, and where its value comes from: flag, environment, file, default, in this order.
 
 use crate::cli::Flags;
+use crate::inference::Inference;
 use anyhow::{Context as _, bail};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -203,6 +204,8 @@ pub(crate) struct Settings {
     values: BTreeMap<&'static str, Value>,
     /// The application's variables from the file's `[variables]`.
     pub(crate) variables: BTreeMap<String, String>,
+    /// Who has language models, from the file's `[inference]`.
+    pub(crate) inference: Inference,
 }
 
 /// What the process was started with; injected, so that tests need not change their environment.
@@ -234,6 +237,7 @@ impl Settings {
         Ok(Self {
             values,
             variables: file.variables,
+            inference: file.inference,
         })
     }
 
@@ -423,6 +427,7 @@ struct File {
     path: PathBuf,
     values: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
+    inference: Inference,
 }
 
 // === impl File ===
@@ -478,6 +483,7 @@ impl File {
                     line_of(text, &key),
                     other.type_str()
                 ),
+                ("inference", _) => file.inference = Inference::parse(text, &file.path)?,
                 ("data_dir", _) => bail!(
                     "{}: `data_dir` cannot be set in the file; use --data-dir or SBD_DATA_DIR",
                     file.path.display()

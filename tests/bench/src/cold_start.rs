@@ -56,11 +56,13 @@ async fn measure(data_dir: &Path) -> anyhow::Result<(f64, Vec<f64>)> {
     let bundle = process::build_folder()?.join("../bundle").canonicalize()?;
     let registry = Registry::open(data_dir).await?;
     let switches = SqliteSwitches::open(registry.database().clone()).await?;
+    let models = sbd_inference::Models::open(registry.database().clone(), Vec::new()).await?;
     let settings = sbd_runtime::Settings {
         data_dir: data_dir.to_owned(),
         storage: Default::default(),
         passwords: Default::default(),
         mail: Default::default(),
+        models: Arc::new(models),
         keys: Default::default(),
         switches: Switches::open(switches).await?,
         publishing: Arc::new(()),

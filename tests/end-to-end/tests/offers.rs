@@ -171,11 +171,13 @@ async fn auth() -> (Runtime, TempDir, Application) {
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::open(folder.path()).await.unwrap();
     let switches = SqliteSwitches::open(registry.database().clone()).await;
+    let models = sbd_inference::Models::open(registry.database().clone(), Vec::new()).await;
     let settings = sbd_runtime::Settings {
         data_dir: folder.path().to_owned(),
         storage: Default::default(),
         passwords: Default::default(),
         mail: Default::default(),
+        models: Arc::new(models.unwrap()),
         keys: Default::default(),
         switches: Switches::open(switches.unwrap()).await.unwrap(),
         publishing: Arc::new(()),

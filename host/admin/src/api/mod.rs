@@ -12,6 +12,7 @@ mod components;
 mod events;
 mod features;
 mod mail;
+mod models;
 mod operators;
 mod tasks;
 mod tenants;
@@ -70,6 +71,9 @@ impl Api {
             .routes(routes!(features::set, features::reset))
             .routes(routes!(mail::list))
             .routes(routes!(mail::set, mail::remove))
+            .routes(routes!(models::list))
+            .routes(routes!(models::set_default))
+            .routes(routes!(models::test))
             .routes(routes!(administrators::create))
             .routes(routes!(verification::verify))
             .routes(routes!(operators::list, operators::create))

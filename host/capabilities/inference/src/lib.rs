@@ -22,7 +22,7 @@ mod stream;
 
 pub use backend::{Backend, Failure, Found, Progress};
 pub use kept::{UsageQuery, Used};
-pub use models::{Configured, Listed, Models};
+pub use models::{Configured, Listed, Models, Tested};
 pub use ollama::Ollama;
 pub use openai::OpenAi;
 pub use provider::Limits;

@@ -2,8 +2,8 @@
 
 use crate::kept::{Kept, UsageQuery, Used, Who};
 use crate::model::{
-    ChatRequest, Embeddings, Error, Kind, Model, Piece, Purpose, check_counted, check_embedded,
-    estimate,
+    ChatRequest, Embeddings, Error, Kind, Message, Model, Piece, Purpose, Usage, check_counted,
+    check_embedded, estimate,
 };
 use crate::provider::{Limits, Named, Provider};
 use crate::{Backend, Found};
@@ -12,11 +12,16 @@ use sbd_pace::Breakers;
 use sbd_storage::Database;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
 
 /// How long counting tokens may take before they are estimated.
 const COUNTING: Duration = Duration::from_secs(5);
+
+/// For whom a test is written down: no tenant is called so.
+const OPERATOR: &str = "-";
+/// What a test asks.
+const QUESTION: &str = "Say hello in five words.";
 
 /// A backend as it was configured.
 pub struct Configured {
@@ -47,6 +52,21 @@ pub struct Listed {
     pub model: Model,
     /// What its backend knows of it.
     pub found: Found,
+}
+
+/// What a model did that was tested.
+#[derive(Clone, Debug)]
+pub struct Tested {
+    /// What it answered, of one that answers.
+    pub answer: Option<String>,
+    /// How many numbers its vector has, of one that makes vectors.
+    pub dimensions: Option<usize>,
+    /// How long the first piece took.
+    pub first: Duration,
+    /// How long all of it took.
+    pub total: Duration,
+    /// Tokens, as the provider counted them.
+    pub usage: Usage,
 }
 
 /// A model that was found by its name.
@@ -252,6 +272,63 @@ impl Models {
         let counted = counted.ok().and_then(Result::ok).flatten();
         let counted = counted.filter(|counts| counts.len() == texts.len());
         Ok(counted.unwrap_or_else(|| texts.iter().map(|text| estimate(text)).collect()))
+    }
+
+    /// Asks a model something short, as whoever operates the host.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`], or why it does not answer.
+    pub async fn test(&self, name: &str) -> Result<Tested, Error> {
+        self.look_again().await;
+        let who = Who {
+            tenant: OPERATOR.into(),
+            component: OPERATOR.into(),
+            user: None,
+        };
+        let begun = Instant::now();
+        let all = self.all().await;
+        let (_, found) = self.find(&all, name).await?;
+        if found.kind == Kind::Embedding {
+            let texts = vec![QUESTION.to_owned()];
+            let made = self.embed(who, Some(name), Purpose::Query, texts).await?;
+            let total = begun.elapsed();
+            return Ok(Tested {
+                answer: None,
+                dimensions: made.vectors.first().map(Vec::len),
+                first: total,
+                total,
+                usage: made.usage,
+            });
+        }
+        let request = ChatRequest {
+            model: Some(name.to_owned()),
+            messages: vec![Message::user(QUESTION)],
+            max_tokens: Some(64),
+            ..ChatRequest::default()
+        };
+        let mut pieces = self.chat(who, request).await?;
+        let (mut answer, mut first) = (String::new(), None);
+        while let Some(piece) = pieces.recv().await {
+            match piece {
+                Piece::Text(text) | Piece::Thought(text) => {
+                    first.get_or_insert_with(|| begun.elapsed());
+                    answer.push_str(&text);
+                }
+                Piece::End(ending) => {
+                    let total = begun.elapsed();
+                    return Ok(Tested {
+                        answer: Some(answer),
+                        dimensions: None,
+                        first: first.unwrap_or(total),
+                        total,
+                        usage: ending.usage.unwrap_or_default(),
+                    });
+                }
+                Piece::Failed(error) => return Err(error),
+                _ => {}
+            }
+        }
+        Err(Error::Unavailable("the answer was cut off".to_owned()))
     }
 
     /// What was used in a tenant, newest first.

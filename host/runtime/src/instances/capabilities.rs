@@ -11,6 +11,7 @@ use sbd_cache::CacheCtx;
 use sbd_documents::DocumentsCtx;
 use sbd_events::EventsCtx;
 use sbd_features::{Catalogue, FeaturesCtx, Switches};
+use sbd_inference::{InferenceCtx, Models};
 use sbd_keys::{FileKeyring, KeysCtx};
 use sbd_keyvalue::KeyvalueCtx;
 use sbd_mail::{MailCtx, Mailer};
@@ -47,6 +48,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) passwords: &'a Arc<Hasher>,
     pub(crate) keyring: &'a Arc<FileKeyring>,
     pub(crate) mailer: &'a Arc<Mailer>,
+    pub(crate) models: &'a Arc<Models>,
     pub(crate) switches: &'a Switches,
     /// What it counts.
     pub(crate) counters: &'a Arc<Counters>,
@@ -230,6 +232,17 @@ capabilities! {
         view: sbd_metrics::MetricsView,
         open: |of| MetricsCtx::new(
             Arc::clone(of.counters),
+            Arc::clone(of.tenant),
+            Arc::clone(of.component),
+        ),
+    }
+    inference: InferenceCtx {
+        grant: Inference,
+        meaning: "asks the language models that the operator has set up, at the tenant's expense",
+        link: sbd_inference::add_to_linker,
+        view: sbd_inference::InferenceView,
+        open: |of| InferenceCtx::new(
+            Arc::clone(of.models),
             Arc::clone(of.tenant),
             Arc::clone(of.component),
         ),

@@ -21,6 +21,7 @@ use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use sbd_config::ConfigCtx;
 use sbd_features::{Catalogue, Switches};
+use sbd_inference::Models;
 use sbd_keys::FileKeyring;
 use sbd_mail::Mailer;
 use sbd_pace::Breakers;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) passwords: Arc<Hasher>,
     pub(crate) keyring: Arc<FileKeyring>,
     pub(crate) mailer: Arc<Mailer>,
+    pub(crate) models: Arc<Models>,
     pub(crate) switches: Switches,
     pub(crate) publishing: Arc<dyn Publishing>,
     /// Who has been failing.
@@ -331,6 +333,7 @@ impl Tenant {
             passwords: &shared.passwords,
             keyring: &shared.keyring,
             mailer: &shared.mailer,
+            models: &shared.models,
             switches: &shared.switches,
             counters: &component.counters,
             channels: &component.channels,

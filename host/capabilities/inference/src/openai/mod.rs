@@ -14,6 +14,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use futures::{FutureExt as _, TryStreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
@@ -25,6 +26,8 @@ pub struct OpenAi {
     server: Server,
     /// The server itself, whose own functions are not below `/v1`.
     root: Server,
+    /// Models of which the operator says what they can do.
+    declared: BTreeMap<String, Kind>,
     /// It does not count tokens.
     counts_nothing: AtomicBool,
 }
@@ -84,14 +87,50 @@ impl OpenAi {
         Ok(Self {
             server: Server::new(address, key)?,
             root: Server::new(&root, key)?,
+            declared: BTreeMap::new(),
             counts_nothing: AtomicBool::new(false),
         })
     }
 
+    /// With models that it does not list, or of which it does not say what they can do.
+    #[must_use]
+    pub fn declaring(mut self, chat: &BTreeSet<String>, embedding: &BTreeSet<String>) -> Self {
+        let of = |names: &BTreeSet<String>, kind| {
+            let names = names.iter().cloned();
+            names.map(move |name| (name, kind)).collect::<Vec<_>>()
+        };
+        self.declared.extend(of(chat, Kind::Chat));
+        self.declared.extend(of(embedding, Kind::Embedding));
+        self
+    }
+
     async fn list(&self) -> Result<Vec<Found>, Failure> {
-        let listed: Listed = self.server.get("/models").await?;
-        let found = listed.data.into_iter().map(|model| {
-            let kind = naming::kind_of(&model.id);
+        let listed = match self.server.get::<Listed>("/models").await {
+            Ok(listed) => listed.data,
+            // Some have no list.
+            Err(failure)
+                if matches!(failure.error, Error::NoModel(_)) && !self.declared.is_empty() =>
+            {
+                Vec::new()
+            }
+            Err(failure) => return Err(failure),
+        };
+        let known: BTreeSet<String> = listed.iter().map(|model| model.id.clone()).collect();
+        let others = self
+            .declared
+            .iter()
+            .filter(|(name, _)| !known.contains(*name));
+        let others = others.map(|(name, kind)| Found {
+            name: name.clone(),
+            kind: *kind,
+            context: None,
+            dimensions: None,
+            is_loaded: None,
+            memory: None,
+        });
+        let found = listed.into_iter().map(|model| {
+            let declared = self.declared.get(&model.id).copied();
+            let kind = declared.unwrap_or_else(|| naming::kind_of(&model.id));
             let meta = model.meta.as_ref();
             let context = meta.and_then(|meta| meta.n_ctx.or(meta.n_ctx_train));
             let dimensions = meta.and_then(|meta| meta.n_embd);
@@ -104,7 +143,7 @@ impl OpenAi {
                 name: model.id,
             }
         });
-        Ok(found.collect())
+        Ok(found.chain(others).collect())
     }
 
     async fn begin(

@@ -51,14 +51,14 @@ pub(crate) mod generated {
 #[cfg(target_family = "wasm")]
 pub(crate) use generated::{
     sbd::platform::{
-        audit, cache, documents, events, features, inference, keys, mail, metrics, passwords,
-        realtime, tasks,
+        audit, blobs, cache, documents, events, features, inference, keys, mail, metrics,
+        passwords, realtime, tasks,
     },
     wasi::{config::store as config, keyvalue},
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::{
-    audit, cache, config, documents, events, features, keys, keyvalue, mail, metrics, passwords,
-    realtime, tasks,
+    audit, blobs, cache, config, documents, events, features, keys, keyvalue, mail, metrics,
+    passwords, realtime, tasks,
 };

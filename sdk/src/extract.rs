@@ -176,21 +176,31 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn unreadable_body(rejection: BytesRejection) -> Error {
-    let too_large = match &rejection {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => true,
-        other => exceeds_limit_of_host(other),
-    };
-    if too_large {
+    match &rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            Error::body_too_large("the body is too large; send less at once")
+        }
+        other => broken_off(other),
+    }
+}
+
+/// Why a body ended before its end.
+pub(crate) fn broken_off(error: &(dyn std::error::Error + 'static)) -> Error {
+    if exceeds_limit(error) {
         return Error::body_too_large("the body is too large; send less at once");
     }
     Error::malformed("the body broke off before its end; send it again whole")
 }
 
-/// The host ends a body that passes its limit with an error code that says so.
-fn exceeds_limit_of_host(error: &(dyn std::error::Error + 'static)) -> bool {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let mut codes = causes.filter_map(|cause| cause.downcast_ref::<ErrorCode>());
-    codes.any(|code| matches!(code, ErrorCode::HttpRequestBodySize(_)))
+/// The host ends a body that passes its limit with an error code that says so, and whoever limits it in the
+/// component by an error of its own.
+fn exceeds_limit(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let code = cause.downcast_ref::<ErrorCode>();
+        matches!(code, Some(ErrorCode::HttpRequestBodySize(_)))
+            || cause.is::<http_body_util::LengthLimitError>()
+    })
 }
 
 /// A value that has the right syntax and is not what is asked for.

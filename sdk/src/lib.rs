@@ -73,6 +73,7 @@ mod answer;
 mod app;
 pub mod audit;
 mod bindings;
+pub mod blobs;
 pub mod cache;
 mod call;
 mod caller;

@@ -54,6 +54,8 @@ grants! {
     Metrics = "metrics",
     /// Ask language models.
     Inference = "inference",
+    /// Large contents under names.
+    Blobs = "blobs",
 }
 
 /// Words that people try in `grants`, and what grants them instead.

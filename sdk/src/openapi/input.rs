@@ -6,7 +6,7 @@ use crate::idempotency::{self, Idempotency};
 use crate::listing::{Listing, Sort};
 use crate::paging::{DEFAULT_PER_PAGE, MAX_PER_PAGE, Order};
 use crate::{By, Caller, Json, Path, Query, RequestId, Tenant};
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
@@ -48,7 +48,7 @@ macro_rules! silent {
 }
 
 silent!(
-    RequestId, Tenant, HeaderMap, Method, Uri, Request, Bytes, String
+    RequestId, Tenant, HeaderMap, Method, Uri, Request, Body, Bytes, String
 );
 
 impl Input for Caller {

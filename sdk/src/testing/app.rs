@@ -195,6 +195,16 @@ impl App {
         self.world.mails.borrow().clone()
     }
 
+    /// The names of the blobs that it has, in order.
+    pub fn blobs(&self) -> Vec<String> {
+        self.world.blobs.borrow().names()
+    }
+
+    /// How many blobs it is putting, and has neither finished nor abandoned.
+    pub fn blobs_begun(&self) -> usize {
+        self.world.blobs.borrow().begun()
+    }
+
     /// What a counter is at, with these labels.
     pub fn counted(&self, counter: &str, labels: &[(&str, &str)]) -> u64 {
         let labels = labels.iter();

@@ -23,6 +23,7 @@ pub struct Client<'a> {
 pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
+    bytes: Vec<u8>,
     body: Value,
 }
 
@@ -112,18 +113,38 @@ impl<'a> Client<'a> {
     /// Any request.
     #[track_caller]
     pub fn send(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        match body {
+            Some(body) => self.upload(method.as_str(), path, "application/json", body.to_string()),
+            None => self.ask(method, path, None, Body::empty()),
+        }
+    }
+
+    /// Any request with any body.
+    #[track_caller]
+    pub fn upload(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Reply {
+        let method = method.parse().expect("a method like `PUT`");
+        self.ask(method, path, Some(content_type), body.into())
+    }
+
+    #[track_caller]
+    fn ask(&self, method: Method, path: &str, content_type: Option<&str>, body: Body) -> Reply {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::REQUEST_ID, REQUEST_ID)
             .header(header::TENANT, TENANT);
-        if body.is_some() {
-            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        if let Some(content_type) = content_type {
+            request = request.header(http::header::CONTENT_TYPE, content_type);
         }
         if let Some(claims) = self.principal.as_ref().and_then(Principal::claims) {
             request = request.header(header::CALLER, format!("{claims}.seal"));
         }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let mut request = request.body(body).expect("a path like `/api/v1/notes`");
         request.headers_mut().extend(self.headers.clone());
         self.app.run(async {
@@ -137,15 +158,16 @@ impl<'a> Client<'a> {
 // === impl Reply ===
 
 impl Reply {
-    fn new(head: http::response::Parts, body: &[u8]) -> Self {
-        let text = || String::from_utf8_lossy(body).into_owned().into();
-        let body = match body {
+    fn new(head: http::response::Parts, bytes: &[u8]) -> Self {
+        let text = || String::from_utf8_lossy(bytes).into_owned().into();
+        let body = match bytes {
             [] => Value::Null,
             body => serde_json::from_slice(body).unwrap_or_else(|_| text()),
         };
         Self {
             status: head.status,
             headers: head.headers,
+            bytes: bytes.to_vec(),
             body,
         }
     }
@@ -163,6 +185,11 @@ impl Reply {
     /// The body: JSON, or a text where it is none; null without one.
     pub fn body(&self) -> &Value {
         &self.body
+    }
+
+    /// The body to the byte.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// A text in the body.

@@ -40,6 +40,7 @@
 
 mod app;
 pub(crate) mod audit;
+pub(crate) mod blobs;
 pub(crate) mod cache;
 mod client;
 pub(crate) mod config;

@@ -2,8 +2,8 @@
 
 use super::App;
 use super::{
-    cache, documents, features, inference, keys, keyvalue, mail, metrics, outbound, realtime,
-    schedules, tasks,
+    blobs, cache, documents, features, inference, keys, keyvalue, mail, metrics, outbound,
+    realtime, schedules, tasks,
 };
 use sbd_manifest::AllowedHosts;
 use std::cell::{Cell, RefCell};
@@ -23,6 +23,7 @@ pub(super) struct World {
     pub(super) reaches: RefCell<Option<AllowedHosts>>,
     pub(super) variables: RefCell<BTreeMap<String, String>>,
     pub(super) documents: RefCell<documents::Collections>,
+    pub(super) blobs: RefCell<blobs::Blobs>,
     pub(super) cache: RefCell<cache::Entries>,
     pub(super) keyvalue: RefCell<keyvalue::Buckets>,
     pub(super) features: RefCell<BTreeMap<String, features::Switch>>,

@@ -29,6 +29,8 @@ pub use write::Backup;
 /// What a data directory holds that a backup takes. Whoever adds a folder to it adds it here; what is
 /// left out (compiled components, locks, temporary files) a server makes anew.
 const FOLDERS: [&str; 4] = ["tenants", "keyring", "components", "mail"];
+/// How the folder of a tenant's blobs is named, beside its database.
+const BLOBS: &str = ".blobs";
 /// The host's own database, and files beside it.
 const HOST: &str = "host.db";
 const FILES: [&str; 2] = ["format", "sbd.toml"];

@@ -1,7 +1,9 @@
 //! Making a backup.
 
 use crate::footer::Hashing;
-use crate::{Error, FILES, FOLDERS, HOST, Manifest, Part, is_ours, is_own_database, manifest};
+use crate::{
+    BLOBS, Error, FILES, FOLDERS, HOST, Manifest, Part, is_ours, is_own_database, manifest,
+};
 use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -75,6 +77,7 @@ impl<W: Write> Backup<W> {
             for path in self.found(folder)? {
                 match folder {
                     "tenants" if !self.is_named(&path) => {}
+                    "tenants" if is_own_database(&path) => self.add_tenant(&path)?,
                     _ => self.add(&path)?,
                 }
             }
@@ -107,6 +110,21 @@ impl<W: Write> Backup<W> {
             // Nothing says that it must be there.
             None => Ok(()),
         }
+    }
+
+    /// A tenant's database, and the blobs that it names: both as of one moment.
+    fn add_tenant(&mut self, path: &str) -> Result<(), Error> {
+        let copy = self.copy(path)?;
+        let blobs = format!("{}{BLOBS}", path.trim_end_matches(".db"));
+        let links = tempfile::tempdir_in(self.copies.path())?;
+        let files = sbd_blobs::link_copied(&copy, &self.data_dir.join(&blobs), links.path())
+            .map_err(|error| Error::Io(format!("{blobs} cannot be read: {error}")))?;
+        self.add_copy(path, &copy)?;
+        for file in files {
+            let content = File::open(links.path().join(&file))?;
+            self.add_file(&format!("{blobs}/{file}"), content)?;
+        }
+        Ok(())
     }
 
     fn copy(&self, path: &str) -> Result<PathBuf, Error> {
@@ -150,7 +168,7 @@ impl<W: Write> Backup<W> {
     }
 
     /// The files below a folder that are a backup's, in order: neither temporary ones nor the logs of
-    /// databases, which copies have in them.
+    /// databases, which copies have in them, nor blobs, which go with the database that names them.
     fn found(&self, folder: &str) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
         let mut folders = vec![folder.to_owned()];
@@ -169,6 +187,7 @@ impl<W: Write> Backup<W> {
                     continue;
                 }
                 match entry.file_type()?.is_dir() {
+                    true if folder == "tenants" && name.ends_with(BLOBS) => {}
                     true => folders.push(name),
                     false => found.push(name),
                 }

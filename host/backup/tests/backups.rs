@@ -87,6 +87,44 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// Of the blobs, those that the copy of the database names, whatever else lies there.
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_come_back_with_the_database_that_names_them() {
+    use sbd_blobs::{Backend as _, Files};
+
+    let (data, database) = data().await;
+    let blobs = data.path().join("tenants/default.blobs");
+    let files = Files::open(database, blobs.clone(), None).await.unwrap();
+    let component = std::sync::Arc::from("notes");
+    let begin = |name: &str| files.begin(&component, name.to_owned(), "x".to_owned());
+    let id = begin("a").await.unwrap();
+    let kept = id.clone();
+    let content = vec![7; 1000];
+    files
+        .append(&component, id.clone(), content.clone())
+        .await
+        .unwrap();
+    files.finish(&component, id).await.unwrap();
+    // Begun, and renamed but not yet named.
+    begin("b").await.unwrap();
+    fs::write(blobs.join("0123"), "of nobody").unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let to = out.path().join("one.backup");
+    let manifest = back_up(data.path(), &to, None);
+    let parts = manifest.parts.iter().map(|part| part.path.as_str());
+    let parts: Vec<_> = parts.filter(|path| path.contains(".blobs/")).collect();
+    assert_eq!(parts, [format!("tenants/default.blobs/{kept}")]);
+
+    let (restored, _) = extracted(&to, None).unwrap();
+    let tenants = restored.path().join("tenants");
+    let database = Database::open(&tenants.join("default.db"), &Options::default()).unwrap();
+    let files = Files::open(database, tenants.join("default.blobs"), None)
+        .await
+        .unwrap();
+    let read = files.read(&component, "a".to_owned(), 0, 2000, None).await;
+    assert_eq!(read.unwrap(), content);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_that_counts_comes_back() {
     let (data, _database) = data().await;

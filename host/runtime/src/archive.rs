@@ -7,10 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sbd_blobs::{Blob, Stored};
 use sbd_documents::{anchors, each_entry as each_recorded, has_entries, stored_collections};
 use sbd_keyvalue::{each_entry, stored_buckets};
 use sbd_storage::Database;
 use sbd_storage::rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::HashSet;
 use std::fs::File;
@@ -32,6 +34,9 @@ keyvalue/STORE.jsonl                    the entries of a store, one a line: `key
                                         if it is UTF-8, else as `base64`
 sqlite/COMPONENT/LABEL.db               a component's own database, as a file of SQLite 3; each of them as it
                                         was at a moment of its own
+blobs/COMPONENT/NUMBER.json             what is known of a blob of a component: its name, what it is (`content_type`),
+                                        how many bytes it has, their SHA-256, and when it was put
+blobs/COMPONENT/NUMBER                  its content
 
 Not in here: the tenant's signing keys, the sessions of those who were signed in, and what was only kept for
 a while (caches, events that are to be delivered, queued work: where the tenant was it goes on): wherever
@@ -47,6 +52,20 @@ pub(crate) struct TenantArchive {
     pub(crate) database: Database,
     /// Where the databases of its components lie.
     pub(crate) databases: PathBuf,
+    /// Where its blobs lie.
+    pub(crate) blobs: PathBuf,
+}
+
+/// What an archive says of a blob before its content.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ArchivedBlob {
+    pub(crate) name: String,
+    pub(crate) content_type: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+    /// When it was put, RFC 3339. Where it is imported it is put anew.
+    pub(crate) at: String,
 }
 
 impl Archive for TenantArchive {
@@ -56,10 +75,12 @@ impl Archive for TenantArchive {
         about: serde_json::Value,
         stay: HashSet<(String, String)>,
     ) -> BoxFuture<'a, Result<File, Error>> {
-        let (folder, databases) = (folder.to_owned(), self.databases.clone());
+        let (databases, blobs) = (self.databases.clone(), self.blobs.clone());
+        let folder = folder.to_owned();
         Box::pin(async move {
             let write = move |connection: &Connection| {
-                Writing::write(connection, &databases, &folder, &about, &stay)
+                let beside = (databases.as_path(), blobs.as_path());
+                Writing::write(connection, beside, &folder, &about, &stay)
             };
             let archive = self.database.read(write).await;
             archive.map_err(|error: Failed| Error::capability("storage", &error))
@@ -76,6 +97,8 @@ enum Failed {
     Documents(#[from] sbd_documents::Error),
     #[error("{0}")]
     Keyvalue(#[from] sbd_keyvalue::Error),
+    #[error("{0}")]
+    Blobs(#[from] sbd_blobs::Error),
     #[error("the archive cannot be written: {0}")]
     Io(#[from] io::Error),
 }
@@ -98,13 +121,16 @@ struct Writing<'a> {
 impl<'a> Writing<'a> {
     fn write(
         connection: &Connection,
-        databases: &Path,
+        (databases, blobs): (&Path, &Path),
         folder: &'a Path,
         about: &serde_json::Value,
         stay: &HashSet<(String, String)>,
     ) -> Result<File, Failed> {
         // One view of the database from the first row to the last.
         let moment = connection.unchecked_transaction()?;
+        let links = tempfile::tempdir_in(folder)?;
+        // What is deleted from now on is still there to be read.
+        sbd_blobs::link(&moment, blobs, links.path())?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let mut archive = Self {
             tar: Builder::new(BufWriter::new(tempfile::tempfile_in(folder)?)),
@@ -116,6 +142,7 @@ impl<'a> Writing<'a> {
         archive.add_documents(&moment, stay)?;
         archive.add_audit(&moment)?;
         archive.add_values(&moment)?;
+        archive.add_blobs(&moment, links.path())?;
         drop(moment);
         archive.add_databases(databases)?;
         let written = archive.tar.into_inner()?;
@@ -188,6 +215,31 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
+    fn add_blobs(&mut self, connection: &Connection, links: &Path) -> Result<(), Failed> {
+        let mut number = 0_u64;
+        sbd_blobs::each(connection, |stored| {
+            let Stored {
+                component,
+                blob,
+                file,
+            } = stored;
+            let content = match File::open(links.join(file)) {
+                // Deleted just when this began.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                content => content?,
+            };
+            let length = content.metadata()?.len();
+            if length != blob.size {
+                return Err(sbd_blobs::Error::Lost(blob.name).into());
+            }
+            number += 1;
+            let path = format!("blobs/{}/{number}", file_name(&component));
+            let known = serde_json::to_vec(&ArchivedBlob::new(blob)).map_err(io::Error::from)?;
+            self.add(&format!("{path}.json"), &known)?;
+            self.add_from(&path, length, content)
+        })
+    }
+
     fn add_databases(&mut self, databases: &Path) -> Result<(), Failed> {
         for stored in sbd_sqlite::stored(databases)? {
             let path = format!(
@@ -230,6 +282,20 @@ impl<'a> Writing<'a> {
         header.set_mtime(self.made_at);
         header.set_size(length);
         Ok(self.tar.append_data(&mut header, path, content)?)
+    }
+}
+
+// === impl ArchivedBlob ===
+
+impl ArchivedBlob {
+    fn new(blob: Blob) -> Self {
+        Self {
+            name: blob.name,
+            content_type: blob.content_type,
+            bytes: blob.size,
+            sha256: blob.sha256,
+            at: format!("{:.3}", blob.at),
+        }
     }
 }
 

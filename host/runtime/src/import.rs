@@ -5,11 +5,13 @@
 //! keep is refused, with the name of the entry.
 
 use crate::Error;
+use crate::archive::ArchivedBlob;
 use crate::audit::{ArchivedAnchor, ArchivedEntry};
 use crate::stores::Stores;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
+use sbd_blobs::limits::{MAX_PIECE_BYTES, check_content_type, check_name};
 use sbd_documents::CollectionDeclaration;
 use sbd_storage::Quota;
 use serde::Deserialize;
@@ -27,6 +29,8 @@ const BATCH: usize = 500;
 const BATCH_BYTES: usize = 4 << 20;
 /// Largest `tenant.json`: a feature can name a thousand users, and there can be hundreds.
 const LARGEST_ABOUT: u64 = 16 << 20;
+/// Largest that is said of a blob before its content: a name with every byte escaped, and some more.
+const LARGEST_KNOWN: u64 = 16 << 10;
 /// Longest name of a component, a collection or a store.
 const LONGEST_NAME: usize = 200;
 /// How every archive ends. One that was cut between two entries does not.
@@ -74,6 +78,16 @@ enum Place {
     Database {
         component: String,
         label: String,
+    },
+    /// What is known of a blob.
+    Known {
+        component: String,
+        number: String,
+    },
+    /// The blob itself, right behind it.
+    Blob {
+        component: String,
+        number: String,
     },
 }
 
@@ -128,6 +142,8 @@ pub(crate) fn fill(stores: &Stores, mut archive: &File, allowed: &Allowed) -> Re
     begin(archive)?;
     let mut entries = Archive::new(&mut archive);
     let mut seen = HashSet::new();
+    // The blob whose content has to follow.
+    let mut expected = None;
     for entry in entries.entries().map_err(|error| unreadable(&error))? {
         let entry = entry.map_err(|error| unreadable(&error))?;
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -139,6 +155,28 @@ pub(crate) fn fill(stores: &Stores, mut archive: &File, allowed: &Allowed) -> Re
                 "`{path}` has no place in the archive of a tenant"
             )));
         };
+        let known = expected.take();
+        match (&place, known) {
+            (Place::Blob { component, number }, Some((of, is, known)))
+                if (component, number) == (&of, &is) =>
+            {
+                blob(stores, component, known, entry, allowed).map_err(|error| error.at(&path))?;
+                continue;
+            }
+            (Place::Blob { .. }, _) | (_, Some(_)) => {
+                return Err(refused(
+                    &path,
+                    "the content of a blob stands behind what is known of it, and nothing else does",
+                ));
+            }
+            (_, None) => {}
+        }
+        if let Place::Known { component, number } = place {
+            let known = serde_json::from_reader(entry.take(LARGEST_KNOWN));
+            let known: ArchivedBlob = known.map_err(|error| refused(&path, error))?;
+            expected = Some((component, number, known));
+            continue;
+        }
         if let Place::Database { component, label } = &place {
             let most = allowed.databases.get(component).copied();
             sbd_sqlite::place(&stores.databases, component, label, entry, most)
@@ -150,7 +188,7 @@ pub(crate) fn fill(stores: &Stores, mut archive: &File, allowed: &Allowed) -> Re
             line: String::new(),
         };
         match place {
-            Place::About | Place::Database { .. } => {}
+            Place::About | Place::Database { .. } | Place::Known { .. } | Place::Blob { .. } => {}
             Place::Collection {
                 component,
                 collection,
@@ -165,7 +203,13 @@ pub(crate) fn fill(stores: &Stores, mut archive: &File, allowed: &Allowed) -> Re
             }
         }
     }
-    Ok(())
+    match expected {
+        None => Ok(()),
+        Some((_, _, known)) => Err(Error::Archive(format!(
+            "the content of the blob `{}` is not in it",
+            known.name.escape_debug()
+        ))),
+    }
 }
 
 /// Refuses what is not whole, and goes to the beginning.
@@ -287,6 +331,47 @@ fn values(
     Ok(())
 }
 
+/// Puts a blob as its component would, piece by piece.
+fn blob(
+    stores: &Stores,
+    component: &str,
+    known: ArchivedBlob,
+    mut content: impl Read,
+    allowed: &Allowed,
+) -> Result<(), Fault> {
+    let runtime = Handle::current();
+    let (backend, component) = (&stores.blobs, &Arc::<str>::from(component));
+    if let Some(quota) = allowed.components.get(&**component) {
+        runtime.block_on(stores.documents.allow(component, *quota))?;
+    }
+    check_name(&known.name)?;
+    check_content_type(&known.content_type)?;
+    if runtime
+        .block_on(backend.head(component, known.name.clone()))?
+        .is_some()
+    {
+        return Err(Fault::theirs("a blob of this name was in it before"));
+    }
+    let begun = backend.begin(component, known.name, known.content_type);
+    let id = runtime.block_on(begun)?;
+    loop {
+        let mut piece = Vec::new();
+        let mut most = content.by_ref().take(MAX_PIECE_BYTES as u64);
+        most.read_to_end(&mut piece).map_err(Fault::theirs)?;
+        if piece.is_empty() {
+            break;
+        }
+        runtime.block_on(backend.append(component, id.clone(), piece))?;
+    }
+    let blob = runtime.block_on(backend.finish(component, id))?;
+    match (blob.size, blob.sha256) == (known.bytes, known.sha256) {
+        true => Ok(()),
+        false => Err(Fault::theirs(
+            "it is not what is known of it: bytes or SHA-256 differ",
+        )),
+    }
+}
+
 fn unreadable(error: &io::Error) -> Error {
     Error::Archive(format!("it cannot be read ({error})"))
 }
@@ -310,6 +395,20 @@ impl Place {
                 }),
                 _ => None,
             };
+        }
+        if let Some(blob) = path.strip_prefix("blobs/") {
+            let (component, number) = blob.split_once('/')?;
+            let component = name(component)?;
+            let (number, is_known) = match number.strip_suffix(".json") {
+                Some(number) => (number, true),
+                None => (number, false),
+            };
+            let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            let number = is_number.then(|| number.to_owned())?;
+            return Some(match is_known {
+                true => Self::Known { component, number },
+                false => Self::Blob { component, number },
+            });
         }
         let place = path.strip_suffix(".jsonl")?;
         match place.split('/').collect::<Vec<_>>()[..] {
@@ -384,6 +483,16 @@ impl From<sbd_documents::Error> for Fault {
                 Self::Ours(Error::capability("documents", &error))
             }
             error => Self::theirs(error),
+        }
+    }
+}
+
+impl From<sbd_blobs::Error> for Fault {
+    fn from(error: sbd_blobs::Error) -> Self {
+        use sbd_blobs::Error::{Invalid, Storage};
+        match error {
+            Storage(sbd_storage::Error::Quota(_)) | Invalid(_) => Self::theirs(error),
+            error => Self::Ours(Error::capability("blobs", &error)),
         }
     }
 }

@@ -321,7 +321,8 @@ impl Runtime {
         };
         let archive = Arc::clone(&tenant.stores().archive);
         let stay = self.inner.current.load().stay();
-        archive.export(&self.inner.data_dir, about, stay).await
+        let temporary = self.inner.data_dir.join("temporary");
+        archive.export(&temporary, about, stay).await
     }
 
     /// Makes the stores of a tenant that has none, with all that an archive holds: all of it or nothing.

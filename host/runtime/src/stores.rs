@@ -25,6 +25,7 @@ pub(crate) struct Stores {
     pub(crate) deliveries: Arc<dyn sbd_events::Backend>,
     pub(crate) tasks: Arc<dyn sbd_tasks::Backend>,
     pub(crate) realtime: Arc<dyn sbd_realtime::Backend>,
+    pub(crate) blobs: Arc<dyn sbd_blobs::Backend>,
     pub(crate) archive: Arc<dyn Archive>,
     /// Where the SQLite databases of its components lie; no folder before the first.
     pub(crate) databases: PathBuf,
@@ -64,8 +65,8 @@ pub(crate) trait OpenStores: Send + Sync {
     fn remove<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Vec<(PathBuf, u64)>, Error>>;
 }
 
-/// One SQLite file a tenant, `tenants/NAME.db` in the data directory, and for each database of a
-/// component another, `tenants/NAME.sqlite/COMPONENT/LABEL.db`.
+/// One SQLite file a tenant, `tenants/NAME.db` in the data directory, for each database of a component
+/// another, `tenants/NAME.sqlite/COMPONENT/LABEL.db`, and its blobs as files in `tenants/NAME.blobs`.
 pub(crate) struct SqliteStores {
     pub(crate) data_dir: PathBuf,
     pub(crate) options: sbd_storage::Options,
@@ -84,6 +85,12 @@ impl SqliteStores {
             .join("tenants")
             .join(format!("{tenant}.sqlite"))
     }
+
+    fn blobs(&self, tenant: &str) -> PathBuf {
+        self.data_dir
+            .join("tenants")
+            .join(format!("{tenant}.blobs"))
+    }
 }
 
 impl OpenStores for SqliteStores {
@@ -93,6 +100,7 @@ impl OpenStores for SqliteStores {
         Box::pin(open(
             self.path(tenant),
             self.databases(tenant),
+            self.blobs(tenant),
             options,
             realtime,
         ))
@@ -110,21 +118,30 @@ impl OpenStores for SqliteStores {
     ) -> BoxFuture<'a, Result<(), Error>> {
         let temporary = self.data_dir.join("temporary");
         let (path, options) = (self.path(tenant), self.options.clone());
-        let databases = self.databases(tenant);
+        let (databases, blobs) = (self.databases(tenant), self.blobs(tenant));
         Box::pin(async move {
             let folder = tempfile::tempdir_in(&temporary)
                 .map_err(|error| Error::data_directory(&temporary, &error))?;
             let filled = folder.path().join("filled.db");
             let of_components = folder.path().join("filled.sqlite");
+            let put = folder.path().join("filled.blobs");
             // Nobody listens before it is there.
             let realtime = Arc::new(sbd_realtime::MemoryBackend::default());
-            let stores = open(filled.clone(), of_components.clone(), options, realtime).await?;
+            let stores = open(
+                filled.clone(),
+                of_components.clone(),
+                put.clone(),
+                options,
+                realtime,
+            )
+            .await?;
             let filling = move || {
                 fill(&stores, &archive, &allowed)?;
                 // Closed, it is one file.
                 drop(stores);
-                place_folder(&of_components, &databases)
-                    .map_err(|error| Error::data_directory(&databases, &error))?;
+                for (from, to) in [(&of_components, &databases), (&put, &blobs)] {
+                    place_folder(from, to).map_err(|error| Error::data_directory(to, &error))?;
+                }
                 place(&filled, &path).map_err(|error| Error::data_directory(&path, &error))
             };
             let filled = tokio::task::spawn_blocking(filling).await;
@@ -134,15 +151,18 @@ impl OpenStores for SqliteStores {
 
     fn remove<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Vec<(PathBuf, u64)>, Error>> {
         let (path, databases) = (self.path(tenant), self.databases(tenant));
+        let blobs = self.blobs(tenant);
         self.realtime.remove(tenant);
         Box::pin(async move {
             let removing = move || {
                 let of_components = sbd_sqlite::remove(&databases)
                     .map_err(|error| Error::data_directory(&databases, &error))?;
+                let put = sbd_blobs::remove(&blobs)
+                    .map_err(|error| Error::data_directory(&blobs, &error))?;
                 // The tenant's own last: as long as it is there, the deletion can be run again.
                 let own =
                     remove_files(&path).map_err(|error| Error::data_directory(&path, &error))?;
-                Ok(own.into_iter().chain(of_components).collect())
+                Ok(own.into_iter().chain(of_components).chain(put).collect())
             };
             let removed = tokio::task::spawn_blocking(removing).await;
             removed.map_err(|error| Error::capability("storage", &error))?
@@ -158,9 +178,11 @@ pub(crate) fn tenant_file(data_dir: &Path, tenant: &str) -> PathBuf {
 async fn open(
     path: PathBuf,
     databases: PathBuf,
+    blobs: PathBuf,
     options: sbd_storage::Options,
     realtime: Arc<dyn sbd_realtime::Backend>,
 ) -> Result<Stores, Error> {
+    let most = options.max_bytes;
     let database = tokio::task::spawn_blocking(move || Database::open(&path, &options))
         .await
         .map_err(|error| Error::capability("storage", &error))?
@@ -174,6 +196,9 @@ async fn open(
     let tasks = sbd_tasks::SqliteBackend::open(database.clone())
         .await
         .map_err(|error| Error::capability("tasks", &error))?;
+    let files = sbd_blobs::Files::open(database.clone(), blobs.clone(), most)
+        .await
+        .map_err(|error| Error::capability("blobs", &error))?;
     Ok(Stores {
         documents: Arc::new(SqliteDocuments::new(database.clone())),
         keyvalue: Arc::new(keyvalue),
@@ -181,28 +206,30 @@ async fn open(
         deliveries: Arc::new(deliveries),
         tasks: Arc::new(tasks),
         realtime,
+        blobs: Arc::new(files),
         archive: Arc::new(TenantArchive {
             database,
             databases: databases.clone(),
+            blobs,
         }),
         databases,
     })
 }
 
-/// Puts the databases of components where none are, if there are any. What lies there of an import that
-/// was cut short goes: the tenant's own database is placed after them.
-fn place_folder(databases: &Path, to: &Path) -> std::io::Result<()> {
+/// Puts what lies beside a tenant's own database where nothing is, if there is any. What lies there of an import
+/// that was cut short goes: the tenant's own database is placed after it.
+fn place_folder(folder: &Path, to: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(to) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    if !databases.exists() {
+    if !folder.exists() {
         return Ok(());
     }
-    if let Some(folder) = to.parent() {
-        std::fs::create_dir_all(folder)?;
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent)?;
     }
-    std::fs::rename(databases, to)
+    std::fs::rename(folder, to)
 }
 
 /// Puts a closed database where none is, durably.

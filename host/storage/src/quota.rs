@@ -277,6 +277,18 @@ fn quota_of(connection: &Connection, owner: &str) -> Result<Quota, Error> {
     )?)
 }
 
+/// How many bytes an owner may keep beyond what there is. Whoever has not begun may keep everything.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn room(connection: &Connection, owner: &str) -> Result<u64, Error> {
+    let room: Option<i64> = connection
+        .prepare_cached("SELECT most_bytes - bytes FROM stored WHERE owner = ?1")?
+        .query_row([owner], |row| row.get(0))
+        .optional()?;
+    Ok(room.map_or(u64::MAX, |room| u64::try_from(room).unwrap_or_default()))
+}
+
 /// What every owner keeps.
 ///
 /// # Errors

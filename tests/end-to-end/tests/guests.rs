@@ -55,6 +55,13 @@ async fn family() {
     assert_eq!(ada.create_family("Lovelace").await["name"], "Lovelace");
 }
 
+/// What it is for is shown in `blobs.rs`.
+#[tokio::test]
+async fn files() {
+    let server = Launch::app(include_str!("apps/files.toml")).start().await;
+    assert_eq!(text(&server, "/files").await, "[]");
+}
+
 /// Who hears it is shown in `events.rs`.
 #[tokio::test]
 async fn herald() {

@@ -7,6 +7,7 @@ use crate::instances::instance::State;
 use crate::stores::Stores;
 use arc_swap::ArcSwap;
 use sbd_audit::AuditCtx;
+use sbd_blobs::BlobsCtx;
 use sbd_cache::CacheCtx;
 use sbd_documents::DocumentsCtx;
 use sbd_events::EventsCtx;
@@ -246,6 +247,13 @@ capabilities! {
             Arc::clone(of.tenant),
             Arc::clone(of.component),
         ),
+    }
+    blobs: BlobsCtx {
+        grant: Blobs,
+        meaning: "keeps large contents, such as files and images, under names of its own",
+        link: sbd_blobs::add_to_linker,
+        view: sbd_blobs::BlobsView,
+        open: |of| BlobsCtx::new(Arc::clone(&of.stores.blobs), Arc::clone(of.component)),
     }
 }
 

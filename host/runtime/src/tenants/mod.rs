@@ -396,6 +396,19 @@ impl Tenant {
                 tracing::warn!(tenant = &*self.name, %error, "expired documents could not be deleted; the next pass tries again");
             }
         }
+        match self.stores.blobs.sweep_at(Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(begun) => {
+                tracing::debug!(
+                    tenant = &*self.name,
+                    begun,
+                    "blobs that nobody finished are forgotten"
+                );
+            }
+            Err(error) => {
+                tracing::warn!(tenant = &*self.name, %error, "blobs that nobody finished are still there; the next pass tries again");
+            }
+        }
         for (component, days) in self.audits() {
             let before = Timestamp::now().checked_sub(SignedDuration::from_hours(24 * days));
             let Ok(before) = before else { continue };

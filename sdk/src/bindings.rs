@@ -52,7 +52,7 @@ pub(crate) mod generated {
 pub(crate) use generated::{
     sbd::platform::{
         audit, blobs, cache, documents, events, features, inference, keys, mail, metrics,
-        passwords, realtime, tasks,
+        passwords, realtime, tasks, vectors,
     },
     wasi::{config::store as config, keyvalue},
 };
@@ -60,5 +60,5 @@ pub(crate) use generated::{
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::{
     audit, blobs, cache, config, documents, events, features, keys, keyvalue, mail, metrics,
-    passwords, realtime, tasks,
+    passwords, realtime, tasks, vectors,
 };

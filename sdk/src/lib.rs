@@ -110,6 +110,7 @@ pub mod testing;
 pub mod text;
 pub mod time;
 mod tokens;
+pub mod vectors;
 
 pub use answer::{Answer, Created, NoContent, NoStore, Tagged};
 pub use app::App;

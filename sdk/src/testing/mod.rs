@@ -59,6 +59,7 @@ pub(crate) mod passwords;
 pub(crate) mod realtime;
 pub(crate) mod schedules;
 pub(crate) mod tasks;
+pub(crate) mod vectors;
 mod world;
 
 pub use app::App;

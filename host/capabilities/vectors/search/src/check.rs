@@ -1,5 +1,7 @@
 //! What is refused before anything is done.
 
+use crate::limits::MAX_COLLECTIONS;
+
 /// Why a call is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -18,6 +20,17 @@ pub enum Refused {
     /// There may be no more of them.
     #[error("{0}")]
     Limit(String),
+}
+
+// === impl Refused ===
+
+impl Refused {
+    /// A component has as many collections as it may.
+    pub fn too_many_collections() -> Self {
+        Self::Limit(format!(
+            "a component has at most {MAX_COLLECTIONS} collections; tell points apart by a field of their payload"
+        ))
+    }
 }
 
 /// Refuses what does not hold.

@@ -218,6 +218,18 @@ impl Filter {
             .try_for_each(Condition::check)
     }
 
+    /// Refuses what is no filter to delete by.
+    ///
+    /// # Errors
+    /// [`Refused::Invalid`].
+    pub fn check_deletion(&self) -> Result<(), Refused> {
+        self.check()?;
+        ensure(!self.is_empty(), || {
+            "a filter to delete by is not empty; to delete all points, drop the collection"
+                .to_owned()
+        })
+    }
+
     /// Whether it lets everything through.
     pub fn is_empty(&self) -> bool {
         self.must.is_empty() && self.must_not.is_empty()

@@ -16,6 +16,6 @@ pub use check::Refused;
 pub use filter::{Condition, Fields, Filter, Scalar};
 pub use memory::{Collection, Collections};
 pub use point::{Config, Dense, Described, Metric, Page, Point, Sparse, check_name};
-pub use query::{Hit, Place, Query};
+pub use query::{Hit, Place, Query, check_limit};
 pub use rank::{Found, best, fuse, rank};
 pub use score::{dot, inverse_frequency, norm, score};

@@ -24,3 +24,7 @@ pub const MAX_VALUES: usize = 1000;
 pub const MAX_HITS: u32 = 1000;
 /// `offset` and `limit` of a search together.
 pub const MAX_DEPTH: u32 = 10_000;
+/// Bytes of all points of a call (16 MiB).
+pub const MAX_CALL_BYTES: usize = 16 << 20;
+/// Bytes after which a page ends before it has as many points as it may (8 MiB).
+pub const MAX_PAGE_BYTES: usize = 8 << 20;

@@ -1,6 +1,6 @@
 //! Collections in memory, searched plainly.
 
-use crate::check::{Refused, ensure};
+use crate::check::Refused;
 use crate::filter::{Fields, Filter};
 use crate::limits::MAX_COLLECTIONS;
 use crate::point::{Config, Described, Page, Point, check_name};
@@ -37,9 +37,7 @@ impl Collections {
             };
         }
         if self.0.len() >= MAX_COLLECTIONS {
-            return Err(Refused::Limit(format!(
-                "a component has at most {MAX_COLLECTIONS} collections; tell points apart by a field of their payload"
-            )));
+            return Err(Refused::too_many_collections());
         }
         let points = BTreeMap::new();
         self.0
@@ -92,11 +90,7 @@ impl Collection {
     /// # Errors
     /// [`Refused::Invalid`].
     pub fn delete(&mut self, filter: &Filter) -> Result<u64, Refused> {
-        filter.check()?;
-        ensure(!filter.is_empty(), || {
-            "a filter to delete by is not empty; to delete all points, drop the collection"
-                .to_owned()
-        })?;
+        filter.check_deletion()?;
         let before = self.points.len();
         self.points
             .retain(|id, (_, fields)| !filter.fits(id, fields));

@@ -3,7 +3,8 @@
 use crate::check::{Refused, ensure};
 use crate::filter::Fields;
 use crate::limits::{
-    MAX_DIMENSIONS, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_POINTS, MAX_TERMS,
+    MAX_CALL_BYTES, MAX_DIMENSIONS, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_POINTS,
+    MAX_TERMS,
 };
 use crate::score::norm;
 use std::collections::BTreeSet;
@@ -140,6 +141,12 @@ impl Config {
                 points.len()
             )
         })?;
+        let bytes: usize = points.iter().map(Point::bytes).sum();
+        ensure(bytes <= MAX_CALL_BYTES, || {
+            format!(
+                "the points of one call have {MAX_CALL_BYTES} bytes at most, not {bytes}; add fewer at once"
+            )
+        })?;
         let mut ids = BTreeSet::new();
         for point in points {
             ensure(ids.insert(&*point.id), || {
@@ -213,6 +220,18 @@ impl Dense {
             "a vector of nothing but zeros (or next to it) has no direction, by which vectors are compared here"
                 .to_owned()
         })
+    }
+}
+
+// === impl Point ===
+
+impl Point {
+    /// Bytes of all its parts.
+    pub fn bytes(&self) -> usize {
+        let dense = self.dense.as_ref().map_or(0, |dense| 4 * dense.len());
+        let sparse = self.sparse.as_ref();
+        let sparse = sparse.map_or(0, |sparse| 4 * (sparse.terms.len() + sparse.weights.len()));
+        self.id.len() + self.payload.len() + dense + sparse
     }
 }
 

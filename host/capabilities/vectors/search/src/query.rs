@@ -92,7 +92,10 @@ impl Query {
 }
 
 /// Refuses a limit that is none.
-pub(crate) fn check_limit(limit: u32) -> Result<(), Refused> {
+///
+/// # Errors
+/// [`Refused::Invalid`].
+pub fn check_limit(limit: u32) -> Result<(), Refused> {
     ensure((1..=MAX_HITS).contains(&limit), || {
         format!("`limit` is 1 to {MAX_HITS}, not {limit}")
     })

@@ -34,6 +34,8 @@ async fn data() -> (TempDir, Database) {
     let fill = "CREATE TABLE t (v); INSERT INTO t VALUES ('kept')";
     let filling = database.write(move |c| Ok::<_, sbd_storage::Error>(c.execute_batch(fill)?));
     filling.await.unwrap();
+    let vectors = data.join("tenants/acme.vectors.db");
+    drop(Database::open(&vectors, &Options::default()).unwrap());
     for (path, content) in [
         ("keyring/tenants/default.json", "{}"),
         ("keyring/tenants/.0123", "temporary"),
@@ -145,6 +147,7 @@ async fn all_that_counts_comes_back() {
                 "host.db",
                 "format",
                 "tenants/acme.sqlite/notes/default.db",
+                "tenants/acme.vectors.db",
                 "tenants/acme/a.txt",
                 "tenants/default.db",
                 "keyring/tenants/default.json",

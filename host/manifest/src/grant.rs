@@ -50,6 +50,8 @@ grants! {
     Realtime = "realtime",
     /// Send mail.
     Mail = "mail",
+    /// Find points by likeness.
+    Vectors = "vectors",
     /// Count what happens.
     Metrics = "metrics",
     /// Ask language models.

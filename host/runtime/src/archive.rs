@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::audit::{ArchivedAnchor, ArchivedEntry};
 use crate::stores::Archive;
+use crate::vectors::{ArchivedConfig, ArchivedPoint};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
@@ -32,6 +33,9 @@ audit/entries.jsonl                     what components have recorded of what wa
                                         hash over the one before it of the same component and subject
 keyvalue/STORE.jsonl                    the entries of a store, one a line: `key`, and the value as `text`
                                         if it is UTF-8, else as `base64`
+vectors/COMPONENT/COLLECTION.jsonl      the points of a collection, one a line by their age, behind a line that says what they
+                                        have: `dense` vectors, `sparse` ones by the numbers of terms, or both; as they were
+                                        at a moment of their own
 sqlite/COMPONENT/LABEL.db               a component's own database, as a file of SQLite 3; each of them as it
                                         was at a moment of its own
 blobs/COMPONENT/NUMBER.json             what is known of a blob of a component: its name, what it is (`content_type`),
@@ -50,6 +54,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 /// All that a tenant has stored, and where.
 pub(crate) struct TenantArchive {
     pub(crate) database: Database,
+    /// The file with its vectors, if it is there.
+    pub(crate) vectors: PathBuf,
     /// Where the databases of its components lie.
     pub(crate) databases: PathBuf,
     /// Where its blobs lie.
@@ -75,11 +81,11 @@ impl Archive for TenantArchive {
         about: serde_json::Value,
         stay: HashSet<(String, String)>,
     ) -> BoxFuture<'a, Result<File, Error>> {
-        let (databases, blobs) = (self.databases.clone(), self.blobs.clone());
-        let folder = folder.to_owned();
+        let (folder, databases) = (folder.to_owned(), self.databases.clone());
+        let (vectors, blobs) = (self.vectors.clone(), self.blobs.clone());
         Box::pin(async move {
             let write = move |connection: &Connection| {
-                let beside = (databases.as_path(), blobs.as_path());
+                let beside = (vectors.as_path(), databases.as_path(), blobs.as_path());
                 Writing::write(connection, beside, &folder, &about, &stay)
             };
             let archive = self.database.read(write).await;
@@ -95,6 +101,8 @@ enum Failed {
     Storage(#[from] sbd_storage::Error),
     #[error("{0}")]
     Documents(#[from] sbd_documents::Error),
+    #[error("{0}")]
+    Vectors(#[from] sbd_vectors::Error),
     #[error("{0}")]
     Keyvalue(#[from] sbd_keyvalue::Error),
     #[error("{0}")]
@@ -121,7 +129,7 @@ struct Writing<'a> {
 impl<'a> Writing<'a> {
     fn write(
         connection: &Connection,
-        (databases, blobs): (&Path, &Path),
+        (vectors, databases, blobs): (&Path, &Path, &Path),
         folder: &'a Path,
         about: &serde_json::Value,
         stay: &HashSet<(String, String)>,
@@ -144,6 +152,7 @@ impl<'a> Writing<'a> {
         archive.add_values(&moment)?;
         archive.add_blobs(&moment, links.path())?;
         drop(moment);
+        archive.add_vectors(vectors)?;
         archive.add_databases(databases)?;
         let written = archive.tar.into_inner()?;
         let mut file = written
@@ -238,6 +247,32 @@ impl<'a> Writing<'a> {
             self.add(&format!("{path}.json"), &known)?;
             self.add_from(&path, length, content)
         })
+    }
+
+    fn add_vectors(&mut self, vectors: &Path) -> Result<(), Failed> {
+        if !vectors.exists() {
+            return Ok(());
+        }
+        let connection = sbd_storage::look_at(vectors)?;
+        let moment = connection.unchecked_transaction()?;
+        for stored in sbd_vectors::stored(&moment)? {
+            let described = stored.described();
+            let path = format!(
+                "vectors/{}/{}.jsonl",
+                file_name(&stored.component),
+                file_name(&described.name)
+            );
+            self.add_lines(&path, |lines| {
+                let config = serde_json::to_string(&ArchivedConfig::new(described.config));
+                writeln!(lines, "{}", config.map_err(io::Error::from)?)?;
+                stored.each(&moment, |point| {
+                    let line = ArchivedPoint::new(point);
+                    let line = line.and_then(|point| serde_json::to_string(&point));
+                    Ok::<_, Failed>(writeln!(lines, "{}", line.map_err(io::Error::from)?)?)
+                })
+            })?;
+        }
+        Ok(())
     }
 
     fn add_databases(&mut self, databases: &Path) -> Result<(), Failed> {

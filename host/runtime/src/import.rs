@@ -8,6 +8,7 @@ use crate::Error;
 use crate::archive::ArchivedBlob;
 use crate::audit::{ArchivedAnchor, ArchivedEntry};
 use crate::stores::Stores;
+use crate::vectors::{ArchivedConfig, ArchivedPoint};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
@@ -75,6 +76,11 @@ enum Place {
     Audit,
     /// Where what they have recorded begins.
     Pruned,
+    /// Points that are found by likeness.
+    Vectors {
+        component: String,
+        collection: String,
+    },
     Database {
         component: String,
         label: String,
@@ -194,6 +200,11 @@ pub(crate) fn fill(stores: &Stores, mut archive: &File, allowed: &Allowed) -> Re
                 collection,
             } => documents(stores, &component.into(), collection, lines, allowed)
                 .map_err(|error| error.at(&path))?,
+            Place::Vectors {
+                component,
+                collection,
+            } => vectors(stores, &component, &collection, lines, allowed)
+                .map_err(|error| error.at(&path))?,
             Place::Audit => {
                 audit(stores, lines, allowed).map_err(|error| error.at(&path))?;
             }
@@ -259,6 +270,42 @@ fn documents(
         if !batch.is_empty() && (!more || batch.len() >= BATCH || bytes >= BATCH_BYTES) {
             let documents = std::mem::take(&mut batch);
             runtime.block_on(backend.insert(component, collection.clone(), documents))?;
+            bytes = 0;
+        }
+    }
+    Ok(())
+}
+
+fn vectors(
+    stores: &Stores,
+    component: &str,
+    collection: &str,
+    mut lines: Lines<impl Read>,
+    allowed: &Allowed,
+) -> Result<(), Fault> {
+    let runtime = Handle::current();
+    let backend = &stores.vectors;
+    let about = lines.next()?.unwrap_or_default();
+    let config: ArchivedConfig = serde_json::from_str(about).map_err(Fault::theirs)?;
+    let config = config.into_config().map_err(Fault::theirs)?;
+    runtime.block_on(backend.create(component, collection.to_owned(), config))?;
+    if let Some(quota) = allowed.components.get(component) {
+        runtime.block_on(backend.allow(component, quota.bytes))?;
+    }
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let mut more = true;
+    while more {
+        match lines.next()? {
+            Some(line) => {
+                let point: ArchivedPoint = serde_json::from_str(line).map_err(Fault::theirs)?;
+                bytes += line.len();
+                batch.push(point.into_point());
+            }
+            None => more = false,
+        }
+        if !batch.is_empty() && (!more || batch.len() >= BATCH || bytes >= BATCH_BYTES) {
+            let points = std::mem::take(&mut batch);
+            runtime.block_on(backend.upsert(component, collection.to_owned(), points))?;
             bytes = 0;
         }
     }
@@ -416,6 +463,10 @@ impl Place {
                 component: name(component)?,
                 collection: name(collection)?,
             }),
+            ["vectors", component, collection] => Some(Self::Vectors {
+                component: name(component)?,
+                collection: name(collection)?,
+            }),
             ["keyvalue", bucket] => name(bucket).map(Self::Bucket),
             ["audit", "entries"] => Some(Self::Audit),
             ["audit", "pruned"] => Some(Self::Pruned),
@@ -493,6 +544,15 @@ impl From<sbd_blobs::Error> for Fault {
         match error {
             Storage(sbd_storage::Error::Quota(_)) | Invalid(_) => Self::theirs(error),
             error => Self::Ours(Error::capability("blobs", &error)),
+        }
+    }
+}
+
+impl From<sbd_vectors::Error> for Fault {
+    fn from(error: sbd_vectors::Error) -> Self {
+        match error {
+            sbd_vectors::Error::Refused(_) | sbd_vectors::Error::Quota(_) => Self::theirs(error),
+            error => Self::Ours(Error::capability("vectors", &error)),
         }
     }
 }

@@ -30,6 +30,7 @@ mod served;
 mod stores;
 mod swap;
 mod tenants;
+mod vectors;
 
 pub use application::Application;
 pub use audit::{each_recorded, recorded_chains};
@@ -69,6 +70,7 @@ use sbd_keys::{FileKeyring, HostSecret};
 use sbd_mail::Mailer;
 use sbd_pace::Breakers;
 use sbd_passwords::Hasher;
+use sbd_vectors::Searching;
 use served::Snapshot;
 use served::component::LoadedComponent;
 use std::collections::{BTreeMap, HashMap};
@@ -104,6 +106,8 @@ pub struct Settings {
     pub mail: sbd_mail::Settings,
     /// The language models that components may ask.
     pub models: Arc<Models>,
+    /// How much searches for vectors may take.
+    pub vectors: sbd_vectors::Settings,
     /// Which features are on.
     pub switches: Switches,
     /// Hears of events that are published.
@@ -418,6 +422,7 @@ impl Inner {
             stores: Box::new(SqliteStores {
                 data_dir: data_dir.clone(),
                 options: settings.storage,
+                searching: Arc::new(Searching::new(settings.vectors)),
                 realtime: Default::default(),
             }),
             files,

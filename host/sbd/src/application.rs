@@ -163,9 +163,14 @@ pub(crate) fn runtime_settings(
     models: Models,
     dispatch: &Dispatch,
 ) -> anyhow::Result<sbd_runtime::Settings> {
+    let memory: ByteSize = settings.parse("vectors_memory")?;
     Ok(sbd_runtime::Settings {
         data_dir: data_dir.path().to_owned(),
         storage: storage_options(settings, data_dir)?,
+        vectors: sbd_vectors::Settings {
+            memory: usize::try_from(memory.bytes()).unwrap_or(usize::MAX),
+            ..Default::default()
+        },
         passwords: sbd_passwords::Settings {
             algorithm: settings.parse("password_algorithm")?,
             ..Default::default()

@@ -109,6 +109,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "how much one tenant may store, database and blobs together, for example `10GiB`; empty: as much as the disk holds",
     ),
     setting(
+        "vectors_memory",
+        "256MiB",
+        "memory for collections of vectors that are searched, of all tenants together",
+    ),
+    setting(
         "tenant_idle",
         "5m",
         "how long a tenant stays open without a request; a closed one costs no memory",

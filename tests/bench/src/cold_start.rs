@@ -60,6 +60,7 @@ async fn measure(data_dir: &Path) -> anyhow::Result<(f64, Vec<f64>)> {
     let settings = sbd_runtime::Settings {
         data_dir: data_dir.to_owned(),
         storage: Default::default(),
+        vectors: Default::default(),
         passwords: Default::default(),
         mail: Default::default(),
         models: Arc::new(models),

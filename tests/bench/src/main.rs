@@ -27,6 +27,7 @@ mod swaps;
 mod tasks;
 mod tenants;
 mod toolchains;
+mod vectors;
 mod wallet;
 
 use anyhow::bail;
@@ -178,6 +179,11 @@ const MEASUREMENTS: [Measurement; 17] = [
         name: "sockets",
         about: "what 5000 WebSockets cost that wait, and how soon all hear what is said to all",
         run: sockets::run,
+    },
+    Measurement {
+        name: "vectors",
+        about: "searches by vectors, by keywords and by both among 10 000 and 100 000 passages",
+        run: vectors::run,
     },
     Measurement {
         name: "wallet",

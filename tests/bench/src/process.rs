@@ -117,11 +117,7 @@ impl Process {
 
     /// Memory held now; `None` where the system does not say.
     pub(crate) fn memory(&self) -> Option<Memory> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        Some(Memory {
-            resident: field(&status, "VmRSS:")?,
-            anonymous: field(&status, "RssAnon:")?,
-        })
+        memory(&self.child.id().to_string())
     }
 
     /// The end of its log.
@@ -164,6 +160,19 @@ fn processor_time(stat: &str) -> Option<Duration> {
     let user: u32 = fields.next()?.parse().ok()?;
     let system: u32 = fields.next()?.parse().ok()?;
     Some(TICK * (user + system))
+}
+
+/// Memory that this process holds now; `None` where the system does not say.
+pub(crate) fn own_memory() -> Option<Memory> {
+    memory("self")
+}
+
+fn memory(process: &str) -> Option<Memory> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    Some(Memory {
+        resident: field(&status, "VmRSS:")?,
+        anonymous: field(&status, "RssAnon:")?,
+    })
 }
 
 fn field(status: &str, name: &str) -> Option<u64> {

@@ -175,6 +175,7 @@ async fn auth() -> (Runtime, TempDir, Application) {
     let settings = sbd_runtime::Settings {
         data_dir: folder.path().to_owned(),
         storage: Default::default(),
+        vectors: Default::default(),
         passwords: Default::default(),
         mail: Default::default(),
         models: Arc::new(models.unwrap()),

@@ -22,6 +22,7 @@ use sbd_passwords::{Hasher, PasswordsCtx};
 use sbd_realtime::RealtimeCtx;
 use sbd_sqlite::SqliteCtx;
 use sbd_tasks::TasksCtx;
+use sbd_vectors::VectorsCtx;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -225,6 +226,13 @@ capabilities! {
             Arc::clone(of.tenant),
             Arc::clone(of.component),
         ),
+    }
+    vectors: VectorsCtx {
+        grant: Vectors,
+        meaning: "finds its points by likeness, by vectors and by keywords",
+        link: sbd_vectors::add_to_linker,
+        view: sbd_vectors::VectorsView,
+        open: |of| VectorsCtx::new(Arc::clone(&of.stores.vectors), Arc::clone(of.component)),
     }
     metrics: MetricsCtx {
         grant: Metrics,

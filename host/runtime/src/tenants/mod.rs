@@ -206,6 +206,11 @@ impl Tenant {
             .allow(id, component.quota_of_storage())
             .await
             .map_err(refused)?;
+        let bytes = component.quota_of_storage().bytes;
+        let allowed = self.stores.vectors.allow(id, bytes);
+        allowed
+            .await
+            .map_err(|error| Error::capability("vectors", &error))?;
         for bucket in component.stores.iter() {
             let allowed = self
                 .stores

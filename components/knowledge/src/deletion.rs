@@ -45,7 +45,7 @@ pub(crate) async fn begin_document(document: &Document) -> Result<()> {
 pub(crate) async fn begin(id: &LibraryId) -> Result<()> {
     let there = json!({"_id": id, "deleted_at": null});
     let change = json!({
-        "$set": {"deleted_at": time::now()}, "$unset": {"default_of": ""}, "$inc": {"version": 1},
+        "$set": {"deleted_at": time::now()}, "$unset": {"default_of": "", "notes_of": ""}, "$inc": {"version": 1},
     });
     LIBRARIES.update_one(there, change).await?;
     enqueue_library(id).await

@@ -82,6 +82,9 @@ pub(crate) async fn readable(caller: &Caller, id: &DocumentId) -> Result<(Docume
 /// A document that the caller may change and delete.
 pub(crate) async fn writable(caller: &Caller, id: &DocumentId) -> Result<Document> {
     match readable(caller, id).await? {
+        (document, _) if document.note.is_some() => Err(Error::conflict(
+            "this is a note; change and delete it where it was written, under `/api/v1/notes`",
+        )),
         (document, May::Write | May::Govern) => Ok(document),
         (_, May::Read) => Err(Error::forbidden(
             "only administrators of the family write in this library; ask one of them",

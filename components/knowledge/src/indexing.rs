@@ -41,15 +41,9 @@ pub(crate) struct About {
     pub(crate) generation: u32,
 }
 
-/// Has a document indexed; answers it with its task. While it is, it is not indexed once more.
+/// Has a document indexed for whoever asks for it, who can see how it goes; answers it with its task.
 pub(crate) async fn enqueue(document: Document) -> Result<Document> {
-    let about = About {
-        document_id: document.id.clone(),
-        generation: document.generation,
-    };
-    let key = format!("{}/{}", about.document_id, about.generation);
-    let task = New::of(INDEX, &about)?.unique(key).retries(RETRIES);
-    let task = task.for_user().enqueue().await?;
+    let task = task(&document)?.for_user().enqueue().await?;
     let still = json!({"_id": document.id, "generation": document.generation});
     let change = json!({"$set": {"task_id": task}});
     let known = DOCUMENTS.find_one_and_update(still, change).await?;
@@ -57,6 +51,16 @@ pub(crate) async fn enqueue(document: Document) -> Result<Document> {
         task_id: Some(task),
         ..document
     }))
+}
+
+/// The task that indexes a document. While there is one, there is no other.
+pub(crate) fn task(document: &Document) -> Result<New> {
+    let about = About {
+        document_id: document.id.clone(),
+        generation: document.generation,
+    };
+    let key = format!("{}/{}", about.document_id, about.generation);
+    Ok(New::of(INDEX, &about)?.unique(key).retries(RETRIES))
 }
 
 /// Has a document indexed once more: what is found of it stays so until it is done.
@@ -86,7 +90,8 @@ pub(crate) async fn run(work: &Work<About>) -> Result<()> {
             false => give_up(about).await,
         },
         Ok(None) => give_up(about).await,
-        Err(Failure::Again(error)) if work.attempt <= RETRIES => Err(error),
+        // What is full is not emptied by waiting.
+        Err(Failure::Again(error)) if work.attempt <= RETRIES && error.status() != 507 => Err(error),
         Err(Failure::Again(error)) => {
             let sentence = format!("it could not be indexed just now ({}); index it again later", error.message());
             fail(&document, sentence).await
@@ -103,13 +108,7 @@ pub(crate) async fn sweep() -> Result<()> {
     });
     let found = DOCUMENTS.find(waiting).limit(1000).fetch().await?;
     for document in found.documents {
-        let about = About {
-            document_id: document.id.clone(),
-            generation: document.generation,
-        };
-        let key = format!("{}/{}", about.document_id, about.generation);
-        let task = New::of(INDEX, &about)?.unique(key).retries(RETRIES);
-        task.enqueue().await?;
+        task(&document)?.enqueue().await?;
     }
     Ok(())
 }
@@ -416,6 +415,27 @@ mod tests {
         assert_eq!(failed["state"], "failed");
         assert!(failed.text("error").contains("index it again"));
         assert_eq!(app.enqueued()[0].attempts, RETRIES + 1);
+    }
+
+    #[test]
+    fn where_there_is_no_room_it_says_so() {
+        let app = app();
+        let ada = app.signed_in("usr_1");
+        app.fill(true);
+        send(&ada, "name=a.md", GARDEN).assert_refused(507, "STORAGE_FULL");
+        assert_eq!((app.blobs().len(), app.blobs_begun()), (0, 0));
+        app.fill(false);
+        let taken = send(&ada, "name=a.md", GARDEN).assert_status(202);
+        app.fill(true);
+        app.run_tasks();
+        let path = format!("{DOCUMENTS}/{}", taken.text("id"));
+        let failed = ada.get(&path);
+        assert_eq!(failed["state"], "failed");
+        assert!(failed.text("error").contains("room"), "{}", failed.text("error"));
+        app.fill(false);
+        ada.post(&format!("{path}/index"), json!(null)).assert_status(202);
+        app.run_tasks();
+        assert_eq!(ada.get(&path)["state"], "ready");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod libraries;
 mod model;
 mod multipart;
 mod names;
+mod notes;
 mod notices;
 mod originals;
 mod owners;
@@ -82,7 +83,11 @@ pub fn component() -> Component {
                 threads_api::export_thread(),
             ],
         )
-        .events([host::family_deleted()])
+        .events([
+            host::family_deleted(),
+            host::note_changed(),
+            host::note_deleted(),
+        ])
         .tasks([
             host::index(),
             host::embed(),

@@ -15,6 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Libraries of one owner at most.
 const MOST: u64 = 200;
+/// What the library of notes is called.
+const NOTES_NAME: &str = "Notes";
 /// What the library is called that documents come into which name none.
 const DEFAULT_NAME: &str = "Documents";
 
@@ -89,6 +91,26 @@ pub(crate) async fn default_of(caller: &Caller) -> Result<Library> {
     ))
 }
 
+/// The library of the notes of a user or a family: made with the first of them.
+pub(crate) async fn notes_of(owner: &str) -> Result<Library> {
+    let own = json!({"notes_of": owner, "deleted_at": null});
+    if let Some(library) = LIBRARIES.find_one(own).await? {
+        return Ok(library);
+    }
+    let draft = Draft {
+        name: NOTES_NAME.to_owned(),
+        description: None,
+        settings: Settings::default(),
+    };
+    let library = Library {
+        notes_of: Some(owner.to_owned()),
+        ..made(owner, owner, draft)
+    };
+    // Where another event was quicker, this one comes again.
+    LIBRARIES.insert(&library).await?;
+    Ok(library)
+}
+
 /// A page of the libraries that the caller may read.
 pub(crate) async fn list(
     caller: &Caller,
@@ -129,6 +151,11 @@ pub(crate) async fn replace(
 /// Deletes a library: at once nobody sees it or what is in it any more, and a task deletes that.
 pub(crate) async fn delete(caller: &Caller, id: &LibraryId, wanted: &Preconditions) -> Result<()> {
     let library = owners::governed(caller, id).await?;
+    if library.notes_of.is_some() {
+        return Err(Error::conflict(
+            "notes are found as long as they are there; delete them where they are written",
+        ));
+    }
     wanted.require(library.version)?;
     deletion::begin(&library.id).await
 }
@@ -178,6 +205,7 @@ fn made(owner: &str, by: &str, draft: Draft) -> Library {
         description: draft.description,
         settings: draft.settings,
         default_of: None,
+        notes_of: None,
         deleted_at: None,
         created_by: by.to_owned(),
         created_at: now,

@@ -33,6 +33,9 @@ pub(crate) struct Library {
     /// Whose documents come here that name no library: there is one of them for each.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) default_of: Option<String>,
+    /// Whose notes it has: they come and go by themselves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) notes_of: Option<String>,
     /// When it was deleted; what is in it is on its way.
     pub(crate) deleted_at: Option<Time>,
     pub(crate) created_by: String,
@@ -78,6 +81,9 @@ pub(crate) struct Document {
     pub(crate) library_id: LibraryId,
     /// The library and the SHA-256: the same content is one document.
     pub(crate) content_key: String,
+    /// The note that it is, and in which version.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) note: Option<Note>,
     pub(crate) name: String,
     pub(crate) format: Format,
     pub(crate) content_type: String,
@@ -99,6 +105,13 @@ pub(crate) struct Document {
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
     pub(crate) indexed_at: Option<Time>,
+    pub(crate) version: u64,
+}
+
+/// A note of the component `notes`, which is found like a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) id: String,
     pub(crate) version: u64,
 }
 
@@ -213,6 +226,9 @@ pub(crate) struct Citation {
     pub(crate) document_id: DocumentId,
     /// What the document is called.
     pub(crate) document: String,
+    /// The note that it is, if it is one.
+    #[serde(default)]
+    pub(crate) note_id: Option<String>,
     #[schema(inline)]
     pub(crate) library_id: LibraryId,
     /// The page or slide, where there are some.

@@ -55,6 +55,9 @@ pub(crate) async fn readable(caller: &Caller, id: &LibraryId) -> Result<(Library
 /// A library in which the caller may add, change and delete documents.
 pub(crate) async fn writable(caller: &Caller, id: &LibraryId) -> Result<Library> {
     match readable(caller, id).await? {
+        (library, _) if library.notes_of.is_some() => Err(Error::conflict(
+            "this library has notes, which come and go by themselves; upload into another one",
+        )),
         (library, May::Write | May::Govern) => Ok(library),
         (_, May::Read) => Err(Error::forbidden(
             "only administrators of the family write in this library; ask one of them",

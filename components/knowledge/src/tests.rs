@@ -23,6 +23,7 @@ pub(crate) const FAMILY: &str = "fam_019a2f3c8b7e7c2d9f00112233445566";
 pub(crate) const GARDEN: &str = "# The garden\n\nThe gate opens at nine in the morning. Dogs are welcome on a lead.\n\n## Prices\n\n| Ticket | Price |\n| Adults | 12 EUR |\n| Children | 5 EUR |\n\n\u{c}\n\n# The café\n\nThe café sells apple cake in October. It closes at six.";
 
 thread_local! {
+    static NOTE: RefCell<Option<Value>> = const { RefCell::new(None) };
     static MEMBERS: RefCell<Vec<(String, &'static str)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -30,9 +31,10 @@ thread_local! {
 /// [`belongs`] says who is what in them.
 pub(crate) fn app() -> App {
     MEMBERS.take();
+    NOTE.take();
     let parser = App::new(Component::new().route("/parse", post(parse)));
     let app = App::new(super::component()).manifest(include_str!("../spin.toml"));
-    app.on_call(family);
+    app.on_call(answer);
     app.with_neighbour("parser", parser)
 }
 
@@ -42,6 +44,11 @@ pub(crate) fn belongs(user: &str, role: Option<&'static str>) {
         members.retain(|(member, _)| member != user);
         members.extend(role.map(|role| (user.to_owned(), role)));
     });
+}
+
+/// From now on the one note that there is says this, or cannot be read.
+pub(crate) fn notes_say(note: Option<Value>) {
+    NOTE.set(note);
 }
 
 /// Uploads a document, and lets it be read.
@@ -98,8 +105,12 @@ pub(crate) fn there(by: &Client<'_>, citation: &Value) -> String {
     text.chars().skip(start).take(end - start).collect()
 }
 
-/// What `family` answers: what a caller is in the one family there is.
-fn family(call: &Call) -> (u16, Value) {
+/// What `family` answers: what a caller is in the one family there is; and `notes`.
+fn answer(call: &Call) -> (u16, Value) {
+    let none = json!({"error": {"code": "NOT_FOUND", "message": "there is no such thing"}});
+    if call.to == "notes" {
+        return NOTE.with_borrow(|note| note.clone().map_or((404, none), |note| (200, note)));
+    }
     assert_eq!(call.to, "family");
     let caller = call.headers.get(sbd_sdk::header::CALLER);
     let user = caller.and_then(Principal::from_header).unwrap().user.unwrap();
@@ -114,7 +125,7 @@ fn family(call: &Call) -> (u16, Value) {
             (200, json!({"items": items, "total": items.len()}))
         }
         (path, Some(own)) if path.ends_with(FAMILY) => (200, own),
-        _ => (404, json!({"error": {"code": "NOT_FOUND", "message": "no such family"}})),
+        _ => (404, none),
     }
 }
 

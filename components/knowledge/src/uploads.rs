@@ -89,30 +89,8 @@ async fn keep(
     (name, format): (String, Format),
     blob: &Blob,
 ) -> Result<Taken> {
-    let key = content_key(&library.id, &blob.sha256);
-    let now = time::now();
-    let document = Document {
-        id: id.clone(),
-        library_id: library.id.clone(),
-        content_key: key.clone(),
-        name,
-        format,
-        content_type: format.content_type().to_owned(),
-        size: blob.size,
-        sha256: blob.sha256.clone(),
-        state: State::Queued,
-        error: None,
-        found: Found::default(),
-        generation: 1,
-        indexed: None,
-        collections: Vec::new(),
-        task_id: None,
-        created_by: caller.user.to_string(),
-        created_at: now,
-        updated_at: now,
-        indexed_at: None,
-        version: 1,
-    };
+    let document = made(library, id, (name, format), blob, &caller.user);
+    let key = &document.content_key;
     let change = Transaction::new()
         .delete_one(&UPLOADS, json!({"_id": id}))
         .insert(&DOCUMENTS, &document);
@@ -135,6 +113,40 @@ async fn keep(
         }
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("library")),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A document that waits to be read.
+pub(crate) fn made(
+    library: &Library,
+    id: &DocumentId,
+    (name, format): (String, Format),
+    blob: &Blob,
+    by: &str,
+) -> Document {
+    let now = time::now();
+    Document {
+        id: id.clone(),
+        library_id: library.id.clone(),
+        content_key: content_key(&library.id, &blob.sha256),
+        note: None,
+        name,
+        format,
+        content_type: format.content_type().to_owned(),
+        size: blob.size,
+        sha256: blob.sha256.clone(),
+        state: State::Queued,
+        error: None,
+        found: Found::default(),
+        generation: 1,
+        indexed: None,
+        collections: Vec::new(),
+        task_id: None,
+        created_by: by.to_owned(),
+        created_at: now,
+        updated_at: now,
+        indexed_at: None,
+        version: 1,
     }
 }
 

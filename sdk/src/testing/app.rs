@@ -195,6 +195,11 @@ impl App {
         self.world.mails.borrow().clone()
     }
 
+    /// Whether there is no room left for contents and points from now on.
+    pub fn fill(&self, full: bool) {
+        self.world.full.set(full);
+    }
+
     /// The names of the blobs that it has, in order.
     pub fn blobs(&self) -> Vec<String> {
         self.world.blobs.borrow().names()

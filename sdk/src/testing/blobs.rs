@@ -53,6 +53,9 @@ pub(crate) async fn append(id: String, piece: Vec<u8>) -> Result<u64, Error> {
             "a piece has 1 to {LARGEST_PIECE} bytes"
         )));
     }
+    if world.full.get() {
+        return Err(Error::Full);
+    }
     let mut blobs = world.blobs.borrow_mut();
     let begun = blobs.begun.get_mut(&id).ok_or_else(nothing_begun)?;
     begun.content.extend(piece);

@@ -66,6 +66,9 @@ pub(crate) async fn upsert(collection: String, points: Vec<Point>) -> Result<(),
         payload: point.payload,
     });
     let world = world();
+    if world.full.get() {
+        return Err(Error::Full);
+    }
     let mut vectors = world.vectors.borrow_mut();
     Ok(vectors.get(&collection)?.upsert(points.collect())?)
 }

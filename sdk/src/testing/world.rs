@@ -15,6 +15,8 @@ use std::rc::Rc;
 pub(super) struct World {
     /// The present, in milliseconds since 1970.
     pub(super) now: Cell<i64>,
+    /// Whether there is no room left.
+    pub(super) full: Cell<bool>,
     /// The component's name in its manifest; `test` without one.
     pub(super) name: RefCell<Option<String>>,
     /// What the manifest grants; anything without one.

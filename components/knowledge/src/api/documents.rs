@@ -57,6 +57,8 @@ pub(crate) struct DocumentView {
     id: DocumentId,
     #[schema(inline)]
     library_id: LibraryId,
+    /// The note that it is, if it is one: then it is changed and deleted there.
+    note_id: Option<String>,
     /// Its name.
     name: String,
     /// What it is: `pdf`, `docx`, `markdown`…
@@ -345,8 +347,9 @@ pub(crate) async fn get_document_text(
     Ok(Content::of("text/markdown; charset=utf-8", &document, text))
 }
 
-/// Reads what the blocks of a document are, and where: one line of JSON each, with `kind`, `place`, and `start` and
-/// `end` in the text.
+/// Reads what the blocks of a document are, and where they are in its text.
+///
+/// One line of JSON each, with `kind`, `place`, and `start` and `end` in characters.
 #[operation(
     get "/api/v1/documents/{id}/blocks", permission = "knowledge:read", answers = "Lines of JSON",
     refuses(
@@ -532,6 +535,7 @@ impl From<Document> for DocumentView {
         Self {
             id: document.id,
             library_id: document.library_id,
+            note_id: document.note.map(|note| note.id),
             name: document.name,
             format: format.as_str().unwrap_or_default().to_owned(),
             content_type: document.content_type,

@@ -1,6 +1,6 @@
 //! What only the host asks: events, tasks, ticks.
 
-use crate::{deletion, embedding, indexing, uploads};
+use crate::{deletion, embedding, indexing, notes, uploads};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, schedule, task};
@@ -16,6 +16,24 @@ pub(crate) struct Family {
 #[on_event("family.deleted")]
 pub(crate) async fn family_deleted(event: Event<Family>) -> Result<()> {
     deletion::of_family(&event.data.family_id).await
+}
+
+/// Which note.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Note {
+    note_id: String,
+}
+
+/// A note is new, or says something else.
+#[on_event("note.changed")]
+pub(crate) async fn note_changed(event: Event<Note>) -> Result<()> {
+    notes::changed(&event.data.note_id).await
+}
+
+/// A note cannot be read any more.
+#[on_event("note.deleted")]
+pub(crate) async fn note_deleted(event: Event<Note>) -> Result<()> {
+    notes::deleted(&event.data.note_id).await
 }
 
 /// Reads a document, and has it found.

@@ -56,6 +56,8 @@ pub(crate) struct PassageView {
     document_id: DocumentId,
     /// What the document is called.
     document: String,
+    /// The note that it is, if it is one.
+    note_id: Option<String>,
     #[schema(inline)]
     library_id: LibraryId,
     /// The page or slide, where there are some.
@@ -153,6 +155,7 @@ impl From<Passage> for PassageView {
         Self {
             document_id: passage.document.id,
             document: passage.document.name,
+            note_id: passage.document.note.map(|note| note.id),
             library_id: passage.document.library_id,
             page: page(&chunk.place),
             place: chunk.place.to_string(),

@@ -10,7 +10,7 @@ use crate::process;
 const PORTABLE: [&str; 1] = ["sbd-documents-query"];
 
 /// The guests of tests that show how a component's own tests are written.
-const TESTED: [&str; 2] = ["listener", "notes"];
+const TESTED: [&str; 2] = ["listener", "memos"];
 
 /// The workspace: where it is, where its build results go, who its members are.
 #[derive(Debug)]

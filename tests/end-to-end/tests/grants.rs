@@ -14,7 +14,7 @@ const NOTES: &str = r#"[[trigger.http]]
 route = "/api/v1/notes/..."
 component = "notes"
 [component.notes]
-source = "{guest:notes}"
+source = "{guest:memos}"
 "#;
 
 fn sbd(command: &str, app: &Application) -> Output {
@@ -228,7 +228,7 @@ fn a_component_is_inspected_without_being_run() {
             "",
         )
     };
-    let notes = inspect(&guest("notes"));
+    let notes = inspect(&guest("memos"));
     assert!(notes.success, "{}", notes.stderr);
     for words in [
         "wasi:http/handler@0.3.0",
@@ -246,7 +246,7 @@ fn a_component_is_inspected_without_being_run() {
     );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.wasm");
-    let whole = std::fs::read(guest("notes")).unwrap();
+    let whole = std::fs::read(guest("memos")).unwrap();
     for (bytes, words) in [
         (b"\0asm\x01\0\0\0".as_slice(), "core module"),
         (b"hello", "no WebAssembly file"),

@@ -92,8 +92,16 @@ async fn listener() {
     assert_eq!(text(&server, "/publisher/seen").await, "[]");
 }
 
+/// What it is for is shown in `notes.rs`.
 #[tokio::test]
 async fn notes() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    assert_eq!(ada.read("/api/v1/notes").await["total"], 0);
+}
+
+#[tokio::test]
+async fn memos() {
     let server = Launch::app(include_str!("apps/notes.toml")).start().await;
     let (ada, bob) = (
         Account::register(&server, "ada").await,

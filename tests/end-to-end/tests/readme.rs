@@ -212,7 +212,7 @@ fn the_settings_are_settings() {
         route = "/api/v1/notes/..."
         component = "notes"
         [component.notes]
-        source = "{guest:notes}"
+        source = "{guest:memos}"
     "#;
     let app = Application::new(&format!("{served}\n{}\n", block("settings", "toml")));
     let manifest = app.manifest().display().to_string();

@@ -196,7 +196,7 @@ async fn what_cannot_be_served_is_refused_and_the_old_version_stays() {
         (sick, "/-/health with 503"),
         (nothing, "cannot read"),
         (folder.path().to_owned(), "spin.toml"),
-        (guest("notes"), "does not grant"),
+        (guest("memos"), "does not grant"),
         (guest("endless-start"), "cpu_time"),
     ];
     for (path, reason) in bad {

@@ -1,0 +1,25 @@
+//! What only the host asks: events, ticks.
+
+use crate::model::FamilyId;
+use crate::trash;
+use sbd_sdk::events::Event;
+use sbd_sdk::{Result, on_event, schedule};
+use serde::Deserialize;
+
+/// A family that is gone.
+#[derive(Deserialize)]
+pub(crate) struct FamilyDeleted {
+    family_id: FamilyId,
+}
+
+/// The notes of a family go with it.
+#[on_event("family.deleted")]
+pub(crate) async fn family_deleted(event: Event<FamilyDeleted>) -> Result<()> {
+    trash::delete_of_family(&event.data.family_id).await
+}
+
+/// Deletes what has lain in the trash for 30 days.
+#[schedule("empty-trash", cron = "20 3 * * *", missed = "once", jitter = "1h")]
+pub(crate) async fn empty_trash() -> Result<()> {
+    trash::empty().await
+}

@@ -6,6 +6,7 @@ use crate::model::{Citation, Span, page};
 use crate::search::Passage;
 use sbd_sdk::vectors::terms::{self, Language};
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// What a model is to say where the passages do not carry an answer.
 pub(crate) const NOTHING: &str = "NOT IN THE DOCUMENTS";
@@ -148,9 +149,10 @@ impl<'a> Cited<'a> {
 
     /// A model that cites nothing may still have said what a passage says: small ones forget the numbers.
     fn attribute(&mut self, said: &mut Vec<Said>) {
-        let said_words = words(&self.text);
         let shared = |passage: &Passage| {
-            let there = words(&passage.chunk.searched());
+            let language = &passage.chunk.language;
+            let said_words = words(&self.text, language);
+            let there = words(&passage.chunk.searched(), language);
             let shared = said_words.intersection(&there).count();
             // Half of what is said, and more than a word, stands there.
             (shared * 2 >= said_words.len() && shared > 1).then_some(shared)
@@ -197,7 +199,7 @@ fn mark(text: &str) -> Mark {
 /// A citation of a passage: the sentence of it that is most like what is said.
 pub(crate) fn citation(number: u32, passage: &Passage, claim: &str) -> Citation {
     let chunk = &passage.chunk;
-    let quoted = best_sentence(&chunk.text, claim);
+    let quoted = best_sentence(&chunk.text, claim, &chunk.language);
     let before = chunk.text[..quoted.start].chars().count() as u64;
     let quote = &chunk.text[quoted];
     let start = chunk.start + before;
@@ -219,9 +221,9 @@ pub(crate) fn citation(number: u32, passage: &Passage, claim: &str) -> Citation 
 
 /// The part of a text that shares the most words with what is said: a sentence, or a line of a table, without the
 /// blanks around it.
-pub(crate) fn best_sentence(text: &str, claim: &str) -> std::ops::Range<usize> {
-    let said = words(claim);
-    let mut best: Option<(usize, std::ops::Range<usize>)> = None;
+fn best_sentence(text: &str, claim: &str, language: &str) -> Range<usize> {
+    let said = words(claim, language);
+    let mut best: Option<(usize, Range<usize>)> = None;
     let lines = text.split_inclusive('\n').scan(0, |at, line| {
         let start = *at;
         *at += line.len();
@@ -236,9 +238,10 @@ pub(crate) fn best_sentence(text: &str, claim: &str) -> std::ops::Range<usize> {
         if part.is_empty() || text[part.clone()].starts_with("| ---") {
             continue;
         }
-        let shared = words(&text[part.clone()]).intersection(&said).count();
-        // A heading says what it is about, not what is so.
-        let is_heading = text[part.clone()].starts_with('#');
+        let shared = words(&text[part.clone()], language).intersection(&said).count();
+        // A heading says what it is about, not what is so; and so does the first line of a table.
+        let is_table = text[part.end..].trim_start().starts_with("| ---");
+        let is_heading = is_table || text[part.clone()].starts_with('#');
         let weight = shared * 2 + usize::from(!is_heading);
         if best.as_ref().is_none_or(|(most, _)| weight > *most) {
             best = Some((weight, part));
@@ -251,18 +254,17 @@ pub(crate) fn best_sentence(text: &str, claim: &str) -> std::ops::Range<usize> {
     }
 }
 
-fn trimmed(text: &str, part: std::ops::Range<usize>) -> std::ops::Range<usize> {
+fn trimmed(text: &str, part: Range<usize>) -> Range<usize> {
     let whole = &text[part.clone()];
     let start = part.start + (whole.len() - whole.trim_start().len());
     let end = part.start + whole.trim_end().len();
     start..end.max(start)
 }
 
-/// The words of a question or a claim, in whatever language.
-fn words(text: &str) -> HashSet<u32> {
-    let language = Language::guess(text);
-    let languages = [language, Language::Other];
-    terms::query(text, &languages).terms.into_iter().collect()
+/// The words of a text that say something in a language.
+fn words(text: &str, language: &str) -> HashSet<u32> {
+    let terms = terms::query(text, &[Language::of_tag(language)]);
+    terms.terms.into_iter().collect()
 }
 
 #[cfg(test)]

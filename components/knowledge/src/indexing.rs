@@ -14,6 +14,7 @@ use crate::notices;
 use crate::reading::{self, Failure, Read};
 use crate::store::{DOCUMENTS, Index, LIBRARIES};
 use axum::body::Body;
+use http::StatusCode;
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::inference::{self, estimate};
 use sbd_sdk::tasks::{New, Work};
@@ -85,7 +86,7 @@ pub(crate) async fn run(work: &Work<About>) -> Result<()> {
         return clear(&document).await;
     }
     match index(work, &document).await {
-        Ok(Some((found, index))) => match finish(&document, found, &index).await? {
+        Ok(Some((document, index))) => match finish(&document, &index).await? {
             true => clear(&document).await,
             false => give_up(about).await,
         },
@@ -136,13 +137,20 @@ async fn is_wanted(document: &Document) -> Result<bool> {
     }))
 }
 
-/// Reads, cuts, and makes what it is found by; none if it is not wanted any more.
+/// Reads, cuts, and makes what it is found by; answers the document with what was found in it, or none if it is not
+/// wanted any more.
 async fn index(
     work: &Work<About>,
     document: &Document,
-) -> Result<Option<(Found, Index)>, Failure> {
+) -> Result<Option<(Document, Index)>, Failure> {
     work.report(0.01, "reading").await?;
     let Read { head, layout } = reading::read(document).await?;
+    // What it is, whatever its name says.
+    let document = &Document {
+        format: head.format,
+        content_type: head.format.content_type().to_owned(),
+        ..document.clone()
+    };
     let library = LIBRARIES.get(document.library_id.as_str()).await.map_err(Error::from)?;
     let Some(library) = library else {
         return Ok(None);
@@ -179,7 +187,11 @@ async fn index(
         chunks: count(cut.len()),
         tables: count(layout.tables.len()),
     };
-    Ok(Some((found, index)))
+    let document = Document {
+        found,
+        ..document.clone()
+    };
+    Ok(Some((document, index)))
 }
 
 /// Cuts a document into chunks, with the tokens as the model counts them.
@@ -273,18 +285,18 @@ async fn fill(
 }
 
 /// It is found from now on; false if it is not wanted any more.
-async fn finish(document: &Document, found: Found, index: &Index) -> Result<bool> {
+async fn finish(document: &Document, index: &Index) -> Result<bool> {
     let now = time::now();
     let still = json!({"_id": document.id, "generation": document.generation, "state": "indexing"});
     let change = json!({
         "$set": {
-            "state": "ready", "error": null, "found": found, "indexed": document.generation,
-            "collections": [index.collection], "indexed_at": now, "updated_at": now,
+            "state": "ready", "error": null, "found": document.found, "indexed": document.generation,
+            "format": document.format, "content_type": document.content_type, "collections": [index.collection], "indexed_at": now, "updated_at": now,
         },
         "$inc": {"version": 1},
     });
     let change = Transaction::new().update_one(&DOCUMENTS, still, change);
-    match notices::ready(change, document, &found).commit().await {
+    match notices::ready(change, document).commit().await {
         Ok(_) => {
             metrics::count("documents_indexed_total", &[("outcome", "ready")]).await;
             // If another model is the default meanwhile, it follows now.
@@ -314,7 +326,7 @@ async fn fail(document: &Document, sentence: String) -> Result<()> {
         Err(error) => return Err(error.into()),
     }
     give_up(&about).await?;
-    Err(Error::validation("document", sentence))
+    Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "UNREADABLE", sentence))
 }
 
 /// Leaves nothing of this generation.
@@ -459,18 +471,17 @@ mod tests {
         let id = taken.text("id");
         app.run_tasks();
         assert_eq!(passages_of(&app, id, 1), 400);
-        // It is cut off in the middle of a batch, before the end was written.
-        let middle = vec![format!("{id}/1/399"), format!("{id}/1/50"), format!("{id}/1/333")];
+        // It was cut off in the middle of a batch, before the end was written.
+        let missing: Vec<_> = (390..400).map(|number| format!("{id}/1/{number}")).collect();
         app.run(async {
             let set = json!({"$set": {"state": "indexing", "indexed": null}});
             KEPT.update_one(json!({"_id": id}), set).await.unwrap();
-            let filter = vectors::Filter::new().must(vectors::Condition::ids(middle));
+            let filter = vectors::Filter::new().must(vectors::Condition::ids(missing));
             vectors::delete("chunks", filter).await.unwrap();
         });
-        host_index(&app, id, 1).assert_status(204);
+        host_index(&app, id, 1).assert_status(200);
         assert_eq!(ada.get(&format!("{DOCUMENTS}/{id}"))["state"], "ready");
-        // Whole batches that are there are not made once more.
-        assert!(passages_of(&app, id, 1) >= 399);
+        assert_eq!(passages_of(&app, id, 1), 400);
     }
 
     #[test]
@@ -506,8 +517,8 @@ mod tests {
             assert_eq!(passages_of(&app, &id, generation) > 0, there, "{generation}");
         }
         // An old task that comes late changes nothing.
-        host_index(&app, &id, 2).assert_status(204);
-        host_index(&app, &id, 3).assert_status(204);
+        host_index(&app, &id, 2).assert_status(200);
+        host_index(&app, &id, 3).assert_status(200);
         assert_eq!((passages_of(&app, &id, 2), app.blobs().len()), (0, 4));
         assert!(passages_of(&app, &id, 3) > 0);
     }
@@ -521,7 +532,7 @@ mod tests {
         app.advance(FORGOTTEN + Duration::from_secs(1));
         app.by(Principal::service("test", "knowledge"))
             .tick("sweep")
-            .assert_status(204);
+            .assert_status(200);
         app.run_tasks();
         let path = format!("{DOCUMENTS}/{}", taken.text("id"));
         assert_eq!(ada.get(&path)["state"], "ready");

@@ -6,7 +6,7 @@
 //! | `document.failed` | the same | it could not be read |
 //! | `document.deleted` | the same | it is gone |
 
-use crate::model::{Document, Found};
+use crate::model::Document;
 use sbd_sdk::documents::Transaction;
 use serde::Serialize;
 use serde_json::json;
@@ -24,7 +24,8 @@ struct Notice<'a> {
 }
 
 /// A document is found from now on.
-pub(crate) fn ready(change: Transaction, document: &Document, found: &Found) -> Transaction {
+pub(crate) fn ready(change: Transaction, document: &Document) -> Transaction {
+    let found = &document.found;
     let mut body = match found.pages {
         Some(pages) => format!("{pages} pages, {} passages.", found.chunks),
         None => format!("{} passages.", found.chunks),

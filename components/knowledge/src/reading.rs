@@ -9,7 +9,7 @@ use document::{Document as Head, Reason, Unread};
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use sbd_sdk::{Error, ErrorBody, blobs, call, from_json};
+use sbd_sdk::{Error, ErrorBody, ErrorContent, blobs, call, from_json};
 
 /// Why a document is not read.
 #[derive(Debug)]
@@ -34,7 +34,12 @@ pub(crate) async fn read(document: &Document) -> Result<Read, Failure> {
     let content = blobs::stream(&document.original(), ..).await?;
     let gone = || Failure::Final("its content is not there any more; upload it again".to_owned());
     let (_, body) = content.ok_or_else(gone)?;
-    let name = utf8_percent_encode(&document.name, NON_ALPHANUMERIC);
+    // A note may be called anything.
+    let name = match document.note {
+        Some(_) => "note.md",
+        None => &document.name,
+    };
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
     let request = Request::post(format!("/parse?name={name}"))
         .header(CONTENT_TYPE, &document.content_type)
         .body(body)
@@ -58,7 +63,7 @@ pub(crate) async fn read(document: &Document) -> Result<Read, Failure> {
                 "the parser is busy; try again in a moment",
                 5,
             )),
-            Ok(refused) if status.is_client_error() => Failure::Final(refused.error.message),
+            Ok(refused) if status.is_client_error() => Failure::Final(sentence(refused.error)),
             _ => Failure::Final(UNREADABLE.to_owned()),
         });
     }
@@ -83,6 +88,12 @@ pub(crate) async fn read(document: &Document) -> Result<Read, Failure> {
         return Err(Failure::Final(nothing(&head)));
     }
     Ok(Read { head, layout })
+}
+
+/// What a refusal says: of a field, what is wrong with that.
+fn sentence(refused: ErrorContent) -> String {
+    let detail = refused.details.into_iter().next();
+    detail.map_or(refused.message, |detail| detail.message)
 }
 
 /// Why nothing at all was found in a document.

@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use document::{Block, Content, Document, Format, Place, Reason, Table, Unread, lines};
-use http::{StatusCode, header};
+use http::{StatusCode, Uri, header};
 use sbd_sdk::testing::{App, Call, Client, Reply, assert_constraints, assert_described};
 use sbd_sdk::vectors::{self, Filter};
 use sbd_sdk::{Component, Error, Principal};
@@ -131,7 +131,7 @@ fn answer(call: &Call) -> (u16, Value) {
 
 /// A parser for tests: headings, tables, paragraphs, and form feeds between pages. What begins with a word in capitals
 /// fails in that way.
-async fn parse(body: Bytes) -> sbd_sdk::Result<Response> {
+async fn parse(uri: Uri, body: Bytes) -> sbd_sdk::Result<Response> {
     let text = String::from_utf8_lossy(&body);
     let answer = |lines: String| ([(header::CONTENT_TYPE, lines::CONTENT_TYPE)], lines);
     match text.split_whitespace().next() {
@@ -146,7 +146,9 @@ async fn parse(body: Bytes) -> sbd_sdk::Result<Response> {
         }
         _ => {}
     }
-    let mut head = Document::new(Format::Markdown);
+    let extension = uri.query().unwrap_or_default().rsplit("%2E").next();
+    let format = extension.and_then(Format::of_extension);
+    let mut head = Document::new(format.unwrap_or(Format::Text));
     let mut blocks = Vec::new();
     for (page, text) in (1..).zip(text.split('\u{c}')) {
         head.pages = Some(page);

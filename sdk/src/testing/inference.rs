@@ -66,8 +66,10 @@ pub(crate) async fn chat(
 ) -> Result<impl Stream<Item = Piece> + Send + 'static, Error> {
     let world = granted("inference");
     request.check()?;
-    let model = world.models.borrow();
-    let model = model.find(request.model.as_deref(), Kind::Chat)?;
+    let model = {
+        let models = world.models.borrow();
+        models.find(request.model.as_deref(), Kind::Chat)?
+    };
     // Not borrowed while it speaks: what it says may depend on what else is in the world.
     let says = world.models.borrow_mut().says.take();
     let mut said = says.as_ref().map_or_else(Vec::new, |says| says(&request));

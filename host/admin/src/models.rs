@@ -1,11 +1,13 @@
 //! Language models: which there are, which one is taken without a name, and whether one answers.
 
 use crate::{Admin, Error};
+use futures::stream::{BoxStream, StreamExt as _};
 use http::StatusCode;
 use sbd_inference::model::{Error as ModelError, Model};
-use sbd_inference::{Listed, Tested};
+use sbd_inference::{Available, Failure, Listed, Progress, Tested};
 use sbd_registry::Actor;
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 
 impl Admin {
@@ -49,12 +51,93 @@ impl Admin {
         self.act(actor, "model.default", target, details, set).await
     }
 
+    /// The models that can be fetched by a short name.
+    pub fn available_models(&self) -> Vec<Available> {
+        self.runtime.models().available()
+    }
+
+    /// Fetches a model. Whoever drops the stream breaks it off.
+    ///
+    /// # Errors
+    /// When none is known by the name, or it is there already.
+    pub async fn pull_model(
+        &self,
+        actor: &Actor,
+        name: &str,
+    ) -> Result<BoxStream<'static, Result<Progress, ModelError>>, Error> {
+        let models = self.runtime.models();
+        let pull = async {
+            let (backend, name) = models.place(name)?;
+            Ok(backend.pull(name).await?)
+        };
+        let begun = self.act(actor, "model.pull", name, json!({}), pull).await?;
+        let models = Arc::clone(models);
+        // The last one that is told has changed which models there are.
+        let looked = begun.then(move |step| {
+            let models = Arc::clone(&models);
+            async move {
+                if step
+                    .as_ref()
+                    .is_ok_and(|step| step.total == Some(step.done))
+                {
+                    models.look_again().await;
+                }
+                step
+            }
+        });
+        Ok(looked.boxed())
+    }
+
+    /// Adds a model from a file of the server's machine; what it is called then.
+    ///
+    /// # Errors
+    /// When it is no model that can be read, or the name is taken.
+    pub async fn add_model(
+        &self,
+        actor: &Actor,
+        file: &Path,
+        name: Option<&str>,
+    ) -> Result<String, Error> {
+        let models = self.runtime.models();
+        let add = async {
+            let backend = models.backend(sbd_inference::LOCAL)?;
+            let name = backend.add(file, name).await?;
+            models.look_again().await;
+            Ok(name)
+        };
+        let target = name.unwrap_or("-");
+        let details = json!({"file": file});
+        self.act(actor, "model.add", target, details, add).await
+    }
+
+    /// Removes a model and its files.
+    ///
+    /// # Errors
+    /// When there is no such model, or it is not this server's to remove.
+    pub async fn remove_model(&self, actor: &Actor, name: &str) -> Result<(), Error> {
+        let models = self.runtime.models();
+        let remove = async {
+            let (backend, name) = models.place(name)?;
+            backend.remove(name).await?;
+            models.look_again().await;
+            Ok(())
+        };
+        let details = json!({});
+        self.act(actor, "model.remove", name, details, remove).await
+    }
+
     /// Asks a model something short.
     ///
     /// # Errors
     /// When there is no such model, or it does not answer.
     pub async fn test_model(&self, model: &str) -> Result<Tested, Error> {
         Ok(self.runtime.models().test(model).await?)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error.into()
     }
 }
 

@@ -289,6 +289,13 @@ pub(crate) struct MailTemplateSet {
 pub(crate) enum ModelCommand {
     /// List the models that there are.
     List(ModelList),
+    /// Fetch a model by its short name, and go on where that broke off; without one, list those that are
+    /// known.
+    Pull(ModelPull),
+    /// Add a model from a file of the server's machine.
+    Add(ModelAdd),
+    /// Remove a model and its files.
+    Remove(ModelName),
     /// Have a model be what calls without a name take, from the next one on.
     Default(ModelDefault),
     /// Ask a model something, and say how long it took.
@@ -300,6 +307,26 @@ pub(crate) struct ModelList {
     /// As this tenant sees them.
     #[arg(long, value_name = "TENANT", default_value = sbd_registry::DEFAULT_TENANT)]
     pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelPull {
+    /// Its short name, or BACKEND/NAME for a server that fetches models itself.
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelAdd {
+    /// A GGUF file, or the folder of an embedding model with model.safetensors, config.json and
+    /// tokenizer.json.
+    pub(crate) file: PathBuf,
+    /// What it is to be called; the file's name without.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) flags: Flags,
 }
@@ -847,8 +874,10 @@ impl ModelCommand {
     pub(crate) fn flags(&self) -> &Flags {
         match self {
             Self::List(args) => &args.flags,
+            Self::Pull(args) => &args.flags,
+            Self::Add(args) => &args.flags,
             Self::Default(args) => &args.flags,
-            Self::Test(args) => &args.flags,
+            Self::Test(args) | Self::Remove(args) => &args.flags,
         }
     }
 }

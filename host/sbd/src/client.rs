@@ -100,6 +100,36 @@ impl<'a> Client<'a> {
         read(sending.await?).await
     }
 
+    /// Asks, and shows each line of JSON of the answer when it comes.
+    ///
+    /// # Errors
+    /// The refusal, in words.
+    pub(crate) async fn follow(
+        &self,
+        method: Method,
+        path: &str,
+        mut show: impl FnMut(Value),
+    ) -> anyhow::Result<()> {
+        let response = self.respond(method, path, "application/json", Body::empty());
+        let response = response.await?;
+        if !response.status().is_success() {
+            return read(response).await.map(drop);
+        }
+        let mut body = response.into_body();
+        let mut begun = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.context("the answer broke off")?.into_data() else {
+                continue;
+            };
+            begun.extend_from_slice(&data);
+            while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = begun.drain(..=end).collect();
+                show(serde_json::from_slice(&line)?);
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the answer's body to a file, which must not be there yet and is its owner's alone; sealed, if
     /// there is a key. Answers its size.
     ///

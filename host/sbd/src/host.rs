@@ -60,7 +60,9 @@ impl Host {
         let switches = SqliteSwitches::open(registry.database().clone()).await?;
         let switches = Switches::open(switches).await?;
         let dispatch = Dispatch::new(&registry, &settings.parse("queues")?);
-        let backends = settings.inference.backends(environment)?;
+        let backends = settings
+            .inference
+            .all_backends(environment, &settings.data_dir())?;
         let models = Models::open(registry.database().clone(), backends).await?;
         let runtime_settings = runtime_settings(settings, data_dir, switches, models, &dispatch)?;
         let runtime = served.start(runtime_settings, &active).await;

@@ -2,7 +2,8 @@
 
 use crate::settings::Environment;
 use anyhow::{Context as _, bail};
-use sbd_inference::{Backend, Configured, Limits, Ollama, OpenAi};
+use sbd_inference::{Backend, Configured, LOCAL, Limits, Ollama, OpenAi};
+use sbd_manifest::ByteSize;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use url::Url;
 const OPENAI: &str = "https://api.openai.com/v1";
 /// Where Ollama listens.
 const OLLAMA_PORT: u16 = 11434;
+/// How long an answer of this process may take to begin: long questions are read at the pace of its cores.
+#[cfg(feature = "local-inference")]
+const FIRST_TOKEN: Duration = Duration::from_secs(300);
 /// How long Ollama keeps a model in memory after its last use.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
@@ -24,6 +28,32 @@ pub(crate) struct Inference {
     /// By their names.
     #[serde(default)]
     backends: BTreeMap<String, Server>,
+    /// The engine in this process.
+    #[serde(default)]
+    local: Local,
+}
+
+/// `[inference.local]`: models in this process.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(
+    not(feature = "local-inference"),
+    expect(dead_code, reason = "a build without the engine takes the same file")
+)]
+struct Local {
+    /// Whether there is none.
+    #[serde(default)]
+    off: bool,
+    /// What all models and conversations may have in memory.
+    memory: Option<Size>,
+    /// Tokens of a conversation, question and answer together.
+    context: Option<u32>,
+    /// How long a model stays in memory that nobody uses.
+    idle: Option<Time>,
+    /// How many questions are answered at once.
+    parallel: Option<usize>,
+    /// How many may wait.
+    waiting: Option<usize>,
 }
 
 /// `[inference.backends.NAME]`.
@@ -67,11 +97,24 @@ enum Kind {
 #[serde(try_from = "String")]
 struct Time(Duration);
 
+/// A number of bytes, like `4GiB`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Size(ByteSize);
+
 /// A file with what is of interest here.
 #[derive(Deserialize)]
 struct File {
     #[serde(default)]
     inference: Inference,
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
 }
 
 impl TryFrom<String> for Time {
@@ -130,11 +173,24 @@ impl Inference {
     }
 
     /// The backends that there are, in the order in which they are asked for a default model: by their
-    /// names, and then those that the environment names.
+    /// names, then those that the environment names, and at last the engine in this process, with its models
+    /// in the data directory.
     ///
     /// # Errors
     /// When a key cannot be read, or an address of the environment is none.
-    pub(crate) fn backends(&self, environment: &Environment) -> anyhow::Result<Vec<Configured>> {
+    pub(crate) fn all_backends(
+        &self,
+        environment: &Environment,
+        data_dir: &Path,
+    ) -> anyhow::Result<Vec<Configured>> {
+        let mut all = self.backends(environment)?;
+        if !all.iter().any(|it| it.name == LOCAL) {
+            all.extend(self.local.configured(environment, data_dir)?);
+        }
+        Ok(all)
+    }
+
+    fn backends(&self, environment: &Environment) -> anyhow::Result<Vec<Configured>> {
         let own = self.backends.iter();
         let own = own.map(|(name, server)| server.configured(name, environment));
         let mut all = own.collect::<anyhow::Result<Vec<_>>>()?;
@@ -143,6 +199,53 @@ impl Inference {
             all.extend(known.filter(|known| !is_taken(known)));
         }
         Ok(all)
+    }
+}
+
+// === impl Local ===
+
+impl Local {
+    #[cfg(feature = "local-inference")]
+    fn configured(
+        &self,
+        environment: &Environment,
+        data_dir: &Path,
+    ) -> anyhow::Result<Option<Configured>> {
+        use sbd_inference_local::{Engine, Folder, Hub, Options};
+
+        if self.off {
+            return Ok(None);
+        }
+        let usual = Options::default();
+        let options = Options {
+            memory: self.memory.map_or(usual.memory, |Size(size)| size.bytes()),
+            context: self.context.unwrap_or(usual.context),
+            idle: self.idle.map_or(usual.idle, |Time(time)| time),
+        };
+        let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+        let token = variable("HF_TOKEN").map(|token| token.trim().to_owned());
+        let hub = Hub::new(
+            variable("HF_ENDPOINT").map_or(Hub::USUAL, String::as_str),
+            token,
+        );
+        let engine = Engine::new(Folder::new(data_dir.join("models")), &options, hub)?;
+        let usual = Limits::default();
+        Ok(Some(Configured {
+            name: LOCAL.to_owned(),
+            backend: Arc::new(engine),
+            limits: Limits {
+                // Every answer uses all cores; a second one, so that short ones need not wait for long ones.
+                parallel: self.parallel.unwrap_or(2),
+                waiting: self.waiting.unwrap_or(usual.waiting),
+                first_token: FIRST_TOKEN,
+                between_tokens: usual.between_tokens,
+            },
+        }))
+    }
+
+    #[cfg(not(feature = "local-inference"))]
+    fn configured(&self, _: &Environment, _: &Path) -> anyhow::Result<Option<Configured>> {
+        Ok(None)
     }
 }
 
@@ -198,6 +301,25 @@ impl Server {
             format!("the variable {variable} is not set; set it, or remove `key_env`")
         })?;
         Ok(Some(key.trim().to_owned()))
+    }
+}
+
+/// Leaves half of the cores to everything else, unless the environment says how many models may have. The
+/// threads that multiply for models wait for each other without sleeping: where others want the same cores, each
+/// product waits until all of them have had their turn, and all are slower than one thread alone.
+#[cfg(feature = "local-inference")]
+pub(crate) fn leave_cores_free() {
+    const THREADS: [&str; 2] = ["CANDLE_NUM_THREADS", "RAYON_NUM_THREADS"];
+    if THREADS.iter().any(|name| std::env::var_os(name).is_some()) {
+        return;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    #[expect(
+        unsafe_code,
+        reason = "nobody reads the environment yet: there is one thread"
+    )]
+    unsafe {
+        std::env::set_var(THREADS[0], (cores / 2).max(1).to_string());
     }
 }
 

@@ -41,6 +41,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "local-inference")]
+    inference::leave_cores_free();
     let result = run(Cli::parse());
     logs::flush();
     match result {

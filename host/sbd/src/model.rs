@@ -1,11 +1,12 @@
 //! `sbd model`: language models by command.
 
-use crate::cli::{ModelCommand, ModelDefault};
+use crate::cli::{ModelAdd, ModelCommand, ModelDefault};
 use crate::client::Client;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sbd_registry::TenantName;
 use serde_json::{Value, json};
+use std::io::IsTerminal as _;
 
 /// Does what the command says and prints what became of it.
 ///
@@ -14,6 +15,12 @@ use serde_json::{Value, json};
 pub(crate) async fn command(command: ModelCommand, client: &Client<'_>) -> anyhow::Result<()> {
     match command {
         ModelCommand::List(args) => list(&args.tenant, client).await,
+        ModelCommand::Pull(args) => match args.name {
+            Some(name) => pull(&name, client).await,
+            None => available(client).await,
+        },
+        ModelCommand::Add(args) => add(&args, client).await,
+        ModelCommand::Remove(args) => remove(&args.name, client).await,
         ModelCommand::Default(args) => set_default(&args, client).await,
         ModelCommand::Test(args) => test(&args.name, client).await,
     }
@@ -58,6 +65,82 @@ async fn list(tenant: &str, client: &Client<'_>) -> anyhow::Result<()> {
         let (backend, reason) = (text(failing, "backend"), text(failing, "reason"));
         eprintln!("{backend} does not say which models it has: {reason}");
     }
+    Ok(())
+}
+
+async fn available(client: &Client<'_>) -> anyhow::Result<()> {
+    let listed = client.ask(Method::GET, "/models", None).await?;
+    println!(
+        "{:<24} {:<10} {:>9} {:<12} ABOUT",
+        "MODEL", "KIND", "SIZE", "LICENCE"
+    );
+    for model in listed["available"].as_array().into_iter().flatten() {
+        let megabytes = model["bytes"].as_u64().unwrap_or_default() / 1_000_000;
+        println!(
+            "{:<24} {:<10} {:>9} {:<12} {}",
+            text(model, "name"),
+            text(model, "kind"),
+            format!("{megabytes} MB"),
+            text(model, "licence"),
+            text(model, "about")
+        );
+    }
+    Ok(())
+}
+
+async fn pull(name: &str, client: &Client<'_>) -> anyhow::Result<()> {
+    let path = format!(
+        "/models/{}/pull",
+        utf8_percent_encode(name, NON_ALPHANUMERIC)
+    );
+    let is_terminal = std::io::stderr().is_terminal();
+    let mut said = String::new();
+    let mut last = None;
+    let show = |step: Value| {
+        if let Some(error) = step["error"].as_str() {
+            last = Some(error.to_owned());
+            return;
+        }
+        let megabytes = |field: &str| step[field].as_u64().unwrap_or_default() / 1_000_000;
+        let (doing, done, total) = (text(&step, "step"), megabytes("done"), megabytes("total"));
+        // A line that is written over on a terminal; elsewhere one line a step.
+        if is_terminal {
+            eprint!("\r\x1b[K{doing}: {done} of {total} MB");
+        } else if said != doing {
+            eprintln!("{doing} ({total} MB in all)");
+        }
+        doing.clone_into(&mut said);
+    };
+    let followed = client.follow(Method::POST, &path, show).await;
+    if is_terminal {
+        eprintln!();
+    }
+    followed?;
+    match last {
+        Some(error) => anyhow::bail!("{error}"),
+        None if said != "done" => {
+            anyhow::bail!("it broke off; the same command goes on from there")
+        }
+        None => {
+            println!("{name} is there; `sbd model test {name}` tries it.");
+            Ok(())
+        }
+    }
+}
+
+async fn add(args: &ModelAdd, client: &Client<'_>) -> anyhow::Result<()> {
+    let file = std::path::absolute(&args.file)?;
+    let wanted = json!({"file": file, "name": args.name});
+    let added = client.ask(Method::POST, "/models", Some(wanted)).await?;
+    let name = text(&added, "name");
+    println!("{name} is there; `sbd model test {name}` tries it.");
+    Ok(())
+}
+
+async fn remove(name: &str, client: &Client<'_>) -> anyhow::Result<()> {
+    let path = format!("/models/{}", utf8_percent_encode(name, NON_ALPHANUMERIC));
+    client.ask(Method::DELETE, &path, None).await?;
+    println!("{name} is removed.");
     Ok(())
 }
 

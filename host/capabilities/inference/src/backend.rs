@@ -3,6 +3,7 @@
 use crate::model::{ChatRequest, Embeddings, Error, Kind, Piece, Purpose};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// Models, wherever they run. Callers have checked requests, name models of the backend's own, and keep to
@@ -45,6 +46,24 @@ pub trait Backend: Send + Sync + 'static {
     /// Takes a model out of memory. Where that cannot be asked for, nothing happens.
     fn unload<'a>(&'a self, model: &'a str) -> BoxFuture<'a, Result<(), Failure>>;
 
+    /// The models that it can fetch by a short name, as far as it knows them.
+    fn available(&self) -> Vec<Available> {
+        Vec::new()
+    }
+
+    /// Adds a model from a file of this machine; what it is called then. Without a name, the file's.
+    fn add<'a>(
+        &'a self,
+        file: &'a Path,
+        _name: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<String, Failure>> {
+        let text = format!(
+            "{} cannot be added here; add it to the server that is to have it",
+            file.display()
+        );
+        Box::pin(async { Err(Error::Invalid(text).into()) })
+    }
+
     /// Fetches a model that it does not have, as far as it can do that.
     fn pull<'a>(
         &'a self,
@@ -79,6 +98,21 @@ pub struct Found {
     pub is_loaded: Option<bool>,
     /// How many bytes it takes in memory, if it is there and that is known.
     pub memory: Option<u64>,
+}
+
+/// A model that can be fetched by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Available {
+    /// Its name.
+    pub name: String,
+    /// What it can do.
+    pub kind: Kind,
+    /// About how many bytes are fetched.
+    pub bytes: u64,
+    /// Under which licence it may be used.
+    pub licence: String,
+    /// What it is good for.
+    pub about: String,
 }
 
 /// How far a model has been fetched.

@@ -20,9 +20,9 @@ mod provider;
 mod queue;
 mod stream;
 
-pub use backend::{Backend, Failure, Found, Progress};
+pub use backend::{Available, Backend, Failure, Found, Progress};
 pub use kept::{UsageQuery, Used};
-pub use models::{Configured, Listed, Models, Tested};
+pub use models::{Configured, LOCAL, Listed, Models, Tested};
 pub use ollama::Ollama;
 pub use openai::OpenAi;
 pub use provider::Limits;

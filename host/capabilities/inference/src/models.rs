@@ -6,7 +6,7 @@ use crate::model::{
     check_embedded, estimate,
 };
 use crate::provider::{Limits, Named, Provider};
-use crate::{Backend, Found};
+use crate::{Available, Backend, Found};
 use arc_swap::ArcSwap;
 use sbd_pace::Breakers;
 use sbd_storage::Database;
@@ -18,6 +18,8 @@ use tokio::sync::{Mutex, mpsc};
 /// How long counting tokens may take before they are estimated.
 const COUNTING: Duration = Duration::from_secs(5);
 
+/// What the engine in this process is called among the backends.
+pub const LOCAL: &str = "local";
 /// For whom a test is written down: no tenant is called so.
 const OPERATOR: &str = "-";
 /// What a test asks.
@@ -121,6 +123,26 @@ impl Models {
             Error::Invalid(format!("there is no backend `{name}`; there are: {known}"))
         })?;
         Ok(Arc::clone(&provider.backend))
+    }
+
+    /// The backend of a model that may not be there yet, and what it calls the model: of `BACKEND/NAME`, or of
+    /// a name alone the engine in this process.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], which names the backends that there are.
+    pub fn place<'a>(&self, name: &'a str) -> Result<(Arc<dyn Backend>, &'a str), Error> {
+        let own = |name: &str| self.providers.iter().any(|it| *it.name == *name);
+        let (backend, name) = match name.split_once('/') {
+            Some((backend, name)) if own(backend) => (backend, name),
+            _ => (LOCAL, name),
+        };
+        Ok((self.backend(backend)?, name))
+    }
+
+    /// The models that can be fetched by a short name.
+    pub fn available(&self) -> Vec<Available> {
+        let backends = self.providers.iter();
+        backends.flat_map(|it| it.backend.available()).collect()
     }
 
     /// Has every backend say anew which models it has: that has just changed.

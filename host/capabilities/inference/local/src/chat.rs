@@ -56,6 +56,12 @@ impl Described {
         self.shape.context
     }
 
+    /// Whether its tokens and its template can be read, before it is loaded.
+    pub(crate) fn check(&self) -> Result<()> {
+        let vocabulary = Vocabulary::of(&self.gguf)?;
+        Template::of(self.gguf.text("tokenizer.chat_template"), &vocabulary).map(drop)
+    }
+
     /// Loads it.
     pub(crate) fn load(mut self) -> Result<ChatModel> {
         let vocabulary = Vocabulary::of(&self.gguf)?;

@@ -6,9 +6,8 @@ use candle_core::{D, DType, Device, Tensor};
 use candle_nn::ops::{layer_norm, softmax_last_dim};
 use rayon::ThreadPool;
 use rayon::prelude::*;
-use safetensors::SafeTensors;
-use safetensors::tensor::Metadata;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -140,8 +139,8 @@ impl Described {
             .min(self.config.max_position_embeddings)
     }
 
-    /// Loads it.
-    pub(crate) fn load(mut self) -> Result<Embedder> {
+    /// Its tokenizer, which must belong to it.
+    pub(crate) fn tokenizer(&self) -> Result<Tokenizer> {
         let path = self.folder.join("tokenizer.json");
         let mut tokenizer =
             Tokenizer::from_bytes(read_at_most(&path, TOKENIZER)?).map_err(|error| {
@@ -161,10 +160,15 @@ impl Described {
                 self.config.vocab_size
             )));
         }
+        Ok(tokenizer)
+    }
+
+    /// Loads it.
+    pub(crate) fn load(mut self) -> Result<Embedder> {
         Ok(Embedder {
             tokens: self.tokens(),
+            tokenizer: self.tokenizer()?,
             bert: Bert::load(&mut self.weights, &self.config)?,
-            tokenizer,
             settings: self.settings,
         })
     }
@@ -273,8 +277,34 @@ fn beginning(text: &str, bytes: usize) -> &str {
 struct Weights {
     path: PathBuf,
     file: File,
-    metadata: Metadata,
+    parts: HashMap<String, Part>,
+    /// Where the weights begin.
     from: u64,
+}
+
+/// What the head of a file says of some weights.
+#[derive(Deserialize)]
+struct Part {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+impl Part {
+    /// How many numbers it has.
+    fn count(&self) -> u64 {
+        let sizes = self.shape.iter();
+        sizes.fold(1, |all, size| all.saturating_mul(*size as u64))
+    }
+
+    fn kind(&self) -> Option<DType> {
+        match self.dtype.as_str() {
+            "F32" => Some(DType::F32),
+            "F16" => Some(DType::F16),
+            "BF16" => Some(DType::BF16),
+            _ => None,
+        }
+    }
 }
 
 impl Weights {
@@ -291,38 +321,37 @@ impl Weights {
                 "its head is to have {head} bytes; the file has {whole}, and {HEAD} is the most"
             )));
         }
-        let mut bytes = vec![0; 8 + head as usize];
-        file.rewind()
-            .and_then(|()| file.read_exact(&mut bytes))
-            .map_err(io)?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| about(format!("its head cannot be read: {error}")))?;
-        let from = 8 + head;
-        if from.checked_add(metadata.data_len() as u64) != Some(whole) {
-            return Err(about(format!(
-                "its head promises {} bytes of weights and there are {}",
-                metadata.data_len(),
-                whole - from
-            )));
-        }
+        let mut bytes = vec![0; head as usize];
+        file.read_exact(&mut bytes).map_err(io)?;
+        let broken = |error: serde_json::Error| about(format!("its head cannot be read: {error}"));
+        let mut parts: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&bytes).map_err(broken)?;
+        parts.remove("__metadata__");
+        let parts = parts.into_iter().map(|(name, part)| {
+            let part: Part = serde_json::from_value(part).map_err(broken)?;
+            let (from, to) = part.data_offsets;
+            let bytes = part.kind().map(|kind| kind.size_in_bytes() as u64);
+            let fits = bytes.is_none_or(|bytes| from.checked_add(part.count().saturating_mul(bytes)) == Some(to));
+            if from > to || to > whole - head - 8 || !fits {
+                return Err(about(format!(
+                    "the weights `{name}` are not as many as their shape says, or not all there; fetch it again"
+                )));
+            }
+            Ok((name, part))
+        });
         Ok(Self {
             path: path.to_owned(),
+            parts: parts.collect::<Result<_>>()?,
             file,
-            metadata,
-            from,
+            from: 8 + head,
         })
     }
 
     /// As 32-bit numbers, which all are computed with.
     fn bytes(&self) -> u64 {
-        let infos = self.metadata.tensors();
-        infos
-            .values()
-            .map(|info| {
-                info.shape
-                    .iter()
-                    .fold(4u64, |all, size| all.saturating_mul(*size as u64))
-            })
+        let parts = self.parts.values();
+        parts
+            .map(|part| part.count().saturating_mul(4))
             .fold(0, u64::saturating_add)
     }
 
@@ -333,35 +362,27 @@ impl Weights {
                 self.path.display()
             ))
         };
-        let info = self
-            .metadata
-            .info(name)
-            .or_else(|| self.metadata.info(&format!("bert.{name}")))
-            .ok_or_else(|| about("are not there".to_owned()))?;
-        if info.shape != shape {
+        let part = self
+            .parts
+            .get(name)
+            .or_else(|| self.parts.get(&format!("bert.{name}")));
+        let part = part.ok_or_else(|| about("are not there".to_owned()))?;
+        if part.shape != shape {
             return Err(about(format!(
                 "have the shape {:?} where the configuration promises {shape:?}",
-                info.shape
+                part.shape
             )));
         }
-        let kind = match info.dtype {
-            safetensors::Dtype::F32 => DType::F32,
-            safetensors::Dtype::F16 => DType::F16,
-            safetensors::Dtype::BF16 => DType::BF16,
-            other => {
-                return Err(about(format!(
-                    "are of the kind {other:?}; F32, F16 and BF16 can be read"
-                )));
-            }
-        };
-        let (from, to) = info.data_offsets;
-        if to.saturating_sub(from) != shape.iter().product::<usize>() * kind.size_in_bytes() {
-            return Err(about("are not as many as their shape says".to_owned()));
-        }
-        let mut bytes = vec![0; to - from];
-        let start = SeekFrom::Start(self.from + from as u64);
+        let kind = part.kind().ok_or_else(|| {
+            about(format!(
+                "are of the kind {}; F32, F16 and BF16 can be read",
+                part.dtype
+            ))
+        })?;
+        let (from, to) = part.data_offsets;
+        let mut bytes = vec![0; (to - from) as usize];
         self.file
-            .seek(start)
+            .seek(SeekFrom::Start(self.from + from))
             .and_then(|_| self.file.read_exact(&mut bytes))
             .map_err(|error| about(format!("cannot be read: {error}")))?;
         let tensor = Tensor::from_raw_buffer(&bytes, kind, shape, &Device::Cpu)

@@ -1,6 +1,7 @@
 //! The engine: what asks the models, on threads of its own.
 
-use crate::error::{Error, Result};
+use crate::catalogue::KNOWN;
+use crate::error::{Error, Result, caught};
 use crate::folder::Folder;
 use crate::loaded::{Loaded, Model};
 use crate::pull::Hub;
@@ -8,8 +9,8 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use rayon::ThreadPool;
 use sbd_inference::model::{ChatRequest, Embeddings, Kind, Piece, Purpose, Usage};
-use sbd_inference::{Backend, Failure, Found, Progress};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use sbd_inference::{Available, Backend, Failure, Found, Progress};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -234,6 +235,31 @@ impl Backend for Engine {
         Box::pin(async { Ok(()) })
     }
 
+    fn available(&self) -> Vec<Available> {
+        let known = KNOWN.iter().map(|known| Available {
+            name: known.name.to_owned(),
+            kind: known.kind,
+            bytes: u64::from(known.megabytes) * 1_000_000,
+            licence: known.licence.to_owned(),
+            about: known.about.to_owned(),
+        });
+        known.collect()
+    }
+
+    fn add<'a>(
+        &'a self,
+        file: &'a Path,
+        name: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<String, Failure>> {
+        Box::pin(async move {
+            let folder = self.folder.clone();
+            let (file, name) = (file.to_owned(), name.map(str::to_owned));
+            let add = move || folder.add(&file, name.as_deref());
+            let added = tokio::task::spawn_blocking(add).await;
+            Ok(added.map_err(|error| Error::Failed(error.to_string()))??)
+        })
+    }
+
     fn pull<'a>(
         &'a self,
         model: &'a str,
@@ -282,20 +308,4 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
     thread
         .map(drop)
         .map_err(|error| Error::Failed(format!("there is no thread for the model: {error}")))
-}
-
-/// Whatever libraries do with strange files, it ends here.
-fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or(panic.downcast_ref::<&str>().copied());
-        let text = text
-            .and_then(|text| text.lines().next())
-            .unwrap_or("without a word");
-        Err(Error::Failed(format!(
-            "the model broke off ({text}); its files may be damaged: fetch or add it again"
-        )))
-    })
 }

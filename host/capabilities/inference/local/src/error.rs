@@ -1,6 +1,7 @@
 //! Why a model does not answer.
 
 use crate::gguf::first_line;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// When memory that others use may be free again.
@@ -70,4 +71,17 @@ impl From<Error> for sbd_inference::Failure {
             again,
         }
     }
+}
+
+/// Whatever libraries do with strange files, it ends here.
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied());
+        let text = text.and_then(|text| text.lines().next());
+        let text = text.unwrap_or("without a word");
+        Err(Error::Failed(format!(
+            "the model broke off ({text}); its files may be damaged: fetch or add it again"
+        )))
+    })
 }

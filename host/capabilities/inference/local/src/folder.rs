@@ -3,7 +3,7 @@
 
 use crate::chat;
 use crate::embedder::{self, Pooling, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, caught};
 use sbd_inference::model::Kind;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -256,10 +256,12 @@ impl Folder {
         }
         match describe(unfinished, &manifest, usize::MAX)? {
             Described::Chat(described) => {
+                caught(|| described.check())?;
                 manifest.family = described.family().to_owned();
                 manifest.context = u32::try_from(described.made_for()).unwrap_or(u32::MAX);
             }
             Described::Embedding(described) => {
+                caught(|| described.tokenizer())?;
                 manifest.family = "bert".to_owned();
                 manifest.context = u32::try_from(described.tokens()).unwrap_or(u32::MAX);
                 manifest.dimensions = u32::try_from(described.config.hidden_size).ok();
@@ -301,10 +303,9 @@ fn describe(folder: &Path, manifest: &Manifest, context: usize) -> Result<Descri
                 .iter()
                 .find(|file| file.name.ends_with(".gguf"));
             let file = file.ok_or_else(|| Error::model("the manifest names no GGUF file"))?;
-            Ok(Described::Chat(Box::new(chat::Described::read(
-                &folder.join(&file.name),
-                context,
-            )?)))
+            let path = folder.join(&file.name);
+            let described = caught(|| chat::Described::read(&path, context))?;
+            Ok(Described::Chat(Box::new(described)))
         }
         Kind::Embedding => {
             let settings = Settings {
@@ -313,9 +314,8 @@ fn describe(folder: &Path, manifest: &Manifest, context: usize) -> Result<Descri
                 passage: manifest.passage_prefix.clone(),
                 tokens: most_tokens(folder),
             };
-            Ok(Described::Embedding(Box::new(embedder::Described::read(
-                folder, settings,
-            )?)))
+            let described = caught(|| embedder::Described::read(folder, settings))?;
+            Ok(Described::Embedding(Box::new(described)))
         }
     }
 }
@@ -421,4 +421,199 @@ fn copy(from: &Path, to: &Path, name: &str) -> Result<Stored> {
 /// Bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::{Error, Folder};
+    use crate::tiny::Tiny;
+    use candle_core::quantized::gguf_file::Value;
+    use std::path::Path;
+    use tempfile::TempDir;
+
+    fn add(bytes: &[u8]) -> Result<String, Error> {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("tiny.gguf");
+        std::fs::write(&file, bytes).unwrap();
+        let models = Folder::new(folder.path().join("models"));
+        let added = models.add(&file, None);
+        assert_eq!(
+            models.models().len(),
+            usize::from(added.is_ok()),
+            "{added:?}"
+        );
+        added
+    }
+
+    fn why(tiny: &Tiny) -> String {
+        match add(&tiny.bytes()) {
+            Err(Error::Model(text) | Error::Failed(text)) => text,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn models_are_added_listed_and_removed() {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("Tiny Model.GGUF");
+        std::fs::write(&file, Tiny::of("qwen3").bytes()).unwrap();
+        let models = Folder::new(folder.path().join("models"));
+        assert!(models.models().is_empty());
+        assert_eq!(models.add(&file, None).unwrap(), "tiny-model");
+        assert!(
+            matches!(models.add(&file, None), Err(Error::Request(text)) if text.contains("already"))
+        );
+        models.add(&file, Some("other")).unwrap();
+        for name in ["", "..", "a/b", "A", ".a", "a b", &"a".repeat(65)] {
+            assert!(
+                matches!(models.add(&file, Some(name)), Err(Error::Request(_))),
+                "{name}"
+            );
+            assert!(models.remove(name).is_err(), "{name}");
+        }
+        let listed = models.models();
+        assert_eq!(
+            listed
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect::<Vec<_>>(),
+            ["other", "tiny-model"]
+        );
+        let manifest = &listed[0].1;
+        assert_eq!((manifest.family.as_str(), manifest.context), ("qwen3", 512));
+        assert_eq!(
+            manifest.files[0].size,
+            std::fs::metadata(&file).unwrap().len()
+        );
+        assert_eq!(manifest.files[0].sha256.len(), 64);
+        models.remove("other").unwrap();
+        assert!(matches!(models.remove("other"), Err(Error::NoModel(_))));
+        assert_eq!(models.models().len(), 1);
+        assert!(matches!(
+            models.add(Path::new("/nowhere.gguf"), None),
+            Err(Error::Request(_))
+        ));
+    }
+
+    /// A file that ends anywhere, or has another byte anywhere in its head, is a model or a sentence.
+    #[test]
+    fn broken_files_are_refused_in_a_sentence() {
+        let whole = Tiny::of("llama").bytes();
+        for length in (0..whole.len()).step_by(whole.len() / 60) {
+            let text = add(&whole[..length]).unwrap_err().to_string();
+            assert!(text.len() > 20 && !text.contains("panicked"), "{text}");
+        }
+        for at in (0..12_000).step_by(97) {
+            for byte in [0, 0x7f, 0xff] {
+                let mut broken = whole.clone();
+                broken[at] = byte;
+                if let Err(error) = add(&broken) {
+                    assert!(error.to_string().len() > 20, "{error}");
+                }
+            }
+        }
+        assert!(add(b"").is_err() && add(b"GGUF").is_err() && add(&[0xff; 4096]).is_err());
+    }
+
+    #[test]
+    fn what_a_head_promises_and_the_file_does_not_have_is_named() {
+        let tiny = || Tiny::of("llama");
+        let text = |text: &str| Value::String(text.to_owned());
+        for (broken, says) in [
+            (
+                tiny().with("general.architecture", text("gpt-oss")),
+                "gpt-oss",
+            ),
+            (
+                tiny().with("llama.context_length", Value::U64(1 << 60)),
+                "context_length",
+            ),
+            (
+                tiny().with("llama.block_count", Value::U32(0)),
+                "block_count",
+            ),
+            (
+                tiny().with("llama.attention.head_count", Value::U32(3)),
+                "do not divide",
+            ),
+            (tiny().with("tokenizer.ggml.model", text("rwkv")), "rwkv"),
+            (
+                tiny().with("tokenizer.ggml.pre", text("strange")),
+                "strange",
+            ),
+            (
+                tiny().with("tokenizer.ggml.tokens", Value::Array(Vec::new())),
+                "no vocabulary",
+            ),
+            (
+                tiny().with("tokenizer.ggml.merges", Value::Array(vec![text("oneword")])),
+                "no pair",
+            ),
+            (
+                tiny().with("tokenizer.ggml.merges", Value::Array(vec![text("no such")])),
+                "not fit together",
+            ),
+            (tiny().with("general.alignment", Value::U32(0)), "damaged"),
+        ] {
+            let told = why(&broken);
+            assert!(told.contains(says), "{says}: {told}");
+        }
+    }
+
+    #[test]
+    fn bombs_of_weights_do_not_go_off() {
+        let folder = TempDir::new().unwrap();
+        let config = r#"{"model_type":"bert","vocab_size":10,"hidden_size":8,"num_hidden_layers":1,
+            "num_attention_heads":2,"intermediate_size":8,"max_position_embeddings":16,"type_vocab_size":2}"#;
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        std::fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
+        let models = Folder::new(folder.path().join("models"));
+        let head = |head: &str| [&(head.len() as u64).to_le_bytes()[..], head.as_bytes()].concat();
+        let weights = [
+            Vec::new(),
+            u64::MAX.to_le_bytes().to_vec(),
+            (1u64 << 40).to_le_bytes().to_vec(),
+            [&(1u64 << 23).to_le_bytes()[..], b"{}"].concat(),
+            head("{"),
+            head("{}x"),
+            head(r#"{"a":{"dtype":"F32","shape":[9223372036854775807,9],"data_offsets":[0,4]}}"#),
+            head(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#),
+            head(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#),
+            head(&format!(r#"{{"a":{}"#, "[".repeat(100_000))),
+        ];
+        for bytes in weights {
+            std::fs::write(folder.path().join("model.safetensors"), &bytes).unwrap();
+            let error = models
+                .add(folder.path(), Some("bomb"))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("model.safetensors"), "{error}");
+        }
+        // Weights that are there, with a tokenizer that is none.
+        std::fs::write(folder.path().join("model.safetensors"), head("{}")).unwrap();
+        let error = models
+            .add(folder.path(), Some("bomb"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("tokenizer.json"), "{error}");
+        let huge = config.replace("\"hidden_size\":8", "\"hidden_size\":8000000000");
+        std::fs::write(folder.path().join("config.json"), huge).unwrap();
+        let error = models
+            .add(folder.path(), Some("bomb"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("config.json"), "{error}");
+        std::fs::write(
+            folder.path().join("config.json"),
+            config.replace("bert", "t5"),
+        )
+        .unwrap();
+        let error = models
+            .add(folder.path(), Some("bomb"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`t5`"), "{error}");
+    }
 }

@@ -1,7 +1,7 @@
 //! A GGUF file: what it says of itself, and its weights, each checked against what it says.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek, SeekFrom};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -31,6 +31,7 @@ impl Gguf {
                 first_line(&error)
             ))
         })?;
+        check_ends(&content, &mut file)?;
         let mut gguf = Self {
             content,
             file,
@@ -192,13 +193,40 @@ impl Gguf {
                     .fold(1, |all, size| all.saturating_mul(*size as u64));
                 let bytes =
                     (elements / kind.block_size() as u64).saturating_mul(kind.type_size() as u64);
+                let row = info.shape.dims().last().copied().unwrap_or_default();
+                let is_packed = row.is_multiple_of(256);
                 match kind {
-                    GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0 => bytes.saturating_mul(2),
+                    GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0 if is_packed => {
+                        bytes.saturating_mul(2)
+                    }
+                    // They become the last one of these.
+                    GgmlDType::Q4_1 | GgmlDType::Q5_0 | GgmlDType::Q5_1 => {
+                        elements / 32 * 34 * (1 + u64::from(is_packed))
+                    }
                     _ => bytes,
                 }
             })
             .fold(0, u64::saturating_add)
     }
+}
+
+/// Refuses a file that ends before its weights do.
+fn check_ends(content: &Content, file: &mut BufReader<File>) -> Result<()> {
+    let there = file.seek(SeekFrom::End(0));
+    let there = there.map_err(|error| Error::model(format!("the file cannot be read: {error}")))?;
+    for (name, info) in &content.tensor_infos {
+        let kind = info.ggml_dtype;
+        let sizes = info.shape.dims().iter();
+        let elements = sizes.fold(1u64, |all, size| all.saturating_mul(*size as u64));
+        let bytes = (elements / kind.block_size() as u64).saturating_mul(kind.type_size() as u64);
+        let begin = content.tensor_data_offset.saturating_add(info.offset);
+        if begin.saturating_add(bytes) > there {
+            return Err(Error::model(format!(
+                "the file has {there} bytes and ends before the weights `{name}` do; it was cut off, fetch it again"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What candle says of an error, without the trace that it may hang on.

@@ -20,6 +20,9 @@ mod output;
 mod pull;
 mod sample;
 mod template;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tiny;
 mod vocabulary;
 
 pub use catalogue::{KNOWN, Known, KnownFile};

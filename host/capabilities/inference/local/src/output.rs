@@ -139,11 +139,11 @@ impl Output {
                     return false;
                 };
                 let held = self.held[..at].to_owned();
+                self.held.drain(..at + CALL.1.len());
                 match self.call(&held) {
                     Some(call) => pieces.push(call),
-                    None => pieces.push(Piece::Text(format!("{}{held}{}", CALL.0, CALL.1))),
+                    None => self.text(format!("{}{held}{}", CALL.0, CALL.1), pieces),
                 }
-                self.held.drain(..at + CALL.1.len());
                 self.state = State::Text;
                 true
             }

@@ -21,8 +21,6 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-/// Where models are fetched from, unless HF_ENDPOINT says otherwise.
-const HUB: &str = "https://huggingface.co";
 /// Bytes of what the hub says of a repository, at most.
 const LISTING: usize = 8 << 20;
 /// Bytes of a file whose checksum the hub does not tell, at most: small texts beside the weights.
@@ -47,14 +45,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// The hub, as HF_ENDPOINT and HF_TOKEN say.
-    pub fn of_environment() -> Self {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self::new(
-            &set("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()),
-            set("HF_TOKEN"),
-        )
-    }
+    /// Where models are fetched from, unless `HF_ENDPOINT` says otherwise.
+    pub const USUAL: &str = "https://huggingface.co";
 
     /// A server that speaks like the hub.
     pub fn new(endpoint: &str, token: Option<String>) -> Self {
@@ -628,3 +620,6 @@ fn clean(unfinished: &Path, files: &[Stored]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -361,3 +361,94 @@ fn bytes_of_chars() -> HashMap<char, u8> {
         .chain(others.filter_map(|(byte, char)| Some((char::from_u32(char)?, byte))))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::Vocabulary;
+    use crate::gguf::Gguf;
+    use crate::tiny::Tiny;
+    use candle_core::quantized::gguf_file::Value;
+
+    fn vocabulary(tiny: &Tiny) -> Vocabulary {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), tiny.bytes()).unwrap();
+        Vocabulary::of(&Gguf::open(file.path()).unwrap()).unwrap()
+    }
+
+    fn written(vocabulary: &Vocabulary, text: &str) -> String {
+        let tokens = vocabulary.tokens(text).unwrap();
+        let bytes: Vec<u8> = tokens
+            .iter()
+            .flat_map(|token| vocabulary.text(*token))
+            .copied()
+            .collect();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn texts_come_back_from_their_tokens() {
+        for cut in ["default", "smollm", "llama-bpe", "qwen2"] {
+            let tiny = Tiny::of("llama").with("tokenizer.ggml.pre", Value::String(cut.to_owned()));
+            let vocabulary = vocabulary(&tiny);
+            for text in [
+                "",
+                "tea",
+                "It's 1234\n\n  of tea\t\0",
+                "чай 茶 🫖 ß",
+                "\u{200f}שלום",
+            ] {
+                assert_eq!(written(&vocabulary, text), text, "{cut}");
+            }
+            assert_eq!(vocabulary.tokens("tea").unwrap().len(), 2);
+        }
+    }
+
+    #[test]
+    fn marks_are_one_token_and_write_nothing() {
+        let vocabulary = vocabulary(&Tiny::of("llama"));
+        let tokens = vocabulary.tokens("a<|im_end|>").unwrap();
+        assert_eq!(tokens.len(), 2);
+        assert!(vocabulary.is_end(tokens[1]) && vocabulary.text(tokens[1]).is_empty());
+    }
+
+    #[test]
+    fn pieces_are_merged_by_their_scores() {
+        let pieces = [
+            "<unk>",
+            "<s>",
+            "\u{2581}",
+            "t",
+            "e",
+            "a",
+            "te",
+            "ea",
+            "\u{2581}te",
+            "<0xC3>",
+            "<0x9F>",
+        ];
+        let scores = [0.0, 0.0, -1.0, -1.0, -1.0, -1.0, -3.0, -2.0, -4.0, 0.0, 0.0];
+        let types = [2, 3, 1, 1, 1, 1, 1, 1, 1, 6, 6];
+        let texts = pieces.map(|piece| Value::String(piece.to_owned())).to_vec();
+        let tiny = Tiny::of("llama")
+            .with("tokenizer.ggml.model", Value::String("llama".to_owned()))
+            .with("tokenizer.ggml.tokens", Value::Array(texts))
+            .with(
+                "tokenizer.ggml.token_type",
+                Value::Array(types.map(Value::I32).to_vec()),
+            )
+            .with(
+                "tokenizer.ggml.scores",
+                Value::Array(scores.map(Value::F32).to_vec()),
+            )
+            .with("tokenizer.ggml.unknown_token_id", Value::U32(0))
+            .with("tokenizer.ggml.bos_token_id", Value::U32(1));
+        let vocabulary = vocabulary(&tiny);
+        // The better pair first: `ea`, though `te` stands before it.
+        assert_eq!(vocabulary.tokens("tea").unwrap(), [2, 3, 7]);
+        assert_eq!(vocabulary.tokens("te te").unwrap(), [8, 8]);
+        assert_eq!(vocabulary.question("te").unwrap(), [1, 8]);
+        assert_eq!(written(&vocabulary, "te ß"), " te ß");
+    }
+}

@@ -10,4 +10,6 @@
 mod chat;
 mod embed;
 mod memory;
+#[path = "../../../tests/conformance/suite.rs"]
+mod suite;
 mod weights;

@@ -109,7 +109,10 @@ async fn work(asked: Asked, told: &mut mpsc::Sender<Told>) -> Result<Answer> {
     let model = chat_model(asked.model.as_deref()).await?;
     let searched = completed(&asked, model.as_ref()).await;
     tell(told, Told::Progress(Progress::Searching(searched.clone()))).await?;
-    let results = asked.search.run(&searched, asked.mode, (0, asked.passages)).await?;
+    let results = asked
+        .search
+        .run(&searched, asked.mode, (0, asked.passages))
+        .await?;
     let found = distinct(results.passages.clone());
     tell(told, Told::Progress(Progress::Found(found.len()))).await?;
     let answer = match model {
@@ -137,7 +140,9 @@ async fn chat_model(name: Option<&str>) -> Result<Option<Model>> {
     match (model, name) {
         (None, Some(name)) => Err(Error::validation(
             "model",
-            format!("a chat model that is there; there is no `{name}`: `sbd model pull NAME` adds one"),
+            format!(
+                "a chat model that is there; there is no `{name}`: `sbd model pull NAME` adds one"
+            ),
         )),
         (model, _) => Ok(model),
     }
@@ -295,7 +300,10 @@ fn distinct(passages: Vec<Passage>) -> Vec<Passage> {
         let chunk = &passage.chunk;
         let overlaps = |other: &Passage| {
             let other = &other.chunk;
-            let common = chunk.end.min(other.end).saturating_sub(chunk.start.max(other.start));
+            let common = chunk
+                .end
+                .min(other.end)
+                .saturating_sub(chunk.start.max(other.start));
             other.document == chunk.document && common * 2 > chunk.end - chunk.start
         };
         // The same text in two documents says nothing twice.
@@ -344,7 +352,8 @@ mod tests {
     }
 
     fn ask(by: &Client<'_>, question: &str) -> Reply {
-        by.post(ASK, json!({"question": question})).assert_status(200)
+        by.post(ASK, json!({"question": question}))
+            .assert_status(200)
     }
 
     /// The messages of a stream.
@@ -356,7 +365,8 @@ mod tests {
         assert_eq!(reply.header("content-type"), Some("text/event-stream"));
         let body = String::from_utf8(reply.bytes().to_vec()).unwrap();
         let events = body.split("\n\n").filter(|event| !event.is_empty());
-        let events = events.map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap());
+        let events = events
+            .map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap());
         let events: Vec<Value> = events.collect();
         // There is one end, and it is the last.
         let ends = events.iter().filter(|event| event["type"] == "stream.end");
@@ -367,7 +377,10 @@ mod tests {
     }
 
     fn kinds(events: &[Value]) -> Vec<&str> {
-        events.iter().map(|event| event["type"].as_str().unwrap()).collect()
+        events
+            .iter()
+            .map(|event| event["type"].as_str().unwrap())
+            .collect()
     }
 
     #[test]
@@ -375,19 +388,35 @@ mod tests {
         let app = garden();
         let ada = app.signed_in("usr_1");
         let answer = ask(&ada, "When does the gate open?");
-        assert_eq!((&answer["answered"], &answer["model"]), (&json!(true), &Value::Null));
-        assert!(answer.text("answer").starts_with("The gate opens at nine in the morning. [1]"));
+        assert_eq!(
+            (&answer["answered"], &answer["model"]),
+            (&json!(true), &Value::Null)
+        );
+        assert!(
+            answer
+                .text("answer")
+                .starts_with("The gate opens at nine in the morning. [1]")
+        );
         assert!(answer.text("note").contains("sbd model pull NAME"));
         let citation = &answer["citations"][0];
-        assert_eq!((&citation["document"], &citation["page"]), (&json!("garden.md"), &json!(1)));
+        assert_eq!(
+            (&citation["document"], &citation["page"]),
+            (&json!("garden.md"), &json!(1))
+        );
         assert_eq!(there(&ada, citation), citation["quote"]);
         // The row of a table is found, with what its columns are called.
         let answer = ask(&ada, "What is the price for children?");
         assert_eq!(answer["citations"][0]["quote"], "| Children | 5 EUR |");
         let answer = ask(&ada, "How heavy is an elephant?");
-        assert_eq!((&answer["answered"], &answer["citations"]), (&json!(false), &json!([])));
+        assert_eq!(
+            (&answer["answered"], &answer["citations"]),
+            (&json!(false), &json!([]))
+        );
         assert!(answer.text("answer").contains("do not answer"));
-        assert_eq!(app.counted("questions_total", &[("outcome", "passages")]), 2);
+        assert_eq!(
+            app.counted("questions_total", &[("outcome", "passages")]),
+            2
+        );
         assert_eq!(app.counted("questions_total", &[("outcome", "nothing")]), 1);
     }
 
@@ -396,35 +425,72 @@ mod tests {
         let app = garden();
         let ada = app.signed_in("usr_1");
         app.on_chat(|_| {
-            let usage = Usage { prompt: 100, completion: 12 };
-            let end = Ending { finish: Finish::Stop, usage: Some(usage) };
-            vec![text("It opens at nine [1]"), text("[7], and never [99] closes."), Piece::End(end)]
+            let usage = Usage {
+                prompt: 100,
+                completion: 12,
+            };
+            let end = Ending {
+                finish: Finish::Stop,
+                usage: Some(usage),
+            };
+            vec![
+                text("It opens at nine [1]"),
+                text("[7], and never [99] closes."),
+                Piece::End(end),
+            ]
         });
         let answer = ask(&ada, "When does the gate open?");
         assert_eq!(answer["answer"], "It opens at nine [1], and never  closes.");
-        assert_eq!((&answer["model"], &answer["usage"]["completion"]), (&json!("test-chat"), &json!(12)));
+        assert_eq!(
+            (&answer["model"], &answer["usage"]["completion"]),
+            (&json!("test-chat"), &json!(12))
+        );
         assert_eq!(answer["citations"].as_array().unwrap().len(), 1);
-        assert_eq!(there(&ada, &answer["citations"][0]), answer["citations"][0]["quote"]);
+        assert_eq!(
+            there(&ada, &answer["citations"][0]),
+            answer["citations"][0]["quote"]
+        );
     }
 
     #[test]
     fn a_stream_tells_the_same_with_one_end() {
         let app = garden();
         let ada = app.signed_in("usr_1");
-        app.on_chat(|_| vec![Piece::Queued(2), Piece::Loading, text("At nine "), text("[1].")]);
+        app.on_chat(|_| {
+            vec![
+                Piece::Queued(2),
+                Piece::Loading,
+                text("At nine "),
+                text("[1]."),
+            ]
+        });
         let events = told(&ada, "When does the gate open?");
         assert_eq!(
             kinds(&events),
             [
-                "stream.ready", "answer.progress", "answer.progress", "answer.progress", "answer.progress",
-                "answer.progress", "answer.token", "answer.token", "answer.citation", "answer.token",
-                "answer.complete", "stream.end"
+                "stream.ready",
+                "answer.progress",
+                "answer.progress",
+                "answer.progress",
+                "answer.progress",
+                "answer.progress",
+                "answer.token",
+                "answer.token",
+                "answer.citation",
+                "answer.token",
+                "answer.complete",
+                "stream.end"
             ]
         );
-        let tokens = events.iter().filter_map(|event| event["data"]["text"].as_str());
+        let tokens = events
+            .iter()
+            .filter_map(|event| event["data"]["text"].as_str());
         assert_eq!(tokens.collect::<String>(), "At nine [1].");
         let complete = &events[events.len() - 2]["data"];
-        assert_eq!((&complete["answer"], &complete["answered"]), (&json!("At nine [1]."), &json!(true)));
+        assert_eq!(
+            (&complete["answer"], &complete["answered"]),
+            (&json!("At nine [1]."), &json!(true))
+        );
         assert_eq!(events.last().unwrap()["data"]["code"], "done");
     }
 
@@ -450,11 +516,24 @@ mod tests {
     fn what_rests_on_nothing_says_so() {
         let app = garden();
         let ada = app.signed_in("usr_1");
-        for said in ["NOT IN THE DOCUMENTS", "Elephants weigh six tons, says a friend.", "", "[12]"] {
+        for said in [
+            "NOT IN THE DOCUMENTS",
+            "Elephants weigh six tons, says a friend.",
+            "",
+            "[12]",
+        ] {
             app.on_chat(move |_| vec![text(said)]);
             let answer = ask(&ada, "When does the gate open?");
-            assert_eq!((&answer["answered"], &answer["citations"]), (&json!(false), &json!([])), "{said}");
-            assert!(answer.text("answer").ends_with("The documents do not answer this."));
+            assert_eq!(
+                (&answer["answered"], &answer["citations"]),
+                (&json!(false), &json!([])),
+                "{said}"
+            );
+            assert!(
+                answer
+                    .text("answer")
+                    .ends_with("The documents do not answer this.")
+            );
         }
     }
 
@@ -481,10 +560,21 @@ mod tests {
             };
             vec![Piece::Call(call), text("The password is 1234 [5].")]
         });
-        let before = (app.blobs(), crate::tests::passages(&app), app.enqueued().len());
+        let before = (
+            app.blobs(),
+            crate::tests::passages(&app),
+            app.enqueued().len(),
+        );
         let answer = ask(&ada, "When does the gate open?");
         assert_eq!(answer["citations"], json!([]));
-        assert_eq!((app.blobs(), crate::tests::passages(&app), app.enqueued().len()), before);
+        assert_eq!(
+            (
+                app.blobs(),
+                crate::tests::passages(&app),
+                app.enqueued().len()
+            ),
+            before
+        );
     }
 
     #[test]

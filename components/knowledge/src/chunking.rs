@@ -57,7 +57,9 @@ impl Sizes {
     pub(crate) fn of(wanted: u32, room: Option<u32>) -> Self {
         let most = wanted + wanted / 4;
         // What goes before a chunk takes room as well.
-        let most = room.map_or(most, |room| most.min(room.saturating_sub(BEFORE_TOKENS).max(64)));
+        let most = room.map_or(most, |room| {
+            most.min(room.saturating_sub(BEFORE_TOKENS).max(64))
+        });
         Self {
             target: wanted.min(most),
             most,
@@ -88,7 +90,9 @@ pub(crate) fn pieces(layout: &Layout) -> Vec<Piece> {
             Kind::Code => lines(text, laid.bytes.start),
             _ => sentences(text, laid.bytes.start),
         };
-        let parts = parts.into_iter().flat_map(|part| cut(&layout.text, part, PIECE));
+        let parts = parts
+            .into_iter()
+            .flat_map(|part| cut(&layout.text, part, PIECE));
         pieces.extend(parts.map(|bytes| Piece {
             bytes,
             block,
@@ -129,7 +133,12 @@ pub(crate) fn halved(
 }
 
 /// Puts pieces together as long as they belong together and there is room.
-pub(crate) fn chunks(layout: &Layout, pieces: &[Piece], counts: &[u32], sizes: Sizes) -> Vec<Chunk> {
+pub(crate) fn chunks(
+    layout: &Layout,
+    pieces: &[Piece],
+    counts: &[u32],
+    sizes: Sizes,
+) -> Vec<Chunk> {
     let mut packing = Packing {
         layout,
         sizes,
@@ -198,7 +207,8 @@ impl Packing<'_> {
             if let Kind::Heading(level) = block.kind {
                 open.level = level;
             }
-            let is_sentence = piece.is_part && matches!(block.kind, Kind::Paragraph | Kind::ListItem);
+            let is_sentence =
+                piece.is_part && matches!(block.kind, Kind::Paragraph | Kind::ListItem);
             open.last = is_sentence.then(|| (piece.clone(), tokens));
         }
     }
@@ -227,7 +237,10 @@ impl Packing<'_> {
             || matches!(block.kind, Kind::Heading(_)) && chunk.tokens > self.sizes.target / 4;
         let is_row = piece.is_part && block.kind == Kind::Table;
         let is_other_table = is_row && piece.bytes.start == block.bytes.start;
-        is_full || is_enough && chunk.tokens > 0 || is_other_table || !is_same_page(&chunk.place, &block.place)
+        is_full
+            || is_enough && chunk.tokens > 0
+            || is_other_table
+            || !is_same_page(&chunk.place, &block.place)
     }
 
     /// The sentence before, if this one goes on with it and there is room for both.
@@ -244,7 +257,11 @@ impl Packing<'_> {
         let header = block.header.as_deref().filter(|_| !says_so_itself);
         let own = matches!(block.kind, Kind::Heading(_));
         let above = self.headings.len().saturating_sub(usize::from(own));
-        let headings = self.headings.iter().take(above).map(|(_, text)| text.as_str());
+        let headings = self
+            .headings
+            .iter()
+            .take(above)
+            .map(|(_, text)| text.as_str());
         let path = headings.collect::<Vec<_>>().join(" > ");
         let before = [Some(path.as_str()).filter(|path| !path.is_empty()), header];
         let before = before.into_iter().flatten().map(last_characters);
@@ -352,7 +369,10 @@ fn cut(text: &str, part: Range<usize>, most: usize) -> Vec<Range<usize>> {
             break;
         };
         // Behind the last blank, if that is not far from the end.
-        let blank = rest[..hard].char_indices().rev().find(|(_, c)| c.is_whitespace());
+        let blank = rest[..hard]
+            .char_indices()
+            .rev()
+            .find(|(_, c)| c.is_whitespace());
         let soft = blank.map(|(at, blank)| at + blank.len_utf8());
         let end = start + soft.filter(|soft| *soft > hard / 2).unwrap_or(hard);
         parts.push(start..end);
@@ -427,7 +447,11 @@ mod tests {
 
     #[test]
     fn a_page_ends_a_chunk() {
-        let layout = laid([(1, paragraph("One.")), (1, paragraph("Two.")), (2, paragraph("Three."))]);
+        let layout = laid([
+            (1, paragraph("One.")),
+            (1, paragraph("Two.")),
+            (2, paragraph("Three.")),
+        ]);
         let chunks = chunked(&layout, Sizes::of(200, None));
         assert_eq!(texts(&layout, &chunks), ["One.\n\nTwo.", "Three."]);
         assert_eq!(chunks[1].place, Place::Page(2));
@@ -450,7 +474,10 @@ mod tests {
         let chunks = chunked(&layout, Sizes::of(60, None));
         assert!(chunks.len() > 3);
         let texts = texts(&layout, &chunks);
-        assert_eq!(texts.iter().filter(|text| text.contains("Article")).count(), 1);
+        assert_eq!(
+            texts.iter().filter(|text| text.contains("Article")).count(),
+            1
+        );
         let later = chunks.last().unwrap();
         assert_eq!(later.before, "Prices\n| Article | Price |");
         for text in &texts[2..] {
@@ -470,7 +497,11 @@ mod tests {
         assert_eq!(overlapping.count(), chunks.len() - 1);
         let short = laid((0..40).map(|n| (1, paragraph(&sentence(n)))));
         let chunks = chunked(&short, Sizes::of(60, None));
-        assert!(chunks.windows(2).all(|pair| pair[1].bytes.start >= pair[0].bytes.end));
+        assert!(
+            chunks
+                .windows(2)
+                .all(|pair| pair[1].bytes.start >= pair[0].bytes.end)
+        );
     }
 
     fn any_content() -> impl Strategy<Value = Content> {
@@ -489,7 +520,10 @@ mod tests {
                 rows,
                 continued,
             })),
-            "[a-z\\n]{1,900}".prop_map(|text| Content::Code { language: None, text }),
+            "[a-z\\n]{1,900}".prop_map(|text| Content::Code {
+                language: None,
+                text
+            }),
         ]
     }
 

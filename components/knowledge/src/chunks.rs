@@ -35,7 +35,13 @@ pub(crate) struct Filled {
 
 impl Filled {
     /// A chunk of a document in the language of its terms.
-    pub(crate) fn of(document: &Document, number: u32, chunk: &Chunk, text: &str, language: &str) -> Self {
+    pub(crate) fn of(
+        document: &Document,
+        number: u32,
+        chunk: &Chunk,
+        text: &str,
+        language: &str,
+    ) -> Self {
         Self {
             library: document.library_id.clone(),
             document: document.id.clone(),
@@ -88,7 +94,6 @@ impl Filled {
             false => format!("{}\n{}", self.before, self.text),
         }
     }
-
 }
 
 /// The chunks of a document.

@@ -88,7 +88,12 @@ impl<'a> Cited<'a> {
     /// The model has said all.
     pub(crate) fn finish(mut self) -> (Vec<Said>, Complete) {
         let mut said = Vec::new();
-        if self.held.trim().trim_end_matches(['.', '!']).eq_ignore_ascii_case(NOTHING) {
+        if self
+            .held
+            .trim()
+            .trim_end_matches(['.', '!'])
+            .eq_ignore_ascii_case(NOTHING)
+        {
             self.says_nothing = true;
             self.held.clear();
         }
@@ -131,14 +136,20 @@ impl<'a> Cited<'a> {
     fn cite(&mut self, numbers: &[u32], said: &mut Vec<Said>) {
         let claim = self.text[self.claimed..].to_owned();
         for number in numbers {
-            let at = number.checked_sub(1).and_then(|at| usize::try_from(at).ok());
+            let at = number
+                .checked_sub(1)
+                .and_then(|at| usize::try_from(at).ok());
             let Some(passage) = at.and_then(|at| self.passages.get(at)) else {
                 continue;
             };
             let text = format!("[{number}]");
             self.text.push_str(&text);
             said.push(Said::Text(text));
-            if self.citations.iter().all(|citation| citation.number != *number) {
+            if self
+                .citations
+                .iter()
+                .all(|citation| citation.number != *number)
+            {
                 let citation = citation(*number, passage, &claim);
                 self.citations.push(citation.clone());
                 said.push(Said::Citation(citation));
@@ -182,12 +193,16 @@ enum Mark {
 }
 
 fn mark(text: &str) -> Mark {
-    let is_within = |c: char| c.is_ascii_digit() || matches!(c, ',' | ' ' | ';' | '-' | '\u{2013}' | '^');
+    let is_within =
+        |c: char| c.is_ascii_digit() || matches!(c, ',' | ' ' | ';' | '-' | '\u{2013}' | '^');
     let within = text.get(1..).unwrap_or_default();
     let end = within.find(|c: char| !is_within(c));
     match end {
         None if within.len() < MARK => Mark::Open,
-        Some(end) if within[end..].starts_with(']') && within[..end].contains(|c: char| c.is_ascii_digit()) => {
+        Some(end)
+            if within[end..].starts_with(']')
+                && within[..end].contains(|c: char| c.is_ascii_digit()) =>
+        {
             let numbers = within[..end].split(|c: char| !c.is_ascii_digit());
             let numbers = numbers.filter_map(|number| number.parse().ok());
             Mark::Numbers(end + 2, numbers.collect())
@@ -238,7 +253,9 @@ fn best_sentence(text: &str, claim: &str, language: &str) -> Range<usize> {
         if part.is_empty() || text[part.clone()].starts_with("| ---") {
             continue;
         }
-        let shared = words(&text[part.clone()], language).intersection(&said).count();
+        let shared = words(&text[part.clone()], language)
+            .intersection(&said)
+            .count();
         // A heading says what it is about, not what is so; and so does the first line of a table.
         let is_table = text[part.end..].trim_start().starts_with("| ---");
         let is_heading = is_table || text[part.clone()].starts_with('#');
@@ -340,7 +357,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_citation_points_at_the_sentence_that_carries_it() {
-        let text = "# Öffnung\n\nDer Garten ist schön. Er öffnet im Mai um neun Uhr. Hunde dürfen hinein.";
+        let text =
+            "# Öffnung\n\nDer Garten ist schön. Er öffnet im Mai um neun Uhr. Hunde dürfen hinein.";
         let passages = [passage("Anderes."), passage(text)];
         let (said, complete) = answered(&passages, &["Er öffnet um neun", " Uhr [", "2", "]."]);
         assert_eq!(said, "Er öffnet um neun Uhr [2].");
@@ -384,12 +402,18 @@ pub(crate) mod tests {
             assert!(complete.says_nothing && said.is_empty(), "{said}");
         }
         let (said, complete) = answered(&passages, &["Not", " in winter [1]."]);
-        assert_eq!((said.as_str(), complete.says_nothing), ("Not in winter [1].", false));
+        assert_eq!(
+            (said.as_str(), complete.says_nothing),
+            ("Not in winter [1].", false)
+        );
     }
 
     #[test]
     fn what_a_small_model_forgets_to_cite_is_found() {
-        let passages = [passage("Roses bloom in June."), passage("The gate opens at nine.")];
+        let passages = [
+            passage("Roses bloom in June."),
+            passage("The gate opens at nine."),
+        ];
         let (said, complete) = answered(&passages, &["The gate opens at nine o'clock."]);
         assert_eq!(said, "The gate opens at nine o'clock. [2]");
         assert_eq!(complete.citations[0].quote, "The gate opens at nine.");

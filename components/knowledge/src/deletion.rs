@@ -80,7 +80,8 @@ pub(crate) async fn library(work: &Work<AboutLibrary>) -> Result<()> {
             done += 1;
         }
         let fraction = crate::embedding::fraction(done, all);
-        work.report(fraction, format!("{done} documents deleted")).await?;
+        work.report(fraction, format!("{done} documents deleted"))
+            .await?;
     }
     LIBRARIES.delete_one(is_deleted).await?;
     Ok(())
@@ -158,7 +159,11 @@ mod tests {
         app.run_tasks();
         assert_eq!((passages(&app), app.blobs().len()), (0, 0));
         assert_eq!(app.run(KEPT.count(json!({}))).unwrap(), 0);
-        assert!(app.published().iter().any(|event| event.kind == "document.deleted"));
+        assert!(
+            app.published()
+                .iter()
+                .any(|event| event.kind == "document.deleted")
+        );
         // The same content is taken as if it had never been there.
         upload(&app, &ada, "a.md", GARDEN);
     }

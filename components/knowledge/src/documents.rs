@@ -142,7 +142,9 @@ pub(crate) async fn tables(document: &Document) -> Result<Vec<Tabled>> {
     let tables = blobs::stream(&document.tables(generation), ..).await?;
     let (_, body) = tables.ok_or_else(|| unread(document))?;
     let body = body.collect().await.map_err(Error::internal)?.to_bytes();
-    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
     let tables = lines.map(|line| serde_json::from_slice(line).map_err(Error::internal));
     tables.collect()
 }
@@ -192,21 +194,39 @@ mod tests {
         let ada = app.signed_in("usr_1");
         let path = format!("{DOCUMENTS}/{}", upload(&app, &ada, "garden.md", GARDEN));
         let text = ada.get(&format!("{path}/text")).assert_status(200);
-        assert_eq!(text.header("content-type"), Some("text/markdown; charset=utf-8"));
+        assert_eq!(
+            text.header("content-type"),
+            Some("text/markdown; charset=utf-8")
+        );
         let shown = String::from_utf8(text.bytes().to_vec()).unwrap();
-        assert!(shown.contains("# The garden\n\nThe gate") && shown.contains("| Adults | 12 EUR |"));
+        assert!(
+            shown.contains("# The garden\n\nThe gate") && shown.contains("| Adults | 12 EUR |")
+        );
         let tag = text.header("etag").unwrap();
-        let same = ada.with_header("if-none-match", tag).get(&format!("{path}/text"));
+        let same = ada
+            .with_header("if-none-match", tag)
+            .get(&format!("{path}/text"));
         same.assert_status(304);
         let blocks = ada.get(&format!("{path}/blocks")).assert_status(200);
         let blocks = String::from_utf8(blocks.bytes().to_vec()).unwrap();
         assert_eq!(blocks.lines().count(), 6);
         let tables = ada.get(&format!("{path}/tables")).assert_status(200);
-        assert_eq!((&tables["items"][0]["rows"], &tables["items"][0]["page"]), (&json!(2), &json!(1)));
+        assert_eq!(
+            (&tables["items"][0]["rows"], &tables["items"][0]["page"]),
+            (&json!(2), &json!(1))
+        );
         let table = ada.get(&format!("{path}/tables/1")).assert_status(200);
-        assert_eq!(table["cells"], json!([["Adults", "12 EUR"], ["Children", "5 EUR"]]));
-        let csv = ada.get(&format!("{path}/tables/1?format=csv")).assert_status(200);
-        assert_eq!(csv.bytes(), b"\"Ticket\",\"Price\"\r\n\"Adults\",\"12 EUR\"\r\n\"Children\",\"5 EUR\"\r\n");
+        assert_eq!(
+            table["cells"],
+            json!([["Adults", "12 EUR"], ["Children", "5 EUR"]])
+        );
+        let csv = ada
+            .get(&format!("{path}/tables/1?format=csv"))
+            .assert_status(200);
+        assert_eq!(
+            csv.bytes(),
+            b"\"Ticket\",\"Price\"\r\n\"Adults\",\"12 EUR\"\r\n\"Children\",\"5 EUR\"\r\n"
+        );
         for table in ["0", "2"] {
             ada.get(&format!("{path}/tables/{table}"))
                 .assert_refused(404, "NOT_FOUND");
@@ -220,22 +240,35 @@ mod tests {
         let app = app();
         let ada = app.signed_in("usr_1");
         let page = "<script>alert(1)</script> and more";
-        let path = format!("{DOCUMENTS}/{}/content", upload(&app, &ada, "b%C3%B6se.html", page));
+        let path = format!(
+            "{DOCUMENTS}/{}/content",
+            upload(&app, &ada, "b%C3%B6se.html", page)
+        );
         let whole = ada.get(&path).assert_status(200);
         assert_eq!(whole.bytes(), page.as_bytes());
         assert_eq!(whole.header("x-content-type-options"), Some("nosniff"));
         let disposition = whole.header("content-disposition").unwrap();
-        assert!(disposition.starts_with("attachment; filename=\"b_se.html\""), "{disposition}");
+        assert!(
+            disposition.starts_with("attachment; filename=\"b_se.html\""),
+            "{disposition}"
+        );
         let tag = whole.header("etag").unwrap();
-        let part = ada.with_header("range", "bytes=8-12").get(&path).assert_status(206);
+        let part = ada
+            .with_header("range", "bytes=8-12")
+            .get(&path)
+            .assert_status(206);
         assert_eq!(part.bytes(), b"alert");
         assert_eq!(part.header("content-range"), Some("bytes 8-12/34"));
-        let other = ada.with_header("if-range", "\"x\"").with_header("range", "bytes=8-12");
+        let other = ada
+            .with_header("if-range", "\"x\"")
+            .with_header("range", "bytes=8-12");
         assert_eq!(other.get(&path).assert_status(200).bytes().len(), 34);
         let beyond = ada.with_header("range", "bytes=34-").get(&path);
         let beyond = beyond.assert_refused(416, "RANGE_NOT_SATISFIABLE");
         assert_eq!(beyond.header("content-range"), Some("bytes */34"));
-        ada.with_header("if-none-match", tag).get(&path).assert_status(304);
+        ada.with_header("if-none-match", tag)
+            .get(&path)
+            .assert_status(304);
     }
 
     #[test]
@@ -247,31 +280,54 @@ mod tests {
         let names = |query: &str| {
             let page = ada.get(&format!("{DOCUMENTS}?{query}")).assert_status(200);
             let items = page["items"].as_array().unwrap().iter();
-            items.map(|item| item["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            items
+                .map(|item| item["name"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
         };
         assert_eq!(names("sort=name&order=asc"), ["a.md", "b.txt"]);
         assert_eq!(names("state=ready"), ["a.md"]);
         assert_eq!(names("format=text"), ["b.txt"]);
-        for query in ["state=gone", "format=exe", "sort=owner", "page=0", "colour=red"] {
+        for query in [
+            "state=gone",
+            "format=exe",
+            "sort=owner",
+            "page=0",
+            "colour=red",
+        ] {
             ada.get(&format!("{DOCUMENTS}?{query}"))
                 .assert_refused(422, "VALIDATION_ERROR");
         }
         // What is not read yet has no text.
         let path = format!("{DOCUMENTS}/{}", second.text("id"));
         for what in ["text", "blocks", "tables", "tables/1"] {
-            ada.get(&format!("{path}/{what}")).assert_refused(409, "CONFLICT");
+            ada.get(&format!("{path}/{what}"))
+                .assert_refused(409, "CONFLICT");
         }
         let path = format!("{DOCUMENTS}/{first}");
-        let renamed = ada.patch(&path, json!({"name": " New.md "})).assert_status(200);
+        let renamed = ada
+            .patch(&path, json!({"name": " New.md "}))
+            .assert_status(200);
         assert_eq!(renamed["name"], "New.md");
         let tag = renamed.header("etag").unwrap();
         let stale = ada.with_header("if-match", "\"1\"");
-        stale.patch(&path, json!({"name": "x"})).assert_refused(412, "PRECONDITION_FAILED");
-        stale.delete(&path).assert_refused(412, "PRECONDITION_FAILED");
-        for body in [json!({}), json!({"name": ""}), json!({"name": 1}), json!({"name": "a\u{0}"})] {
-            ada.patch(&path, body).assert_refused(422, "VALIDATION_ERROR");
+        stale
+            .patch(&path, json!({"name": "x"}))
+            .assert_refused(412, "PRECONDITION_FAILED");
+        stale
+            .delete(&path)
+            .assert_refused(412, "PRECONDITION_FAILED");
+        for body in [
+            json!({}),
+            json!({"name": ""}),
+            json!({"name": 1}),
+            json!({"name": "a\u{0}"}),
+        ] {
+            ada.patch(&path, body)
+                .assert_refused(422, "VALIDATION_ERROR");
         }
-        ada.with_header("if-match", tag).delete(&path).assert_status(204);
+        ada.with_header("if-match", tag)
+            .delete(&path)
+            .assert_status(204);
         ada.get(&path).assert_refused(404, "NOT_FOUND");
         assert_eq!(names(""), ["b.txt"]);
     }

@@ -42,14 +42,23 @@ pub(crate) struct Embedder {
 /// The index that is searched, made if there is none. If the default embedding model is another one than its own, a
 /// task follows.
 pub(crate) async fn current() -> Result<Index> {
-    let embedder = default().await?;
+    // Where nobody knows which models there are, what is there is found all the same.
+    let embedder = default().await.unwrap_or_else(|error| {
+        eprintln!("which models there are is not known: {error:?}");
+        None
+    });
     let Some(index) = INDEXES.get(CURRENT).await? else {
         return make(embedder).await;
     };
     match embedder {
         // Without any model its vectors are kept: it may be back in a moment.
         Some(Embedder { name, .. }) if index.model.as_ref() != Some(&name) => {
-            let task = New::of(EMBED, &About { model: name.clone() })?;
+            let task = New::of(
+                EMBED,
+                &About {
+                    model: name.clone(),
+                },
+            )?;
             task.unique(name).retries(10).enqueue().await?;
         }
         _ => {}
@@ -89,7 +98,9 @@ pub(crate) async fn collections() -> Result<Vec<String>> {
 /// Makes the vectors of all chunks by a model, and has them searched.
 pub(crate) async fn change_over(work: &Work<About>) -> Result<()> {
     let model = &work.data.model;
-    let is_wanted = default().await?.is_some_and(|default| default.name == *model);
+    let is_wanted = default()
+        .await?
+        .is_some_and(|default| default.name == *model);
     if !is_wanted {
         return Ok(());
     }
@@ -121,7 +132,10 @@ pub(crate) async fn change_over(work: &Work<About>) -> Result<()> {
             copy(&document, model, &target).await?;
             done += 1;
             let fraction = fraction(done, all);
-            if !work.report(fraction, format!("{done} of {all} documents")).await? {
+            if !work
+                .report(fraction, format!("{done} of {all} documents"))
+                .await?
+            {
                 return Ok(());
             }
         }
@@ -130,7 +144,9 @@ pub(crate) async fn change_over(work: &Work<About>) -> Result<()> {
         if old != target {
             vectors::drop_collection(&old).await?;
             let change = json!({"$pull": {"collections": old}});
-            DOCUMENTS.update_many(json!({"collections": old}), change).await?;
+            DOCUMENTS
+                .update_many(json!({"collections": old}), change)
+                .await?;
         }
     }
     Ok(())
@@ -249,13 +265,19 @@ mod tests {
         let ada = app.signed_in("usr_1");
         // Whoever searches finds what there was, and has the rest done.
         let found = search(&ada, serde_json::json!({"query": "gate opens"}));
-        assert_eq!((texts(&found).len(), &found["mode"]), (1, &serde_json::json!("keyword")));
+        assert_eq!(
+            (texts(&found).len(), &found["mode"]),
+            (1, &serde_json::json!("keyword"))
+        );
         send(&ada, "name=b.md", "Tulips are yellow.").assert_status(202);
         app.run_tasks();
         let found = search(&ada, serde_json::json!({"query": "gate opens"}));
         assert_eq!(found["mode"], "hybrid");
         assert_eq!(found["items"][0]["vector"]["rank"], 1);
-        let found = search(&ada, serde_json::json!({"query": "tulips", "mode": "vector"}));
+        let found = search(
+            &ada,
+            serde_json::json!({"query": "tulips", "mode": "vector"}),
+        );
         assert_eq!(found["items"][0]["text"], "Tulips are yellow.");
         // The old collection is gone, and nothing is there twice.
         assert_eq!(passages(&app), before + 1);
@@ -269,7 +291,10 @@ mod tests {
     fn every_model_has_a_collection_of_its_own() {
         assert_eq!(collection(None), "chunks");
         let minilm = collection(Some("sentence-transformers/all-MiniLM-L6-v2"));
-        assert!(minilm.starts_with("chunks-sentence-transformers-all-minilm-l6-v2-"), "{minilm}");
+        assert!(
+            minilm.starts_with("chunks-sentence-transformers-all-minilm-l6-v2-"),
+            "{minilm}"
+        );
         assert_ne!(collection(Some("a/b")), collection(Some("a:b")));
         let long = collection(Some(&"x".repeat(500)));
         assert!(long.len() <= 64, "{long}");

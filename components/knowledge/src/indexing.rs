@@ -92,9 +92,14 @@ pub(crate) async fn run(work: &Work<About>) -> Result<()> {
         },
         Ok(None) => give_up(about).await,
         // What is full is not emptied by waiting.
-        Err(Failure::Again(error)) if work.attempt <= RETRIES && error.status() != 507 => Err(error),
+        Err(Failure::Again(error)) if work.attempt <= RETRIES && error.status() != 507 => {
+            Err(error)
+        }
         Err(Failure::Again(error)) => {
-            let sentence = format!("it could not be indexed just now ({}); index it again later", error.message());
+            let sentence = format!(
+                "it could not be indexed just now ({}); index it again later",
+                error.message()
+            );
             fail(&document, sentence).await
         }
         Err(Failure::Final(sentence)) => fail(&document, sentence).await,
@@ -132,9 +137,11 @@ async fn begun(about: &About) -> Result<Option<Document>> {
 /// Whether it is still wanted.
 async fn is_wanted(document: &Document) -> Result<bool> {
     let now = DOCUMENTS.get(document.id.as_str()).await?;
-    Ok(now.is_some_and(|now| {
-        now.generation == document.generation && now.state == State::Indexing
-    }))
+    Ok(
+        now.is_some_and(|now| {
+            now.generation == document.generation && now.state == State::Indexing
+        }),
+    )
 }
 
 /// Reads, cuts, and makes what it is found by; answers the document with what was found in it, or none if it is not
@@ -151,7 +158,10 @@ async fn index(
         content_type: head.format.content_type().to_owned(),
         ..document.clone()
     };
-    let library = LIBRARIES.get(document.library_id.as_str()).await.map_err(Error::from)?;
+    let library = LIBRARIES
+        .get(document.library_id.as_str())
+        .await
+        .map_err(Error::from)?;
     let Some(library) = library else {
         return Ok(None);
     };
@@ -162,14 +172,24 @@ async fn index(
     let tables = layout.tabled().map_err(Error::internal)?;
     blobs::put(&document.tables(generation), json, Body::from(tables)).await?;
     let text = Body::from(bytes::Bytes::from(layout.text.clone()));
-    blobs::put(&document.text(generation), "text/plain; charset=utf-8", text).await?;
+    blobs::put(
+        &document.text(generation),
+        "text/plain; charset=utf-8",
+        text,
+    )
+    .await?;
     if !is_wanted(document).await? {
         return Ok(None);
     }
     work.report(READ, "cutting into passages").await?;
     let index = embedding::current().await?;
-    let room = embedding::default().await?.and_then(|embedder| embedder.room);
-    let sizes = Sizes::of(library.settings.chunk_tokens, room.filter(|_| index.model.is_some()));
+    let room = embedding::default()
+        .await?
+        .and_then(|embedder| embedder.room);
+    let sizes = Sizes::of(
+        library.settings.chunk_tokens,
+        room.filter(|_| index.model.is_some()),
+    );
     let cut = cut(&layout, sizes, index.model.as_deref()).await?;
     let language = head.language.clone().or(library.settings.language);
     let language = language.unwrap_or_else(|| Language::guess(&layout.text).tag().to_owned());
@@ -326,7 +346,11 @@ async fn fail(document: &Document, sentence: String) -> Result<()> {
         Err(error) => return Err(error.into()),
     }
     give_up(&about).await?;
-    Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "UNREADABLE", sentence))
+    Err(Error::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "UNREADABLE",
+        sentence,
+    ))
 }
 
 /// Leaves nothing of this generation.
@@ -376,14 +400,17 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::store::DOCUMENTS as KEPT;
-    use crate::tests::{DOCUMENTS, GARDEN, app, passages, passages_of, search, send, texts, upload};
+    use crate::tests::{
+        DOCUMENTS, GARDEN, app, passages, passages_of, search, send, texts, upload,
+    };
     use sbd_sdk::Principal;
     use sbd_sdk::tasks::State as Is;
     use sbd_sdk::testing::App;
 
     fn host_index(app: &App, id: &str, generation: u32) -> sbd_sdk::testing::Reply {
         let about = json!({"document_id": id, "generation": generation});
-        app.by(Principal::service("test", "knowledge")).task(INDEX, about)
+        app.by(Principal::service("test", "knowledge"))
+            .task(INDEX, about)
     }
 
     #[test]
@@ -401,15 +428,25 @@ mod tests {
             let id = upload(&app, &ada, "a.md", text);
             let failed = ada.get(&format!("{DOCUMENTS}/{id}")).assert_status(200);
             assert_eq!(failed["state"], "failed", "{text}");
-            assert!(failed.text("error").contains(why), "{}", failed.text("error"));
+            assert!(
+                failed.text("error").contains(why),
+                "{}",
+                failed.text("error")
+            );
             // Once is enough where it would fail again.
             let task = app.enqueued().into_iter().last().unwrap();
             assert_eq!((task.state, task.attempts), (Is::Failed, 1));
         }
         assert_eq!(passages(&app), 0);
         let told = app.published().into_iter();
-        assert_eq!(told.filter(|event| event.kind == "document.failed").count(), 6);
-        assert_eq!(app.counted("documents_indexed_total", &[("outcome", "failed")]), 6);
+        assert_eq!(
+            told.filter(|event| event.kind == "document.failed").count(),
+            6
+        );
+        assert_eq!(
+            app.counted("documents_indexed_total", &[("outcome", "failed")]),
+            6
+        );
     }
 
     #[test]
@@ -443,9 +480,14 @@ mod tests {
         let path = format!("{DOCUMENTS}/{}", taken.text("id"));
         let failed = ada.get(&path);
         assert_eq!(failed["state"], "failed");
-        assert!(failed.text("error").contains("room"), "{}", failed.text("error"));
+        assert!(
+            failed.text("error").contains("room"),
+            "{}",
+            failed.text("error")
+        );
         app.fill(false);
-        ada.post(&format!("{path}/index"), json!(null)).assert_status(202);
+        ada.post(&format!("{path}/index"), json!(null))
+            .assert_status(202);
         app.run_tasks();
         assert_eq!(ada.get(&path)["state"], "ready");
     }
@@ -454,10 +496,21 @@ mod tests {
     fn pages_without_text_are_named_and_the_rest_is_found() {
         let app = app();
         let ada = app.signed_in("usr_1");
-        let id = upload(&app, &ada, "a.md", "Roses bloom.\n\n\u{c}SCANNED\u{c}Tulips too.");
+        let id = upload(
+            &app,
+            &ada,
+            "a.md",
+            "Roses bloom.\n\n\u{c}SCANNED\u{c}Tulips too.",
+        );
         let document = ada.get(&format!("{DOCUMENTS}/{id}"));
-        assert_eq!((&document["state"], &document["unread"][0]["page"]), (&json!("ready"), &json!(2)));
-        assert_eq!(texts(&search(&ada, json!({"query": "tulips"}))), ["Tulips too."]);
+        assert_eq!(
+            (&document["state"], &document["unread"][0]["page"]),
+            (&json!("ready"), &json!(2))
+        );
+        assert_eq!(
+            texts(&search(&ada, json!({"query": "tulips"}))),
+            ["Tulips too."]
+        );
     }
 
     #[test]
@@ -472,7 +525,9 @@ mod tests {
         app.run_tasks();
         assert_eq!(passages_of(&app, id, 1), 400);
         // It was cut off in the middle of a batch, before the end was written.
-        let missing: Vec<_> = (390..400).map(|number| format!("{id}/1/{number}")).collect();
+        let missing: Vec<_> = (390..400)
+            .map(|number| format!("{id}/1/{number}"))
+            .collect();
         app.run(async {
             let set = json!({"$set": {"state": "indexing", "indexed": null}});
             KEPT.update_one(json!({"_id": id}), set).await.unwrap();
@@ -491,13 +546,21 @@ mod tests {
         let id = upload(&app, &ada, "a.md", GARDEN);
         let path = format!("{DOCUMENTS}/{id}");
         let before = passages(&app);
-        let again = ada.post(&format!("{path}/index"), json!(null)).assert_status(202);
+        let again = ada
+            .post(&format!("{path}/index"), json!(null))
+            .assert_status(202);
         assert_eq!(again["state"], "queued");
         // What was found stays until it is done.
-        assert_eq!(texts(&search(&ada, json!({"query": "apple cake"}))).len(), 1);
+        assert_eq!(
+            texts(&search(&ada, json!({"query": "apple cake"}))).len(),
+            1
+        );
         app.run_tasks();
         assert_eq!(ada.get(&path)["state"], "ready");
-        assert_eq!(texts(&search(&ada, json!({"query": "apple cake"}))).len(), 1);
+        assert_eq!(
+            texts(&search(&ada, json!({"query": "apple cake"}))).len(),
+            1
+        );
         assert_eq!((passages(&app), passages_of(&app, &id, 1)), (before, 0));
         assert_eq!(app.blobs().len(), 4);
     }
@@ -509,12 +572,17 @@ mod tests {
         let id = upload(&app, &ada, "a.md", GARDEN);
         let path = format!("{DOCUMENTS}/{id}");
         for _ in 0..2 {
-            ada.post(&format!("{path}/index"), json!(null)).assert_status(202);
+            ada.post(&format!("{path}/index"), json!(null))
+                .assert_status(202);
         }
         app.run_tasks();
         assert_eq!(ada.get(&path)["state"], "ready");
         for (generation, there) in [(1, false), (2, false), (3, true)] {
-            assert_eq!(passages_of(&app, &id, generation) > 0, there, "{generation}");
+            assert_eq!(
+                passages_of(&app, &id, generation) > 0,
+                there,
+                "{generation}"
+            );
         }
         // An old task that comes late changes nothing.
         host_index(&app, &id, 2).assert_status(200);
@@ -528,7 +596,8 @@ mod tests {
         let app = app();
         let ada = app.signed_in("usr_1");
         let taken = send(&ada, "name=a.md", GARDEN).assert_status(202);
-        app.run(sbd_sdk::tasks::cancel(taken.text("task_id"))).unwrap();
+        app.run(sbd_sdk::tasks::cancel(taken.text("task_id")))
+            .unwrap();
         app.advance(FORGOTTEN + Duration::from_secs(1));
         app.by(Principal::service("test", "knowledge"))
             .tick("sweep")

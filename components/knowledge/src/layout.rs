@@ -77,7 +77,10 @@ impl Layout {
         }
         let (before, written) = (self.text.len(), self.characters);
         let continues = matches!(&block.content, Content::Table(table) if table.continued)
-            && self.blocks.last().is_some_and(|last| last.kind == Kind::Table);
+            && self
+                .blocks
+                .last()
+                .is_some_and(|last| last.kind == Kind::Table);
         if before > 0 {
             self.write(if continues { "\n" } else { "\n\n" });
         }
@@ -277,7 +280,10 @@ pub(crate) mod tests {
         let layout = laid([
             (1, heading(1, "Tee \u{1f375}")),
             (1, paragraph("Grün\u{0}e Blätter")),
-            (2, table(&["Sorte", "Preis"], &[&["Sencha", "3 €"], &["a|b"]], false)),
+            (
+                2,
+                table(&["Sorte", "Preis"], &[&["Sencha", "3 €"], &["a|b"]], false),
+            ),
             (2, table(&["Sorte", "Preis"], &[&["Oolong", "5 €"]], true)),
         ]);
         let of = |block: &Laid| &layout.text[block.bytes.clone()];
@@ -288,7 +294,10 @@ pub(crate) mod tests {
             "| Sorte | Preis |\n| --- | --- |\n| Sencha | 3 € |\n| a\\|b |  |"
         );
         assert_eq!(of(&layout.blocks[3]), "| Oolong | 5 € |");
-        assert_eq!(&layout.text[layout.blocks[2].rows[0].clone()], "| Sencha | 3 € |");
+        assert_eq!(
+            &layout.text[layout.blocks[2].rows[0].clone()],
+            "| Sencha | 3 € |"
+        );
         for block in &layout.blocks {
             let in_characters: String = layout
                 .text
@@ -302,14 +311,22 @@ pub(crate) mod tests {
         // It went on: one table.
         assert_eq!(layout.tables.len(), 1);
         assert_eq!(layout.tables[0].rows.len(), 3);
-        assert!(layout.tables[0].csv().starts_with("\"Sorte\",\"Preis\"\r\n\"Sencha\""));
+        assert!(
+            layout.tables[0]
+                .csv()
+                .starts_with("\"Sorte\",\"Preis\"\r\n\"Sencha\"")
+        );
         assert_eq!(layout.outline().unwrap().lines().count(), 4);
     }
 
     #[test]
     fn what_is_too_much_is_cut_off_between_two_blocks() {
         let long = "x".repeat(MOST_TEXT / 2);
-        let layout = laid([(1, paragraph(&long)), (2, paragraph(&long)), (3, paragraph("y"))]);
+        let layout = laid([
+            (1, paragraph(&long)),
+            (2, paragraph(&long)),
+            (3, paragraph("y")),
+        ]);
         assert_eq!(layout.blocks.len(), 1);
         assert_eq!(layout.cut_at, Some(Place::Page(2)));
         assert_eq!(layout.characters(), layout.text.len() as u64);

@@ -54,7 +54,8 @@ pub(crate) async fn create(caller: &Caller, owner: Option<&str>, draft: Draft) -
     owners::require_founder(caller, owner).await?;
     let of_owner = json!({"owner": owner, "deleted_at": null});
     if LIBRARIES.count(of_owner).await? >= MOST {
-        let message = format!("there are {MOST} libraries, the most one owner has; delete one first");
+        let message =
+            format!("there are {MOST} libraries, the most one owner has; delete one first");
         return Err(Error::conflict(message));
     }
     let library = made(owner, &caller.user, draft);
@@ -188,7 +189,10 @@ pub(crate) async fn counts(ids: &[&LibraryId]) -> Result<HashMap<LibraryId, u64>
             {"$group": {"_id": "$library_id", "documents": {"$sum": 1}}},
         ]))
         .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.documents)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.documents))
+        .collect())
 }
 
 /// Has a change undone if its library is deleted meanwhile.
@@ -255,13 +259,18 @@ mod tests {
         let new = json!({"name": " Insurance ", "settings": {"chunk_tokens": 100}});
         let made = ada.post(LIBRARIES, new).assert_status(201);
         let path = made.header("location").unwrap().to_owned();
-        assert_eq!((&made["name"], &made["settings"]["chunk_tokens"]), (&json!("Insurance"), &json!(100)));
+        assert_eq!(
+            (&made["name"], &made["settings"]["chunk_tokens"]),
+            (&json!("Insurance"), &json!(100))
+        );
         let id = made.text("id");
         send(&ada, &format!("name=a.md&library_id={id}"), GARDEN).assert_status(202);
         app.run_tasks();
         assert_eq!(ada.get(&path)["documents"], 1);
         assert_eq!(ada.get(LIBRARIES)["items"][0]["documents"], 1);
-        let renamed = ada.with_header("if-match", "\"1\"").put(&path, json!({"name": "Other"}));
+        let renamed = ada
+            .with_header("if-match", "\"1\"")
+            .put(&path, json!({"name": "Other"}));
         assert_eq!(renamed.assert_status(200)["version"], 2);
         ada.with_header("if-match", "\"1\"")
             .put(&path, json!({"name": "Third"}))
@@ -285,7 +294,10 @@ mod tests {
         upload(&app, &ada, "a.md", GARDEN);
         upload(&app, &ada, "b.md", "Other words.");
         let libraries = ada.get(LIBRARIES).assert_status(200);
-        assert_eq!((&libraries["total"], &libraries["items"][0]["documents"]), (&json!(1), &json!(2)));
+        assert_eq!(
+            (&libraries["total"], &libraries["items"][0]["documents"]),
+            (&json!(1), &json!(2))
+        );
         // It is deleted like any other, and made anew.
         let id = libraries["items"][0]["id"].as_str().unwrap();
         ada.delete(&format!("{LIBRARIES}/{id}")).assert_status(204);
@@ -302,13 +314,27 @@ mod tests {
             (json!({}), "name"),
             (json!({"name": " "}), "name"),
             (json!({"name": "a\nb"}), "name"),
-            (json!({"name": "a", "settings": {"chunk_tokens": 0}}), "settings.chunk_tokens"),
-            (json!({"name": "a", "settings": {"language": "EN"}}), "settings.language"),
-            (json!({"name": "a", "settings": {"writers": "all"}}), "settings.writers"),
-            (json!({"name": "a", "settings": {"model": "x"}}), "settings.model"),
+            (
+                json!({"name": "a", "settings": {"chunk_tokens": 0}}),
+                "settings.chunk_tokens",
+            ),
+            (
+                json!({"name": "a", "settings": {"language": "EN"}}),
+                "settings.language",
+            ),
+            (
+                json!({"name": "a", "settings": {"writers": "all"}}),
+                "settings.writers",
+            ),
+            (
+                json!({"name": "a", "settings": {"model": "x"}}),
+                "settings.model",
+            ),
             (json!({"name": "a", "state": "x"}), "state"),
         ] {
-            let refused = ada.post(LIBRARIES, body).assert_refused(422, "VALIDATION_ERROR");
+            let refused = ada
+                .post(LIBRARIES, body)
+                .assert_refused(422, "VALIDATION_ERROR");
             assert_eq!(refused["error"]["details"][0]["field"], field);
         }
     }

@@ -262,7 +262,8 @@ impl Settings {
             let message = "a number from 50 to 1000";
             return Err(Error::validation("settings.chunk_tokens", message));
         }
-        let is_code = |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_lowercase());
+        let is_code =
+            |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_lowercase());
         if !self.language.as_ref().is_none_or(is_code) {
             let message = "the two letters of a language, like `en`";
             return Err(Error::validation("settings.language", message));

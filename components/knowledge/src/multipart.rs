@@ -30,7 +30,9 @@ pub(crate) struct Form {
 
 /// Whether the body is a form.
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     let essence = kind.and_then(|kind| kind.split(';').next());
     essence.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("multipart/form-data"))
 }
@@ -40,10 +42,14 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 /// # Errors
 /// When it is none, has no file, or has too much before it.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Form> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
     let boundary = boundary.ok_or_else(|| {
-        Error::malformed("a form has a `boundary` in its content type; let your HTTP library write it")
+        Error::malformed(
+            "a form has a `boundary` in its content type; let your HTTP library write it",
+        )
     })?;
     let room = Arc::new(AtomicUsize::new(HEADS));
     let bounded = Bounded {
@@ -124,7 +130,8 @@ impl<S: Stream<Item = std::result::Result<Bytes, axum::Error>> + Unpin> Stream f
 fn unreadable(error: multer::Error) -> Error {
     match error {
         multer::Error::StreamReadFailed(cause) => {
-            let message = format!("the form cannot be read ({cause}); send it again, the file last");
+            let message =
+                format!("the form cannot be read ({cause}); send it again, the file last");
             Error::malformed(message)
         }
         error => Error::malformed(format!("this is no form ({error}); correct it")),
@@ -170,11 +177,18 @@ mod tests {
         ]
         .concat();
         let (library, name, file) = form(whole.clone()).unwrap();
-        assert_eq!((library.as_deref(), name.as_deref()), (Some("lib_1"), Some("../a.txt")));
+        assert_eq!(
+            (library.as_deref(), name.as_deref()),
+            (Some("lib_1"), Some("../a.txt"))
+        );
         assert_eq!(file, b"one\r\n--X\r\ntwo");
         // In pieces of any size it is the same.
         for size in [1, 3, 16] {
-            let pieces: Vec<_> = whole.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+            let pieces: Vec<_> = whole
+                .as_bytes()
+                .chunks(size)
+                .map(Bytes::copy_from_slice)
+                .collect();
             let pieces = futures::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
             assert_eq!(form(Body::from_stream(pieces)).unwrap().2, file);
         }
@@ -189,20 +203,33 @@ mod tests {
         let file = part("name=\"file\"; filename=\"a.txt\"", "x");
         let many = part("name=\"name\"", "a").repeat(9) + &file;
         let endless = format!("--XX\r\nX-A: {}", "a".repeat(200_000));
-        let pieces: Vec<_> = endless.as_bytes().chunks(1000).map(Bytes::copy_from_slice).collect();
+        let pieces: Vec<_> = endless
+            .as_bytes()
+            .chunks(1000)
+            .map(Bytes::copy_from_slice)
+            .collect();
         let pieces = futures::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
         for (body, why) in [
             (Body::empty(), "no form"),
             (Body::from("--XX--\r\n"), "VALIDATION"),
             (Body::from("nonsense"), "no form"),
-            (Body::from(part("name=\"other\"", "a") + &file), "VALIDATION"),
-            (Body::from(part("name=\"name\"", &"a".repeat(2000)) + &file), "VALIDATION"),
+            (
+                Body::from(part("name=\"other\"", "a") + &file),
+                "VALIDATION",
+            ),
+            (
+                Body::from(part("name=\"name\"", &"a".repeat(2000)) + &file),
+                "VALIDATION",
+            ),
             (Body::from(many), "VALIDATION"),
             (Body::from_stream(pieces), "64 KiB"),
         ] {
             let refused = form(body).unwrap_err();
             let said = format!("{} {}", refused.code(), refused.message());
-            assert!(refused.status().is_client_error() && said.contains(why), "{said}");
+            assert!(
+                refused.status().is_client_error() && said.contains(why),
+                "{said}"
+            );
         }
     }
 }

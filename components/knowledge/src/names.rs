@@ -18,7 +18,12 @@ pub(crate) fn clean(name: &str) -> Result<String> {
         .collect();
     let seen = seen.trim().trim_start_matches('.');
     let name = match seen.chars().count() {
-        0 => return Err(Error::validation("name", "the name of a file, like `report.pdf`")),
+        0 => {
+            return Err(Error::validation(
+                "name",
+                "the name of a file, like `report.pdf`",
+            ));
+        }
         length if length > MAX_NAME => shortened(seen),
         _ => seen.to_owned(),
     };

@@ -90,7 +90,10 @@ async fn begin(note: &str, said: &Said) -> Result<()> {
 
 /// A note says something else than when it was found last.
 async fn again(document: Document, note: &str, said: &Said) -> Result<()> {
-    let is_newer = document.note.as_ref().is_some_and(|known| known.version < said.version);
+    let is_newer = document
+        .note
+        .as_ref()
+        .is_some_and(|known| known.version < said.version);
     if !is_newer {
         // Told twice; whether it is indexed is its task's to see to.
         return Ok(());
@@ -128,7 +131,12 @@ impl Said {
 
     /// What it is called, in one line.
     fn name(&self) -> String {
-        let line: String = self.title.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let line: String = self
+            .title
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_NAME)
+            .collect();
         match line.trim() {
             "" => "Note".to_owned(),
             line => line.to_owned(),
@@ -158,7 +166,9 @@ mod tests {
     }
 
     fn tell(app: &App, kind: &str) {
-        host(app).event(kind, json!({"note_id": NOTE})).assert_status(204);
+        host(app)
+            .event(kind, json!({"note_id": NOTE}))
+            .assert_status(204);
         app.run_tasks();
     }
 
@@ -166,30 +176,46 @@ mod tests {
     fn a_note_is_found_as_it_is_and_only_by_those_who_read_it() {
         let app = app();
         let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
-        notes_say(Some(json!({"id": NOTE, "family_id": null, "owner": "usr_1", "title": "Bread", "body": "Knead the dough.", "tags": ["kitchen"], "version": 1})));
+        notes_say(Some(
+            json!({"id": NOTE, "family_id": null, "owner": "usr_1", "title": "Bread", "body": "Knead the dough.", "tags": ["kitchen"], "version": 1}),
+        ));
         tell(&app, "note.changed");
         let found = search(&ada, json!({"query": "dough"}));
-        assert_eq!((&found["items"][0]["note_id"], &found["items"][0]["document"]), (&json!(NOTE), &json!("Bread")));
+        assert_eq!(
+            (
+                &found["items"][0]["note_id"],
+                &found["items"][0]["document"]
+            ),
+            (&json!(NOTE), &json!("Bread"))
+        );
         assert!(texts(&search(&bob, json!({"query": "dough"}))).is_empty());
         let asked = ada.post("/api/v1/ask", json!({"question": "What about the dough?"}));
         assert_eq!(asked.assert_status(200)["citations"][0]["note_id"], NOTE);
         // Told twice is once.
         tell(&app, "note.changed");
         assert_eq!(ada.get(DOCUMENTS)["total"], 1);
-        notes_say(Some(json!({"id": NOTE, "family_id": null, "owner": "usr_1", "title": "Bread", "body": "Buy it.", "tags": [], "version": 2})));
+        notes_say(Some(
+            json!({"id": NOTE, "family_id": null, "owner": "usr_1", "title": "Bread", "body": "Buy it.", "tags": [], "version": 2}),
+        ));
         tell(&app, "note.changed");
         assert!(texts(&search(&ada, json!({"query": "dough"}))).is_empty());
         assert_eq!(texts(&search(&ada, json!({"query": "buy"}))).len(), 1);
         // Nobody is told of what they write themselves.
-        assert!(app.published().iter().all(|event| event.kind != "notification.requested"));
+        assert!(
+            app.published()
+                .iter()
+                .all(|event| event.kind != "notification.requested")
+        );
         // It is changed where it is written, and nowhere else.
         let document = ada.get(DOCUMENTS);
         let document = &document["items"][0];
         let path = format!("{DOCUMENTS}/{}", document["id"].as_str().unwrap());
         ada.delete(&path).assert_refused(409, "CONFLICT");
-        ada.patch(&path, json!({"name": "x"})).assert_refused(409, "CONFLICT");
+        ada.patch(&path, json!({"name": "x"}))
+            .assert_refused(409, "CONFLICT");
         let library = document["library_id"].as_str().unwrap();
-        ada.delete(&format!("{LIBRARIES}/{library}")).assert_refused(409, "CONFLICT");
+        ada.delete(&format!("{LIBRARIES}/{library}"))
+            .assert_refused(409, "CONFLICT");
         send(&ada, &format!("name=a.md&library_id={library}"), "x").assert_refused(409, "CONFLICT");
         tell(&app, "note.deleted");
         assert_eq!((passages(&app), app.blobs().len()), (0, 0));
@@ -198,7 +224,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_any_more_is_not_found() {
         let app = app();
-        notes_say(Some(json!({"id": NOTE, "family_id": null, "owner": "usr_1", "title": "Bread", "body": "Knead.", "tags": [], "version": 1})));
+        notes_say(Some(
+            json!({"id": NOTE, "family_id": null, "owner": "usr_1", "title": "Bread", "body": "Knead.", "tags": [], "version": 1}),
+        ));
         tell(&app, "note.changed");
         assert!(passages(&app) > 0);
         notes_say(None);

@@ -75,7 +75,11 @@ fn told(
         data: json!({"document_id": document.id, "library_id": document.library_id}),
         unique: format!("{}/{}/{kind}", document.id, document.generation),
     };
-    change.publish("notification.requested", Some(&document.created_by), &notice)
+    change.publish(
+        "notification.requested",
+        Some(&document.created_by),
+        &notice,
+    )
 }
 
 fn shortened(text: &str, most: usize) -> String {

@@ -10,9 +10,27 @@ use std::ops::Range;
 
 /// What `filename*` does not have as it is (RFC 8187).
 const ENCODED: &AsciiSet = &CONTROLS
-    .add(b' ').add(b'"').add(b'%').add(b'\'').add(b'(').add(b')').add(b'*').add(b',').add(b'/')
-    .add(b':').add(b';').add(b'<').add(b'=').add(b'>').add(b'?').add(b'@').add(b'[').add(b'\\')
-    .add(b']').add(b'{').add(b'}');
+    .add(b' ')
+    .add(b'"')
+    .add(b'%')
+    .add(b'\'')
+    .add(b'(')
+    .add(b')')
+    .add(b'*')
+    .add(b',')
+    .add(b'/')
+    .add(b':')
+    .add(b';')
+    .add(b'<')
+    .add(b'=')
+    .add(b'>')
+    .add(b'?')
+    .add(b'@')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'{')
+    .add(b'}');
 
 /// What of it is wanted.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +45,9 @@ enum Wanted {
 pub(crate) async fn answer(document: &Document, headers: &HeaderMap) -> Result<Response> {
     let tag = format!("\"{}\"", document.sha256);
     let text = |name| {
-        let value = headers.get(&name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let value = headers
+            .get(&name)
+            .and_then(|value: &HeaderValue| value.to_str().ok());
         value.map(str::to_owned)
     };
     // A range of another content would make a mixture.
@@ -64,7 +84,10 @@ pub(crate) async fn answer(document: &Document, headers: &HeaderMap) -> Result<R
     say(header::ACCEPT_RANGES, "bytes".to_owned())?;
     say(header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned())?;
     // Should it be opened all the same, it runs nothing and reaches nothing.
-    say(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".to_owned())?;
+    say(
+        header::CONTENT_SECURITY_POLICY,
+        "sandbox; default-src 'none'".to_owned(),
+    )?;
     if status == StatusCode::PARTIAL_CONTENT {
         let range = format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1));
         say(header::CONTENT_RANGE, range)?;

@@ -109,7 +109,10 @@ pub(crate) async fn of(caller: &Caller) -> Result<Vec<String>> {
             ids
         }
     };
-    Ok([caller.user.to_string()].into_iter().chain(families).collect())
+    Ok([caller.user.to_string()]
+        .into_iter()
+        .chain(families)
+        .collect())
 }
 
 /// The libraries that the caller may search, of those that are named, or all of them. One that is named and may not
@@ -120,7 +123,11 @@ pub(crate) async fn searchable(caller: &Caller, named: &[LibraryId]) -> Result<V
     if !named.is_empty() {
         filter["_id"] = json!({"$in": named});
     }
-    let found = LIBRARIES.find(filter).limit(LIBRARIES_AT_ONCE).fetch().await?;
+    let found = LIBRARIES
+        .find(filter)
+        .limit(LIBRARIES_AT_ONCE)
+        .fetch()
+        .await?;
     let libraries = found.documents;
     let is_there = |id: &LibraryId| libraries.iter().any(|library| library.id == *id);
     match named.iter().all(is_there) {
@@ -138,11 +145,13 @@ async fn may(caller: &Caller, library: &Library) -> Result<Option<May>> {
         return Ok(None);
     }
     let role = role(caller, &library.owner).await?;
-    Ok(role.map(|role| match (role.as_str(), library.settings.writers) {
-        ("admin", _) => May::Govern,
-        (_, Writers::Members) => May::Write,
-        (_, Writers::Admins) => May::Read,
-    }))
+    Ok(
+        role.map(|role| match (role.as_str(), library.settings.writers) {
+            ("admin", _) => May::Govern,
+            (_, Writers::Members) => May::Write,
+            (_, Writers::Admins) => May::Read,
+        }),
+    )
 }
 
 /// What the caller is in a family: asked of `family`, which knows.
@@ -182,7 +191,8 @@ mod tests {
         let app = app();
         let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
         let new = json!({"name": "Ours", "owner": FAMILY});
-        ada.post(LIBRARIES, new.clone()).assert_refused(404, "NOT_FOUND");
+        ada.post(LIBRARIES, new.clone())
+            .assert_refused(404, "NOT_FOUND");
         belongs("usr_1", Some("admin"));
         belongs("usr_2", Some("member"));
         let library = ada.post(LIBRARIES, new.clone()).assert_status(201);
@@ -193,13 +203,20 @@ mod tests {
         app.run_tasks();
         let path = format!("{LIBRARIES}/{id}");
         let decided = json!({"name": "Ours", "settings": {"writers": "admins"}});
-        bob.put(&path, decided.clone()).assert_refused(403, "FORBIDDEN");
+        bob.put(&path, decided.clone())
+            .assert_refused(403, "FORBIDDEN");
         bob.delete(&path).assert_refused(403, "FORBIDDEN");
-        assert_eq!(texts(&search(&ada, json!({"query": "gate opens"}))).len(), 1);
+        assert_eq!(
+            texts(&search(&ada, json!({"query": "gate opens"}))).len(),
+            1
+        );
         ada.put(&path, decided).assert_status(200);
         let other = send(&bob, &format!("name=b.txt&library_id={id}"), "b");
         other.assert_refused(403, "FORBIDDEN");
-        let document = bob.get(DOCUMENTS)["items"][0]["id"].as_str().unwrap().to_owned();
+        let document = bob.get(DOCUMENTS)["items"][0]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         bob.delete(&format!("{DOCUMENTS}/{document}"))
             .assert_refused(403, "FORBIDDEN");
         // Whoever has left sees nothing, seconds later at the latest.
@@ -217,7 +234,9 @@ mod tests {
         let ada = app.signed_in("usr_1");
         for owner in ["usr_2", "", "x", "wsp_019a2f3c8b7e7c2d9f00112233445566"] {
             let new = json!({"name": "Mine", "owner": owner});
-            let refused = ada.post(LIBRARIES, new).assert_refused(422, "VALIDATION_ERROR");
+            let refused = ada
+                .post(LIBRARIES, new)
+                .assert_refused(422, "VALIDATION_ERROR");
             assert_eq!(refused["error"]["details"][0]["field"], "owner");
         }
     }

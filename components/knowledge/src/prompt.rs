@@ -44,7 +44,9 @@ pub(crate) async fn fit(
     let said: Vec<inference::Message> = before.iter().map(message).collect();
     let texts = [task.clone(), question.clone()];
     let texts = texts.iter().chain(&blocks);
-    let texts = texts.cloned().chain(said.iter().map(|one| one.content.clone()));
+    let texts = texts
+        .cloned()
+        .chain(said.iter().map(|one| one.content.clone()));
     let counts = counts(&model.name, texts.collect()).await?;
     let (fixed, counts) = counts.split_at(2);
     let (of_blocks, of_said) = counts.split_at(blocks.len());
@@ -106,7 +108,11 @@ fn block(number: usize, passage: &Passage) -> String {
         before => format!("{before}\n"),
     };
     let name = &passage.document.name;
-    format!("[{number}] {name}, {}\n{before}{}\n", chunk.place, chunk.text.trim())
+    format!(
+        "[{number}] {name}, {}\n{before}{}\n",
+        chunk.place,
+        chunk.text.trim()
+    )
 }
 
 /// What was said, without its citations: their numbers meant other passages.

@@ -8,10 +8,10 @@ use sbd_sdk::inference::{self, ChatRequest, Piece};
 const SHORT: usize = 4;
 /// Words that stand for something said before, in the languages whose rules are known.
 const STAND_INS: [&str; 46] = [
-    "it", "its", "this", "that", "these", "those", "they", "them", "their", "he", "him", "his", "she", "her", "there",
-    "er", "sie", "es", "ihn", "ihm", "ihr", "ihre", "dieser", "diese", "dieses", "dessen", "deren", "dort", "davon",
-    "dazu", "il", "elle", "ils", "elles", "cela", "celui", "ella", "ellos", "esto", "eso", "он", "она", "они", "его",
-    "это", "там",
+    "it", "its", "this", "that", "these", "those", "they", "them", "their", "he", "him", "his",
+    "she", "her", "there", "er", "sie", "es", "ihn", "ihm", "ihr", "ihre", "dieser", "diese",
+    "dieses", "dessen", "deren", "dort", "davon", "dazu", "il", "elle", "ils", "elles", "cela",
+    "celui", "ella", "ellos", "esto", "eso", "он", "она", "они", "его", "это", "там",
 ];
 /// Characters of a completed question at most.
 const LONGEST: usize = 500;
@@ -19,7 +19,10 @@ const LONGEST: usize = 500;
 /// The question with what it is about, by plain rules: one that is short, or has a word that stands for another, goes
 /// with the question before.
 pub(crate) fn completed(question: &str, before: &[Message]) -> String {
-    let last = before.iter().rev().find(|message| message.role == Role::User);
+    let last = before
+        .iter()
+        .rev()
+        .find(|message| message.role == Role::User);
     let Some(last) = last else {
         return question.to_owned();
     };
@@ -30,7 +33,10 @@ pub(crate) fn completed(question: &str, before: &[Message]) -> String {
         .collect();
     let stands_in = words.iter().any(|word| STAND_INS.contains(&word.as_str()));
     match words.len() <= SHORT || stands_in {
-        true => format!("{} {question}", last.text.chars().take(LONGEST).collect::<String>()),
+        true => format!(
+            "{} {question}",
+            last.text.chars().take(LONGEST).collect::<String>()
+        ),
         false => question.to_owned(),
     }
 }
@@ -54,7 +60,10 @@ pub(crate) async fn completed_by(
     let asked = format!("{said}\nLast question: {question}");
     let request = ChatRequest {
         model: model.map(str::to_owned),
-        messages: vec![inference::Message::system(system), inference::Message::user(asked)],
+        messages: vec![
+            inference::Message::system(system),
+            inference::Message::user(asked),
+        ],
         temperature: Some(0.0),
         max_tokens: Some(100),
         ..ChatRequest::default()
@@ -100,8 +109,14 @@ mod tests {
         ];
         for (question, expected) in [
             ("And in winter?", "When is the garden open? And in winter?"),
-            ("Who has planted it in all those years, and why?", "When is the garden open? Who has planted it in all those years, and why?"),
-            ("How much does a ticket for adults cost?", "How much does a ticket for adults cost?"),
+            (
+                "Who has planted it in all those years, and why?",
+                "When is the garden open? Who has planted it in all those years, and why?",
+            ),
+            (
+                "How much does a ticket for adults cost?",
+                "How much does a ticket for adults cost?",
+            ),
         ] {
             assert_eq!(completed(question, &before), expected);
             assert_eq!(completed(question, &[]), question);

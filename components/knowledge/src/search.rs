@@ -292,7 +292,10 @@ async fn shown(hits: Vec<Hit>) -> Result<Vec<Passage>> {
             chunks.push((hit, Filled::read(payload)?));
         }
     }
-    let mut ids: Vec<_> = chunks.iter().map(|(_, chunk)| chunk.document.as_str()).collect();
+    let mut ids: Vec<_> = chunks
+        .iter()
+        .map(|(_, chunk)| chunk.document.as_str())
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     let found = DOCUMENTS
@@ -347,7 +350,12 @@ mod tests {
     fn garden(app: App) -> App {
         let ada = app.signed_in("usr_1");
         upload(&app, &ada, "garden.md", GARDEN);
-        upload(&app, &ada, "bericht.txt", "Der Bericht handelt von Kündigungsfristen und der Miete in Berlin.");
+        upload(
+            &app,
+            &ada,
+            "bericht.txt",
+            "Der Bericht handelt von Kündigungsfristen und der Miete in Berlin.",
+        );
         drop(ada);
         app
     }
@@ -360,12 +368,26 @@ mod tests {
     fn passages_are_found_by_their_words_where_they_are() {
         let app = garden(app());
         let ada = app.signed_in("usr_1");
-        let found = search(&ada, json!({"query": "price of a ticket for children", "explain": true}));
+        let found = search(
+            &ada,
+            json!({"query": "price of a ticket for children", "explain": true}),
+        );
         let best = &found["items"][0];
-        assert!(best["text"].as_str().unwrap().contains("| Children | 5 EUR |"));
+        assert!(
+            best["text"]
+                .as_str()
+                .unwrap()
+                .contains("| Children | 5 EUR |")
+        );
         assert_eq!(there(&ada, best), best["text"]);
-        assert_eq!((&best["page"], &best["place"]), (&json!(1), &json!("page 1")));
-        assert_eq!((&found["mode"], &best["vector"]), (&json!("keyword"), &Value::Null));
+        assert_eq!(
+            (&best["page"], &best["place"]),
+            (&json!(1), &json!("page 1"))
+        );
+        assert_eq!(
+            (&found["mode"], &best["vector"]),
+            (&json!("keyword"), &Value::Null)
+        );
         assert_eq!(best["keyword"]["rank"], 1);
         // Words are found in another form.
         let found = search(&ada, json!({"query": "Kündigungsfrist"}));
@@ -378,7 +400,14 @@ mod tests {
         let ada = app.signed_in("usr_1");
         let found = search(&ada, json!({"query": "gate opens", "explain": true}));
         let best = &found["items"][0];
-        assert_eq!((&found["mode"], &best["keyword"]["rank"], &best["vector"]["rank"]), (&json!("hybrid"), &json!(1), &json!(1)));
+        assert_eq!(
+            (
+                &found["mode"],
+                &best["keyword"]["rank"],
+                &best["vector"]["rank"]
+            ),
+            (&json!("hybrid"), &json!(1), &json!(1))
+        );
         assert_eq!(found["explain"]["model"], "test-embedding");
         let by_meaning = search(&ada, json!({"query": "gate opens", "mode": "vector"}));
         assert_eq!(by_meaning["items"][0]["keyword"], Value::Null);
@@ -396,13 +425,32 @@ mod tests {
             let query = json!({"query": "gate cake Miete", "filter": filter});
             let found = search(&ada, query);
             let items = found["items"].as_array().unwrap().clone();
-            items.into_iter().map(|item| item["document"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
+            items
+                .into_iter()
+                .map(|item| item["document"].as_str().unwrap().to_owned())
+                .collect::<std::collections::BTreeSet<_>>()
         };
         assert_eq!(found(json!({})).len(), 2);
-        assert_eq!(found(json!({"document_ids": [id]})).into_iter().collect::<Vec<_>>(), ["bericht.txt"]);
-        assert_eq!(found(json!({"formats": ["markdown"]})).into_iter().collect::<Vec<_>>(), ["garden.md"]);
-        assert_eq!(found(json!({"uploaded_until": "2020-01-01T00:00:00Z"})).len(), 0);
-        assert_eq!(found(json!({"uploaded_from": "2020-01-01T00:00:00Z"})).len(), 2);
+        assert_eq!(
+            found(json!({"document_ids": [id]}))
+                .into_iter()
+                .collect::<Vec<_>>(),
+            ["bericht.txt"]
+        );
+        assert_eq!(
+            found(json!({"formats": ["markdown"]}))
+                .into_iter()
+                .collect::<Vec<_>>(),
+            ["garden.md"]
+        );
+        assert_eq!(
+            found(json!({"uploaded_until": "2020-01-01T00:00:00Z"})).len(),
+            0
+        );
+        assert_eq!(
+            found(json!({"uploaded_from": "2020-01-01T00:00:00Z"})).len(),
+            2
+        );
         let library = all["items"][0]["library_id"].as_str().unwrap();
         assert_eq!(found(json!({"library_ids": [library]})).len(), 2);
     }
@@ -427,7 +475,10 @@ mod tests {
         let app = app();
         let ada = app.signed_in("usr_1");
         let why = |query: &str, filter: Value| {
-            explained(&search(&ada, json!({"query": query, "explain": true, "filter": filter})))
+            explained(&search(
+                &ada,
+                json!({"query": query, "explain": true, "filter": filter}),
+            ))
         };
         assert!(why("gate", json!({})).contains("no library"));
         send(&ada, "name=garden.md", GARDEN).assert_status(202);
@@ -437,7 +488,12 @@ mod tests {
         assert!(why("gate", json!({"formats": ["pdf"]})).contains("filters leave nothing"));
         let vector = ada.post("/api/v1/search", json!({"query": "gate", "mode": "vector"}));
         let vector = vector.assert_refused(409, "CONFLICT");
-        assert!(vector["error"]["message"].as_str().unwrap().contains("sbd model pull"));
+        assert!(
+            vector["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("sbd model pull")
+        );
     }
 
     #[test]
@@ -454,13 +510,30 @@ mod tests {
             (json!({"query": "a", "page": 0}), "page"),
             (json!({"query": "a", "page": 101}), "page"),
             (json!({"query": "a", "per_page": 101}), "per_page"),
-            (json!({"query": "a", "filter": {"formats": ["exe"]}}), "formats"),
-            (json!({"query": "a", "filter": {"owner": "x"}}), "filter.owner"),
-            (json!({"query": "a", "filter": {"library_ids": ["x"]}}), "filter.library_ids[0]"),
-            (json!({"query": "a", "filter": {"library_ids": many}}), "library_ids"),
-            (json!({"query": "a", "filter": {"uploaded_from": "today"}}), "filter.uploaded_from"),
+            (
+                json!({"query": "a", "filter": {"formats": ["exe"]}}),
+                "formats",
+            ),
+            (
+                json!({"query": "a", "filter": {"owner": "x"}}),
+                "filter.owner",
+            ),
+            (
+                json!({"query": "a", "filter": {"library_ids": ["x"]}}),
+                "filter.library_ids[0]",
+            ),
+            (
+                json!({"query": "a", "filter": {"library_ids": many}}),
+                "library_ids",
+            ),
+            (
+                json!({"query": "a", "filter": {"uploaded_from": "today"}}),
+                "filter.uploaded_from",
+            ),
         ] {
-            let refused = ada.post("/api/v1/search", body).assert_refused(422, "VALIDATION_ERROR");
+            let refused = ada
+                .post("/api/v1/search", body)
+                .assert_refused(422, "VALIDATION_ERROR");
             assert_eq!(refused["error"]["details"][0]["field"], field);
         }
     }

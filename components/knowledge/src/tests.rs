@@ -113,7 +113,11 @@ fn answer(call: &Call) -> (u16, Value) {
     }
     assert_eq!(call.to, "family");
     let caller = call.headers.get(sbd_sdk::header::CALLER);
-    let user = caller.and_then(Principal::from_header).unwrap().user.unwrap();
+    let user = caller
+        .and_then(Principal::from_header)
+        .unwrap()
+        .user
+        .unwrap();
     let role = MEMBERS.with_borrow(|members| {
         let own = members.iter().find(|(member, _)| **member == *user);
         own.map(|(_, role)| *role)
@@ -136,7 +140,12 @@ async fn parse(uri: Uri, body: Bytes) -> sbd_sdk::Result<Response> {
     let answer = |lines: String| ([(header::CONTENT_TYPE, lines::CONTENT_TYPE)], lines);
     match text.split_whitespace().next() {
         Some("TRAPS") => return Err(Error::internal("it trapped")),
-        Some("REFUSED") => return Err(Error::validation("body", "it has a password; take that off")),
+        Some("REFUSED") => {
+            return Err(Error::validation(
+                "body",
+                "it has a password; take that off",
+            ));
+        }
         Some("BUSY") => return Err(Error::overloaded("the parser is busy", 1)),
         Some("NONSENSE") => return Ok((StatusCode::OK, "nonsense").into_response()),
         Some("CUT") => {
@@ -152,10 +161,15 @@ async fn parse(uri: Uri, body: Bytes) -> sbd_sdk::Result<Response> {
     let mut blocks = Vec::new();
     for (page, text) in (1..).zip(text.split('\u{c}')) {
         head.pages = Some(page);
-        for part in text.split("\n\n").map(str::trim).filter(|part| !part.is_empty()) {
+        for part in text
+            .split("\n\n")
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
             if part == "SCANNED" {
                 let why = format!("page {page} is a picture of text; install Tesseract");
-                head.unread.push(Unread::at(Place::Page(page), Reason::Scanned, why));
+                head.unread
+                    .push(Unread::at(Place::Page(page), Reason::Scanned, why));
                 continue;
             }
             blocks.push(Block {
@@ -212,7 +226,10 @@ fn to_strangers_nothing_is_there() {
     let app = app();
     let (ada, eve) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
     let document = format!("{DOCUMENTS}/{}", upload(&app, &ada, "garden.md", GARDEN));
-    let library = ada.get(LIBRARIES)["items"][0]["id"].as_str().unwrap().to_owned();
+    let library = ada.get(LIBRARIES)["items"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let library = format!("{LIBRARIES}/{library}");
     let thread = ada.post("/api/v1/threads", json!({})).assert_status(201);
     let thread = format!("/api/v1/threads/{}", thread.text("id"));
@@ -230,35 +247,56 @@ fn to_strangers_nothing_is_there() {
     ] {
         ada.get(&path).assert_status(200);
         eve.get(&path).assert_refused(404, "NOT_FOUND");
-        app.anonymous().get(&path).assert_refused(401, "UNAUTHENTICATED");
+        app.anonymous()
+            .get(&path)
+            .assert_refused(401, "UNAUTHENTICATED");
     }
     let id = library.rsplit('/').next().unwrap();
     let name = json!({"name": "Mine"});
-    eve.put(&library, name.clone()).assert_refused(404, "NOT_FOUND");
+    eve.put(&library, name.clone())
+        .assert_refused(404, "NOT_FOUND");
     eve.delete(&library).assert_refused(404, "NOT_FOUND");
     eve.patch(&document, name).assert_refused(404, "NOT_FOUND");
     eve.delete(&document).assert_refused(404, "NOT_FOUND");
     eve.post(&format!("{document}/index"), json!(null))
         .assert_refused(404, "NOT_FOUND");
     send(&eve, &format!("name=a.txt&library_id={id}"), "a").assert_refused(404, "NOT_FOUND");
-    eve.put(&thread, json!({"title": "Mine"})).assert_refused(404, "NOT_FOUND");
+    eve.put(&thread, json!({"title": "Mine"}))
+        .assert_refused(404, "NOT_FOUND");
     eve.delete(&thread).assert_refused(404, "NOT_FOUND");
-    assert_eq!((&eve.get(LIBRARIES)["total"], &eve.get(DOCUMENTS)["total"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&eve.get(LIBRARIES)["total"], &eve.get(DOCUMENTS)["total"]),
+        (&json!(0), &json!(0))
+    );
     // Nor by search: it is no hit that is left out, it is not looked for.
     let found = search(&eve, json!({"query": "gate opens", "explain": true}));
-    assert_eq!((texts(&found).len(), &found["explain"]["passages"]), (0, &json!(0)));
+    assert_eq!(
+        (texts(&found).len(), &found["explain"]["passages"]),
+        (0, &json!(0))
+    );
     for body in [
         json!({"query": "gate", "filter": {"library_ids": [id]}}),
         json!({"question": "When?", "filter": {"library_ids": [id]}}),
     ] {
-        let path = if body["query"].is_string() { "/api/v1/search" } else { "/api/v1/ask" };
+        let path = if body["query"].is_string() {
+            "/api/v1/search"
+        } else {
+            "/api/v1/ask"
+        };
         eve.post(path, body).assert_refused(404, "NOT_FOUND");
     }
     let document_id = document.rsplit('/').next().unwrap();
-    let found = search(&eve, json!({"query": "gate", "filter": {"document_ids": [document_id]}}));
+    let found = search(
+        &eve,
+        json!({"query": "gate", "filter": {"document_ids": [document_id]}}),
+    );
     assert!(texts(&found).is_empty());
-    let asked = eve.post("/api/v1/ask", json!({"question": "When does the gate open?"}));
+    let asked = eve.post(
+        "/api/v1/ask",
+        json!({"question": "When does the gate open?"}),
+    );
     assert_eq!(asked.assert_status(200)["answered"], false);
     let in_thread = json!({"question": "When?", "thread_id": thread.rsplit('/').next().unwrap()});
-    eve.post("/api/v1/ask", in_thread).assert_refused(404, "NOT_FOUND");
+    eve.post("/api/v1/ask", in_thread)
+        .assert_refused(404, "NOT_FOUND");
 }

@@ -56,7 +56,10 @@ pub(crate) async fn create(caller: &Caller, draft: Draft) -> Result<Thread> {
 
 /// A page of the caller's conversations.
 pub(crate) async fn list(caller: &Caller, listing: &Listing<ThreadSort>) -> Result<Page<Thread>> {
-    THREADS.find(json!({"user_id": caller.user})).page(listing).await
+    THREADS
+        .find(json!({"user_id": caller.user}))
+        .page(listing)
+        .await
 }
 
 /// One of the caller's.
@@ -103,7 +106,10 @@ pub(crate) async fn messages(
 pub(crate) async fn all(id: &ThreadId) -> Result<Vec<Message>> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let part = MESSAGES.find(json!({"thread_id": id})).limit(500).after(cursor);
+        let part = MESSAGES
+            .find(json!({"thread_id": id}))
+            .limit(500)
+            .after(cursor);
         let found = part.fetch().await?;
         all.extend(found.documents);
         cursor = found.next;
@@ -118,7 +124,9 @@ pub(crate) async fn window(thread: &Thread) -> Result<Vec<Message>> {
     if thread.window == 0 {
         return Ok(Vec::new());
     }
-    let last = MESSAGES.find(json!({"thread_id": thread.id})).sort(json!({"_id": -1}));
+    let last = MESSAGES
+        .find(json!({"thread_id": thread.id}))
+        .sort(json!({"_id": -1}));
     let mut last = last.limit(thread.window * 2).fetch().await?.documents;
     last.reverse();
     Ok(last)
@@ -209,7 +217,10 @@ pub(crate) fn markdown(thread: &Thread, messages: &[Message]) -> String {
         for citation in &message.citations {
             let quote = citation.quote.replace('\n', "\n> ");
             let (document, place) = (&citation.document, &citation.place);
-            text.push_str(&format!("\n> [{}] {quote}\n>\n> {document}, {place}\n", citation.number));
+            text.push_str(&format!(
+                "\n> [{}] {quote}\n>\n> {document}, {place}\n",
+                citation.number
+            ));
         }
     }
     text
@@ -296,19 +307,35 @@ mod tests {
         assert_eq!(second["searched"], "When does the gate open? And the café?");
         assert_eq!(ada.get(path)["title"], "When does the gate open?");
         let messages = ada.get(&format!("{path}/messages")).assert_status(200);
-        let roles: Vec<_> = messages["items"].as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
+        let roles: Vec<_> = messages["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["role"].as_str().unwrap())
+            .collect();
         assert_eq!(roles, ["user", "assistant", "user", "assistant"]);
         assert_eq!(messages["items"][1]["citations"], first["citations"]);
         // A model is told what was said before, without numbers that mean nothing any more.
         app.on_chat(|asked| {
             let roles: Vec<_> = asked.messages.iter().map(|message| message.role).collect();
-            assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant, Role::User]);
+            assert_eq!(
+                roles,
+                [
+                    Role::System,
+                    Role::User,
+                    Role::Assistant,
+                    Role::User,
+                    Role::Assistant,
+                    Role::User
+                ]
+            );
             assert!(!asked.messages[2].content.contains("[1]"));
             vec![Piece::Text("At six [1].".to_owned())]
         });
         ask("And when does it close?");
         // As much of it as the window has.
-        ada.put(path, json!({"title": "Opening", "window": 1})).assert_status(200);
+        ada.put(path, json!({"title": "Opening", "window": 1}))
+            .assert_status(200);
         app.on_chat(|asked| {
             assert_eq!(asked.messages.len(), 4);
             vec![Piece::Text("At six [1].".to_owned())]
@@ -321,11 +348,17 @@ mod tests {
     fn a_model_completes_a_question_where_that_is_wanted() {
         let app = garden();
         let ada = app.signed_in("usr_1");
-        let thread = ada.post(THREADS, json!({"title": "Gate"})).assert_status(201);
+        let thread = ada
+            .post(THREADS, json!({"title": "Gate"}))
+            .assert_status(201);
         let id = thread.text("id");
         app.on_chat(|asked| {
             let rewrites = asked.messages[0].content.starts_with("Rewrite");
-            let said = if rewrites { "When does the café sell cake?\nSurely." } else { "In October [1]." };
+            let said = if rewrites {
+                "When does the café sell cake?\nSurely."
+            } else {
+                "In October [1]."
+            };
             vec![Piece::Text(said.to_owned())]
         });
         let body = json!({"question": "What does the café sell?", "thread_id": id, "complete_by_model": true});
@@ -344,24 +377,40 @@ mod tests {
         let body = json!({"question": "When does the gate open?", "thread_id": thread.text("id")});
         let answer = ada.post("/api/v1/ask", body).assert_status(200);
         let vote = format!("{path}/messages/{}/vote", answer.text("message_id"));
-        assert_eq!(ada.put(&vote, json!({"vote": "up"})).assert_status(200)["vote"], "up");
-        assert_eq!(ada.put(&vote, json!({"vote": "down"})).assert_status(200)["vote"], "down");
+        assert_eq!(
+            ada.put(&vote, json!({"vote": "up"})).assert_status(200)["vote"],
+            "up"
+        );
+        assert_eq!(
+            ada.put(&vote, json!({"vote": "down"})).assert_status(200)["vote"],
+            "down"
+        );
         ada.delete(&vote).assert_status(204);
-        ada.put(&vote, json!({"vote": "sideways"})).assert_refused(422, "VALIDATION_ERROR");
+        ada.put(&vote, json!({"vote": "sideways"}))
+            .assert_refused(422, "VALIDATION_ERROR");
         let messages = ada.get(&format!("{path}/messages"));
         let question = messages["items"][0]["id"].as_str().unwrap();
-        ada.put(&format!("{path}/messages/{question}/vote"), json!({"vote": "up"}))
-            .assert_refused(404, "NOT_FOUND");
+        ada.put(
+            &format!("{path}/messages/{question}/vote"),
+            json!({"vote": "up"}),
+        )
+        .assert_refused(404, "NOT_FOUND");
         app.signed_in("usr_2")
             .put(&vote, json!({"vote": "up"}))
             .assert_refused(404, "NOT_FOUND");
         let export = ada.get(&format!("{path}/export")).assert_status(200);
         assert_eq!(export["messages"].as_array().unwrap().len(), 2);
-        let markdown = ada.get(&format!("{path}/export?format=markdown")).assert_status(200);
+        let markdown = ada
+            .get(&format!("{path}/export?format=markdown"))
+            .assert_status(200);
         let markdown = String::from_utf8(markdown.bytes().to_vec()).unwrap();
         assert!(markdown.starts_with("# When does the gate open?\n\n## Question"));
-        assert!(markdown.contains("> [1] The gate opens at nine") && markdown.contains("garden.md, page 1"));
-        ada.get(&format!("{path}/export?format=pdf")).assert_refused(422, "VALIDATION_ERROR");
+        assert!(
+            markdown.contains("> [1] The gate opens at nine")
+                && markdown.contains("garden.md, page 1")
+        );
+        ada.get(&format!("{path}/export?format=pdf"))
+            .assert_refused(422, "VALIDATION_ERROR");
         ada.delete(path).assert_status(204);
         ada.get(path).assert_refused(404, "NOT_FOUND");
         ada.delete(path).assert_refused(404, "NOT_FOUND");
@@ -379,7 +428,9 @@ mod tests {
             (json!({"library_ids": ["x"]}), "library_ids[0]"),
             (json!({"owner": "x"}), "owner"),
         ] {
-            let refused = ada.post(THREADS, body).assert_refused(422, "VALIDATION_ERROR");
+            let refused = ada
+                .post(THREADS, body)
+                .assert_refused(422, "VALIDATION_ERROR");
             assert_eq!(refused["error"]["details"][0]["field"], field);
         }
         let other = app.signed_in("usr_2").post(LIBRARIES, json!({"name": "A"}));

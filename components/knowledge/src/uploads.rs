@@ -196,19 +196,33 @@ mod tests {
         let ada = app.signed_in("usr_1");
         let taken = send(&ada, "name=Der%20Garten.md", GARDEN).assert_status(202);
         let path = taken.header("location").unwrap().to_owned();
-        assert_eq!((&taken["state"], &taken["name"]), (&json!("queued"), &json!("Der Garten.md")));
+        assert_eq!(
+            (&taken["state"], &taken["name"]),
+            (&json!("queued"), &json!("Der Garten.md"))
+        );
         assert_eq!(taken.text("task_id"), app.enqueued()[0].id);
         assert_eq!(app.enqueued()[0].user.as_deref(), Some("usr_1"));
         app.run_tasks();
         let ready = ada.get(&path).assert_status(200);
         assert_eq!(
-            (&ready["state"], &ready["pages"], &ready["tables"], &ready["format"]),
+            (
+                &ready["state"],
+                &ready["pages"],
+                &ready["tables"],
+                &ready["format"]
+            ),
             (&json!("ready"), &json!(2), &json!(1), &json!("markdown"))
         );
         assert_eq!(ready["size"], GARDEN.len());
         let notices = app.published().into_iter();
-        let notice = notices.filter(|event| event.kind == "notification.requested").last().unwrap();
-        assert_eq!((&notice.data["user"], &notice.data["kind"]), (&json!("usr_1"), &json!("document.ready")));
+        let notice = notices
+            .filter(|event| event.kind == "notification.requested")
+            .last()
+            .unwrap();
+        assert_eq!(
+            (&notice.data["user"], &notice.data["kind"]),
+            (&json!("usr_1"), &json!("document.ready"))
+        );
     }
 
     #[test]
@@ -217,14 +231,23 @@ mod tests {
         let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
         let first = upload(&app, &ada, "a.md", GARDEN);
         let again = send(&ada, "name=b.md", GARDEN).assert_status(200);
-        assert_eq!((again.text("id"), &again["name"]), (first.as_str(), &json!("a.md")));
-        assert_eq!((ada.get(DOCUMENTS)["total"].as_u64(), app.blobs().len()), (Some(1), 4));
+        assert_eq!(
+            (again.text("id"), &again["name"]),
+            (first.as_str(), &json!("a.md"))
+        );
+        assert_eq!(
+            (ada.get(DOCUMENTS)["total"].as_u64(), app.blobs().len()),
+            (Some(1), 4)
+        );
         // Elsewhere it is another one.
         assert_ne!(upload(&app, &bob, "a.md", GARDEN), first);
         // Before it was read, it is being read all the same, once.
         let waiting = send(&ada, "name=c.md", "Not read yet.").assert_status(202);
         let again = send(&ada, "name=c.md", "Not read yet.").assert_status(202);
-        assert_eq!((again.text("id"), again.text("task_id")), (waiting.text("id"), waiting.text("task_id")));
+        assert_eq!(
+            (again.text("id"), again.text("task_id")),
+            (waiting.text("id"), waiting.text("task_id"))
+        );
     }
 
     #[test]
@@ -238,8 +261,13 @@ mod tests {
              --XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.md\"\r\n\r\n{GARDEN}\r\n--XX--\r\n"
         );
         let kind = "multipart/form-data; boundary=XX";
-        let taken = ada.upload("POST", DOCUMENTS, kind, form.clone()).assert_status(202);
-        assert_eq!((&taken["library_id"], &taken["name"]), (&library["id"], &json!("a.md")));
+        let taken = ada
+            .upload("POST", DOCUMENTS, kind, form.clone())
+            .assert_status(202);
+        assert_eq!(
+            (&taken["library_id"], &taken["name"]),
+            (&library["id"], &json!("a.md"))
+        );
         assert_eq!(taken["size"], GARDEN.len());
         // One that breaks off is none, and nothing is left of it.
         let cut = form[..form.len() - 40].to_owned();
@@ -267,9 +295,19 @@ mod tests {
         let piece = Bytes::from(vec![b'x'; 1 << 20]);
         let pieces = (0..51).map(move |_| Ok::<_, Infallible>(piece.clone()));
         let body = Body::from_stream(futures::stream::iter(pieces));
-        let large = ada.upload("POST", &format!("{DOCUMENTS}?name=a.txt"), "text/plain", body);
+        let large = ada.upload(
+            "POST",
+            &format!("{DOCUMENTS}?name=a.txt"),
+            "text/plain",
+            body,
+        );
         let large = large.assert_refused(413, "BODY_TOO_LARGE");
-        assert!(large["error"]["message"].as_str().unwrap().contains("50 MiB"));
+        assert!(
+            large["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("50 MiB")
+        );
         assert_eq!((app.blobs().len(), app.blobs_begun()), (0, 0));
         assert_eq!(app.run(UPLOADS.count(json!({}))).unwrap(), 0);
         assert!(app.enqueued().is_empty());
@@ -311,9 +349,14 @@ mod tests {
             let other = Body::from("first, then");
             take(&bob, Some(&id), "b.txt", None, other).await.unwrap();
         });
-        let slower = ada.upload("POST", &path, "text/plain", body).assert_status(202);
+        let slower = ada
+            .upload("POST", &path, "text/plain", body)
+            .assert_status(202);
         assert_eq!(slower["name"], "b.txt");
-        assert_eq!((ada.get(DOCUMENTS)["total"].as_u64(), app.blobs().len()), (Some(1), 1));
+        assert_eq!(
+            (ada.get(DOCUMENTS)["total"].as_u64(), app.blobs().len()),
+            (Some(1), 1)
+        );
         app.run_tasks();
         assert_eq!(passages(&app), 1);
     }
@@ -329,13 +372,21 @@ mod tests {
         app.run(async {
             UPLOADS.insert(&upload).await.unwrap();
             let name = format!("{}original", folder(&upload.id));
-            blobs::put(&name, "text/plain", Body::from("x")).await.unwrap();
+            blobs::put(&name, "text/plain", Body::from("x"))
+                .await
+                .unwrap();
         });
         let host = app.by(Principal::service("test", "knowledge"));
         host.tick("sweep").assert_status(200);
         assert_eq!(app.blobs().len(), 1);
         app.advance(LONGEST + Duration::from_secs(1));
         host.tick("sweep").assert_status(200);
-        assert_eq!((app.blobs().len(), app.run(UPLOADS.count(json!({}))).unwrap()), (0, 0));
+        assert_eq!(
+            (
+                app.blobs().len(),
+                app.run(UPLOADS.count(json!({}))).unwrap()
+            ),
+            (0, 0)
+        );
     }
 }

@@ -20,7 +20,11 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Question {
     /// 1 to 2000 characters.
-    #[schema(min_length = 1, max_length = 2000, example = "How long is the notice period?")]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        example = "How long is the notice period?"
+    )]
     question: String,
     /// The conversation it is in: its libraries are asked, and what was said before counts.
     #[serde(default)]
@@ -110,7 +114,11 @@ pub(crate) async fn ask(
     if !(1..=20).contains(&passages) {
         return Err(Error::validation("passages", "a number from 1 to 20"));
     }
-    if input.model.as_ref().is_some_and(|name| name.chars().count() > 200) {
+    if input
+        .model
+        .as_ref()
+        .is_some_and(|name| name.chars().count() > 200)
+    {
         return Err(Error::validation("model", "at most 200 characters"));
     }
     let thread = match &input.thread_id {

@@ -225,7 +225,11 @@ pub(crate) async fn upload_document(
     } = taken?;
     let is_done = was_there && matches!(document.state, State::Ready | State::Failed);
     Ok(Accepted {
-        status: if is_done { StatusCode::OK } else { StatusCode::ACCEPTED },
+        status: if is_done {
+            StatusCode::OK
+        } else {
+            StatusCode::ACCEPTED
+        },
         document: document.into(),
     })
 }
@@ -305,10 +309,7 @@ pub(crate) async fn delete_document(
         conflict = "It was changed at the same moment"
     )
 )]
-pub(crate) async fn index_document(
-    caller: Caller,
-    Path(id): Path<DocumentId>,
-) -> Result<Accepted> {
+pub(crate) async fn index_document(caller: Caller, Path(id): Path<DocumentId>) -> Result<Accepted> {
     let document = documents::index_again(&caller, &id).await?;
     Ok(Accepted {
         document: document.into(),
@@ -423,9 +424,15 @@ async fn take(
     content_type: Option<&str>,
     body: Body,
 ) -> Result<Taken> {
-    let library = library.as_deref().map(str::parse::<LibraryId>).transpose()?;
+    let library = library
+        .as_deref()
+        .map(str::parse::<LibraryId>)
+        .transpose()?;
     let name = name.ok_or_else(|| {
-        Error::validation("name", "the name of the file in the query: `?name=report.pdf`")
+        Error::validation(
+            "name",
+            "the name of the file in the query: `?name=report.pdf`",
+        )
     })?;
     let taken = uploads::take(caller, library.as_ref(), &name, content_type, body).await;
     taken.map_err(|error| match error.status() {
@@ -445,7 +452,13 @@ impl IntoResponse for Accepted {
         let location = format!("/api/v1/documents/{}", self.document.id);
         let tag = etag::of(self.document.version);
         let headers = [(header::LOCATION, location)];
-        (self.status, headers, [(header::ETAG, tag)], Json(self.document)).into_response()
+        (
+            self.status,
+            headers,
+            [(header::ETAG, tag)],
+            Json(self.document),
+        )
+            .into_response()
     }
 }
 
@@ -467,7 +480,10 @@ impl Content {
         // It is as it was read, until it is read once more.
         let generation = u64::from(document.indexed.unwrap_or(0));
         let headers = [(header::ETAG, etag::of(generation))];
-        let safe = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_TYPE, kind)];
+        let safe = [
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::CONTENT_TYPE, kind),
+        ];
         Self((headers, safe, body).into_response())
     }
 }
@@ -494,7 +510,10 @@ impl IntoResponse for Table {
             Self::Csv(table) => {
                 let kind = [
                     (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-                    (header::CONTENT_DISPOSITION, "attachment; filename=\"table.csv\""),
+                    (
+                        header::CONTENT_DISPOSITION,
+                        "attachment; filename=\"table.csv\"",
+                    ),
                     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
                 ];
                 (kind, table).into_response()

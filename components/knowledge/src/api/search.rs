@@ -127,7 +127,11 @@ pub(crate) async fn search_documents(
         false => None,
     };
     Ok(Json(ResultsView {
-        items: results.passages.into_iter().map(PassageView::from).collect(),
+        items: results
+            .passages
+            .into_iter()
+            .map(PassageView::from)
+            .collect(),
         mode: results.mode,
         page,
         per_page,
@@ -142,15 +146,17 @@ pub(super) fn query<'a>(field: &str, text: &'a str) -> Result<&'a str> {
     let trimmed = text.trim();
     match !trimmed.is_empty() && text.chars().count() <= MAX_QUERY {
         true => Ok(trimmed),
-        false => Err(Error::validation(field, format!("1 to {MAX_QUERY} characters"))),
+        false => Err(Error::validation(
+            field,
+            format!("1 to {MAX_QUERY} characters"),
+        )),
     }
 }
 
 impl From<Passage> for PassageView {
     fn from(passage: Passage) -> Self {
-        let rank = |place: Option<Place>| {
-            place.map(|Place { rank, score }| RankView { rank, score })
-        };
+        let rank =
+            |place: Option<Place>| place.map(|Place { rank, score }| RankView { rank, score });
         let chunk = passage.chunk;
         Self {
             document_id: passage.document.id,

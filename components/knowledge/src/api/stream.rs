@@ -46,7 +46,10 @@ async fn events(told: Told, keep: &Keep) -> Vec<String> {
 
 fn complete(answer: &AnswerView) -> Vec<String> {
     let done = json!({"code": "done", "message": "the answer is complete"});
-    vec![event("answer.complete", json!(answer)), event("stream.end", done)]
+    vec![
+        event("answer.complete", json!(answer)),
+        event("stream.end", done),
+    ]
 }
 
 /// There is no answer, and why.

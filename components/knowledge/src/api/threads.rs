@@ -7,9 +7,7 @@ use http::header;
 use sbd_sdk::openapi::{Description, Output};
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
-use sbd_sdk::{
-    ById, Caller, Created, Json, Listing, NoContent, Path, Query, Result, operation,
-};
+use sbd_sdk::{ById, Caller, Created, Json, Listing, NoContent, Path, Query, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -164,7 +162,9 @@ pub(crate) async fn replace_thread(
     Path(id): Path<ThreadId>,
     Json(input): Json<ThreadInput>,
 ) -> Result<Json<ThreadView>> {
-    Ok(Json(threads::replace(&caller, &id, input.check()?).await?.into()))
+    Ok(Json(
+        threads::replace(&caller, &id, input.check()?).await?.into(),
+    ))
 }
 
 /// Deletes a conversation, with all that was said.
@@ -255,7 +255,10 @@ impl IntoResponse for Export {
             Self::Markdown(text) => {
                 let kind = [
                     (header::CONTENT_TYPE, "text/markdown; charset=utf-8"),
-                    (header::CONTENT_DISPOSITION, "attachment; filename=\"thread.md\""),
+                    (
+                        header::CONTENT_DISPOSITION,
+                        "attachment; filename=\"thread.md\"",
+                    ),
                     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
                 ];
                 (kind, text).into_response()

@@ -40,13 +40,18 @@ use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 #[cfg(target_family = "wasm")]
 use wire as host;
 
 pub use sbd_inference_model::{
-    ChatRequest, Embeddings, Ending, Error, Finish, Format, Kind, Message, Model, Piece, Purpose,
-    Role, Tool, ToolCall, ToolChoice, Usage, estimate,
+    ChatRequest, Consumption, Embeddings, Ending, Error, Finish, Format, Kind, Message, Model,
+    Piece, Purpose, Role, Tool, ToolCall, ToolChoice, Usage, estimate,
 };
+
+/// Nothing was said for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quiet;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -98,12 +103,51 @@ pub async fn count_tokens(model: Option<&str>, texts: Vec<String>) -> Result<Vec
     host::count_tokens(model.map(str::to_owned), texts).await
 }
 
+/// What was used in the tenant, by this user or by everybody, newest first: from one day up to another
+/// (`2026-11-30`), else the last 30 days.
+///
+/// # Errors
+/// When a day is none, or the host cannot answer.
+pub async fn used(
+    user: Option<&str>,
+    since: Option<&str>,
+    until: Option<&str>,
+) -> Result<Vec<Consumption>> {
+    let [user, since, until] = [user, since, until].map(|it| it.map(str::to_owned));
+    host::used(user, since, until).await
+}
+
 // === impl Chat ===
 
 impl Chat {
     /// The next piece; none after the last.
     pub async fn next(&mut self) -> Option<Piece> {
         stream::StreamExt::next(self).await
+    }
+
+    /// The next piece, or [`Quiet`] where there is none for so long: time to send a sign of life to whoever
+    /// waits. Nothing is lost by that. In a test there is always a next piece.
+    ///
+    /// # Errors
+    /// [`Quiet`].
+    pub async fn next_within(
+        &mut self,
+        time: Duration,
+    ) -> std::result::Result<Option<Piece>, Quiet> {
+        #[cfg(not(target_family = "wasm"))]
+        {
+            let _ = time;
+            Ok(self.next().await)
+        }
+        #[cfg(target_family = "wasm")]
+        {
+            let pause = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            let pause = std::pin::pin!(wasip3::clocks::monotonic_clock::wait_for(pause));
+            match futures::future::select(std::pin::pin!(self.next()), pause).await {
+                futures::future::Either::Left((piece, _)) => Ok(piece),
+                futures::future::Either::Right(_) => Err(Quiet),
+            }
+        }
     }
 }
 

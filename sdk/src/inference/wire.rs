@@ -1,8 +1,8 @@
 //! The host's functions, in the words of this module.
 
 use super::{
-    ChatRequest, Embeddings, Ending, Error, Finish, Format, Kind, Message, Model, Piece, Purpose,
-    Result, Role, Tool, ToolCall, ToolChoice, Usage,
+    ChatRequest, Consumption, Embeddings, Ending, Error, Finish, Format, Kind, Message, Model,
+    Piece, Purpose, Result, Role, Tool, ToolCall, ToolChoice, Usage,
 };
 use crate::bindings::inference as host;
 use futures::stream::{self, Stream};
@@ -45,6 +45,24 @@ pub(super) async fn embed(
 
 pub(super) async fn count_tokens(model: Option<String>, texts: Vec<String>) -> Result<Vec<u32>> {
     host::count_tokens(model, texts).await.map_err(Error::from)
+}
+
+pub(super) async fn used(
+    user: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+) -> Result<Vec<Consumption>> {
+    let used = host::used(user, since, until).await;
+    let used = used.map_err(Error::from)?.into_iter();
+    let read = |used: host::Consumption| Consumption {
+        day: used.day,
+        user: used.user,
+        component: used.component,
+        model: used.model,
+        requests: used.requests,
+        usage: used.usage.into(),
+    };
+    Ok(used.map(read).collect())
 }
 
 impl From<ChatRequest> for host::ChatRequest {

@@ -58,7 +58,7 @@ impl<T: Serialize + ToSchema> Body for Tagged<T> {
     }
 }
 
-impl<T: Output> Output for crate::Result<T> {
+impl<T: Output, E> Output for Result<T, E> {
     fn describe(description: &mut Description) {
         T::describe(description);
     }

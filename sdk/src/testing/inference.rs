@@ -2,12 +2,16 @@
 //! texts that share words are alike.
 
 use super::world::granted;
+use crate::context;
 use crate::inference::{
-    ChatRequest, Embeddings, Error, Kind, Model, Piece, Purpose, Usage, estimate,
+    ChatRequest, Consumption, Embeddings, Ending, Error, Kind, Model, Piece, Purpose, Usage,
+    estimate,
 };
+use crate::time::Time;
 use futures::stream::{self, Stream};
 use sbd_inference_model::{check_counted, check_embedded};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 
 /// The chat model of a test.
 pub(super) const CHAT: &str = "test-chat";
@@ -23,6 +27,8 @@ pub(super) struct Models {
     pub(super) says: Option<Box<Says>>,
     pub(super) dimensions: Option<u32>,
     pub(super) asked: Vec<ChatRequest>,
+    /// What was used, by day, user and model.
+    used: BTreeMap<(String, Option<String>, String), (u64, Usage)>,
 }
 
 // === impl Models ===
@@ -41,6 +47,16 @@ impl Models {
         let dimensions = self.dimensions;
         let embedding = dimensions.map(|_| model(EMBEDDING, Kind::Embedding, dimensions));
         chat.into_iter().chain(embedding).collect()
+    }
+
+    fn count(&mut self, now: i64, model: &str, usage: Usage) {
+        let day = Time::from_milliseconds(now).to_string()[..10].to_owned();
+        let user = context::current().and_then(|it| it.principal.as_ref()?.user.clone());
+        let user = user.map(|user| user.to_string());
+        let (requests, all) = self.used.entry((day, user, model.to_owned())).or_default();
+        *requests += 1;
+        all.prompt += usage.prompt;
+        all.completion += usage.completion;
     }
 
     /// Finds a model by name, or the only one of its kind.
@@ -79,10 +95,13 @@ pub(crate) async fn chat(
     if !said.iter().any(|piece| matches!(piece, Piece::Started(_))) {
         let waiting = |piece: &&Piece| matches!(piece, Piece::Queued(_) | Piece::Loading);
         let place = said.iter().take_while(waiting).count();
-        said.insert(place, Piece::Started(model.name));
+        said.insert(place, Piece::Started(model.name.clone()));
     }
     if !said.iter().any(Piece::is_last) {
         said.push(Piece::STOP);
+    }
+    if let Some(Piece::End(Ending { usage, .. })) = said.last() {
+        models.count(world.now.get(), &model.name, usage.unwrap_or_default());
     }
     Ok(stream::iter(said))
 }
@@ -94,18 +113,50 @@ pub(crate) async fn embed(
 ) -> Result<Embeddings, Error> {
     let world = granted("inference");
     check_embedded(&texts)?;
-    let models = world.models.borrow();
+    let mut models = world.models.borrow_mut();
     let model = models.find(model.as_deref(), Kind::Embedding)?;
     let dimensions = model.dimensions.unwrap_or(1).max(1);
-    let prompt = texts.iter().map(|text| u64::from(estimate(text))).sum();
+    let usage = Usage {
+        prompt: texts.iter().map(|text| u64::from(estimate(text))).sum(),
+        completion: 0,
+    };
+    models.count(world.now.get(), &model.name, usage);
     Ok(Embeddings {
         model: model.name,
         vectors: texts.iter().map(|text| vector(text, dimensions)).collect(),
-        usage: Usage {
-            prompt,
-            completion: 0,
-        },
+        usage,
     })
+}
+
+pub(crate) async fn used(
+    user: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+) -> Result<Vec<Consumption>, Error> {
+    let world = granted("inference");
+    for day in [&since, &until].into_iter().flatten() {
+        let is_day = day.parse::<jiff::civil::Date>().is_ok();
+        if !is_day {
+            return Err(Error::Invalid(format!("`{day}` is no day")));
+        }
+    }
+    let component = world.name.borrow().clone();
+    let component = component.unwrap_or_else(|| "test".to_owned());
+    let models = world.models.borrow();
+    let used = models.used.iter().rev().filter(|((day, its, _), _)| {
+        (user.is_none() || *its == user)
+            && since.as_ref().is_none_or(|since| day >= since)
+            && until.as_ref().is_none_or(|until| day <= until)
+    });
+    let used = used.map(|((day, user, model), (requests, usage))| Consumption {
+        day: day.clone(),
+        user: user.clone(),
+        component: component.clone(),
+        model: model.clone(),
+        requests: *requests,
+        usage: *usage,
+    });
+    Ok(used.collect())
 }
 
 pub(crate) async fn count_tokens(

@@ -1,10 +1,10 @@
 //! The host side of `sbd:platform/inference`. The store is free while a call waits.
 
 use crate::bindings::inference;
-use crate::kept::{UsageQuery, Used};
+use crate::kept::UsageQuery;
 use crate::model::{
-    ChatRequest, Embeddings, Error, Finish, Format, Kind, Message, Model, Piece, Purpose, Role,
-    Tool, ToolCall, ToolChoice, Usage,
+    ChatRequest, Consumption, Embeddings, Error, Finish, Format, Kind, Message, Model, Piece,
+    Purpose, Role, Tool, ToolCall, ToolChoice, Usage,
 };
 use crate::stream::Pieces;
 use crate::{Inference, InferenceCtx};
@@ -241,8 +241,8 @@ impl From<Embeddings> for inference::Embeddings {
     }
 }
 
-impl From<Used> for inference::Consumption {
-    fn from(used: Used) -> Self {
+impl From<Consumption> for inference::Consumption {
+    fn from(used: Consumption) -> Self {
         Self {
             day: used.day,
             user: used.user,

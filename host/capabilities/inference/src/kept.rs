@@ -1,7 +1,7 @@
 //! What is kept over restarts: which models are taken without a name, and what was used. Tables of the
 //! host's own database.
 
-use crate::model::{Error, Kind, Usage};
+use crate::model::{Consumption, Error, Kind, Usage};
 use jiff::civil::Date;
 use sbd_storage::Database;
 use sbd_storage::rusqlite::{Connection, params};
@@ -29,23 +29,6 @@ CREATE TABLE IF NOT EXISTS model_usage (
 pub(crate) const DAYS: i32 = 400;
 /// What one question about usage answers, at most.
 pub(crate) const RECORDS: u32 = 10_000;
-
-/// What was used of a model on a day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// The day, in UTC.
-    pub day: String,
-    /// Who it was for, if that is known.
-    pub user: Option<String>,
-    /// The component that asked.
-    pub component: String,
-    /// The model.
-    pub model: String,
-    /// How often it answered.
-    pub requests: u64,
-    /// Tokens, as the provider counted them.
-    pub usage: Usage,
-}
 
 /// Whose usage of when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,7 +137,11 @@ impl Kept {
     }
 
     /// What was used in a tenant, newest first.
-    pub(crate) async fn used(&self, tenant: &str, query: UsageQuery) -> Result<Vec<Used>, Error> {
+    pub(crate) async fn used(
+        &self,
+        tenant: &str,
+        query: UsageQuery,
+    ) -> Result<Vec<Consumption>, Error> {
         let tenant = tenant.to_owned();
         let until = query.until.unwrap_or_else(today);
         let month = jiff::Span::new().days(29);
@@ -170,7 +157,7 @@ impl Kept {
                 select.query_map(params![tenant, since, until, query.user, RECORDS], |row| {
                     let count = |column| row.get(column).map(i64::unsigned_abs);
                     let user: String = row.get(1)?;
-                    Ok(Used {
+                    Ok(Consumption {
                         day: row.get(0)?,
                         user: Some(user).filter(|user| !user.is_empty()),
                         component: row.get(2)?,

@@ -23,13 +23,16 @@ mod stream;
 pub use backend::{Available, Backend, Failure, Found, Progress};
 pub use kept::{UsageQuery, Used};
 pub use models::{Configured, LOCAL, Listed, Models, Tested};
+pub use backend::{Backend, Failure, Found, Progress};
+pub use kept::UsageQuery;
+pub use models::{Configured, Listed, Models, Tested};
 pub use ollama::Ollama;
 pub use openai::OpenAi;
 pub use provider::Limits;
 pub use sbd_inference_model as model;
 
 use kept::Who;
-use model::{ChatRequest, Embeddings, Error, Model, Piece, Purpose};
+use model::{ChatRequest, Consumption, Embeddings, Error, Model, Piece, Purpose};
 use sbd_metering::Metered;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -132,7 +135,7 @@ impl InferenceCtx {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn used(&self, query: UsageQuery) -> Result<Vec<Used>, Error> {
+    pub async fn used(&self, query: UsageQuery) -> Result<Vec<Consumption>, Error> {
         self.models.used(&self.tenant, query).await
     }
 

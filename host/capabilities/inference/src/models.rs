@@ -1,9 +1,9 @@
 //! All models of a host, for all tenants: found by name, asked through their queues, accounted for.
 
-use crate::kept::{Kept, UsageQuery, Used, Who};
+use crate::kept::{Kept, UsageQuery, Who};
 use crate::model::{
-    ChatRequest, Embeddings, Error, Kind, Message, Model, Piece, Purpose, Usage, check_counted,
-    check_embedded, estimate,
+    ChatRequest, Consumption, Embeddings, Error, Kind, Message, Model, Piece, Purpose, Usage,
+    check_counted, check_embedded, estimate,
 };
 use crate::provider::{Limits, Named, Provider};
 use crate::{Available, Backend, Found};
@@ -357,7 +357,7 @@ impl Models {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn used(&self, tenant: &str, query: UsageQuery) -> Result<Vec<Used>, Error> {
+    pub async fn used(&self, tenant: &str, query: UsageQuery) -> Result<Vec<Consumption>, Error> {
         self.kept.used(tenant, query).await
     }
 

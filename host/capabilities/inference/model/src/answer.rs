@@ -59,6 +59,25 @@ pub enum Piece {
     Failed(Error),
 }
 
+/// What was used of a model on a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ModelConsumption)]
+pub struct Consumption {
+    /// The day, in UTC.
+    #[schema(example = "2026-11-30")]
+    pub day: String,
+    /// Who it was for, if that is known.
+    pub user: Option<String>,
+    /// The component that asked.
+    pub component: String,
+    /// The model.
+    pub model: String,
+    /// How often it answered.
+    pub requests: u64,
+    /// Tokens, as the provider counted them.
+    pub usage: Usage,
+}
+
 /// The vectors of some texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embeddings {

@@ -10,7 +10,7 @@ mod model;
 mod request;
 mod tokens;
 
-pub use answer::{Embeddings, Ending, Finish, Piece, Usage};
+pub use answer::{Consumption, Embeddings, Ending, Finish, Piece, Usage};
 pub use error::Error;
 pub use limits::{BYTES, COUNTED, EMBEDDED, MESSAGES, STOPS, TOOLS, check_counted, check_embedded};
 pub use model::{Kind, Model};

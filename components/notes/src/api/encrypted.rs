@@ -46,8 +46,9 @@ pub(crate) async fn create_encrypted_note(
     created(note, text).await
 }
 
-/// Replaces what a note holds by what the client has encrypted. All that was written in clear before is deleted
-/// for good, its versions too.
+/// Replaces what a note holds by what the client has encrypted.
+///
+/// All that was written in clear before is deleted for good, its versions too.
 #[operation(
     put "/api/v1/notes/{id}/encrypted", permission = "notes:write",
     answers = "The note as it is now",

@@ -98,6 +98,7 @@ pub mod keyvalue;
 mod listing;
 pub mod mail;
 pub mod metrics;
+pub mod ocr;
 pub mod openapi;
 mod operation;
 pub mod paging;

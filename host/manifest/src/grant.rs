@@ -58,6 +58,8 @@ grants! {
     Inference = "inference",
     /// Large contents under names.
     Blobs = "blobs",
+    /// Have the text of images recognised.
+    Ocr = "ocr",
 }
 
 /// Words that people try in `grants`, and what grants them instead.

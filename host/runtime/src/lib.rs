@@ -68,6 +68,7 @@ use sbd_features::Switches;
 use sbd_inference::Models;
 use sbd_keys::{FileKeyring, HostSecret};
 use sbd_mail::Mailer;
+use sbd_ocr::Tesseract;
 use sbd_pace::Breakers;
 use sbd_passwords::Hasher;
 use sbd_vectors::Searching;
@@ -399,6 +400,9 @@ impl Inner {
             .map_err(|error| Error::capability("keys", &error))?;
         let passwords = Hasher::new(settings.passwords)
             .map_err(|error| Error::capability("passwords", &error))?;
+        let recognition = sbd_ocr::Settings::default();
+        let tesseract = Arc::new(Tesseract::new(recognition.clone()));
+        let images = sbd_ocr::Reader::new(tesseract, recognition);
         let mailer = Mailer::open(&data_dir, &settings.mail)
             .map_err(|error| Error::capability("mail", &error))?;
         let files = data_dir.join("files");
@@ -412,6 +416,7 @@ impl Inner {
             scheduler: CpuScheduler::new(clock, threads),
             reaches: Reaches::new(resolver.unwrap_or_else(|| Arc::new(SystemResolver))),
             passwords: Arc::new(passwords),
+            images,
             keyring: Arc::new(keyring),
             mailer: Arc::new(mailer),
             models: settings.models,

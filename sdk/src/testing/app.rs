@@ -227,6 +227,12 @@ impl App {
         self.world.answers.replace(Some(Box::new(answers)));
     }
 
+    /// What images say: answers `ocr` with one line a line of text, by the image and its languages. Without it nothing
+    /// is installed that reads them.
+    pub fn on_image(&self, reading: impl Fn(&[u8], &[String]) -> String + 'static) {
+        self.world.images.replace(Some(Box::new(reading)));
+    }
+
     /// Somebody who is signed in, a session and the role `user` included.
     pub fn signed_in(&self, user: &str) -> Client<'_> {
         let principal = Principal::user(TENANT, user)

@@ -54,6 +54,7 @@ pub(crate) mod keys;
 pub(crate) mod keyvalue;
 pub(crate) mod mail;
 pub(crate) mod metrics;
+pub(crate) mod ocr;
 pub(crate) mod outbound;
 pub(crate) mod passwords;
 pub(crate) mod realtime;

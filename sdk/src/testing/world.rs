@@ -2,8 +2,7 @@
 
 use super::App;
 use super::{
-    blobs, cache, documents, features, inference, keys, keyvalue, mail, metrics, outbound,
-    realtime, schedules, tasks, vectors,
+        blobs, cache, documents, features, inference, keys, keyvalue, mail, metrics, ocr, outbound, realtime, schedules, tasks, vectors,
 };
 use sbd_manifest::AllowedHosts;
 use std::cell::{Cell, RefCell};
@@ -37,6 +36,7 @@ pub(super) struct World {
     pub(super) metrics: RefCell<metrics::Counted>,
     pub(super) models: RefCell<inference::Models>,
     pub(super) vectors: RefCell<vectors::Collections>,
+    pub(super) images: RefCell<Option<Box<ocr::Reading>>>,
     pub(super) neighbours: RefCell<BTreeMap<String, Rc<App>>>,
     pub(super) answers: RefCell<Option<Box<outbound::Answers>>>,
 }

@@ -18,6 +18,7 @@ use sbd_keyvalue::KeyvalueCtx;
 use sbd_mail::{MailCtx, Mailer};
 use sbd_manifest::Grant;
 use sbd_metrics::{Counters, MetricsCtx};
+use sbd_ocr::OcrCtx;
 use sbd_passwords::{Hasher, PasswordsCtx};
 use sbd_realtime::RealtimeCtx;
 use sbd_sqlite::SqliteCtx;
@@ -48,6 +49,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) databases: &'a Arc<BTreeSet<String>>,
     pub(crate) database_bytes: u64,
     pub(crate) passwords: &'a Arc<Hasher>,
+    pub(crate) images: &'a sbd_ocr::Reader,
     pub(crate) keyring: &'a Arc<FileKeyring>,
     pub(crate) mailer: &'a Arc<Mailer>,
     pub(crate) models: &'a Arc<Models>,
@@ -262,6 +264,13 @@ capabilities! {
         link: sbd_blobs::add_to_linker,
         view: sbd_blobs::BlobsView,
         open: |of| BlobsCtx::new(Arc::clone(&of.stores.blobs), Arc::clone(of.component)),
+    }
+    ocr: OcrCtx {
+        grant: Ocr,
+        meaning: "has the text of images recognised, where Tesseract is installed",
+        link: sbd_ocr::add_to_linker,
+        view: sbd_ocr::OcrView,
+        open: |of| OcrCtx::new(of.images.clone()),
     }
 }
 

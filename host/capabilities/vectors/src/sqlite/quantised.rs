@@ -61,6 +61,19 @@ impl Quantised {
         self.codes.capacity() + self.of.capacity() * size_of::<Lost>()
     }
 
+    /// Makes room for so many in all, and a few more; says whether they take no more than so many bytes.
+    pub(super) fn make_room(&mut self, points: usize, most_bytes: usize) -> bool {
+        let bytes = points.saturating_mul(self.dimensions);
+        if bytes > most_bytes {
+            return false;
+        }
+        if bytes > self.codes.capacity() {
+            let more = bytes - self.codes.len();
+            self.codes.reserve_exact(more + bytes / 16);
+        }
+        true
+    }
+
     pub(super) fn push(&mut self, vector: Option<&[f32]>) {
         let vector = vector.filter(|vector| vector.len() == self.dimensions);
         let Some(vector) = vector else {

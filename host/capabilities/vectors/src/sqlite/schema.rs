@@ -41,10 +41,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS points_by_id ON points (collection, id);
 -- Which points have a term, by blocks of neighbouring places.
 CREATE TABLE IF NOT EXISTS postings (
     collection INTEGER NOT NULL,
-    term INTEGER NOT NULL,
     block INTEGER NOT NULL,
+    term INTEGER NOT NULL,
     entries BLOB NOT NULL,
-    PRIMARY KEY (collection, term, block)
+    PRIMARY KEY (collection, block, term)
 ) STRICT, WITHOUT ROWID;
 -- The points that a version deleted, for copies in memory that were made before.
 CREATE TABLE IF NOT EXISTS gone (

@@ -177,16 +177,18 @@ impl<'a> Moment<'a> {
     }
 
     fn by_sparse(&self, query: &Query, fitting: Option<&Fitting>) -> Result<Vec<Found>, Error> {
-        let mut scores: BTreeMap<u32, [f32; BLOCK]> = BTreeMap::new();
+        let mut scores: BTreeMap<u32, Vec<f32>> = BTreeMap::new();
+        let blocks = postings::blocks(self.connection, self.collection)?;
         let sparse = query.sparse.iter();
         let terms = sparse.flat_map(|sparse| sparse.terms.iter().zip(&sparse.weights));
         // Term by term in the order of the query, as everybody adds up.
         for (term, weight) in terms {
-            let blocks = postings::of(self.connection, self.collection, *term)?;
+            let blocks = postings::of(self.connection, self.collection, &blocks, *term)?;
             let points = blocks.iter().map(|block| block.len() as u64).sum();
             let factor = weight * inverse_frequency(self.collection.with_terms, points);
             for block in &blocks {
-                let scores = scores.entry(block.number).or_insert([f32::NAN; BLOCK]);
+                let scores = scores.entry(block.number);
+                let scores = scores.or_insert_with(|| vec![f32::NAN; BLOCK]);
                 for (at, weight) in block.entries() {
                     if let Some(score) = scores.get_mut(usize::from(at)) {
                         *score = if score.is_nan() { 0.0 } else { *score } + factor * weight;
@@ -195,10 +197,11 @@ impl<'a> Moment<'a> {
             }
         }
         let mut scored = Vec::new();
+        let mut fits = self.fits(&query.filter, fitting);
         for (block, scores) in scores {
             for (at, score) in (0..).zip(scores).filter(|(_, score)| !score.is_nan()) {
                 let place = postings::join(block, at);
-                if self.fits(place, &query.filter, fitting)? {
+                if fits(place)? {
                     scored.push((place, score));
                 }
             }
@@ -235,14 +238,28 @@ impl<'a> Moment<'a> {
         Ok(id)
     }
 
-    /// Whether the point at a place, which is there, fits a filter.
-    fn fits(&self, place: u32, filter: &Filter, fitting: Option<&Fitting>) -> Result<bool, Error> {
-        if filter.is_empty() {
-            return Ok(true);
+    /// Says of a place where there is a point whether that fits a filter.
+    fn fits<'b>(
+        &'b self,
+        filter: &'b Filter,
+        fitting: Option<&'b Fitting>,
+    ) -> impl FnMut(u32) -> Result<bool, Error> + 'b {
+        // Mostly places come in their order, and the next one is near.
+        let mut near = 0;
+        move |place| {
+            if filter.is_empty() {
+                return Ok(true);
+            }
+            let Some((copy, fitting)) = self.copy.zip(fitting) else {
+                return self.fits_on_disk(place, filter);
+            };
+            let at = copy.index_near(place, near);
+            near = at.unwrap_or(near);
+            Ok(at.is_some_and(|at| fitting.has(at)))
         }
-        if let Some((copy, fitting)) = self.copy.zip(fitting) {
-            return Ok(copy.index(place).is_some_and(|at| fitting.has(at)));
-        }
+    }
+
+    fn fits_on_disk(&self, place: u32, filter: &Filter) -> Result<bool, Error> {
         let (id, payload): (String, String) = self
             .connection
             .prepare_cached("SELECT id, payload FROM points WHERE number = ?1")?
@@ -324,10 +341,11 @@ impl<'a> Moment<'a> {
         let mut numbers = listing.query(after)?;
         let mut page = Page::default();
         let mut bytes = 0;
+        let mut fits = self.fits(filter, fitting.as_ref());
         while let Some(row) = numbers.next()? {
             let number: i64 = row.get(0)?;
             let place = self.collection.place(number);
-            if !self.fits(place, filter, fitting.as_ref())? {
+            if !fits(place)? {
                 continue;
             }
             if page.points.len() == limit || bytes > MAX_PAGE_BYTES {

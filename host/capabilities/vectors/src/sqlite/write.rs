@@ -89,8 +89,8 @@ pub(super) fn sweep(connection: &Connection) -> Result<bool, Error> {
     };
     for rows in [
         "DELETE FROM points WHERE number IN (SELECT number FROM points WHERE collection = ?1 LIMIT ?2)",
-        "DELETE FROM postings WHERE (collection, term, block) IN
-             (SELECT collection, term, block FROM postings WHERE collection = ?1 LIMIT ?2)",
+        "DELETE FROM postings WHERE (collection, block, term) IN
+             (SELECT collection, block, term FROM postings WHERE collection = ?1 LIMIT ?2)",
         "DELETE FROM gone WHERE (collection, version, place) IN
              (SELECT collection, version, place FROM gone WHERE collection = ?1 LIMIT ?2)",
     ] {

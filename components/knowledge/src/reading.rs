@@ -2,7 +2,8 @@
 //! its blocks.
 
 use crate::layout::Layout;
-use crate::model::Document;
+use crate::model::{Document, Library};
+use crate::scanning;
 use axum::extract::Request;
 use document::lines::{self, Reader};
 use document::{Document as Head, Reason, Unread};
@@ -29,8 +30,8 @@ pub(crate) struct Read {
 /// What the parser failed at, when it says nothing of it itself.
 const UNREADABLE: &str = "the document cannot be read: it is damaged, or more than the parser has time or memory for; save it anew, or in parts, and upload that";
 
-/// Reads a document.
-pub(crate) async fn read(document: &Document) -> Result<Read, Failure> {
+/// Reads a document; pages that are pictures of text in the language of the library first.
+pub(crate) async fn read(document: &Document, library: &Library) -> Result<Read, Failure> {
     let content = blobs::stream(&document.original(), ..).await?;
     let gone = || Failure::Final("its content is not there any more; upload it again".to_owned());
     let (_, body) = content.ok_or_else(gone)?;
@@ -67,18 +68,22 @@ pub(crate) async fn read(document: &Document) -> Result<Read, Failure> {
             _ => Failure::Final(UNREADABLE.to_owned()),
         });
     }
-    let (mut reader, mut layout) = (Reader::new(), Layout::default());
+    let (mut reader, mut blocks) = (Reader::new(), Vec::new());
     while let Some(frame) = body.frame().await {
         // The answer breaks off where the parser traps, or takes too long.
         let frame = frame.map_err(|_| Failure::Final(UNREADABLE.to_owned()))?;
         let Ok(piece) = frame.into_data() else {
             continue;
         };
-        for block in reader.push(&piece)? {
-            layout.push(&block);
-        }
+        blocks.extend(reader.push(&piece)?);
     }
     let mut head = reader.finish()?;
+    let language = library.settings.language.as_deref();
+    scanning::read(document, &mut head, &mut blocks, language).await?;
+    let mut layout = Layout::default();
+    for block in blocks {
+        layout.push(&block);
+    }
     if let Some(place) = &layout.cut_at {
         let why = format!("from {place} on it is more text than is kept of a document; split it");
         head.unread

@@ -22,6 +22,8 @@ use utoipa::ToSchema;
 pub(crate) const MAX_QUERY: usize = 2000;
 /// Passages that are looked for by each way before both are put together.
 const CANDIDATES: u32 = 100;
+/// Passages that can be left out and shown at most.
+const DEEPEST: u32 = 10_000;
 /// Libraries or documents that can be named at most.
 pub(crate) const MAX_NAMED: usize = 100;
 
@@ -177,8 +179,8 @@ impl Search {
             filter: self.filter(),
             candidates: CANDIDATES,
             offset,
-            // One more, to know whether there are more.
-            limit: limit + 1,
+            // One more, to know whether there are more, unless nothing is looked for so deep.
+            limit: (limit + 1).min(DEEPEST.saturating_sub(offset)),
             with_payload: true,
         };
         let mut hits = vectors::search(&index.collection, wanted).await?;
@@ -468,6 +470,8 @@ mod tests {
             seen.extend(texts(&found).into_iter().map(str::to_owned));
         }
         assert_eq!(seen.len(), 7);
+        let deepest = json!({"query": "rose", "page": 100, "per_page": 100});
+        assert!(texts(&search(&ada, deepest)).is_empty());
     }
 
     #[test]

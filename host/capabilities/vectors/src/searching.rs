@@ -110,3 +110,78 @@ impl Share {
         worked.map_err(|error| Error::Unavailable(error.to_string()))?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use tokio::sync::oneshot;
+
+    /// Has its turn until it is told to end, or its sender is dropped.
+    fn busy(share: &Share) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let (begun, begins) = oneshot::channel();
+        let (end, ended) = oneshot::channel::<()>();
+        let share = share.clone();
+        tokio::spawn(async move {
+            let work = |turn: Turn| async move {
+                let _ = begun.send(());
+                let _ = ended.await;
+                drop(turn);
+                Ok(())
+            };
+            share.work(work).await
+        });
+        (begins, end)
+    }
+
+    async fn idle(share: &Share) -> Result<(), Error> {
+        share.work(|_: Turn| async { Ok(()) }).await
+    }
+
+    fn searching(concurrent: usize) -> Searching {
+        Searching::new(Settings {
+            concurrent,
+            memory: 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn whoever_searches_much_leaves_turns_to_others() {
+        let searching = searching(2);
+        let (much, little) = (searching.share(), searching.share());
+        let (begins, end) = busy(&much);
+        begins.await.unwrap();
+        let waiting: Vec<_> = (0..WAITING).map(|_| busy(&much)).collect();
+        // So that all of them have asked.
+        while much.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(idle(&little).await, Ok(()));
+        assert_eq!(idle(&much).await, Err(Error::Busy));
+        drop((waiting, end));
+        // All of them come to their turn, and give it back.
+        while much.places.available_permits() < WAITING + 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(idle(&much).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_gives_back_its_place() {
+        let searching = searching(1);
+        let share = searching.share();
+        let (begins, _end) = busy(&share);
+        begins.await.unwrap();
+        let places = share.places.available_permits();
+        let other = share.clone();
+        let gone = tokio::spawn(async move { idle(&other).await });
+        while share.places.available_permits() == places {
+            tokio::task::yield_now().await;
+        }
+        gone.abort();
+        while share.places.available_permits() < places {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -131,3 +131,53 @@ impl Held {
         sbd_telemetry::metrics::vectors_in_memory(self.bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn held(copies: &Copies) -> Vec<Key> {
+        copies.with(|held| {
+            let mut keys: Vec<_> = held.copies.keys().copied().collect();
+            keys.sort_unstable();
+            keys
+        })
+    }
+
+    #[test]
+    fn those_that_were_searched_longest_ago_make_room() {
+        let copies = Copies::new(100);
+        let (one, other) = (copies.database(), copies.database());
+        let search = |key, bytes| {
+            copies.of(key, 10).unwrap();
+            copies.weigh(key, bytes);
+        };
+        search((one, 1), 40);
+        search((one, 2), 40);
+        search((other, 1), 20);
+        search((one, 1), 40);
+        assert_eq!(held(&copies), [(one, 1), (one, 2), (other, 1)]);
+        search((other, 2), 10);
+        assert_eq!(held(&copies), [(one, 1), (other, 1), (other, 2)]);
+        // One that has grown makes others go.
+        search((other, 2), 60);
+        assert_eq!(held(&copies), [(one, 1), (other, 2)]);
+        copies.forget(one);
+        assert_eq!(held(&copies), [(other, 2)]);
+        assert_eq!(copies.with(|held| held.bytes), 60);
+    }
+
+    #[test]
+    fn what_is_too_large_is_tried_again_when_much_is_gone() {
+        let copies = Copies::new(100);
+        let key = (copies.database(), 1);
+        copies.of(key, 80).unwrap();
+        copies.refuse(key, 80);
+        assert!(copies.of(key, 80).is_none());
+        assert!(copies.of(key, 70).is_none());
+        assert!(copies.of(key, 60).is_some());
+        assert!(copies.of(key, 80).is_some());
+    }
+}

@@ -272,3 +272,69 @@ impl From<Error> for inference::Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use crate::bindings::inference::{self, HostWithStore as _};
+    use crate::{Inference, InferenceCtx, InferenceView, Models, add_to_linker};
+    use sbd_capability_testing::{Instance, assert_links, metered};
+    use sbd_metering::Budget;
+    use sbd_storage::{Database, Options};
+    use std::sync::Arc;
+    use wasmtime::component::Accessor;
+
+    impl InferenceView for Instance<InferenceCtx> {
+        fn inference(&mut self) -> &mut InferenceCtx {
+            &mut self.ctx
+        }
+    }
+
+    #[test]
+    fn the_interface_links() {
+        assert_links::<InferenceCtx>(add_to_linker);
+    }
+
+    #[tokio::test]
+    async fn a_guest_is_told_what_is_wrong_and_is_charged() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("host.db"), &Options::default());
+        let models = Models::open(database.unwrap(), Vec::new()).await.unwrap();
+        let ctx = InferenceCtx::new(Arc::new(models), "acme".into(), "notes".into());
+        let meter = Arc::new(Budget::new(4, usize::MAX));
+        let guest = async |store: &Accessor<_, Inference>| {
+            assert!(Inference::models(store).await.unwrap().is_empty());
+            let purpose = inference::Purpose::Query;
+            let embed = async |texts: Vec<String>| {
+                Inference::embed(store, None, purpose, texts)
+                    .await
+                    .map(drop)
+            };
+            let none = embed(vec!["tea".to_owned()]).await;
+            assert!(
+                matches!(none, Err(inference::Error::NoModel(_))),
+                "{none:?}"
+            );
+            let empty = embed(Vec::new()).await;
+            assert!(
+                matches!(empty, Err(inference::Error::Invalid(_))),
+                "{empty:?}"
+            );
+            let day = Some("yesterday".to_owned());
+            let day = Inference::used(store, None, day, None).await.map(drop);
+            assert!(matches!(day, Err(inference::Error::Invalid(_))), "{day:?}");
+            let much = Inference::count_tokens(store, None, vec!["tea".to_owned()]);
+            let much = much.await.map(drop);
+            assert!(matches!(much, Err(inference::Error::Limit(_))), "{much:?}");
+        };
+        metered::<_, Inference, _>(
+            ctx,
+            meter.clone(),
+            Instance::<InferenceCtx>::inference,
+            guest,
+        )
+        .await;
+        assert!(meter.used().1 >= "tea".len());
+    }
+}

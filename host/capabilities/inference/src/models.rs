@@ -382,7 +382,10 @@ impl Models {
             Some(name) => name,
             None => {
                 default = self.default_of(&all, &who.tenant, kind);
-                default.as_deref().ok_or_else(|| no_default(kind))?
+                match default.as_deref() {
+                    Some(default) => default,
+                    None => return Err(self.away().await.unwrap_or_else(|| no_default(kind))),
+                }
             }
         };
         let (provider, found) = self.find(&all, name).await?;
@@ -451,18 +454,22 @@ impl Models {
                 full(first, &found.name)
             ))),
             (None, _) => {
-                let backend = name.split_once('/').map_or("", |(backend, _)| backend);
-                let its = |provider: &&Arc<Provider>| *provider.name == *backend;
-                if let Some(provider) = self.providers.iter().find(its)
-                    && let (_, Some(error)) = provider.found().await
-                {
-                    return Err(Error::Unavailable(error.to_string()));
+                if let Some(away) = self.away().await {
+                    return Err(away);
                 }
                 Err(Error::NoModel(format!(
                     "there is no model `{shown}`; `sbd model list` has those there are, `sbd model pull NAME` fetches one"
                 )))
             }
         }
+    }
+
+    /// That a backend is away, if one is: it may have what was not found.
+    async fn away(&self) -> Option<Error> {
+        let (backend, error) = self.failing().await.into_iter().next()?;
+        Some(Error::Unavailable(format!(
+            "`{backend}` does not say which models it has: {error}"
+        )))
     }
 }
 

@@ -153,8 +153,9 @@ async fn chat_front_ends_work_with_this_server() {
     let none = ada.post("/v1/chat/completions", &question("none", false));
     let none = json(none.send().await.unwrap(), 404).await;
     assert_eq!(none["error"]["code"], "model_not_found");
-    let anonymous = server.post("/v1/chat/completions", &question("talker", false));
-    assert_error(anonymous.await, 401, "UNAUTHENTICATED").await;
+    let asked = question("talker", false);
+    let anonymous = server.post("/v1/chat/completions", &asked).await;
+    assert_error(anonymous, 401, "UNAUTHENTICATED").await;
     let tokens = server
         .metric("sbd_inference_tokens_total", "kind=\"completion\"")
         .await;

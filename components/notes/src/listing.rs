@@ -14,6 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Most tags of a space that are told.
 const MOST_TAGS: u32 = 1000;
+/// Most notes that are looked at to find what has a title: twice what one links to.
+const LOOKED_AT: u32 = 400;
 
 /// What notes are sorted by. Those that are pinned come first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -180,7 +182,7 @@ pub(crate) async fn backlinks(
         "space": note.space, "trashed_at": in_state(NoteState::Present),
         "title_key": {"$in": known}, "_id": {"$ne": note.id},
     });
-    let others = NOTES.find(others).limit(1000).fetch().await?.documents;
+    let others = NOTES.find(others).limit(LOOKED_AT).fetch().await?.documents;
     known.retain(|key| {
         let other = others.iter().find(|other| other.title_key == *key);
         // Of two that have it now, the first that was written.
@@ -207,7 +209,7 @@ pub(crate) async fn links(note: &Note, text: &Text) -> Result<Vec<NoteLink>> {
     let any = json!({"space": note.space, "$or": [
         {"_id": {"$in": keys}}, {"title_key": {"$in": keys}}, {"former_keys": {"$in": keys}},
     ]});
-    let known = NOTES.find(any).limit(1000).fetch().await?.documents;
+    let known = NOTES.find(any).limit(LOOKED_AT).fetch().await?.documents;
     let resolved = targets.into_iter().zip(keys);
     Ok(resolved
         .map(|(target, key)| NoteLink::resolved(target, &key, &known))

@@ -100,6 +100,10 @@ struct Time(Duration);
 /// A number of bytes, like `4GiB`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
+#[cfg_attr(
+    not(feature = "local-inference"),
+    expect(dead_code, reason = "a build without the engine takes the same file")
+)]
 struct Size(ByteSize);
 
 /// A file with what is of interest here.
@@ -441,6 +445,25 @@ mod tests {
             none.backends(&environment(&[("OPENAI_BASE_URL", "nowhere")]))
                 .is_err()
         );
+    }
+
+    #[cfg(feature = "local-inference")]
+    #[test]
+    fn the_engine_in_this_process_comes_last_and_can_be_left_out() {
+        let names = |text: &str| {
+            let file = parse(text).unwrap();
+            let known = environment(&[("OLLAMA_HOST", "127.0.0.1")]);
+            let backends = file.all_backends(&known, Path::new("nowhere")).unwrap();
+            backends.into_iter().map(|it| it.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(""), ["ollama", "local"]);
+        assert_eq!(names("[inference.local]\noff = true"), ["ollama"]);
+        let local = "[inference.local]\nmemory = \"2GiB\"\ncontext = 4096\nidle = \"1m\"";
+        assert_eq!(names(local), ["ollama", "local"]);
+        for wrong in ["memory = \"2GB\"", "idle = 5", "models = 1"] {
+            let error = parse(&format!("[inference.local]\n{wrong}")).unwrap_err();
+            assert!(error.to_string().contains("sbd.toml:2"), "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The embedding models: BERT and what was made of it (MiniLM, E5, BGE), from safetensors.
 
 use crate::error::{Error, Result};
-use crate::gguf::first_line;
+use crate::gguf::{TOKEN, first_line};
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::ops::{layer_norm, softmax_last_dim};
 use rayon::ThreadPool;
@@ -128,7 +128,8 @@ impl Described {
 
     /// How many bytes it takes when it is loaded.
     pub(crate) fn bytes(&self) -> u64 {
-        self.weights.bytes()
+        let tokenizer = self.config.vocab_size as u64 * TOKEN;
+        self.weights.bytes().saturating_add(tokenizer)
     }
 
     /// How many tokens of a text it reads.

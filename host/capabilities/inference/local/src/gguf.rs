@@ -11,6 +11,9 @@ use candle_core::quantized::{GgmlDType, QTensor};
 
 use crate::error::{Error, Result};
 
+/// About how many bytes a tokenizer takes for each of its tokens.
+pub(crate) const TOKEN: u64 = 512;
+
 /// An open GGUF file.
 pub(crate) struct Gguf {
     content: Content,
@@ -178,12 +181,12 @@ impl Gguf {
         })
     }
 
-    /// How many bytes the weights take once they are loaded. Some kinds are kept a second time, in the order in which
+    /// About how many bytes the weights and the vocabulary take once they are loaded. Some kinds are kept a second time, in the order in which
     /// the processor reads them.
     pub(crate) fn footprint(&self) -> u64 {
-        self.content
-            .tensor_infos
-            .values()
+        let tokens = self.list("tokenizer.ggml.tokens").map_or(0, <[_]>::len);
+        let weights = self.content.tensor_infos.values();
+        weights
             .map(|info| {
                 let kind = info.ggml_dtype;
                 let elements: u64 = info
@@ -206,7 +209,7 @@ impl Gguf {
                     _ => bytes,
                 }
             })
-            .fold(0, u64::saturating_add)
+            .fold(tokens as u64 * TOKEN, u64::saturating_add)
     }
 }
 

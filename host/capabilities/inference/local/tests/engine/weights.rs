@@ -4,6 +4,7 @@ use sbd_inference_local::{Engine, Folder, Hub, Options};
 use std::io::Write as _;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 
 /// What the chat model is called here.
@@ -11,9 +12,13 @@ pub(crate) const CHAT: &str = "smollm2";
 /// What the embedding model is called here.
 pub(crate) const EMBEDDING: &str = "minilm";
 
+/// One engine at a time: each would have all cores, and its share of the memory.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// An engine with both models, in a folder of its own.
 pub(crate) struct Weighty {
     engine: Engine,
+    _alone: MutexGuard<'static, ()>,
     _folder: TempDir,
 }
 
@@ -37,6 +42,7 @@ impl Weighty {
                 return None;
             }
         };
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let temporary = TempDir::new().unwrap();
         let folder = Folder::new(temporary.path().join("models"));
         folder.add(&chat_file(&weights), Some(CHAT)).unwrap();
@@ -46,6 +52,7 @@ impl Weighty {
         let engine = Engine::new(folder, options, Hub::new("http://127.0.0.1:1", None)).unwrap();
         Some(Self {
             engine,
+            _alone: alone,
             _folder: temporary,
         })
     }

@@ -154,6 +154,12 @@ impl Folder {
         } else {
             from.parent().unwrap_or(&from).to_owned()
         };
+        if !is_chat && !folder.join(EMBEDDER[0]).is_file() {
+            return Err(Error::request(format!(
+                "{} is no model; name a GGUF file, or the folder of an embedding model with model.safetensors, config.json and tokenizer.json",
+                from.display()
+            )));
+        }
         let name = match name {
             Some(name) => name.to_owned(),
             None => name_of(if is_chat {

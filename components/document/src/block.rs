@@ -34,7 +34,7 @@ pub enum Content {
     ListItem {
         /// How deep in other lists; 0 is the outermost.
         depth: u8,
-        /// What it says, without its bullet or number.
+        /// What it says, without its bullet; a number stays with it.
         text: String,
     },
     /// A table, or a part of one.

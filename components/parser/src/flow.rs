@@ -76,9 +76,14 @@ impl<'o> Flow<'o> {
         }
         self.text.push_str(text);
         if self.text.len() > MOST_HELD {
-            let kind = self.kind.clone();
+            let (kind, begun) = (self.kind.clone(), self.begun.clone());
+            // Between words, if there are any.
+            let cut = self.text.rfind(char::is_whitespace);
+            let rest = self
+                .text
+                .split_off(cut.filter(|cut| *cut > 0).unwrap_or(self.text.len()));
             self.end();
-            self.kind = kind;
+            (self.kind, self.begun, self.text) = (kind, begun, rest);
         }
     }
 

@@ -1,41 +1,55 @@
-//! The language of a text.
+//! The language of a text: that of most of it, where it has several.
 
 use document::{Block, Content};
+use std::collections::BTreeMap;
 
-/// How much text is looked at.
-const LOOKED_AT: usize = 8 << 10;
+/// How many blocks are looked at, from all over the document.
+const BLOCKS: usize = 100;
+/// How much of each.
+const LOOKED_AT: usize = 500;
 /// Less tells nothing.
-const LEAST: usize = 40;
+const LEAST: usize = 30;
 
 /// The language most of these blocks are in, as ISO 639-1 names it.
 pub(crate) fn of(blocks: &[Block]) -> Option<String> {
-    let mut text = String::new();
-    // From all over the document, so that a foreign title page decides nothing.
-    let step = (blocks.len() / 64).max(1);
-    for block in blocks.iter().step_by(step) {
-        if let Content::Paragraph { text: more } | Content::ListItem { text: more, .. } =
-            &block.content
-        {
-            take(more, &mut text);
+    let step = (blocks.len() / BLOCKS).max(1);
+    let texts = || blocks.iter().step_by(step).map(text);
+    let mut found = BTreeMap::new();
+    for text in texts() {
+        if let Some(language) = detect(&text) {
+            *found.entry(language.code()).or_insert(0) += text.len();
         }
     }
-    if text.len() < LEAST {
-        for block in blocks.iter().step_by(step) {
-            match &block.content {
-                Content::Heading { text: more, .. } => take(more, &mut text),
-                Content::Table(table) => {
-                    let cells = table.header.iter().chain(table.rows.iter().flatten());
-                    cells.take(200).for_each(|cell| take(cell, &mut text));
-                }
-                _ => {}
-            }
-        }
-    }
+    let most = found.into_iter().max_by_key(|(_, length)| *length);
+    // Of many short texts none may tell, and all together do.
+    let most = most.map(|(language, _)| language).or_else(|| {
+        let all: Vec<_> = texts().collect();
+        Some(detect(&all.join(" "))?.code())
+    });
+    short(most?).map(str::to_owned)
+}
+
+fn detect(text: &str) -> Option<whatlang::Lang> {
     if text.len() < LEAST {
         return None;
     }
-    let found = whatlang::detect(&text).filter(|found| found.is_reliable())?;
-    short(found.lang()).map(str::to_owned)
+    let found = whatlang::detect(text).filter(whatlang::Info::is_reliable)?;
+    Some(found.lang())
+}
+
+/// The beginning of what a block says.
+fn text(block: &Block) -> String {
+    match &block.content {
+        Content::Paragraph { text }
+        | Content::ListItem { text, .. }
+        | Content::Heading { text, .. } => text.chars().take(LOOKED_AT).collect(),
+        Content::Table(table) => {
+            let cells = table.header.iter().chain(table.rows.iter().flatten());
+            let cells: Vec<_> = cells.take(50).map(String::as_str).collect();
+            cells.join(" ").chars().take(LOOKED_AT).collect()
+        }
+        _ => String::new(),
+    }
 }
 
 /// A language in the form of ISO 639-1, as a document says it of itself (`en-GB`).
@@ -45,14 +59,8 @@ pub(crate) fn said(language: &str) -> Option<String> {
     is_short.then(|| language.to_ascii_lowercase())
 }
 
-fn take(more: &str, text: &mut String) {
-    let room = LOOKED_AT.saturating_sub(text.len());
-    text.extend(more.chars().take(room.min(500)));
-    text.push(' ');
-}
-
-fn short(language: whatlang::Lang) -> Option<&'static str> {
-    Some(match language.code() {
+fn short(language: &str) -> Option<&'static str> {
+    Some(match language {
         "eng" => "en",
         "deu" => "de",
         "fra" => "fr",

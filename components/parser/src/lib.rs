@@ -27,3 +27,6 @@ pub fn component() -> Component {
 }
 
 sbd_sdk::component!(component);
+
+#[cfg(test)]
+mod tests;

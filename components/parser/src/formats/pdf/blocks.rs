@@ -15,6 +15,8 @@ pub(super) const BULLETS: [char; 16] = [
 const LONGEST_HEADING: usize = 200;
 /// On how many pages at least the same stands at the same place, if it belongs to the page and not to the text.
 const REPEATED: usize = 3;
+/// The most letters beside a number of a page.
+const MOST_BESIDE_NUMBER: usize = 30;
 
 /// Tells all that is there.
 pub(super) fn tell(mut items: Vec<Item>, out: &mut Output) {
@@ -60,19 +62,7 @@ fn forget_repeated(items: &mut Vec<Item>) {
     let mut seen: HashMap<(String, i64), usize> = HashMap::new();
     let key = |item: &Item| match item {
         Item::Line(line) if line.text.len() < 200 => {
-            let text = line
-                .text
-                .chars()
-                .map(|character| match character.is_ascii_digit() {
-                    true => '0',
-                    false => character,
-                });
-            let mut text: String = text.collect();
-            // Numbers of pages have more digits later on.
-            while text.contains("00") {
-                text = text.replace("00", "0");
-            }
-            Some((text, (line.y / 4.0).round() as i64))
+            Some((without_number(&line.text), (line.y / 4.0).round() as i64))
         }
         _ => None,
     };
@@ -98,14 +88,40 @@ fn forget_repeated(items: &mut Vec<Item>) {
     });
 }
 
-/// Which items are among the first or last two of their page.
+/// A short text whatever numbers it has, as that of a page; a longer one as it is.
+fn without_number(text: &str) -> String {
+    if text
+        .chars()
+        .filter(|character| character.is_alphabetic())
+        .count()
+        > MOST_BESIDE_NUMBER
+    {
+        return text.to_owned();
+    }
+    let mut without = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            character if !character.is_ascii_digit() => without.push(character),
+            // Numbers of pages have more digits later on.
+            _ if !without.ends_with('0') => without.push('0'),
+            _ => {}
+        }
+    }
+    without
+}
+
+/// Which items are the first or last of a page that has more than those, or of a long one the first or last two.
 fn edges(items: &[Item]) -> Vec<bool> {
-    let same = |at: usize, other: Option<usize>| {
-        let other = other.and_then(|other| items.get(other));
-        other.map(page_of) == items.get(at).map(page_of)
-    };
-    let is_edge = |at: usize| !same(at, at.checked_sub(2)) || !same(at, at.checked_add(2));
-    (0..items.len()).map(is_edge).collect()
+    let mut edges = Vec::with_capacity(items.len());
+    for page in items.chunk_by(|one, other| page_of(one) == page_of(other)) {
+        let deep = match page.len() {
+            0..5 => 0,
+            5..12 => 1,
+            _ => 2,
+        };
+        edges.extend((0..page.len()).map(|at| at < deep || at + deep >= page.len()));
+    }
+    edges
 }
 
 fn page_of(item: &Item) -> u32 {

@@ -1,7 +1,7 @@
 //! A page as a picture, for whoever recognises text in it.
 
 use super::glyphs::Drawn;
-use super::open;
+use super::{bombs, open};
 use axum::body::Bytes;
 use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::{PixmapSettings, RenderCache, RenderSettings};
@@ -22,6 +22,11 @@ pub(crate) fn draw(bytes: Bytes, number: u32, dpi: u16) -> Result<Vec<u8>> {
     let index = (number as usize).checked_sub(1);
     let page = index.and_then(|index| pdf.pages().get(index));
     let page = page.ok_or_else(|| Error::not_found("page"))?;
+    if bombs::swells(page) {
+        let why =
+            format!("page {number} unpacks to far more than is drawn on a page: it is not drawn");
+        return Err(Error::validation("page", why));
+    }
     let settings = InterpreterSettings::default();
     let drawn = Drawn::of(page, &InterpreterCache::new(), &settings);
     if drawn.largest > LARGEST_PICTURE {

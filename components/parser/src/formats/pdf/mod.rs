@@ -8,6 +8,7 @@
 mod aligned;
 mod bidi;
 mod blocks;
+mod bombs;
 mod columns;
 mod draw;
 mod glyphs;
@@ -27,7 +28,7 @@ use hayro_interpret::{InterpreterCache, InterpreterSettings};
 /// The most pages that are looked at.
 const MOST_PAGES: usize = 20_000;
 /// The most that the pages of a document may unpack to, all together.
-const LARGEST_IN_ALL: usize = 384 << 20;
+const LARGEST_IN_ALL: usize = 256 << 20;
 /// After so many pages, fonts are forgotten: a document may have others on each page.
 const PAGES_OF_CACHE: usize = 64;
 /// Fewer characters on a page with a picture all over it are a stamp on a scan.
@@ -51,6 +52,13 @@ pub(crate) fn read(bytes: &[u8], out: &mut Output) -> Read {
         }
         if index % 8 == 0 && out.is_late() {
             break;
+        }
+        if bombs::swells(page) {
+            let why = format!(
+                "page {number} unpacks to far more than is drawn on a page, as a bomb does: it is not read"
+            );
+            out.unread(Unread::at(Place::Page(number), Reason::Limit, why));
+            continue;
         }
         unpacked += page.page_stream().map_or(0, <[u8]>::len);
         if index >= MOST_PAGES || unpacked > LARGEST_IN_ALL {

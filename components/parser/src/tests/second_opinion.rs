@@ -12,7 +12,7 @@ const DOCUMENTS: [(&str, &[&str]); 7] = [
     // Numbers are decimal, days have hours, and what is empty is not a number.
     (
         "stock.xlsx",
-        &["nan", "unnamed", "120.0", "75.0", "12.0", "00"],
+        &["nan", "unnamed", "120.0", "75.0", "12.0", "00", "0", "1"],
     ),
     ("report.pdf", &[]),
     ("page.html", &["nobody", "sees", "this"]),

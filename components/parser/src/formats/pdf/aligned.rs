@@ -1,6 +1,6 @@
 //! Tables without lines: what stands in columns, row under row.
 
-use super::lines::{Item, Line, Segment};
+use super::lines::{Item, Line, Segment, reach};
 use std::ops::Range;
 
 /// The most columns of a table that is known by its columns alone.
@@ -70,8 +70,7 @@ fn lines(mut segments: Vec<Segment>) -> Vec<Vec<Segment>> {
     let mut lines: Vec<Vec<Segment>> = Vec::new();
     for segment in segments {
         let on = lines.last().and_then(|line| line.first());
-        let is_on =
-            on.is_some_and(|on| (segment.y - on.y).abs() < 0.35 * on.size.min(segment.size));
+        let is_on = on.is_some_and(|on| (segment.y - on.y).abs() < reach(on.size, segment.size));
         match lines.last_mut() {
             Some(line) if is_on => line.push(segment),
             _ => lines.push(vec![segment]),

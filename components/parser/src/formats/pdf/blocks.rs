@@ -146,13 +146,19 @@ struct Sizes {
     headings: Vec<i64>,
     /// Whether bold lines of the size of the text are headings.
     bold: bool,
-    /// From line to line in the text, in sizes of its font.
+    /// From line to line in the text, in sizes of its font: for each part of a page, and where that does not tell.
+    pitches: HashMap<(u32, usize), f64>,
     pitch: f64,
 }
 
 /// A size in halves of a point, so that small differences do not count.
 fn step(size: f64) -> i64 {
     (size * 2.0).round() as i64
+}
+
+/// The part of a page that a line belongs to.
+fn part(line: &Line) -> (u32, usize) {
+    (line.page, line.group)
 }
 
 impl Sizes {
@@ -179,24 +185,38 @@ impl Sizes {
             .collect();
         headings.sort_unstable();
         headings.reverse();
-        let mut pitches: Vec<_> = lines()
-            .zip(lines().skip(1))
-            .filter(|(line, next)| {
-                let same = line.page == next.page && line.group == next.group;
-                same && step(line.size) == step(body) && step(next.size) == step(body)
-            })
-            .map(|(line, next)| (next.y - line.y) / body)
-            .filter(|pitch| (0.8..3.0).contains(pitch))
-            .collect();
-        pitches.sort_by(f64::total_cmp);
+        let mut pitches: HashMap<_, Vec<_>> = HashMap::new();
+        for (line, next) in lines().zip(lines().skip(1)) {
+            let pitch = (next.y - line.y) / next.size;
+            let alike = step(line.size) == step(next.size);
+            if alike && part(line) == part(next) && (0.8..3.0).contains(&pitch) {
+                pitches.entry(part(line)).or_default().push(pitch);
+            }
+        }
         // The lower third: gaps between paragraphs do not count.
-        let pitch = pitches.get(pitches.len() / 3).copied().unwrap_or(1.2);
+        let lower = |pitches: &mut Vec<f64>| {
+            pitches.sort_by(f64::total_cmp);
+            pitches.get(pitches.len() / 3).copied()
+        };
+        let mut all_pitches = pitches.values().flatten().copied().collect();
+        let pitch = lower(&mut all_pitches).unwrap_or(1.2);
+        let known = pitches.iter_mut().filter(|(_, pitches)| pitches.len() > 3);
+        let pitches = known
+            .filter_map(|(part, pitches)| Some((*part, lower(pitches)?)))
+            .collect();
         Self {
             body,
             headings,
             bold: bold * 4 < all,
+            pitches,
             pitch,
         }
+    }
+
+    /// How far apart two lines of a paragraph are here, at most.
+    fn reach(&self, line: &Line) -> f64 {
+        let pitch = self.pitches.get(&part(line)).copied();
+        (pitch.unwrap_or(self.pitch) * 1.25).max(1.35)
     }
 
     fn kind(&self, line: &Line) -> Kind {
@@ -279,7 +299,7 @@ impl Open {
         }
         let together = last.page == line.page && last.group == line.group;
         let gap = (line.y - last.y) / line.size;
-        let near = together && gap > -0.1 && gap < (sizes.pitch * 1.3).max(1.35);
+        let near = together && gap > -0.1 && gap < sizes.reach(line);
         match (self.kind, kind) {
             (_, Kind::Item) => false,
             (Kind::Heading(one), Kind::Heading(other)) => {

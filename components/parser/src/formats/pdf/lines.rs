@@ -164,8 +164,7 @@ fn by_lines(mut glyphs: Vec<Glyph>) -> Vec<Vec<Glyph>> {
     let mut lines: Vec<Vec<Glyph>> = Vec::new();
     let (mut from, mut size) = (f64::MIN, 0.0f64);
     for glyph in glyphs {
-        // What is raised or lowered a little belongs to the line.
-        let near = 0.35 * size.max(glyph.size).min(40.0);
+        let near = reach(size, glyph.size);
         if glyph.y - from > near || lines.is_empty() {
             (from, size) = (glyph.y, 0.0);
             lines.push(Vec::new());
@@ -178,6 +177,15 @@ fn by_lines(mut glyphs: Vec<Glyph>) -> Vec<Vec<Glyph>> {
         }
     }
     lines
+}
+
+/// How far letters of two sizes may be apart on one line: what is small may be raised or lowered.
+pub(super) fn reach(one: f64, other: f64) -> f64 {
+    let (small, large) = (one.min(other), one.max(other).min(40.0));
+    match small < 0.85 * large {
+        true => 0.5 * large,
+        false => 0.35 * large,
+    }
 }
 
 /// The letters of a line where they stand together.
@@ -217,12 +225,29 @@ fn segment(drawn: &Drawn, glyphs: Vec<Glyph>) -> Option<Segment> {
     let size = glyphs.iter().map(|glyph| glyph.size).fold(0.0, f64::max);
     let mut x = first.x.clone();
     let mut units: Vec<&str> = Vec::with_capacity(glyphs.len() * 2);
-    for glyph in &glyphs {
+    let mut accent = None;
+    for (glyph, next) in glyphs
+        .iter()
+        .zip(glyphs.iter().skip(1).map(Some).chain([None]))
+    {
+        // Some programs draw an accent above a letter, as a letter of its own.
+        let middle = (glyph.x.start + glyph.x.end) / 2.0;
+        if let Some(mark) = combining(drawn.text(glyph)) {
+            if x.contains(&middle) && !units.is_empty() {
+                units.push(mark);
+                continue;
+            }
+            if next.is_some_and(|next| next.x.contains(&middle)) {
+                accent = Some(mark);
+                continue;
+            }
+        }
         if glyph.x.start - x.end > SPACE * glyph.size {
             units.push(" ");
         }
         x.end = x.end.max(glyph.x.end);
         units.push(drawn.text(glyph));
+        units.extend(accent.take());
     }
     let (bold, y) = (
         glyphs.iter().filter(|glyph| glyph.is_bold).count(),
@@ -236,6 +261,26 @@ fn segment(drawn: &Drawn, glyphs: Vec<Glyph>) -> Option<Segment> {
         size,
         is_bold: bold * 2 > glyphs.len(),
         text: plain(&text),
+    })
+}
+
+/// An accent as it is written behind its letter.
+fn combining(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "`" | "\u{2cb}" => "\u{300}",
+        "\u{b4}" | "\u{2ca}" => "\u{301}",
+        "\u{2c6}" | "^" => "\u{302}",
+        "\u{2dc}" | "~" => "\u{303}",
+        "\u{af}" => "\u{304}",
+        "\u{2d8}" => "\u{306}",
+        "\u{2d9}" => "\u{307}",
+        "\u{a8}" => "\u{308}",
+        "\u{2da}" => "\u{30a}",
+        "\u{2dd}" => "\u{30b}",
+        "\u{2c7}" => "\u{30c}",
+        "\u{b8}" => "\u{327}",
+        "\u{2db}" => "\u{328}",
+        _ => return None,
     })
 }
 

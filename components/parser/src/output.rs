@@ -12,7 +12,7 @@ const LONGEST_TEXT: usize = 8 << 10;
 /// The most that is told of what could not be read; the rest is counted.
 const MOST_UNREAD: usize = 200;
 /// How long one document may take. What is read until then is kept.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(45);
 
 /// Blocks, as they are read.
 pub(crate) struct Output {

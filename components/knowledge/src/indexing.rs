@@ -72,7 +72,7 @@ pub(crate) async fn again(document: &Document) -> Result<Document> {
         "$inc": {"generation": 1, "version": 1},
     });
     let changed = DOCUMENTS.find_one_and_update(still, change).await?;
-    let changed = changed.ok_or_else(|| DocumentsError::PreconditionFailed(0))?;
+    let changed = changed.ok_or(DocumentsError::PreconditionFailed(0))?;
     enqueue(changed).await
 }
 

@@ -10,7 +10,7 @@ use sbd_vectors_search::{
 use std::collections::BTreeSet;
 
 /// A backend under test.
-pub trait Opened {
+pub(crate) trait Opened {
     type Backend: Backend + Clone;
 
     fn backend(&self) -> &Self::Backend;
@@ -23,7 +23,7 @@ pub trait Opened {
 const ME: &str = "knowledge";
 const DIMENSIONS: u32 = 4;
 
-#[macro_export]
+/// Makes one test of each check for the backend that `$open` opens.
 macro_rules! conformance {
     ($open:path) => {
         conformance! { $open:
@@ -151,7 +151,7 @@ async fn count(backend: &impl Backend, filter: Filter) -> u64 {
     backend.count(ME, "notes".to_owned(), filter).await.unwrap()
 }
 
-pub async fn points_are_found_by_their_vectors(opened: impl Opened) {
+pub(crate) async fn points_are_found_by_their_vectors(opened: impl Opened) {
     let backend = opened.backend();
     filled(backend).await;
     let dense = query(Some([1.0, 0.0, 0.0, 0.0]), None);
@@ -207,7 +207,7 @@ pub async fn points_are_found_by_their_vectors(opened: impl Opened) {
     assert!(search(backend, query(None, Some(&[]))).await.is_empty());
 }
 
-pub async fn what_is_answered_is_kept(opened: impl Opened) {
+pub(crate) async fn what_is_answered_is_kept(opened: impl Opened) {
     filled(opened.backend()).await;
     let asked = query(Some([0.2, 0.9, 0.0, 0.0]), Some(&[(1, 1.0), (2, 3.0)]));
     let before = search(opened.backend(), asked.clone()).await;
@@ -219,7 +219,7 @@ pub async fn what_is_answered_is_kept(opened: impl Opened) {
     assert_eq!(described[0].config, both());
 }
 
-pub async fn a_point_is_replaced_as_a_whole(opened: impl Opened) {
+pub(crate) async fn a_point_is_replaced_as_a_whole(opened: impl Opened) {
     let backend = opened.backend();
     filled(backend).await;
     let other = Point {
@@ -249,7 +249,7 @@ pub async fn a_point_is_replaced_as_a_whole(opened: impl Opened) {
     assert_eq!(count(backend, Filter::default()).await, 3);
 }
 
-pub async fn points_go_by_id_and_by_filter(opened: impl Opened) {
+pub(crate) async fn points_go_by_id_and_by_filter(opened: impl Opened) {
     let backend = opened.backend();
     filled(backend).await;
     let delete = |filter| backend.delete(ME, "notes".to_owned(), filter);
@@ -278,7 +278,7 @@ pub async fn points_go_by_id_and_by_filter(opened: impl Opened) {
     assert_eq!(search(backend, query(Some([1.0; 4]), None)).await.len(), 3);
 }
 
-pub async fn all_or_none(opened: impl Opened) {
+pub(crate) async fn all_or_none(opened: impl Opened) {
     let backend = opened.backend();
     filled(backend).await;
     let good = point("d", [1.0; 4], &[], "{}");
@@ -322,7 +322,7 @@ pub async fn all_or_none(opened: impl Opened) {
     assert_eq!(count(backend, Filter::default()).await, 3);
 }
 
-pub async fn pages_go_through_all_points_by_their_ids(opened: impl Opened) {
+pub(crate) async fn pages_go_through_all_points_by_their_ids(opened: impl Opened) {
     let backend = opened.backend();
     backend
         .create(ME, "notes".to_owned(), both())
@@ -379,7 +379,7 @@ pub async fn pages_go_through_all_points_by_their_ids(opened: impl Opened) {
     assert_eq!((page.points.len(), page.next), (250, None));
 }
 
-pub async fn components_do_not_see_each_other(opened: impl Opened) {
+pub(crate) async fn components_do_not_see_each_other(opened: impl Opened) {
     let backend = opened.backend();
     filled(backend).await;
     let other = "notes-of-others";
@@ -410,7 +410,7 @@ pub async fn components_do_not_see_each_other(opened: impl Opened) {
     assert_eq!(count(backend, Filter::default()).await, 3);
 }
 
-pub async fn a_dropped_collection_leaves_nothing(opened: impl Opened) {
+pub(crate) async fn a_dropped_collection_leaves_nothing(opened: impl Opened) {
     let backend = opened.backend();
     filled(backend).await;
     search(backend, query(Some([1.0; 4]), Some(&[(1, 1.0)]))).await;
@@ -454,7 +454,7 @@ pub async fn a_dropped_collection_leaves_nothing(opened: impl Opened) {
     );
 }
 
-pub async fn what_means_nothing_is_refused(opened: impl Opened) {
+pub(crate) async fn what_means_nothing_is_refused(opened: impl Opened) {
     let backend = opened.backend();
     filled(backend).await;
     let dimensions = |dimensions| Dense {
@@ -559,7 +559,7 @@ pub async fn what_means_nothing_is_refused(opened: impl Opened) {
     assert_eq!(count(backend, is("nobody", "has it")).await, 0);
 }
 
-pub async fn a_quota_bounds_what_is_kept_and_only_growth_is_refused(opened: impl Opened) {
+pub(crate) async fn a_quota_bounds_what_is_kept_and_only_growth_is_refused(opened: impl Opened) {
     let backend = opened.backend();
     filled(backend).await;
     let (points, bytes) = backend.stored(ME).await.unwrap();
@@ -613,7 +613,7 @@ pub async fn a_quota_bounds_what_is_kept_and_only_growth_is_refused(opened: impl
 }
 
 /// Ten points at a time are put and taken together: whoever searches meanwhile sees all of them or none.
-pub async fn searches_and_changes_at_once_see_whole_changes(opened: impl Opened) {
+pub(crate) async fn searches_and_changes_at_once_see_whole_changes(opened: impl Opened) {
     let backend = opened.backend();
     backend
         .create(ME, "notes".to_owned(), both())
@@ -694,7 +694,7 @@ pub async fn searches_and_changes_at_once_see_whole_changes(opened: impl Opened)
 }
 
 /// Of many points that are nearly the same, the best are the best.
-pub async fn the_best_of_many_are_exact(opened: impl Opened) {
+pub(crate) async fn the_best_of_many_are_exact(opened: impl Opened) {
     let backend = opened.backend();
     let mut plain = Collections::default();
     for metric in [Metric::Cosine, Metric::Dot, Metric::Euclid] {
@@ -899,7 +899,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..25)
 }
 
-pub fn whatever_is_done<O: Opened>(open: fn() -> O) {
+pub(crate) fn whatever_is_done<O: Opened>(open: fn() -> O) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let metrics = select(vec![Metric::Cosine, Metric::Dot, Metric::Euclid]);
     let settings = ProptestConfig {

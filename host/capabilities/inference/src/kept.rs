@@ -56,7 +56,7 @@ pub(crate) struct Kept {
 }
 
 /// A default model: of a tenant, or of the host where the name is empty.
-pub(crate) type Default = (String, Kind, String);
+pub(crate) type DefaultModel = (String, Kind, String);
 
 // === impl Kept ===
 
@@ -74,7 +74,7 @@ impl Kept {
         Ok(Self { database })
     }
 
-    pub(crate) async fn defaults(&self) -> Result<Vec<Default>, Error> {
+    pub(crate) async fn defaults(&self) -> Result<Vec<DefaultModel>, Error> {
         let job = |connection: &Connection| {
             let mut select =
                 connection.prepare("SELECT tenant, kind, model FROM default_models")?;

@@ -53,6 +53,7 @@ async fn it_does_what_every_backend_does() {
         backend: &*engine,
         chat: Some(CHAT),
         embedding: Some(EMBEDDING),
+        tells_why: true,
     };
     suite::all(&subject).await;
 }

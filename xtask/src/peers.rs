@@ -38,6 +38,10 @@ pub(crate) const TESTED: [Peer; 6] = [
 const LLAMA: &str = "llama-server";
 const LLAMA_PACKAGE: &str = "llama.cpp-tools";
 const DEBIAN: &str = include_str!("debian.sh");
+pub(crate) const TESTED: [Peer; 2] = [
+    ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
+    ("markitdown", &["markitdown[docx,pptx,pdf,xlsx]==0.1.8"]),
+];
 
 /// Those of the measurements.
 pub(crate) const MEASURED: [Peer; 2] = [("celery", &["celery[redis]==5.7.0"]), WEIGHTS];

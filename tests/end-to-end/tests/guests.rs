@@ -128,6 +128,13 @@ async fn notifications() {
     assert_eq!(ada.read("/api/v1/notifications").await["total"], 0);
 }
 
+/// What it is for is shown in `parser.rs`.
+#[tokio::test]
+async fn parser() {
+    let server = Launch::app(include_str!("apps/parser.toml")).start().await;
+    assert_eq!(server.get("/parse").await.status(), 404);
+}
+
 /// What it is for is shown in `realtime.rs`.
 #[tokio::test]
 async fn rooms() {

@@ -77,6 +77,16 @@ async fn chain(Query(chain): Query<Chain>) -> Result<Response> {
     call(&chain.to, request).await
 }
 
+/// Hands a body on to another component, and its answer back.
+async fn pass(Query(chain): Query<Chain>, request: Request) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let mut passed = Request::post(chain.path);
+    if let Some(content_type) = parts.headers.get("content-type") {
+        passed = passed.header("content-type", content_type);
+    }
+    call(&chain.to, passed.body(body).map_err(Error::internal)?).await
+}
+
 /// Forwards with a caller of its own making.
 async fn forge(Query(chain): Query<Chain>) -> Result<Response> {
     let address = format!("http://{}.spin.internal{}", chain.to, chain.path);
@@ -192,7 +202,7 @@ pub fn router() -> Router {
         .route("/probe/trace", get(trace))
         .route("/probe/log", get(log))
         .route("/probe/sleep", get(sleep))
-        .route("/probe/chain", get(chain))
+        .route("/probe/chain", get(chain).post(pass))
         .route("/probe/forge", get(forge))
         .route("/probe/endless", get(endless))
         .route("/probe/hoard", get(hoard))

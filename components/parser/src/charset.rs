@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_told_from_text() {
-        let noise: Vec<u8> = (0..4_000u32).map(|n| (n * n * 31 >> 3) as u8).collect();
+        let noise: Vec<u8> = (0..4_000u32).map(|n| ((n * n * 31) >> 3) as u8).collect();
         assert!(!is_text(&noise));
         assert!(!is_text(&[0; 100]));
         assert!(is_text("plain\ttext\r\n".as_bytes()));

@@ -14,7 +14,8 @@ const DOCUMENTS: [(&str, &[&str]); 7] = [
         "stock.xlsx",
         &["nan", "unnamed", "120.0", "75.0", "12.0", "00", "0", "1"],
     ),
-    ("report.pdf", &[]),
+    // It does not know bullets.
+    ("report.pdf", &["cid", "127"]),
     ("page.html", &["nobody", "sees", "this"]),
     ("book.epub", &["title", "authors", "language", "en"]),
     ("prices.csv", &[]),

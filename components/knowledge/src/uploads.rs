@@ -217,7 +217,7 @@ mod tests {
         let notices = app.published().into_iter();
         let notice = notices
             .filter(|event| event.kind == "notification.requested")
-            .last()
+            .next_back()
             .unwrap();
         assert_eq!(
             (&notice.data["user"], &notice.data["kind"]),

@@ -62,6 +62,22 @@ async fn files() {
     assert_eq!(text(&server, "/files").await, "[]");
 }
 
+/// What it is for is shown in `knowledge.rs`.
+#[tokio::test]
+async fn knowledge() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    assert_eq!(ada.read("/api/v1/documents").await["total"], 0);
+}
+
+/// What it is for is shown in `openai.rs`.
+#[tokio::test]
+async fn openai() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    assert_eq!(ada.read("/v1/models").await["object"], "list");
+}
+
 /// Who hears it is shown in `events.rs`.
 #[tokio::test]
 async fn herald() {

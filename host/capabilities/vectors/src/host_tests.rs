@@ -97,22 +97,19 @@ async fn a_component_finds_what_it_has_put() {
         assert_eq!(hits[0].id, "a");
         assert_eq!(hits[0].score, 2.0 / 61.0);
         assert_eq!(hits[1].sparse.unwrap().rank, 2);
-        let second = Some(filter("page", "2"));
-        let hits = Vectors::search(store, name(), query(second.clone())).await;
+        let second = filter("page", "2");
+        let hits = Vectors::search(store, name(), query(Some(second.clone()))).await;
         assert_eq!(hits.unwrap()[0].payload.as_deref(), Some(r#"{"page":2}"#));
         assert_eq!(
-            Vectors::count(store, name(), second.clone()).await.unwrap(),
+            Vectors::count(store, name(), Some(second.clone()))
+                .await
+                .unwrap(),
             1
         );
         let page = Vectors::scroll(store, name(), None, Some("a".to_owned()), 10, true).await;
         let page = page.unwrap();
         assert_eq!(page.points[0].dense.as_deref(), Some(&[0.6, 0.8][..]));
-        assert_eq!(
-            Vectors::delete(store, name(), second.unwrap())
-                .await
-                .unwrap(),
-            1
-        );
+        assert_eq!(Vectors::delete(store, name(), second).await.unwrap(), 1);
         let collections = Vectors::collections(store).await.unwrap();
         assert_eq!((&*collections[0].name, collections[0].points), ("notes", 1));
         assert!(Vectors::drop(store, name()).await.unwrap());

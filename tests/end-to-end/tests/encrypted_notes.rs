@@ -231,10 +231,8 @@ fn the_module_is_tested_without_a_browser() {
     let version = version.map(|output| output.stdout).unwrap_or_default();
     let version = String::from_utf8_lossy(&version);
     let major = version.trim_start_matches('v').split('.').next();
-    if !major
-        .and_then(|major| major.parse().ok())
-        .is_some_and(|major: u32| major >= 20)
-    {
+    let major: Option<u32> = major.and_then(|major| major.parse().ok());
+    if major.is_none_or(|major| major < 20) {
         return skipped("node", "no `node` of version 20 or later");
     }
     let test = repository().join("sdk/js/test/encrypted-notes.test.js");

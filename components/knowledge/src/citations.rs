@@ -245,7 +245,7 @@ fn best_sentence(text: &str, claim: &str, language: &str) -> Range<usize> {
         Some((start, line))
     });
     let parts = lines.flat_map(|(start, line)| match line.starts_with('|') {
-        true => Vec::from([start..start + line.len()]),
+        true => std::iter::once(start..start + line.len()).collect(),
         false => sentences(line, start),
     });
     for part in parts {

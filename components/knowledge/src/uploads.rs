@@ -216,8 +216,7 @@ mod tests {
         assert_eq!(ready["size"], GARDEN.len());
         let notices = app.published().into_iter();
         let notice = notices
-            .filter(|event| event.kind == "notification.requested")
-            .next_back()
+            .rfind(|event| event.kind == "notification.requested")
             .unwrap();
         assert_eq!(
             (&notice.data["user"], &notice.data["kind"]),

@@ -283,7 +283,7 @@ pub(crate) fn corpus() -> (Vec<Document>, Vec<Question>) {
             let place = draw.name(3);
             let facts = Facts {
                 thing,
-                material: *draw.of(&language.materials),
+                material: draw.of::<&str>(&language.materials),
                 builder: format!("{} {}", draw.name(2), draw.name(3)),
                 other: format!("{} {}", draw.name(2), draw.name(3)),
                 year: draw.between(1500, 1900),

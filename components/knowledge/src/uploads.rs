@@ -214,7 +214,7 @@ mod tests {
             (&json!("ready"), &json!(2), &json!(1), &json!("markdown"))
         );
         assert_eq!(ready["size"], GARDEN.len());
-        let notices = app.published().into_iter();
+        let mut notices = app.published().into_iter();
         let notice = notices
             .rfind(|event| event.kind == "notification.requested")
             .unwrap();

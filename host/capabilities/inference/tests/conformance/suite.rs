@@ -11,8 +11,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) backend: &'a dyn Backend,
     pub(crate) chat: Option<&'a str>,
     pub(crate) embedding: Option<&'a str>,
-    /// Whether it tells why an answer ended, and that there is no such model. The proxy that speaks Ollama's
-    /// API here does not.
+    /// Whether it tells why an answer ended, that there is no such model, and which ones are loaded. The proxy that
+    /// speaks Ollama's API here does not.
     pub(crate) tells_why: bool,
 }
 
@@ -34,9 +34,9 @@ pub(crate) async fn all(subject: &Subject<'_>) {
         if subject.tells_why {
             stops_where_no_more_may_come(subject.backend, model).await;
             says_so_where_there_is_no_such_model(subject.backend).await;
+            loads_and_unloads(subject.backend, model).await;
         }
         goes_on_after_somebody_left(subject.backend, model).await;
-        loads_and_unloads(subject.backend, model).await;
     }
     if let Some(model) = subject.embedding {
         makes_a_vector_of_each_text(subject.backend, model).await;

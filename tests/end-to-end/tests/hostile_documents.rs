@@ -168,7 +168,9 @@ async fn what_is_made_to_do_harm_does_none() {
         );
         println!("{name}: {} {}", document["state"], document["error"]);
         assert_ne!(document["state"], "queued", "{document}");
-        assert!(is_told(&document), "{name}: {document}");
+        // What is only deep is read.
+        let is_read = name == "deep.docx" && document["state"] == "ready";
+        assert!(is_read || is_told(&document), "{name}: {document}");
         assert_eq!(other["state"], "ready", "beside {name}: {other}");
     }
     // What an allocator has just been given back it gives back a little later.

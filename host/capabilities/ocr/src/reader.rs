@@ -90,11 +90,11 @@ impl OcrCtx {
         }
         image::check(&image)?;
         let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
-        let _own = self.own.acquire().await.map_err(|_| Error::Busy)?;
         // In a task of its own: a turn that fell to a caller whom nobody polls, as its guest computes, would be lost
         // to all others meanwhile.
-        let reader = self.reader.clone();
+        let (reader, own) = (self.reader.clone(), Arc::clone(&self.own));
         let reading = tokio::spawn(async move {
+            let _own = own.acquire().await.map_err(|_| Error::Busy)?;
             let _turn = reader.turns.acquire().await.map_err(|_| Error::Busy)?;
             reader.engine.recognise(image, languages).await
         });

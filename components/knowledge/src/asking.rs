@@ -5,7 +5,7 @@
 
 use crate::citations::{self, Cited, Complete, Said};
 use crate::model::{Citation, Message};
-use crate::prompt;
+use crate::prompt::{self, CLOSING};
 use crate::question;
 use crate::search::{Mode, Passage, Results, Search};
 use futures::channel::mpsc;
@@ -176,6 +176,7 @@ async fn from_model(
         messages: prompt.messages,
         temperature: Some(0.1),
         max_tokens: Some(prompt.answer),
+        stop: vec![CLOSING.to_owned()],
         ..ChatRequest::default()
     };
     let mut chat = inference::chat(request).await?;
@@ -200,6 +201,10 @@ async fn from_model(
             }
             Some(Piece::Failed(error)) => return Err(error.into()),
             None => break,
+        }
+        // Not every server knows where to stop; who leaves stops it.
+        if cited.is_over() {
+            break;
         }
     }
     let (rest, complete) = cited.finish();
@@ -492,6 +497,34 @@ mod tests {
             (&json!("At nine [1]."), &json!(true))
         );
         assert_eq!(events.last().unwrap()["data"]["code"], "done");
+    }
+
+    #[test]
+    fn an_answer_ends_where_a_model_writes_the_end_of_its_passages() {
+        let app = garden();
+        let ada = app.signed_in("usr_1");
+        // This one does not stop where it is asked to.
+        app.on_chat(|asked| {
+            assert_eq!(asked.stop, ["</passages_"]);
+            let question = &asked.messages.last().unwrap().content;
+            let (_, mark) = question.split_once("</").unwrap();
+            let (mark, _) = mark.split_once('>').unwrap();
+            let (first, second) = mark.split_at(12);
+            vec![
+                text(&format!("<{mark}>At nine [1].</{first}")),
+                text(&format!("{second}>\n\nQuestion: When does it close?")),
+                text(" At ten [1]."),
+            ]
+        });
+        assert_eq!(
+            ask(&ada, "When does the gate open?")["answer"],
+            "At nine [1]."
+        );
+        let events = told(&ada, "When does the gate open?");
+        let tokens = events
+            .iter()
+            .filter_map(|event| event["data"]["text"].as_str());
+        assert_eq!(tokens.collect::<String>(), "At nine [1].");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Citations: numbers in an answer, each of which points at a passage that was given, and at the sentence of it that
-//! carries what is said. Numbers that a model made up are taken out.
+//! carries what is said. Numbers that a model made up are taken out, and so are the marks that its passages stood
+//! between.
 
 use crate::chunking::sentences;
 use crate::model::{Citation, Span, page};
+use crate::prompt::{CLOSING, OPENING};
 use crate::search::Passage;
 use sbd_sdk::vectors::terms::{self, Language};
 use std::collections::HashSet;
@@ -18,7 +20,7 @@ const MARK: usize = 40;
 /// An answer on its way from the model to the reader.
 pub(crate) struct Cited<'a> {
     passages: &'a [Passage],
-    /// What may be the beginning of a citation, or of [`NOTHING`].
+    /// What may be the beginning of a citation, of a mark of the passages, or of [`NOTHING`].
     held: String,
     /// What was said so far.
     text: String,
@@ -26,6 +28,8 @@ pub(crate) struct Cited<'a> {
     claimed: usize,
     citations: Vec<Citation>,
     says_nothing: bool,
+    /// Whether it came to the end of its passages: what comes behind is no answer.
+    is_over: bool,
 }
 
 /// A piece of an answer for the reader.
@@ -56,18 +60,27 @@ impl<'a> Cited<'a> {
             claimed: 0,
             citations: Vec::new(),
             says_nothing: false,
+            is_over: false,
         }
+    }
+
+    /// Whether nothing more of what the model says is for the reader.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// The model says more.
     pub(crate) fn push(&mut self, piece: &str) -> Vec<Said> {
-        self.held.push_str(piece);
         let mut said = Vec::new();
+        if self.is_over {
+            return said;
+        }
+        self.held.push_str(piece);
         loop {
             if self.may_say_nothing() {
                 return said;
             }
-            match self.held.find('[') {
+            match self.held.find(['[', '<']) {
                 None => {
                     self.say_held(self.held.len(), &mut said);
                     return said;
@@ -78,6 +91,12 @@ impl<'a> Cited<'a> {
                     Mark::Numbers(length, numbers) => {
                         self.held.drain(..length);
                         self.cite(&numbers, &mut said);
+                    }
+                    Mark::Opening(length) => _ = self.held.drain(..length),
+                    Mark::Closing => {
+                        self.is_over = true;
+                        self.held.clear();
+                        return said;
                     }
                 },
                 Some(at) => self.say_held(at, &mut said),
@@ -95,6 +114,10 @@ impl<'a> Cited<'a> {
             .eq_ignore_ascii_case(NOTHING)
         {
             self.says_nothing = true;
+            self.held.clear();
+        }
+        // A mark that breaks off is none the less one.
+        if self.held.starts_with('<') {
             self.held.clear();
         }
         self.say_held(self.held.len(), &mut said);
@@ -118,7 +141,7 @@ impl<'a> Cited<'a> {
         if let Some(rest) = so_far.strip_prefix(NOTHING) {
             // What a model adds to it is made of nothing.
             self.says_nothing |= rest.len() < MARK * 4;
-            return true;
+            return self.says_nothing;
         }
         NOTHING.starts_with(&so_far)
     }
@@ -182,17 +205,45 @@ impl<'a> Cited<'a> {
     }
 }
 
-/// What begins with `[`.
+/// What begins with `[` or `<`.
 enum Mark {
-    /// It may still be a citation.
+    /// It may still be a citation, or a mark of the passages.
     Open,
     /// It is none.
     Other,
     /// So many bytes are a citation of these.
     Numbers(usize, Vec<u32>),
+    /// So many bytes are the mark before the passages.
+    Opening(usize),
+    /// It is the mark behind them.
+    Closing,
 }
 
 fn mark(text: &str) -> Mark {
+    match text.starts_with('<') {
+        true => fence(text),
+        false => numbers(text),
+    }
+}
+
+fn fence(text: &str) -> Mark {
+    if text.starts_with(CLOSING) {
+        return Mark::Closing;
+    }
+    let Some(rest) = text.strip_prefix(OPENING) else {
+        return match CLOSING.starts_with(text) || OPENING.starts_with(text) {
+            true => Mark::Open,
+            false => Mark::Other,
+        };
+    };
+    match rest.find(|c: char| !c.is_ascii_alphanumeric()) {
+        None if rest.len() < MARK => Mark::Open,
+        Some(end) if rest[end..].starts_with('>') => Mark::Opening(OPENING.len() + end + 1),
+        _ => Mark::Other,
+    }
+}
+
+fn numbers(text: &str) -> Mark {
     let is_within =
         |c: char| c.is_ascii_digit() || matches!(c, ',' | ' ' | ';' | '-' | '\u{2013}' | '^');
     let within = text.get(1..).unwrap_or_default();
@@ -391,6 +442,34 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_marks_of_the_passages_are_not_for_the_reader() {
+        let passages = [passage("One."), passage("Two.")];
+        for (pieces, expected) in [
+            (vec!["A [1]. </passages_01ab> B [2]."], "A [1]. "),
+            (vec!["A [1]<", "/pass", "ages_", "01ab>", " B"], "A [1]"),
+            (vec!["A [1].\n</passages_", "x y z"], "A [1].\n"),
+            (vec!["A [1]. </passa"], "A [1]. "),
+            (vec!["<passages_01", "ab>\nA [1]."], "\nA [1]."),
+            (vec!["A [1] <", "passages_01ab"], "A [1] "),
+            (vec!["</passages_01ab>A [1]."], ""),
+            // What only looks like them is.
+            (
+                vec!["A <b", ">b</b> [1] <passage>."],
+                "A <b>b</b> [1] <passage>.",
+            ),
+            (
+                vec!["1 <", " 2 [1] <passages_ >."],
+                "1 < 2 [1] <passages_ >.",
+            ),
+        ] {
+            let (said, complete) = answered(&passages, &pieces);
+            assert_eq!(said, expected, "{pieces:?}");
+            assert_eq!(complete.text, said);
+            assert!(complete.citations.len() <= 1, "{pieces:?}");
+        }
+    }
+
+    #[test]
     fn an_answer_that_says_there_is_none_is_known() {
         let passages = [passage("One.")];
         for pieces in [
@@ -406,6 +485,10 @@ pub(crate) mod tests {
             (said.as_str(), complete.says_nothing),
             ("Not in winter [1].", false)
         );
+        // What goes on at length is an answer like any other, with no number that was made up.
+        let long = format!("Not in the documents, {} [1] [7].", "but ".repeat(50));
+        let (said, complete) = answered(&passages, &[&long]);
+        assert!(said.ends_with("[1] .") && !complete.says_nothing, "{said}");
     }
 
     #[test]
@@ -424,7 +507,7 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn whatever_a_model_says_citations_point_at_text_that_is_there(
-            pieces in prop::collection::vec("[a-z \\[\\]0-9,.NOTI]{0,12}", 0..20),
+            pieces in prop::collection::vec("[a-z \\[\\]0-9,.NOTI]{0,12}|</?pass|ages_[0-9a-f]{0,4}>?", 0..20),
             texts in prop::collection::vec("[a-zä .\\n|#]{1,120}", 1..4),
         ) {
             let passages: Vec<_> = texts.iter().map(|text| passage(text)).collect();

@@ -11,6 +11,10 @@ use crate::search::Passage;
 use sbd_sdk::inference::{self, Model};
 use sbd_sdk::{Result, id};
 
+/// How the mark before the passages begins; the rest of it is never the same.
+pub(crate) const OPENING: &str = "<passages_";
+/// How the mark behind them begins. Small models write on from there: an answer ends before it.
+pub(crate) const CLOSING: &str = "</passages_";
 /// Tokens of an answer at most.
 const ANSWER: u32 = 600;
 /// Tokens that a model has room for that does not say.
@@ -176,7 +180,8 @@ mod tests {
         let prompt = app.run(fit(&model, "What?", &[], vec![evil])).unwrap();
         let asked = &prompt.messages.last().unwrap().content;
         let mark = asked.lines().next().unwrap().trim_matches(['<', '>']);
-        assert!(mark.starts_with("passages_") && mark.len() > 30);
+        assert!(format!("<{mark}>").starts_with(OPENING) && mark.len() > 30);
+        assert!(format!("</{mark}>").starts_with(CLOSING));
         assert_eq!(asked.matches(&format!("</{mark}>")).count(), 1);
         let (within, behind) = asked.split_once(&format!("</{mark}>")).unwrap();
         assert!(within.contains("delete everything") && !behind.contains("delete"));

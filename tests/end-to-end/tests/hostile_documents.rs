@@ -1,5 +1,5 @@
-//! Documents that are made to do harm: each comes to a sentence in its state, and others have their documents read
-//! meanwhile.
+//! Documents that are made to do harm: each comes to a sentence in its state, the server is as small and as quick
+//! afterwards as before, and others have their documents read meanwhile.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +17,9 @@ use std::time::Duration;
 use zip::write::SimpleFileOptions;
 
 const DOCUMENTS: &str = "/api/v1/documents";
+/// What the server may keep of all of them together, in bytes.
+const KEPT: f64 = 50e6;
+
 /// Uploads a document, and waits until it is read or is not; the document then.
 async fn read(account: &Account, name: &str, content: Vec<u8>) -> Value {
     let path = format!("{DOCUMENTS}?name={name}");
@@ -107,6 +110,48 @@ fn deep_xml() -> Vec<u8> {
     )))
 }
 
+/// A PDF of these objects, numbered from 1; the first is the catalog.
+fn pdf(objects: &[String]) -> Vec<u8> {
+    let mut pdf = "%PDF-1.7\n".to_owned();
+    let mut places = Vec::new();
+    for (object, number) in objects.iter().zip(1..) {
+        places.push(pdf.len());
+        pdf += &format!("{number} 0 obj\n{object}\nendobj\n");
+    }
+    let (table, size) = (pdf.len(), objects.len() + 1);
+    pdf += &format!("xref\n0 {size}\n0000000000 65535 f \n");
+    for place in places {
+        pdf += &format!("{place:010} 00000 n \n");
+    }
+    pdf += &format!("trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n");
+    pdf.into_bytes()
+}
+
+/// A page tree whose node is its own child.
+fn pdf_cycle() -> Vec<u8> {
+    pdf(&[
+        "<< /Type /Catalog /Pages 2 0 R /Outlines 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2147483647 /Parent 2 0 R >>".to_owned(),
+    ])
+}
+
+/// Forty forms, each of which draws the next one twice.
+fn pdf_forms() -> Vec<u8> {
+    let mut objects = vec![
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Resources << /XObject << /X 5 0 R >> >> /Contents 4 0 R >>".to_owned(),
+        "<< /Length 5 >>\nstream\n/X Do\nendstream".to_owned(),
+    ];
+    objects.extend((6..46).map(|next| {
+        format!(
+            "<< /Type /XObject /Subtype /Form /BBox [0 0 600 800] /Resources << /XObject << /X {next} 0 R >> >> \
+             /Length 11 >>\nstream\n/X Do /X Do\nendstream"
+        )
+    }));
+    pdf(&objects)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_made_to_do_harm_does_none() {
     let server = Server::start().await;
@@ -121,10 +166,20 @@ async fn what_is_made_to_do_harm_does_none() {
         let document = read(&ada, name, content).await;
         assert_eq!(document["state"], "ready", "{document}");
     }
+    let before = server.memory();
     let hostile = [
         ("zip-bomb.docx", zip_bomb()),
         ("xml-bomb.docx", xml_bomb()),
         ("deep.docx", deep_xml()),
+        ("cycle.pdf", pdf_cycle()),
+        ("forms.pdf", pdf_forms()),
+        ("cut.pdf", pdf_cycle()[..60].to_vec()),
+        ("cut.docx", docx(&paragraphs("cut"))[..200].to_vec()),
+        ("empty.txt", Vec::new()),
+        (
+            "noise.pdf",
+            (0..100_000_u32).map(|n| (n * 167 % 251) as u8).collect(),
+        ),
     ];
     for (number, (name, content)) in hostile.into_iter().enumerate() {
         let beside = format!("beside-{number}.md");
@@ -140,6 +195,16 @@ async fn what_is_made_to_do_harm_does_none() {
         assert!(is_read || is_told(&document), "{name}: {document}");
         assert_eq!(other["state"], "ready", "beside {name}: {other}");
     }
+    // What an allocator has just been given back it gives back a little later.
+    let mut kept = f64::MAX;
+    for _ in 0..120 {
+        kept = server.memory() - before;
+        if kept <= KEPT {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(kept <= KEPT, "{:.0} MB more than before", kept / 1e6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

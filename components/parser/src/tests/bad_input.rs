@@ -281,6 +281,64 @@ fn a_pdf_that_leads_in_circles_ends() {
     assert!(text(&blocks).contains("still here"));
 }
 
+/// A form that draws this, with these others at hand.
+fn form(content: &str, others: &str) -> String {
+    format!(
+        "<< /Type /XObject /Subtype /Form /BBox [0 0 600 800] /Resources << /Font << /F 3 0 R >> /XObject << {others} >> >> \
+         /Length {} >>\nstream\n{content}\nendstream",
+        content.len()
+    )
+}
+
+#[test]
+fn forms_that_draw_each_other_ever_more_often_are_not_drawn() {
+    let drawn_twice = |number: usize| form("/X Do /X Do", &format!("/X {number} 0 R"));
+    let chain: Vec<_> = (8..48).map(|number| drawn_twice(number + 1)).collect();
+    let itself = vec![drawn_twice(8)];
+    let harmless = vec![
+        form("/X Do 1 0 0 1 0 -20 cm /X Do", "/X 9 0 R"),
+        form(&lines(&["a stamp"]), ""),
+    ];
+    let by_note = "/Annots [<< /Subtype /Stamp /Rect [0 0 600 800] /AP << /N 8 0 R >> >>]";
+    for (forms, content, notes, stamps) in [
+        (&chain, "/X Do", "", None),
+        (&chain, "", by_note, None),
+        (&itself, "/X Do", "", Some(0)),
+        (&harmless, "/X Do", "", Some(2)),
+        (&harmless, "", by_note, Some(2)),
+    ] {
+        let page = |content: usize, more: &str| {
+            format!(
+                "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents {content} 0 R {more} \
+                 /Resources << /Font << /F 3 0 R >> /XObject << /X 8 0 R >> >> >>"
+            )
+        };
+        let mut objects = vec![
+            "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+            "<< /Type /Pages /Count 2 /Kids [4 0 R 6 0 R] >>".to_owned(),
+            "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
+            page(5, ""),
+            stream(&lines(&["the first page"])),
+            page(7, notes),
+            stream(content),
+        ];
+        objects.extend(forms.iter().cloned());
+        let pdf = pdf_of(&objects);
+        let (document, blocks) = read(&pdf, "a.pdf");
+        let text = text(&blocks);
+        assert!(text.starts_with("the first page"), "{text}");
+        let limits: Vec<_> = match stamps {
+            Some(_) => Vec::new(),
+            None => vec![Reason::Limit],
+        };
+        assert_eq!(reasons(&document), limits, "{content} {notes}");
+        let drawn = text.matches("a stamp").count();
+        assert_eq!(drawn, stamps.unwrap_or(0), "{text}");
+        let picture = crate::formats::pdf::draw(pdf.into(), 2, 72);
+        assert_eq!(picture.is_ok(), stamps.is_some());
+    }
+}
+
 #[test]
 fn a_page_that_swells_is_named_and_the_others_are_read() {
     let bomb = {

@@ -24,7 +24,7 @@ pub(crate) fn draw(bytes: Bytes, number: u32, dpi: u16) -> Result<Vec<u8>> {
     let page = page.ok_or_else(|| Error::not_found("page"))?;
     if bombs::swells(page) {
         let why =
-            format!("page {number} unpacks to far more than is drawn on a page: it is not drawn");
+            format!("page {number} becomes far more than is drawn on a page: it is not drawn");
         return Err(Error::validation("page", why));
     }
     let settings = InterpreterSettings::default();

@@ -55,7 +55,7 @@ pub(crate) fn read(bytes: &[u8], out: &mut Output) -> Read {
         }
         if bombs::swells(page) {
             let why = format!(
-                "page {number} unpacks to far more than is drawn on a page, as a bomb does: it is not read"
+                "page {number} becomes far more than is drawn on a page, as a bomb does: it is not read"
             );
             out.unread(Unread::at(Place::Page(number), Reason::Limit, why));
             continue;

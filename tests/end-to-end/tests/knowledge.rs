@@ -9,8 +9,9 @@
 )]
 
 use reqwest::Method;
-use sbd_tests::{Account, Server, assert_error, json};
+use sbd_tests::{Account, PASSWORD, Server, assert_error, json, run};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 const DOCUMENTS: &str = "/api/v1/documents";
@@ -189,6 +190,52 @@ async fn what_cannot_be_read_is_a_sentence_and_harms_nobody() {
     .await;
     let fine = upload(&ada, "name=fine.txt", "Tulips are yellow.").await;
     assert_eq!(read(&ada, &fine).await["state"], "ready");
+}
+
+#[tokio::test]
+async fn documents_go_along_with_their_tenant_and_in_a_backup() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    let document = upload(&ada, "name=garden.docx", GARDEN).await;
+    assert_eq!(read(&ada, &document).await["state"], "ready");
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (archive, backup) = (place("default.tar"), place("all.backup"));
+
+    // Another tenant is made of it, in which they are found by the same words.
+    server.done(&["tenant", "export", "default", "--to", &archive]);
+    server.done(&["tenant", "import", &archive, "--as", "again", "--no-hosts"]);
+    let again = server.as_tenant("again");
+    let login = json!({"identifier": "ada", "password": PASSWORD});
+    let login = again.post(server.at("/api/v1/auth/login")).json(&login);
+    let tokens = json(login.send().await.unwrap(), 200).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    let asked = json!({"question": "When does the gate open?"});
+    let ask_again = again.post(server.at("/api/v1/ask")).bearer_auth(token);
+    let answer = json(ask_again.json(&asked).send().await.unwrap(), 200).await;
+    assert_eq!(answer["answered"], true, "{answer}");
+    let id = answer["citations"][0]["document_id"].as_str().unwrap();
+    let content = server.at(&format!("{DOCUMENTS}/{id}/content"));
+    let content = again.get(content).bearer_auth(token).send().await.unwrap();
+    assert_eq!(&content.bytes().await.unwrap()[..], GARDEN);
+
+    // And a whole server of a backup.
+    server.done(&["backup", "create", "--to", &backup]);
+    let (launch, _) = server.kill();
+    let restored = Arc::new(tempfile::tempdir().unwrap());
+    let data_dir = restored.path().display().to_string();
+    let restore = ["backup", "restore", &backup, "--data-dir", &data_dir];
+    let said = run(&restore, &[], "");
+    assert!(said.success, "{}", said.stderr);
+    let server = launch.start_in(restored).await;
+    let ada = Account::login(&server, "ada").await;
+    let answer = ask(&ada, "When does the gate open?").await;
+    assert_eq!(answer["answered"], true, "{answer}");
+    let citation = &answer["citations"][0];
+    assert_eq!(
+        there(&ada, citation).await,
+        citation["quote"].as_str().unwrap()
+    );
 }
 
 /// The files of blobs in the data directory.

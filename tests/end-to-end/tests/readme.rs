@@ -1,8 +1,8 @@
 //! What the README shows is true.
 //!
-//! The first session is the fenced block behind the comment `<!-- first session -->`. A line that begins with `$ `
-//! is a command for the shell; the lines below it are what it answers. JSON is compared field by
-//! field as far as it is shown, and `…` stands for anything.
+//! The first session is the fenced block behind the comment `<!-- first session -->`, and what is asked of documents
+//! goes on from there. A line that begins with `$ ` is a command for the shell; the lines below it are what it answers.
+//! JSON is compared field by field as far as it is shown, and `…` stands for anything.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,9 +36,9 @@ fn block(mark: &str, language: &str) -> &'static str {
     block.split_once("\n```").expect("the block has no end").0
 }
 
-fn session() -> Vec<Step> {
+fn session(mark: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for line in block("first session", "sh").lines() {
+    for line in block(mark, "sh").lines() {
         match (line.strip_prefix("$ "), steps.last_mut()) {
             (Some(command), _) => steps.push(Step {
                 command: command.to_owned(),
@@ -52,19 +52,23 @@ fn session() -> Vec<Step> {
 }
 
 #[tokio::test]
-async fn the_first_session() {
-    let steps = session();
+async fn the_first_session_and_what_is_asked_of_documents() {
+    let mut steps = session("first session");
+    steps.extend(session("knowledge"));
     assert!(
-        steps.iter().filter(|step| !step.answer.is_empty()).count() >= 4,
+        steps.iter().filter(|step| !step.answer.is_empty()).count() >= 6,
         "the README shows too little"
     );
     let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
     let mut script = String::from("set -e\n");
     for step in &steps {
         let command = step.command.replace("localhost:4747", server.address());
         script.push_str(&format!("{command}\nprintf '\\n{BETWEEN}\\n'\n"));
     }
-    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", &script]).current_dir(&folder);
+    let output = shell.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}\n{}", server.log());
     let answers: Vec<&str> = said.split(BETWEEN).map(str::trim).collect();
@@ -239,6 +243,17 @@ fn the_settings_are_settings() {
         "{}",
         output.stdout
     );
+}
+
+#[test]
+fn the_settings_of_the_server_are_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = ["knowledge settings", "models settings"].map(|mark| block(mark, "toml"));
+    std::fs::write(folder.path().join("sbd.toml"), blocks.join("\n")).unwrap();
+    let data_dir = folder.path().display().to_string();
+    let explained = run(&["config", "explain", "--data-dir", &data_dir], &[], "");
+    assert!(explained.success, "{}", explained.stderr);
+    assert!(explained.stdout.contains("10GiB"), "{}", explained.stdout);
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! What an order is of.
+
+use sbd_sdk::id;
+
+id!(pub(crate) OrderId, "ord", "order");

@@ -1,0 +1,1 @@
+//! The component's collections; the manifest declares their indexes.

@@ -6,6 +6,7 @@
 
 mod api;
 mod model;
+mod saga;
 mod store;
 
 use sbd_sdk::Component;

@@ -3,3 +3,4 @@
 use sbd_sdk::id;
 
 id!(pub(crate) OrderId, "ord", "order");
+id!(pub(crate) LineId, "lin", "line");

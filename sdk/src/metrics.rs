@@ -19,11 +19,16 @@ use crate::bindings::metrics as host;
 /// # }
 /// ```
 pub async fn count(counter: &str, labels: &[(&str, &str)]) {
+    add(counter, labels, 1).await;
+}
+
+/// Adds so much to a counter, as [`count`] adds one: tokens, or bytes.
+pub async fn add(counter: &str, labels: &[(&str, &str)], by: u64) {
     let labels = labels.iter().map(|(name, value)| host::Label {
         name: (*name).to_owned(),
         value: (*value).to_owned(),
     });
-    let counted = host::count(counter.to_owned(), labels.collect(), 1).await;
+    let counted = host::count(counter.to_owned(), labels.collect(), by).await;
     if let Err(
         host::Error::Undeclared(cause) | host::Error::Limit(cause) | host::Error::Other(cause),
     ) = counted

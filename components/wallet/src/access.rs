@@ -35,7 +35,7 @@ pub(crate) fn require_reader(by: &Principal, account: &Account) -> Result<()> {
     }
 }
 
-/// Limits and freezes are set by administrators, and for a family's or a workspace's account by its component;
+/// Limits and freezes are set by administrators, and for an account that a component acts for by that one;
 /// users do not lift their own.
 pub(crate) fn require_governor(by: &Principal, account: &Account) -> Result<()> {
     if by.scopes.allow(GOVERN) && account.kind != Kind::System {
@@ -48,12 +48,12 @@ pub(crate) fn require_governor(by: &Principal, account: &Account) -> Result<()> 
     }
 }
 
-/// Accounts of families and workspaces are opened by their components.
+/// Accounts that components act for are opened by them.
 pub(crate) fn require_opener(by: &Principal, kind: Kind) -> Result<()> {
     match by.asking_component() {
         Some(component) if Some(component) == kind.component() => Ok(()),
         _ => Err(Error::forbidden(
-            "the accounts of families and workspaces are opened by their components; create a family or a workspace instead",
+            "the accounts of families, workspaces and the shop are opened by their components; create a family or a workspace instead",
         )),
     }
 }
@@ -64,7 +64,7 @@ pub(crate) fn require_closer(by: &Principal, account: &Account) -> Result<()> {
     match account.kind.component() {
         Some(_) => Ok(()),
         None => Err(Error::forbidden(
-            "the accounts of families and workspaces alone are closed, by their components",
+            "the accounts of families, workspaces and the shop alone are closed, by their components",
         )),
     }
 }
@@ -127,6 +127,7 @@ mod tests {
         let open = |id: &str, kind| Account::open(id, kind, Time::from_seconds(1));
         let (ada, family) = (open("usr_1", Kind::User), open("fam_1", Kind::Family));
         let (workspace, system) = (open("wsp_1", Kind::Workspace), open("system", Kind::System));
+        let shop = open("shop", Kind::Shop);
         let user = |id: &str| Principal::user("test", id);
         let service = |name: &str| Principal::service("test", name);
         let later = user("usr_1").delegated_to("family", &Scopes::everything());
@@ -152,6 +153,11 @@ mod tests {
             (user("usr_1"), &family, false),
             (user("fam_1"), &family, false),
             (service("workspace"), &workspace, true),
+            (service("shop"), &shop, true),
+            (user("usr_1").called_via("shop"), &shop, true),
+            (service("family"), &shop, false),
+            (service("shop"), &workspace, false),
+            (user("shop"), &shop, false),
             (service("system"), &system, false),
             (service("wallet"), &system, false),
             (user("system"), &system, false),

@@ -28,12 +28,12 @@ pub(crate) async fn ensure(id: &str, kind: Kind) -> Result<Account> {
     }
 }
 
-/// Opens the account of a family or a workspace; nothing happens if there is one.
+/// Opens the account of a family, a workspace or the shop; nothing happens if there is one.
 pub(crate) async fn open(by: &Principal, owner: &str) -> Result<Account> {
     let kind = Kind::of_component(owner).ok_or_else(|| {
         Error::validation(
             "owner",
-            "the id of a family, `fam_...`, or of a workspace, `wsp_...`",
+            "the id of a family, `fam_...`, or of a workspace, `wsp_...`, or `shop`",
         )
     })?;
     access::require_opener(by, kind)?;
@@ -129,7 +129,7 @@ fn changed(account: &Account, set: Value) -> Transaction {
 
 #[cfg(test)]
 mod tests {
-    use crate::tests::{WALLET, app, balance, mint, root, send};
+    use crate::tests::{WALLET, app, assert_reconciled, balance, mint, root, send};
     use sbd_sdk::{Principal, Scopes};
     use serde_json::json;
 
@@ -172,6 +172,62 @@ mod tests {
         app.anonymous()
             .get(WALLET)
             .assert_refused(401, "UNAUTHENTICATED");
+    }
+
+    #[test]
+    fn the_shop_has_an_account_that_is_paid_and_pays_back() {
+        let app = app(&["usr_1", "usr_2"]);
+        mint(&app, "usr_1", 100);
+        let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
+        let shop = app.by(Principal::service("test", "shop"));
+        let for_ada = app.by(Principal::user("test", "usr_1").called_via("shop"));
+        let accounts = format!("{WALLET}/accounts");
+        let body = json!({"owner": "shop"});
+        for by in [
+            &ada,
+            &root(&app),
+            &app.by(Principal::service("test", "family")),
+        ] {
+            by.post(&accounts, body.clone())
+                .assert_refused(403, "FORBIDDEN");
+        }
+        let opened = shop.post(&accounts, body.clone()).assert_status(201);
+        assert_eq!(
+            (&opened["id"], &opened["kind"], &opened["balance"]),
+            (&json!("shop"), &json!("shop"), &json!(0))
+        );
+        let again = for_ada.post(&accounts, body).assert_status(201);
+        assert_eq!(again.body(), opened.body());
+        // What is held for somebody who buys is paid by the component later, for itself.
+        let held = send(
+            &for_ada,
+            "holds",
+            json!({"to": "shop", "amount": 40, "type": "purchase"}),
+        );
+        let hold = held.assert_status(201).text("id").to_owned();
+        shop.post(&format!("{WALLET}/holds/{hold}/capture"), json!({}))
+            .assert_status(200);
+        let back = json!({"from": "shop", "to": "usr_1", "amount": 10, "type": "refund"});
+        for by in [&ada, &bob, &root(&app)] {
+            send(by, "transfers", back.clone()).assert_refused(404, "NOT_FOUND");
+        }
+        let keyed = shop.with_header("idempotency-key", "refund-1");
+        let first = keyed.post(&format!("{WALLET}/transfers"), back.clone());
+        let first = first.assert_status(201);
+        // By the same key it is the same, whomever the component does it for.
+        let keyed = for_ada.with_header("idempotency-key", "refund-1");
+        let again = keyed
+            .post(&format!("{WALLET}/transfers"), back)
+            .assert_status(201);
+        assert_eq!(again.body(), first.body());
+        assert_eq!(balance(&app, "usr_1"), (70, 0));
+        bob.get(&format!("{accounts}/shop"))
+            .assert_refused(404, "NOT_FOUND");
+        assert_eq!(
+            shop.get(&format!("{accounts}/shop")).assert_status(200)["balance"],
+            30
+        );
+        assert_reconciled(&app);
     }
 
     #[test]

@@ -188,6 +188,6 @@ fn tell(
 ) -> documents::Transaction {
     match account.kind {
         Kind::User => change.publish("notification.requested", Some(&account.id), &notice),
-        Kind::Family | Kind::Workspace | Kind::System => change,
+        Kind::Family | Kind::Workspace | Kind::Shop | Kind::System => change,
     }
 }

@@ -1,7 +1,7 @@
 //! Accounts of tokens, and the ledger that moves them.
 //!
-//! An account belongs to a user, a family or a workspace, and has its owner's id; the account `system` is
-//! where tokens come from. A transaction takes whole tokens from one account and gives them to another:
+//! An account belongs to a user, a family, a workspace or the shop, and has its owner's id; the account
+//! `system` is where tokens come from. A transaction takes whole tokens from one account and gives them to another:
 //! two entries, whose sum is zero. The sum of all entries of an account is its balance, which the account
 //! keeps beside them.
 //!

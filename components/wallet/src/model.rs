@@ -11,6 +11,8 @@ pub(crate) use sbd_sdk::Tokens;
 pub(crate) const MAX_SUPPLY: i64 = (1 << 53) - 1;
 /// The account that tokens come from and go back to. It alone may be below zero.
 pub(crate) const SYSTEM: &str = "system";
+/// The account of the shop: there is one.
+pub(crate) const SHOP: &str = "shop";
 /// Characters in a memo, a reason or a cause at most.
 pub(crate) const MAX_TEXT: usize = 200;
 /// Characters in the type of a transaction at most.
@@ -38,6 +40,8 @@ pub(crate) enum Kind {
     Family,
     /// A workspace's, for which the component `workspace` acts.
     Workspace,
+    /// Where what is bought is paid, for which the component `shop` acts.
+    Shop,
     /// Where tokens come from.
     System,
 }
@@ -204,6 +208,7 @@ impl Kind {
         match owner {
             _ if sbd_sdk::id::is("fam", owner) => Some(Self::Family),
             _ if sbd_sdk::id::is("wsp", owner) => Some(Self::Workspace),
+            SHOP => Some(Self::Shop),
             _ => None,
         }
     }
@@ -213,6 +218,7 @@ impl Kind {
         match self {
             Self::Family => Some("family"),
             Self::Workspace => Some("workspace"),
+            Self::Shop => Some("shop"),
             Self::User | Self::System => None,
         }
     }

@@ -44,7 +44,7 @@ pub(crate) async fn burn(
 async fn require_owned(account: &str) -> Result<()> {
     match store::account(account).await?.kind {
         Kind::System => Err(Error::not_found("account")),
-        Kind::User | Kind::Family | Kind::Workspace => Ok(()),
+        Kind::User | Kind::Family | Kind::Workspace | Kind::Shop => Ok(()),
     }
 }
 

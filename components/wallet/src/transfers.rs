@@ -37,7 +37,7 @@ pub(crate) async fn require_parties(by: &Principal, movement: &Movement) -> Resu
     let to = store::account(&movement.to).await?;
     match to.kind {
         Kind::System => Err(Error::not_found("account")),
-        Kind::User | Kind::Family | Kind::Workspace => Ok(()),
+        Kind::User | Kind::Family | Kind::Workspace | Kind::Shop => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 #[schema(as = WalletOwner)]
 pub(crate) struct OwnerInput {
-    /// The id of a family or a workspace.
+    /// The id of a family or a workspace, or `shop`.
     #[schema(example = "fam_019a2f3c8b7e7c2d9f00112233445566")]
     owner: String,
 }

@@ -5,8 +5,17 @@
 //! What stops on the way is gone on with by a schedule, or undone.
 
 mod api;
+mod catalogue;
+mod commit;
+mod events;
+mod grants;
+mod holding;
+mod item;
+mod kinds;
 mod model;
+mod rentals;
 mod saga;
+mod stock;
 mod store;
 
 use sbd_sdk::Component;

@@ -1,1 +1,43 @@
 //! The component's collections; the manifest declares their indexes.
+
+use crate::grants::Grant;
+use crate::holding::Holding;
+use crate::item::{Item, ItemId};
+use crate::kinds::Declared;
+use sbd_sdk::documents::Collection;
+use serde::{Deserialize, Serialize};
+
+/// What is offered, and was.
+pub(crate) const ITEMS: Collection<Item> = Collection::new("items");
+/// Kinds that components have declared.
+pub(crate) const KINDS: Collection<Declared> = Collection::new("kinds");
+/// How many each buyer has taken of an item that each may have only so many of.
+pub(crate) const TAKEN: Collection<Taken> = Collection::new("taken");
+/// What was given by which line of which order.
+pub(crate) const GRANTS: Collection<Grant> = Collection::new("grants");
+/// What everybody has.
+pub(crate) const HOLDINGS: Collection<Holding> = Collection::new("holdings");
+/// Which of what they have is in use, by user.
+pub(crate) const ACTIVE: Collection<Active> = Collection::new("active");
+
+/// How many a buyer has taken of an item.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    /// The item's and the buyer's id.
+    #[serde(rename = "_id")]
+    pub(crate) id: String,
+    pub(crate) count: u32,
+}
+
+/// Which of what somebody has is in use.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Active {
+    #[serde(rename = "_id")]
+    pub(crate) user_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) theme: Option<ItemId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) avatar: Option<ItemId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) banner: Option<ItemId>,
+}

@@ -1,0 +1,139 @@
+//! How many of an item are left, and how many each buyer may have: conditions of the commit that takes them.
+
+use crate::item::{ItemId, MOST_STOCK, Offer};
+use crate::store::{ITEMS, TAKEN, Taken};
+use sbd_sdk::documents::Transaction;
+use sbd_sdk::{Error, Result};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Items in an order that are counted, for stock or for each buyer, at most: each is a step of one commit.
+const MOST_COUNTED: usize = 30;
+
+/// Has a change take all that an order is of, as long as each is offered as it was when `offers` were read. What
+/// cannot be taken is refused here already; where others are quicker, the commit fails, and whoever reads the offers
+/// again learns why.
+pub(crate) async fn reserve(
+    mut change: Transaction,
+    buyer: &str,
+    lines: &[(&Offer, u32)],
+) -> Result<Transaction> {
+    let mut unchanged = Vec::new();
+    let mut counted = 0;
+    for (offer, count) in by_item(lines) {
+        let item = &offer.good.item;
+        let as_read = json!({"_id": item, "version": offer.version, "draft.listed": true});
+        match offer.stock {
+            Some(stock) if stock < u64::from(count) => return Err(sold_out(offer, stock)),
+            Some(_) => {
+                let mut enough = as_read;
+                enough["stock"] = json!({"$gte": count});
+                let taken = json!({"$inc": {"stock": -i64::from(count)}});
+                change = change.update_one(&ITEMS, enough, taken);
+                counted += 1;
+            }
+            None => unchanged.push(as_read),
+        }
+        if let Some(most) = offer.per_buyer {
+            change = take(change, item, buyer, (count, most)).await?;
+            counted += 1;
+        }
+    }
+    if counted > MOST_COUNTED {
+        return Err(Error::conflict(
+            "the order is of too many items of which there are only so many; make two of it",
+        ));
+    }
+    // However many there are, one step sees that none of them has changed.
+    let all = u64::try_from(unchanged.len()).unwrap_or(u64::MAX);
+    Ok(match unchanged.is_empty() {
+        true => change,
+        false => change.check(&ITEMS, json!({"$or": unchanged}), all),
+    })
+}
+
+/// Has a change give back what [`reserve`] took.
+pub(crate) fn give_back(
+    mut change: Transaction,
+    buyer: &str,
+    lines: &[(&ItemId, u32)],
+) -> Transaction {
+    let mut counts: BTreeMap<&ItemId, u32> = BTreeMap::new();
+    for (item, count) in lines {
+        let sum = counts.entry(item).or_default();
+        *sum = sum.saturating_add(*count);
+    }
+    for (item, count) in counts {
+        // One without an end has none to go up; nor one that was deleted.
+        let counted = json!({"_id": item, "stock": {"$gte": 0}});
+        change = change
+            .update_many(&ITEMS, counted, json!({"$inc": {"stock": count}}))
+            .update_many(
+                &TAKEN,
+                json!({"_id": taken_id(item, buyer), "count": {"$gte": count}}),
+                json!({"$inc": {"count": -i64::from(count)}}),
+            );
+    }
+    change
+}
+
+/// Counts what a buyer takes of an item that each may have only so many of.
+async fn take(
+    change: Transaction,
+    item: &ItemId,
+    buyer: &str,
+    (count, most): (u32, u32),
+) -> Result<Transaction> {
+    let id = taken_id(item, buyer);
+    let known = TAKEN.get(&id).await?;
+    let before = known.as_ref().map_or(0, |taken| taken.count);
+    let after = before.saturating_add(count);
+    if after > most {
+        let message = format!("each buyer may have {most} of this item, and you have {before}");
+        return Err(Error::conflict(message));
+    }
+    if known.is_none() {
+        return Ok(change.insert(&TAKEN, &Taken { id, count }));
+    }
+    let as_read = json!({"_id": id, "count": before});
+    Ok(change.update_one(&TAKEN, as_read, json!({"$set": {"count": after}})))
+}
+
+fn taken_id(item: &ItemId, buyer: &str) -> String {
+    format!("{item}/{buyer}")
+}
+
+fn by_item<'a>(lines: &[(&'a Offer, u32)]) -> Vec<(&'a Offer, u32)> {
+    let mut sums: Vec<(&Offer, u32)> = Vec::new();
+    for (offer, count) in lines {
+        match sums
+            .iter_mut()
+            .find(|(known, _)| known.good.item == offer.good.item)
+        {
+            Some((_, sum)) => *sum = sum.saturating_add(*count),
+            None => sums.push((offer, *count)),
+        }
+    }
+    sums
+}
+
+fn sold_out(offer: &Offer, stock: u64) -> Error {
+    let title = &offer.good.title;
+    Error::conflict(match stock {
+        0 => format!("\"{title}\" is sold out"),
+        left => format!("only {left} of \"{title}\" are left; take less of it"),
+    })
+}
+
+/// A number of pieces, if there can be so many.
+pub(crate) fn checked(field: &str, stock: Option<u64>) -> Result<Option<u64>> {
+    match stock {
+        Some(stock) if stock > MOST_STOCK => Err(Error::validation(
+            field,
+            format!(
+                "a whole number from 0 to {MOST_STOCK}; without it there is no end to the item"
+            ),
+        )),
+        stock => Ok(stock),
+    }
+}

@@ -19,9 +19,9 @@
 //! nobody goes on with, goes on from its state. It is undone in reverse: what was granted is taken back, what
 //! is held is free again, and in the commit that says so the stock is given back.
 //!
-//! What is granted is granted on the condition that the order is `granting` at that moment, so that nobody who
-//! comes late grants what others take back. A hold that is not remembered here is never captured, and ends by
-//! itself. What was captured is not stopped any more.
+//! A line that was taken back is never granted any more (`grants`), so that nobody who comes late grants what
+//! others take back. A hold that is not remembered here is never captured, and ends by itself. What was captured
+//! is not stopped any more.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -156,6 +156,7 @@ mod tests {
         No,
         Asked,
         Granted,
+        TakenBack,
     }
 
     /// Whether whoever decides about the account has decided.
@@ -265,7 +266,7 @@ mod tests {
                     }
                 },
                 Next::TakeBack => {
-                    self.lines[..lines].fill(Line::No);
+                    self.lines[..lines].fill(Line::TakenBack);
                     ((lines == LINES).then_some(Act::TakenBack), hold)
                 }
                 Next::Release => {
@@ -286,11 +287,7 @@ mod tests {
 
         fn grant(&mut self, lines: usize) -> Option<Act> {
             for line in 0..lines {
-                // The condition of the commit that hands over.
-                if self.state != State::Granting {
-                    return None;
-                }
-                if self.refused[line] {
+                if self.refused[line] || self.lines[line] == Line::TakenBack {
                     return Some(Act::Stop);
                 }
                 self.lines[line] = match (self.lines[line], self.foreign[line]) {
@@ -354,7 +351,7 @@ mod tests {
                     }
                 }
                 Step::Confirms(line) => {
-                    if self.state == State::Granting && self.lines[line] == Line::Asked {
+                    if self.lines[line] == Line::Asked {
                         self.lines[line] = Line::Granted;
                     }
                 }

@@ -5,7 +5,9 @@
 //! What stops on the way is gone on with by a schedule, or undone.
 
 mod api;
+mod cart;
 mod catalogue;
+mod checkout;
 mod commit;
 mod events;
 mod grants;
@@ -13,16 +15,59 @@ mod holding;
 mod item;
 mod kinds;
 mod model;
+mod neighbours;
+mod order;
+mod orders;
+mod payer;
+mod progress;
+mod refunds;
 mod rentals;
 mod saga;
 mod stock;
 mod store;
+mod telling;
+mod vouchers;
 
 use sbd_sdk::Component;
 
 /// All that the component offers.
 pub fn component() -> Component {
     Component::new()
+        .operations(
+            "shop cart",
+            [
+                api::cart::get_shop_cart(),
+                api::cart::put_into_shop_cart(),
+                api::cart::take_out_of_shop_cart(),
+                api::cart::empty_shop_cart(),
+            ],
+        )
+        .operations(
+            "shop orders",
+            [
+                api::orders::place_shop_order(),
+                api::orders::list_shop_orders(),
+                api::orders::get_shop_order(),
+                api::orders::cancel_shop_order(),
+                api::refunds::refund_shop_order(),
+                api::refunds::list_shop_refunds(),
+            ],
+        )
+        .operations(
+            "shop vouchers",
+            [
+                api::vouchers::make_shop_voucher(),
+                api::vouchers::list_shop_vouchers(),
+                api::vouchers::end_shop_voucher(),
+            ],
+        )
+        .events([
+            api::progress::family_decided(),
+            api::progress::workspace_decided(),
+            api::progress::granted_by_others(),
+            api::progress::refused_by_others(),
+        ])
+        .schedules([api::progress::settle()])
 }
 
 sbd_sdk::component!(component);

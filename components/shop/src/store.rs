@@ -1,9 +1,13 @@
 //! The component's collections; the manifest declares their indexes.
 
+use crate::cart::Cart;
 use crate::grants::Grant;
 use crate::holding::Holding;
 use crate::item::{Item, ItemId};
 use crate::kinds::Declared;
+use crate::order::Order;
+use crate::refunds::Refund;
+use crate::vouchers::{Redemption, Voucher};
 use sbd_sdk::documents::Collection;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +23,16 @@ pub(crate) const GRANTS: Collection<Grant> = Collection::new("grants");
 pub(crate) const HOLDINGS: Collection<Holding> = Collection::new("holdings");
 /// Which of what they have is in use, by user.
 pub(crate) const ACTIVE: Collection<Active> = Collection::new("active");
+/// What everybody is about to buy, by user.
+pub(crate) const CARTS: Collection<Cart> = Collection::new("carts");
+/// What was ordered.
+pub(crate) const ORDERS: Collection<Order> = Collection::new("orders");
+/// What was paid back.
+pub(crate) const REFUNDS: Collection<Refund> = Collection::new("refunds");
+/// What takes something off an order, by code.
+pub(crate) const VOUCHERS: Collection<Voucher> = Collection::new("vouchers");
+/// Who has used which voucher.
+pub(crate) const REDEMPTIONS: Collection<Redemption> = Collection::new("redemptions");
 
 /// How many a buyer has taken of an item.
 #[derive(Clone, Debug, Serialize, Deserialize)]

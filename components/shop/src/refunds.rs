@@ -1,0 +1,322 @@
+//! Paying back what was bought: what is paid back is taken back first, and in stock again at last.
+//!
+//! ```text
+//! taking back ── taken back ──▶ paying ── paid ──▶ done
+//! ```
+//!
+//! A refund only goes forward, each step of it may be gone again, and the lines are marked in the commit that
+//! begins it, so that each is paid back once. The buyer has 14 days, for what is theirs or a member's: what was
+//! given away is the other one's, and a file that could be read stays read. What is rented is paid back for the
+//! time that is left. Administrators pay back whatever was paid, whenever that was.
+
+use crate::commit::{busy, committed, tries};
+use crate::grants;
+use crate::kinds::Kind;
+use crate::model::{LineId, OrderId};
+use crate::order::{Line, Order};
+use crate::orders;
+use crate::payer;
+use crate::progress::stored;
+use crate::saga::State as Orders;
+use crate::store::{ORDERS, REFUNDS};
+use crate::{stock, telling};
+use sbd_sdk::documents::Transaction;
+use sbd_sdk::time::Time;
+use sbd_sdk::{Caller, Error, Result, id, metrics, time};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Pays back, and lets orders be seen, of everybody.
+pub(crate) const GOVERN: &str = "admin:shop:orders";
+/// How long a buyer may have it paid back.
+const PAID_BACK_IN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long whoever began a refund has, before the schedule goes on with it.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(5 * 60);
+const AT_ONCE: u32 = 100;
+
+id!(pub(crate) RefundId, "rfd", "refund");
+
+/// A refund, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refund {
+    #[serde(rename = "_id")]
+    pub(crate) id: RefundId,
+    /// What makes it happen once: whose it is, and by which key.
+    pub(crate) key: String,
+    /// What was asked for, as text.
+    pub(crate) asked: String,
+    pub(crate) order_id: OrderId,
+    pub(crate) lines: Vec<LineId>,
+    pub(crate) amount: u64,
+    /// Who is paid: whoever paid, or the buyer, if that account is closed.
+    pub(crate) to: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) by: String,
+    pub(crate) state: State,
+    pub(crate) transaction_id: Option<String>,
+    pub(crate) created_at: Time,
+    pub(crate) due_at: Option<Time>,
+    pub(crate) ended_at: Option<Time>,
+}
+
+/// Where a refund is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = RefundState)]
+pub(crate) enum State {
+    /// What was bought is being taken back.
+    TakingBack,
+    /// It is being paid.
+    Paying,
+    /// For good.
+    Done,
+}
+
+/// What is to be paid back.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// These lines; all that are not yet, when none is named.
+    pub(crate) lines: Vec<LineId>,
+    pub(crate) reason: Option<String>,
+}
+
+/// Pays lines of an order back, once per key.
+pub(crate) async fn pay_back(
+    caller: &Caller,
+    key: &str,
+    order_id: &OrderId,
+    wanted: &Wanted,
+) -> Result<(Refund, bool)> {
+    let governs = caller.scopes.allow(GOVERN);
+    let key = format!("{}/{key}", caller.user);
+    let asked = json!([order_id, wanted.lines, wanted.reason]).to_string();
+    for _ in tries() {
+        if let Some(known) = REFUNDS.find_one(json!({"key": key})).await? {
+            return match known.asked == asked {
+                true => Ok((go_on(known).await?, true)),
+                false => Err(Error::idempotency_key_reused()),
+            };
+        }
+        let order = orders::visible(caller, order_id).await?;
+        if order.buyer != *caller.user && !governs {
+            return Err(Error::not_found("order"));
+        }
+        let now = time::now();
+        let (lines, amount) = refundable(&order, &wanted.lines, governs, now)?;
+        let refund = Refund {
+            id: RefundId::new(),
+            key: key.clone(),
+            asked: asked.clone(),
+            order_id: order.id.clone(),
+            lines,
+            amount,
+            to: order.payer.clone(),
+            reason: wanted.reason.clone(),
+            by: caller.user.to_string(),
+            state: State::TakingBack,
+            transaction_id: None,
+            created_at: now,
+            due_at: Some(now + PATIENCE),
+            ended_at: None,
+        };
+        let change = marked(&order, &refund).insert(&REFUNDS, &refund);
+        if committed(telling::refund_begun(change, &refund).commit().await)? {
+            metrics::count("shop_orders_total", &[("outcome", "refunded")]).await;
+            return Ok((go_on(refund).await?, false));
+        }
+    }
+    Err(busy())
+}
+
+/// The lines that can be paid back, of those that are named, and what that is.
+fn refundable(
+    order: &Order,
+    named: &[LineId],
+    governs: bool,
+    now: Time,
+) -> Result<(Vec<LineId>, u64)> {
+    let done_at = order.ended_at.filter(|_| order.state == Orders::Completed);
+    let done_at = done_at.ok_or_else(|| {
+        Error::conflict("nothing of the order is paid; cancel it instead, while it is not")
+    })?;
+    if !governs && now.since(done_at) > PAID_BACK_IN {
+        let message = "what was bought is paid back within 14 days; ask an administrator";
+        return Err(Error::conflict(message));
+    }
+    let mut lines = Vec::new();
+    for id in named {
+        let line = order.line(id)?;
+        if line.refund_id.is_some() {
+            let message = format!("\"{}\" was paid back already", line.good.title);
+            return Err(Error::conflict(message));
+        }
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    if named.is_empty() {
+        lines.extend(order.lines.iter().filter(|line| line.refund_id.is_none()));
+    }
+    if !governs && let Some(why) = lines.iter().find_map(|line| unreturnable(order, line)) {
+        return Err(Error::conflict(why));
+    }
+    if lines.is_empty() {
+        return Err(Error::conflict("all of the order was paid back already"));
+    }
+    let amount = lines.iter().map(|line| worth(line, done_at, now)).sum();
+    Ok((lines.iter().map(|line| line.id.clone()).collect(), amount))
+}
+
+/// Why a buyer does not have a line paid back.
+fn unreturnable(order: &Order, line: &Line) -> Option<String> {
+    let title = &line.good.title;
+    let is_file = line.good.kind == Kind::File
+        || line
+            .good
+            .contains
+            .iter()
+            .any(|good| good.kind == Kind::File);
+    match (order.is_own() && line.user != order.buyer, is_file) {
+        (true, _) => Some(format!(
+            "\"{title}\" was given away, and is not yours to give back"
+        )),
+        (_, true) => Some(format!(
+            "\"{title}\" is a file, which is not paid back; ask an administrator"
+        )),
+        _ => None,
+    }
+}
+
+/// What of a line is paid back: all of it, or for what is rented what is left of the time.
+fn worth(line: &Line, since: Time, now: Time) -> u64 {
+    let Some(days) = line.days else {
+        return line.paid;
+    };
+    let all = (DAY * u32::from(days)).as_millis();
+    let left = all.saturating_sub(now.since(since).as_millis());
+    let part = u128::from(line.paid) * left / all.max(1);
+    u64::try_from(part).unwrap_or(line.paid)
+}
+
+/// Marks what is paid back from now on, if nobody else does.
+fn marked(order: &Order, refund: &Refund) -> Transaction {
+    let lines = order.lines.iter().cloned();
+    let lines: Vec<_> = lines
+        .map(|line| match refund.lines.contains(&line.id) {
+            true => Line {
+                refund_id: Some(refund.id.to_string()),
+                ..line
+            },
+            false => line,
+        })
+        .collect();
+    let as_read = json!({"_id": order.id, "state": order.state, "refunds": order.refunds});
+    let set = json!({
+        "lines": lines, "refunded": order.refunded + refund.amount, "refunds": order.refunds + 1,
+    });
+    Transaction::new().update_one(&ORDERS, as_read, json!({"$set": set}))
+}
+
+/// Goes on with a refund, as far as it goes.
+pub(crate) async fn go_on(mut refund: Refund) -> Result<Refund> {
+    for _ in tries() {
+        let order = stored(&refund.order_id).await?;
+        let change = match refund.state {
+            State::Done => return Ok(refund),
+            State::TakingBack => {
+                for line in refund.lines(&order) {
+                    grants::take_back(&order.delivery(line)).await?;
+                }
+                refund.moved(State::Paying, None)
+            }
+            State::Paying => {
+                let transaction = pay(&refund, &order).await?;
+                let lines = refund.lines(&order);
+                let counts: Vec<_> = lines.map(|line| (&line.good.item, line.count)).collect();
+                let change = refund.moved(State::Done, transaction.as_deref());
+                let change = stock::give_back(change, &order.buyer, &counts);
+                telling::refund_paid(change, &refund, &order)
+            }
+        };
+        committed(change.commit().await)?;
+        refund = get(&refund.id).await?;
+    }
+    Err(busy())
+}
+
+/// Pays it; whoever paid may have no account any more, and the buyer has.
+async fn pay(refund: &Refund, order: &Order) -> Result<Option<String>> {
+    if refund.amount == 0 {
+        return Ok(None);
+    }
+    let memo = format!("back for {}", order.title());
+    let id = refund.id.as_str();
+    match payer::pay_back(&refund.to, refund.amount, id, &memo).await {
+        Err(error) if matches!(error.code(), "ACCOUNT_CLOSED" | "NOT_FOUND") && !order.is_own() => {
+            let key = format!("{id}/buyer");
+            payer::pay_back(&order.buyer, refund.amount, &key, &memo)
+                .await
+                .map(Some)
+        }
+        paid => paid.map(Some),
+    }
+}
+
+/// Goes on with refunds that stopped on the way.
+pub(crate) async fn go_on_with_due() -> Result<()> {
+    let now = time::now();
+    let due = REFUNDS.find(json!({"due_at": {"$lte": now}}));
+    let due = due
+        .sort(json!({"due_at": 1}))
+        .limit(AT_ONCE)
+        .fetch()
+        .await?;
+    for refund in due.documents {
+        let still = json!({"_id": refund.id, "state": refund.state});
+        if let Err(error) = go_on(refund).await {
+            eprintln!("warning: a refund could not be gone on with: {error:?}; it is later");
+            REFUNDS
+                .update_one(still, json!({"$set": {"due_at": now + LATER}}))
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The refunds of an order that one may see.
+pub(crate) async fn of_order(caller: &Caller, order: &OrderId) -> Result<Vec<Refund>> {
+    let order = orders::visible(caller, order).await?;
+    let refunds = REFUNDS
+        .find(json!({"order_id": order.id}))
+        .sort(json!({"_id": 1}));
+    Ok(refunds.limit(100).fetch().await?.documents)
+}
+
+async fn get(id: &RefundId) -> Result<Refund> {
+    let refund = REFUNDS.get(id.as_str()).await?;
+    refund.ok_or_else(|| Error::internal("a refund that is not there"))
+}
+
+// === impl Refund ===
+
+impl Refund {
+    fn lines<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = &'a Line> {
+        let lines = order.lines.iter();
+        lines.filter(|line| self.lines.contains(&line.id))
+    }
+
+    fn moved(&self, to: State, transaction: Option<&str>) -> Transaction {
+        let now = time::now();
+        let is_done = to == State::Done;
+        let set = json!({
+            "state": to, "transaction_id": transaction,
+            "due_at": (!is_done).then(|| now + PATIENCE), "ended_at": is_done.then_some(now),
+        });
+        let as_read = json!({"_id": self.id, "state": self.state});
+        Transaction::new().update_one(&REFUNDS, as_read, json!({"$set": set}))
+    }
+}

@@ -84,6 +84,7 @@ mod constraints;
 mod context;
 pub mod csv;
 pub mod documents;
+pub mod download;
 mod error;
 pub mod etag;
 pub mod events;

@@ -23,7 +23,6 @@ mod multipart;
 mod names;
 mod notes;
 mod notices;
-mod originals;
 mod owners;
 mod prompt;
 mod question;

@@ -512,3 +512,327 @@ impl Unfit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::shelf::{INVENTORY, Shelf};
+    use serde_json::Value;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn refused(why: &str) -> Granted {
+        Granted::Refused(why.to_owned())
+    }
+
+    #[test]
+    fn a_line_is_granted_once_and_taken_back_for_good() {
+        let shelf = Shelf::new();
+        let item = shelf.item(json!({}));
+        let line = shelf.give("usr_1", &item, None);
+        assert_eq!(shelf.grant(&line), Granted::Granted);
+        assert_eq!(shelf.told("shop.grant.granted").len(), 1);
+        assert_eq!(shelf.titles("usr_1"), ["A red theme"]);
+        // Theirs already: nobody else's line gives it again.
+        let other = shelf.line("usr_1", &item, None);
+        assert_eq!(shelf.grant(&other), refused(OWNED));
+        let good = shelf.good(&item);
+        let fits = |user| shelf.app.run(require_fit(user, &good, None));
+        assert_eq!(fits("usr_1").unwrap_err().code(), "CONFLICT");
+        fits("usr_2").unwrap();
+        let owned = shelf
+            .app
+            .run(owned("usr_1", &[good.item.clone(), ItemId::new()]))
+            .unwrap();
+        assert_eq!(owned, BTreeSet::from([good.item.clone()]));
+        for _ in 0..2 {
+            shelf.take_back(&line);
+            assert!(shelf.titles("usr_1").is_empty());
+        }
+        assert_eq!(shelf.told("shop.grant.ended").len(), 1);
+        assert_eq!(shelf.grant(&line), refused("it was taken back"));
+        shelf.give("usr_1", &item, None);
+    }
+
+    #[test]
+    fn what_was_taken_back_before_it_was_given_is_never_given() {
+        let shelf = Shelf::new();
+        let (theme, avatar) = (shelf.item(json!({})), shelf.item(json!({"kind": "avatar"})));
+        let bundle = shelf.item(json!({"kind": "bundle", "contains": [theme, avatar]}));
+        for item in [theme, bundle] {
+            let line = shelf.line("usr_1", &item, None);
+            shelf.take_back(&line);
+            assert_eq!(shelf.grant(&line), refused("it was taken back"));
+        }
+        assert!(shelf.titles("usr_1").is_empty() && shelf.told("shop.grant.granted").is_empty());
+    }
+
+    #[test]
+    fn a_bundle_gives_what_is_lacking_and_takes_that_back() {
+        let shelf = Shelf::new();
+        let items: Vec<_> = ["A", "B", "C"]
+            .map(|title| {
+                shelf.item(
+                    json!({"title": title, "kind": "avatar", "rentals": [{"days": 7, "price": 1}]}),
+                )
+            })
+            .into();
+        let bundle = shelf.item(json!({"title": "All", "kind": "bundle", "contains": items}));
+        shelf.give("usr_1", &items[0], None);
+        shelf.give("usr_1", &items[1], Some(7));
+        let line = shelf.give("usr_1", &bundle, None);
+        let all = ["A", "All", "B", "C"].map(|title| (title.to_owned(), false));
+        assert_eq!(shelf.inventory("usr_1"), all);
+        assert_eq!(shelf.grant(&line), Granted::Granted);
+        assert!(shelf.titles("usr_2").is_empty());
+        // All of it is theirs.
+        let again = shelf.line("usr_1", &bundle, None);
+        assert_eq!(shelf.grant(&again), refused(OWNED));
+        assert_eq!(shelf.grant(&again), refused(OWNED));
+        let good = shelf.good(&bundle);
+        assert!(shelf.app.run(require_fit("usr_1", &good, None)).is_err());
+        // What was theirs before stays so, and what was rented is rented again.
+        shelf.take_back(&line);
+        let before = [("A".to_owned(), false), ("B".to_owned(), true)];
+        assert_eq!(shelf.inventory("usr_1"), before);
+    }
+
+    #[test]
+    fn rents_are_extended_end_and_say_so() {
+        let shelf = Shelf::new();
+        let item =
+            shelf.item(json!({"rentals": [{"days": 7, "price": 3}, {"days": 30, "price": 9}]}));
+        let begun = shelf.app.now();
+        shelf.give("usr_1", &item, Some(7));
+        shelf.app.advance(DAY * 2);
+        shelf.tick();
+        let more = shelf.give("usr_1", &item, Some(30));
+        let ada = shelf.app.signed_in("usr_1");
+        let until = || ada.get(INVENTORY)["items"][0]["until"].clone();
+        assert_eq!(until(), json!(begun + DAY * 37));
+        let change = json!({"item_id": item});
+        ada.put("/api/v1/shop/active/theme", change.clone())
+            .assert_status(200);
+        // A refund in the middle of it: what is left is the first week.
+        shelf.take_back(&more);
+        assert_eq!(until(), json!(begun + DAY * 7));
+        shelf.app.advance(DAY * 4 + DAY / 2);
+        shelf.tick();
+        shelf.tick();
+        let notices = |kind: &str| {
+            let told = shelf.told("notification.requested").into_iter();
+            told.filter(|notice| notice["kind"] == kind).count()
+        };
+        assert_eq!(
+            (notices("shop.rental.ending"), notices("shop.rental.ended")),
+            (1, 0)
+        );
+        // However late the clock is looked at again, it is over.
+        shelf.app.advance(DAY * 400);
+        assert!(shelf.titles("usr_1").is_empty());
+        assert_eq!(ada.get("/api/v1/shop/active")["theme"], Value::Null);
+        ada.put("/api/v1/shop/active/theme", change)
+            .assert_refused(422, "VALIDATION_ERROR");
+        shelf.tick();
+        shelf.tick();
+        assert_eq!(
+            (notices("shop.rental.ending"), notices("shop.rental.ended")),
+            (1, 1)
+        );
+        let ended = shelf.told("shop.grant.ended");
+        let why: Vec<_> = ended
+            .iter()
+            .map(|ended| ended["why"].as_str().unwrap())
+            .collect();
+        assert_eq!(why, ["taken_back", "expired"]);
+        let count = |change| {
+            shelf
+                .app
+                .counted("shop_rentals_total", &[("change", change)])
+        };
+        assert_eq!((count("begun"), count("ended")), (2, 1));
+        // Rented again it begins anew, and bought it is for good.
+        shelf.give("usr_1", &item, Some(7));
+        shelf.app.advance(DAY * 8);
+        shelf.give("usr_1", &item, Some(7));
+        shelf.give("usr_1", &item, None);
+        shelf.app.advance(DAY * 8);
+        assert_eq!(
+            shelf.inventory("usr_1"),
+            [("A red theme".to_owned(), false)]
+        );
+        assert_eq!(
+            shelf.grant(&shelf.line("usr_1", &item, Some(7))),
+            refused(OWNED)
+        );
+    }
+
+    /// A shop that sells a component's lessons.
+    fn courses(repeatable: bool) -> (Shelf, String) {
+        let shelf = Shelf::new();
+        let body = json!({"title": "A lesson", "repeatable": repeatable});
+        let declared = shelf
+            .component("courses")
+            .put("/api/v1/shop/kinds/lesson", body);
+        assert_eq!(declared.assert_status(200)["kind"], "courses.lesson");
+        let item = shelf.item(json!({"kind": "courses.lesson", "reference": "piano-1"}));
+        (shelf, item)
+    }
+
+    fn asked(shelf: &Shelf) -> (Value, String) {
+        let asked = shelf.told("shop.grant.requested").pop().unwrap();
+        let path = format!(
+            "/api/v1/shop/grants/{}",
+            asked["grant_id"].as_str().unwrap()
+        );
+        (asked, path)
+    }
+
+    #[test]
+    fn what_another_component_grants_is_there_when_it_confirms() {
+        let (shelf, item) = courses(false);
+        let line = shelf.line("usr_1", &item, None);
+        assert_eq!(shelf.grant(&line), Granted::Asked);
+        assert_eq!(shelf.grant(&line), Granted::Asked);
+        assert!(shelf.titles("usr_1").is_empty());
+        assert_eq!(shelf.told("shop.grant.requested").len(), 1);
+        let (told, path) = asked(&shelf);
+        assert_eq!(
+            (&told["component"], &told["reference"], &told["user_id"]),
+            (&json!("courses"), &json!("piano-1"), &json!("usr_1"))
+        );
+        let confirmation = format!("{path}/confirmation");
+        // To others it is not there, and to users there is nothing to confirm.
+        shelf
+            .component("music")
+            .post(&confirmation, json!({}))
+            .assert_refused(404, "NOT_FOUND");
+        shelf
+            .app
+            .signed_in("usr_1")
+            .post(&confirmation, json!({}))
+            .assert_refused(403, "FORBIDDEN");
+        let courses = shelf.component("courses");
+        for _ in 0..2 {
+            assert_eq!(
+                courses.post(&confirmation, json!({})).assert_status(200)["state"],
+                "granted"
+            );
+        }
+        assert_eq!(shelf.grant(&line), Granted::Granted);
+        assert_eq!(shelf.titles("usr_1"), ["A red theme"]);
+        courses
+            .post(&format!("{path}/refusal"), json!({"reason": "no"}))
+            .assert_refused(409, "CONFLICT");
+        shelf.take_back(&line);
+        assert_eq!(
+            shelf.told("shop.grant.ended").pop().unwrap()["why"],
+            "taken_back"
+        );
+        courses
+            .post(&confirmation, json!({}))
+            .assert_refused(409, "CONFLICT");
+    }
+
+    #[test]
+    fn what_it_refuses_or_does_not_answer_is_not_granted() {
+        let (shelf, item) = courses(false);
+        let courses = shelf.component("courses");
+        let line = shelf.line("usr_1", &item, None);
+        shelf.grant(&line);
+        let refusal = format!("{}/refusal", asked(&shelf).1);
+        courses
+            .post(&refusal, json!({"reason": "a\u{202e}b"}))
+            .assert_refused(422, "VALIDATION_ERROR");
+        for _ in 0..2 {
+            courses
+                .post(&refusal, json!({"reason": "It is full"}))
+                .assert_status(200);
+        }
+        assert_eq!(shelf.grant(&line), refused("It is full"));
+        let slow = shelf.line("usr_1", &item, None);
+        shelf.grant(&slow);
+        let (_, path) = asked(&shelf);
+        shelf.app.advance(PATIENCE - Duration::from_secs(1));
+        shelf.tick();
+        assert_eq!(shelf.grant(&slow), Granted::Asked);
+        shelf.app.advance(Duration::from_secs(1));
+        shelf.tick();
+        assert_eq!(
+            shelf.grant(&slow),
+            refused("whoever grants it did not answer in time")
+        );
+        // Whoever granted it all the same undoes it.
+        courses
+            .post(&format!("{path}/confirmation"), json!({}))
+            .assert_refused(409, "CONFLICT");
+        assert_eq!(shelf.told("shop.grant.ended").len(), 1);
+        assert!(shelf.titles("usr_1").is_empty());
+        // One that the saga gives up on while it is asked for.
+        let given_up = shelf.line("usr_1", &item, None);
+        shelf.grant(&given_up);
+        let (_, path) = asked(&shelf);
+        shelf.take_back(&given_up);
+        courses
+            .post(&format!("{path}/confirmation"), json!({}))
+            .assert_refused(409, "CONFLICT");
+        assert_eq!(shelf.told("shop.grant.ended").len(), 2);
+    }
+
+    #[test]
+    fn of_some_kinds_there_are_several() {
+        let (shelf, item) = courses(true);
+        let confirm = |line: &crate::shelf::Line| {
+            shelf.grant(line);
+            let path = format!("{}/confirmation", asked(&shelf).1);
+            shelf
+                .component("courses")
+                .post(&path, json!({}))
+                .assert_status(200);
+        };
+        let three = shelf.line("usr_1", &item, None).of(3);
+        confirm(&three);
+        confirm(&shelf.line("usr_1", &item, None).of(2));
+        let count = || shelf.app.signed_in("usr_1").get(INVENTORY)["items"][0]["count"].clone();
+        assert_eq!(count(), 5);
+        shelf.take_back(&three);
+        assert_eq!(count(), 2);
+    }
+
+    #[test]
+    fn only_components_declare_kinds() {
+        let (shelf, _) = courses(false);
+        let user = shelf.app.signed_in("usr_1");
+        let body = json!({"title": "A lesson"});
+        user.put("/api/v1/shop/kinds/lesson", body.clone())
+            .assert_refused(403, "FORBIDDEN");
+        shelf
+            .keeper()
+            .put("/api/v1/shop/kinds/lesson", body.clone())
+            .assert_refused(403, "FORBIDDEN");
+        let courses = shelf.component("courses");
+        for word in ["Lesson", "le.sson", "1", "x%20y", "%24set"] {
+            courses
+                .put(&format!("/api/v1/shop/kinds/{word}"), body.clone())
+                .assert_refused(422, "VALIDATION_ERROR");
+        }
+        // Another component's is another kind.
+        shelf
+            .component("music")
+            .put("/api/v1/shop/kinds/lesson", json!({"title": "B"}))
+            .assert_status(200);
+        courses
+            .put("/api/v1/shop/kinds/lesson", json!({"title": "C"}))
+            .assert_status(200);
+        let all = user.get("/api/v1/shop/kinds").assert_status(200);
+        let all: Vec<_> = all
+            .body()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|of| (of["kind"].as_str().unwrap(), of["title"].as_str().unwrap()))
+            .collect();
+        assert_eq!(all, [("courses.lesson", "C"), ("music.lesson", "B")]);
+    }
+}

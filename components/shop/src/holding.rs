@@ -31,9 +31,8 @@ pub(crate) struct Holding {
     /// How many there are, of what somebody may have several of.
     pub(crate) count: u32,
     pub(crate) since: Time,
-    /// The end of which its owner was reminded.
-    #[serde(default)]
-    pub(crate) reminded_of: Option<Time>,
+    /// When its owner is to be reminded of its end.
+    pub(crate) remind_at: Option<Time>,
     /// Goes up by one with every change.
     pub(crate) version: u64,
 }
@@ -79,7 +78,7 @@ impl Holding {
             until: Some(now),
             count: 0,
             since: now,
-            reminded_of: None,
+            remind_at: None,
             version: 0,
         }
     }
@@ -153,6 +152,10 @@ impl Holding {
             true => None,
             false => Some(ends.unwrap_or(now)),
         };
+        // A day before, or the last quarter of less than four.
+        self.remind_at = self
+            .until
+            .map(|until| until - DAY.min(until.since(now) / 4));
         let counts = self.parts.iter().filter(|part| part.until.is_none());
         self.count = counts.map(|part| part.count).sum::<u32>().max(1);
         self.version += 1;

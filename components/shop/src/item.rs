@@ -5,6 +5,7 @@ use membership::text;
 use sbd_sdk::time::Time;
 use sbd_sdk::{Error, Result, Tokens, id};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -76,9 +77,13 @@ pub(crate) struct Draft {
 /// Another price for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = ShopSale)]
+#[schema(
+    as = ShopSale,
+    example = json!({"price": 30, "from": "2026-11-27T00:00:00Z", "until": "2026-12-01T00:00:00Z"})
+)]
 pub(crate) struct Sale {
     /// Below the usual one.
+    #[schema(inline)]
     pub(crate) price: Tokens,
     /// From this time on.
     pub(crate) from: Time,

@@ -7,13 +7,17 @@
 mod api;
 mod cart;
 mod catalogue;
+mod categories;
 mod checkout;
 mod commit;
+mod contents;
 mod events;
 mod grants;
 mod holding;
+mod inventory;
 mod item;
 mod kinds;
+mod listing;
 mod model;
 mod neighbours;
 mod order;
@@ -33,6 +37,47 @@ use sbd_sdk::Component;
 /// All that the component offers.
 pub fn component() -> Component {
     Component::new()
+        .operations(
+            "shop catalogue",
+            [
+                api::items::list_shop_items(),
+                api::items::get_shop_item(),
+                api::items::create_shop_item(),
+                api::items::import_shop_items(),
+                api::items::replace_shop_item(),
+                api::items::restock_shop_item(),
+                api::items::delete_shop_item(),
+                api::contents::add_shop_image(),
+                api::contents::get_shop_image(),
+                api::contents::remove_shop_image(),
+                api::contents::put_shop_file(),
+                api::contents::get_shop_file(),
+                api::categories::list_shop_categories(),
+                api::categories::get_shop_category(),
+                api::categories::create_shop_category(),
+                api::categories::replace_shop_category(),
+                api::categories::delete_shop_category(),
+            ],
+        )
+        .operations(
+            "shop inventory",
+            [
+                api::inventory::list_shop_inventory(),
+                api::inventory::get_shop_active(),
+                api::inventory::use_shop_item(),
+                api::inventory::stop_using_shop_item(),
+            ],
+        )
+        .operations(
+            "shop kinds",
+            [
+                api::kinds::list_shop_kinds(),
+                api::kinds::declare_shop_kind(),
+                api::kinds::get_shop_grant(),
+                api::kinds::confirm_shop_grant(),
+                api::kinds::refuse_shop_grant(),
+            ],
+        )
         .operations(
             "shop cart",
             [
@@ -67,7 +112,14 @@ pub fn component() -> Component {
             api::progress::granted_by_others(),
             api::progress::refused_by_others(),
         ])
-        .schedules([api::progress::settle()])
+        .schedules([
+            api::progress::settle(),
+            api::host::settle_rentals(),
+            api::host::sweep_contents(),
+        ])
 }
 
 sbd_sdk::component!(component);
+
+#[cfg(test)]
+mod shelf;

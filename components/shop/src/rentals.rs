@@ -1,13 +1,46 @@
-//! What is rented ends by itself.
+//! What is rented: its owner is reminded a day before, and it ends by itself. Whoever rents it again before has it for
+//! longer; whoever buys it, for good.
 
 use crate::commit::committed;
 use crate::events::{self, Ended};
 use crate::grants;
 use crate::holding::Holding;
-use crate::store::GRANTS;
+use crate::store::{GRANTS, HOLDINGS};
 use sbd_sdk::documents::Transaction;
-use sbd_sdk::{Result, metrics};
-use serde_json::json;
+use sbd_sdk::{Result, metrics, time};
+use serde_json::{Value, json};
+
+/// How many the schedule goes through at a time.
+const AT_ONCE: u32 = 100;
+/// How often it does so before others have their turn.
+const TURNS: u32 = 10;
+
+/// Ends what is over, and reminds of what ends soon.
+pub(crate) async fn settle() -> Result<()> {
+    for _ in 0..TURNS {
+        let over = json!({"until": {"$lte": time::now()}});
+        let found = HOLDINGS.find(over).limit(AT_ONCE).fetch().await?.documents;
+        if found.is_empty() {
+            break;
+        }
+        for holding in &found {
+            // One that is extended at this moment goes on.
+            end(holding).await?;
+        }
+    }
+    for _ in 0..TURNS {
+        let now = time::now();
+        let soon = json!({"remind_at": {"$lte": now}, "until": {"$gt": now}});
+        let found = HOLDINGS.find(soon).limit(AT_ONCE).fetch().await?.documents;
+        if found.is_empty() {
+            break;
+        }
+        for holding in &found {
+            remind(holding).await?;
+        }
+    }
+    Ok(())
+}
 
 /// Ends what is somebody's no more; whether it is done, and not changed at the same moment.
 pub(crate) async fn end(holding: &Holding) -> Result<bool> {
@@ -17,9 +50,37 @@ pub(crate) async fn end(holding: &Holding) -> Result<bool> {
     for grant in &given.documents {
         change = events::ended(change, &grant.told(), Ended::Expired);
     }
+    let title = format!("\"{}\" was rented until now", holding.title);
+    change = noticed(change, holding, "shop.rental.ended", &title);
     let done = committed(change.commit().await)?;
     if done {
         metrics::count("shop_rentals_total", &[("change", "ended")]).await;
     }
     Ok(done)
+}
+
+async fn remind(holding: &Holding) -> Result<()> {
+    let as_read = json!({"_id": holding.id, "version": holding.version});
+    let reminded = json!({"$set": {"remind_at": null}});
+    let change = Transaction::new().update_one(&HOLDINGS, as_read, reminded);
+    let until = holding
+        .until
+        .map(|until| until.to_string())
+        .unwrap_or_default();
+    let title = format!("\"{}\" is rented until {until}", holding.title);
+    let change = noticed(change, holding, "shop.rental.ending", &title);
+    committed(change.commit().await).map(drop)
+}
+
+/// Has a change tell whoever rents it.
+fn noticed(change: Transaction, holding: &Holding, kind: &str, title: &str) -> Transaction {
+    let until = json!(holding.until);
+    let unique = format!("{}/{}", holding.id, until.as_str().unwrap_or_default());
+    let notice: Value = json!({
+        "user": holding.user_id, "kind": kind, "title": title, "link": "/shop/inventory",
+        "data": {"item_id": holding.item_id, "until": until},
+        // Of each kind once for each end.
+        "unique": format!("{kind}/{unique}"),
+    });
+    change.publish("notification.requested", Some(&holding.user_id), &notice)
 }

@@ -22,7 +22,7 @@ pub(crate) async fn reserve(
     let mut counted = 0;
     for (offer, count) in by_item(lines) {
         let item = &offer.good.item;
-        let as_read = json!({"_id": item, "version": offer.version, "draft.listed": true});
+        let as_read = json!({"_id": item, "version": offer.version, "listed": true});
         match offer.stock {
             Some(stock) if stock < u64::from(count) => return Err(sold_out(offer, stock)),
             Some(_) => {
@@ -135,5 +135,97 @@ pub(crate) fn checked(field: &str, stock: Option<u64>) -> Result<Option<u64>> {
             ),
         )),
         stock => Ok(stock),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::catalogue;
+    use crate::shelf::{ITEMS, Shelf};
+
+    fn offer(shelf: &Shelf, item: &str) -> Offer {
+        let id = item.parse().unwrap();
+        shelf
+            .app
+            .run(catalogue::offered(&id, shelf.app.now()))
+            .unwrap()
+    }
+
+    fn take(
+        shelf: &Shelf,
+        buyer: &str,
+        lines: &[(&Offer, u32)],
+    ) -> std::result::Result<(), String> {
+        shelf.app.run(async {
+            let change = reserve(Transaction::new(), buyer, lines).await;
+            let change = change.map_err(|error| error.message().to_owned())?;
+            change
+                .commit()
+                .await
+                .map(drop)
+                .map_err(|_| "overtaken".to_owned())
+        })
+    }
+
+    #[test]
+    fn of_one_there_is_one_however_many_want_it() {
+        let shelf = Shelf::new();
+        let item = shelf.item(json!({"left": 1}));
+        let before = offer(&shelf, &item);
+        let taken = (0..100)
+            .filter(|number| take(&shelf, &format!("usr_{number}"), &[(&before, 1)]).is_ok());
+        assert_eq!(taken.count(), 1);
+        let now = offer(&shelf, &item);
+        assert_eq!(now.stock, Some(0));
+        assert!(
+            take(&shelf, "usr_9", &[(&now, 1)])
+                .unwrap_err()
+                .contains("sold out")
+        );
+        let back = give_back(Transaction::new(), "usr_0", &[(&now.good.item, 1)]);
+        shelf.app.run(back.commit()).unwrap();
+        assert_eq!(offer(&shelf, &item).stock, Some(1));
+    }
+
+    #[test]
+    fn whoever_buys_at_another_price_reads_again() {
+        let shelf = Shelf::new();
+        let (limited, endless) = (shelf.item(json!({"left": 5})), shelf.item(json!({})));
+        for item in [limited, endless] {
+            let before = offer(&shelf, &item);
+            shelf
+                .keeper()
+                .put(
+                    &format!("{ITEMS}/{item}"),
+                    Shelf::said(json!({"price": 41})),
+                )
+                .assert_status(200);
+            assert_eq!(
+                take(&shelf, "usr_1", &[(&before, 1)]).unwrap_err(),
+                "overtaken"
+            );
+            take(&shelf, "usr_1", &[(&offer(&shelf, &item), 1)]).unwrap();
+        }
+    }
+
+    #[test]
+    fn each_buyer_has_as_many_as_they_may() {
+        let shelf = Shelf::new();
+        let item = shelf.item(json!({"per_buyer": 2}));
+        let offer = offer(&shelf, &item);
+        take(&shelf, "usr_1", &[(&offer, 1)]).unwrap();
+        assert!(
+            take(&shelf, "usr_1", &[(&offer, 1), (&offer, 1)])
+                .unwrap_err()
+                .contains("you have 1")
+        );
+        take(&shelf, "usr_1", &[(&offer, 1)]).unwrap();
+        assert!(take(&shelf, "usr_1", &[(&offer, 1)]).is_err());
+        take(&shelf, "usr_2", &[(&offer, 2)]).unwrap();
+        let back = give_back(Transaction::new(), "usr_1", &[(&offer.good.item, 1)]);
+        shelf.app.run(back.commit()).unwrap();
+        take(&shelf, "usr_1", &[(&offer, 1)]).unwrap();
     }
 }

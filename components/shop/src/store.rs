@@ -1,6 +1,7 @@
 //! The component's collections; the manifest declares their indexes.
 
 use crate::cart::Cart;
+use crate::categories::Category;
 use crate::grants::Grant;
 use crate::holding::Holding;
 use crate::item::{Item, ItemId};
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// What is offered, and was.
 pub(crate) const ITEMS: Collection<Item> = Collection::new("items");
+/// Categories of it.
+pub(crate) const CATEGORIES: Collection<Category> = Collection::new("categories");
 /// Kinds that components have declared.
 pub(crate) const KINDS: Collection<Declared> = Collection::new("kinds");
 /// How many each buyer has taken of an item that each may have only so many of.

@@ -4,10 +4,11 @@ use crate::documents::{self, DocumentFilter, DocumentSort};
 use crate::layout::Tabled;
 use crate::model::{Document, DocumentId, LibraryId, State, page};
 use crate::uploads::{self, LARGEST, Taken};
-use crate::{multipart, originals};
+use crate::multipart;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use sbd_sdk::download::{About, Download};
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::openapi::{Description, Output};
 use sbd_sdk::paging::Page;
@@ -326,9 +327,16 @@ pub(crate) async fn get_document_content(
     caller: Caller,
     Path(id): Path<DocumentId>,
     headers: HeaderMap,
-) -> Result<Content> {
+) -> Result<Download> {
     let (document, _) = documents::readable(&caller, &id).await?;
-    originals::answer(&document, &headers).await.map(Content)
+    let about = About {
+        blob: &document.original(),
+        file: Some(&document.name),
+        content_type: &document.content_type,
+        size: document.size,
+        sha256: &document.sha256,
+    };
+    Download::of(about, &headers).await
 }
 
 /// Reads the text of a document, as Markdown: what spans of passages and citations are in.

@@ -7,6 +7,7 @@
 pub mod chart;
 pub mod emergency;
 pub mod freeze;
+pub mod html;
 pub mod invitation;
 pub mod payment;
 pub mod recovery;

@@ -53,15 +53,17 @@ pub(crate) async fn declare(
     title: &str,
     repeatable: bool,
 ) -> Result<Declared> {
+    let title = text::some_line("title", title, LONGEST_TITLE)?;
+    let word = text::word("kind", word, LONGEST_WORD)?;
     let component = seller(by)?;
     let kind = Kind::Of {
         component: component.to_owned(),
-        word: text::word("kind", word, LONGEST_WORD)?,
+        word,
     };
     let declared = Declared {
         kind,
         component: component.to_owned(),
-        title: text::some_line("title", title, LONGEST_TITLE)?,
+        title,
         repeatable,
         declared_at: time::now(),
     };

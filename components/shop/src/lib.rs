@@ -27,6 +27,7 @@ mod progress;
 mod refunds;
 mod rentals;
 mod saga;
+mod statistics;
 mod stock;
 mod store;
 mod telling;
@@ -106,6 +107,7 @@ pub fn component() -> Component {
                 api::vouchers::end_shop_voucher(),
             ],
         )
+        .operations("shop statistics", [api::statistics::get_shop_statistics()])
         .events([
             api::progress::family_decided(),
             api::progress::workspace_decided(),

@@ -10,4 +10,5 @@ pub(crate) mod kinds;
 pub(crate) mod orders;
 pub(crate) mod progress;
 pub(crate) mod refunds;
+pub(crate) mod statistics;
 pub(crate) mod vouchers;

@@ -48,6 +48,14 @@ async fn auth() {
     assert!(ada.id.starts_with("usr_"), "{}", ada.id);
 }
 
+/// What it is for is shown in `shop_sellers.rs`.
+#[tokio::test]
+async fn courses() {
+    let server = Launch::app(include_str!("apps/courses.toml")).start().await;
+    let ada = Account::register(&server, "ada").await;
+    assert_eq!(ada.read("/api/v1/courses/lessons").await, json!([]));
+}
+
 #[tokio::test]
 async fn family() {
     let server = Server::start().await;

@@ -9,6 +9,7 @@ pub mod emergency;
 pub mod freeze;
 pub mod html;
 pub mod invitation;
+pub mod pages;
 pub mod payment;
 pub mod recovery;
 pub mod report;

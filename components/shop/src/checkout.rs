@@ -196,3 +196,468 @@ impl Wanted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::market::{Market, SHOP, When};
+    use crate::saga::State;
+    use sbd_sdk::Tokens;
+    use serde_json::{Value, json};
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_in_the_cart_is_bought_once() {
+        let market = Market::new();
+        let (red, blue) = (market.item("Red", 30), market.item("Blue", 12));
+        market.put("usr_2", &red, json!({})).assert_status(201);
+        let rented = json!({"days": 10, "for": "usr_3", "note": "for you"});
+        let cart = market.put("usr_2", &blue, rented).assert_status(201);
+        assert_eq!(
+            (&cart["total"], &cart["orderable"]),
+            (&json!(32), &json!(true))
+        );
+        let key = market
+            .app
+            .signed_in("usr_2")
+            .with_header("idempotency-key", "k");
+        let order = || key.post(&format!("{SHOP}/orders"), json!({"total": 32}));
+        let done = order().assert_status(201);
+        assert_eq!(
+            (&done["state"], &done["total"]),
+            (&json!("completed"), &json!(32))
+        );
+        assert_eq!(order().assert_status(201).body(), done.body());
+        assert_eq!(order().header("idempotency-replayed"), Some("true"));
+        key.post(&format!("{SHOP}/orders"), json!({"total": 33}))
+            .assert_refused(422, "IDEMPOTENCY_KEY_REUSED");
+        let address = done.header("location").unwrap();
+        assert_eq!(
+            market.app.signed_in("usr_2").get(address).body(),
+            done.body()
+        );
+        market
+            .app
+            .signed_in("usr_3")
+            .get(address)
+            .assert_refused(404, "NOT_FOUND");
+        assert_eq!(
+            (market.owns("usr_2"), market.owns("usr_3")),
+            (vec!["Red".to_owned()], vec!["Blue".to_owned()])
+        );
+        assert_eq!(market.balance("usr_2"), (968, 0));
+        let counted = market
+            .app
+            .counted("shop_orders_total", &[("outcome", "completed")]);
+        assert_eq!(
+            (
+                counted,
+                market.app.counted("shop_revenue_tokens_total", &[])
+            ),
+            (1, 32)
+        );
+        assert_eq!(key.get(&format!("{SHOP}/cart"))["lines"], json!([]));
+        market
+            .send("usr_2", "orders", json!({"total": 0}))
+            .assert_refused(409, "CONFLICT");
+        market
+            .put("usr_2", &red, json!({}))
+            .assert_refused(409, "CONFLICT");
+        market.assert_settled();
+    }
+
+    #[test]
+    fn another_price_is_shown_and_not_paid() {
+        let market = Market::new();
+        let red = market.item("Red", 30);
+        market.put("usr_2", &red, json!({})).assert_status(201);
+        market.reprice(&red, 50);
+        let cart = market.app.signed_in("usr_2").get(&format!("{SHOP}/cart"));
+        let line = &cart.assert_status(200)["lines"][0];
+        assert_eq!((&line["price"], &line["was"]), (&json!(50), &json!(30)));
+        market
+            .send("usr_2", "orders", json!({"total": 30}))
+            .assert_refused(409, "PRICE_CHANGED");
+        assert_eq!(market.balance("usr_2"), (1000, 0));
+        let done = market.send("usr_2", "orders", json!({"total": 50}));
+        assert_eq!(done.assert_status(201)["state"], "completed");
+        // What is not offered any more, nobody buys, whoever has it in a cart.
+        market.put("usr_3", &red, json!({})).assert_status(201);
+        market
+            .app
+            .run(crate::store::ITEMS.update_one(
+                json!({"_id": red}),
+                json!({"$set": {"listed": false}, "$inc": {"version": 1}}),
+            ))
+            .unwrap();
+        market
+            .send("usr_3", "orders", json!({"total": 50}))
+            .assert_refused(409, "CONFLICT");
+        market.assert_settled();
+    }
+
+    #[test]
+    fn what_cannot_be_paid_is_in_stock_again() {
+        let market = Market::new();
+        let one = market.offer("One", 5000, |item| item.stock = Some(1));
+        market
+            .buy("usr_2", &one, json!({"total": 5000}))
+            .assert_refused(409, "INSUFFICIENT_BALANCE");
+        assert_eq!(market.stock(&one), Some(1));
+        let order = &market.orders()[0];
+        assert_eq!(order.state, State::Undone);
+        assert_eq!(
+            market
+                .app
+                .counted("shop_orders_total", &[("outcome", "not_paid")]),
+            1
+        );
+        market.assert_settled();
+    }
+
+    #[test]
+    fn of_a_stock_of_one_is_sold_one() {
+        let market = Market::new();
+        let one = market.offer("One", 10, |item| item.stock = Some(1));
+        let users = ["usr_2", "usr_3", "usr_4", "usr_5"];
+        for user in users {
+            market.put(user, &one, json!({})).assert_status(201);
+        }
+        let replies = users.map(|user| market.send(user, "orders", json!({"total": 10})).status());
+        assert_eq!(replies, [201, 409, 409, 409]);
+        market.assert_settled();
+    }
+
+    #[test]
+    fn a_family_pays_when_its_administrator_says_so() {
+        let market = Market::new();
+        let red = market.offer("Red", 40, |item| item.stock = Some(3));
+        market
+            .put("usr_2", &red, json!({"for": "usr_3"}))
+            .assert_status(201);
+        let family = json!({"total": 40, "pay_from": market.family_id});
+        let placed = market
+            .send("usr_2", "orders", family.clone())
+            .assert_status(201);
+        assert_eq!(placed["state"], "awaiting_approval");
+        assert_eq!(
+            (market.family_balance(), market.stock(&red)),
+            ((460, 40), Some(2))
+        );
+        market.decide("approve");
+        let id = placed.text("id").to_owned();
+        let done = market
+            .app
+            .signed_in("usr_2")
+            .get(&format!("{SHOP}/orders/{id}"));
+        assert_eq!(done.assert_status(200)["state"], "completed");
+        assert_eq!(
+            (market.owns("usr_3"), market.owns("usr_2").len()),
+            (vec!["Red".to_owned()], 0)
+        );
+        // What is denied is undone.
+        market.buy("usr_2", &red, family.clone()).assert_status(201);
+        market.decide("deny");
+        assert_eq!(market.orders()[1].state, State::Undone);
+        // Who may spend so much waits for nobody.
+        market.permit("usr_2", 100);
+        let done = market.send("usr_2", "orders", json!({"total": 0}));
+        done.assert_refused(409, "CONFLICT");
+        let done = market.buy("usr_2", &red, family.clone()).assert_status(201);
+        assert_eq!(done["state"], "completed");
+        // Nothing is bought for strangers, and nothing by them.
+        let blue = market.item("Blue", 1);
+        let family = json!({"total": 1, "pay_from": market.family_id});
+        market
+            .put("usr_2", &blue, json!({"for": "usr_8"}))
+            .assert_status(201);
+        market
+            .send("usr_2", "orders", family.clone())
+            .assert_refused(409, "CONFLICT");
+        market
+            .buy("usr_8", &blue, family)
+            .assert_refused(404, "NOT_FOUND");
+        let refused = market.send("usr_8", "orders", json!({"total": 1, "pay_from": "usr_1"}));
+        refused.assert_refused(422, "VALIDATION_ERROR");
+        market.assert_settled();
+    }
+
+    #[test]
+    fn what_nobody_approves_is_undone() {
+        let market = Market::new();
+        let red = market.offer("Red", 40, |item| item.stock = Some(1));
+        let family = json!({"total": 40, "pay_from": market.family_id});
+        let placed = market.buy("usr_2", &red, family.clone()).assert_status(201);
+        let path = format!("{SHOP}/orders/{}/cancel", placed.text("id"));
+        let canceled = market.app.signed_in("usr_2").post(&path, json!({}));
+        assert_eq!(canceled.assert_status(200)["state"], "undone");
+        assert_eq!(
+            (market.family_balance(), market.stock(&red)),
+            ((500, 0), Some(1))
+        );
+        market.buy("usr_2", &red, family).assert_status(201);
+        market.advance(Duration::from_secs(8 * 24 * 60 * 60));
+        market.recover();
+        assert_eq!(market.orders()[1].state, State::Undone);
+        market.assert_settled();
+    }
+
+    /// Whoever dies wherever the shop asks others: all of it happens, or nothing.
+    #[test]
+    fn whoever_dies_pays_once_or_not_at_all() {
+        for pays in ["own", "family", "permitted"] {
+            for again in [false, true] {
+                for point in 0.. {
+                    let market = Rc::new(Market::new());
+                    let red = market.offer("Red", 40, |item| item.stock = Some(2));
+                    let blue = market.item("Blue", 10);
+                    if pays == "permitted" {
+                        market.permit("usr_2", 100);
+                    }
+                    market.put("usr_2", &red, json!({})).assert_status(201);
+                    market
+                        .put("usr_2", &blue, json!({"for": "usr_3"}))
+                        .assert_status(201);
+                    let from: Value = match pays {
+                        "own" => json!("usr_2"),
+                        _ => json!(market.family_id),
+                    };
+                    let body = json!({"total": 50, "pay_from": from});
+                    let order = || {
+                        let keyed = market
+                            .app
+                            .signed_in("usr_2")
+                            .with_header("idempotency-key", "k");
+                        keyed.post(&format!("{SHOP}/orders"), body.clone())
+                    };
+                    let whole = || {
+                        order();
+                        market.decide("approve");
+                    };
+                    let died = market.dies_at(point, whole);
+                    if again {
+                        order();
+                        market.decide("approve");
+                    }
+                    market.recover();
+                    if !again {
+                        // Nobody decides.
+                        market.advance(Duration::from_secs(8 * 24 * 60 * 60));
+                        market.recover();
+                    }
+                    market.assert_settled();
+                    let orders = market.orders();
+                    assert!(orders.len() <= 1);
+                    if again || !died {
+                        assert_eq!(orders[0].state, State::Completed, "{pays} {point}");
+                        assert_eq!(market.owns("usr_3"), ["Blue"]);
+                    }
+                    if !died {
+                        assert!(point > 3, "{pays} {point}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_wallet_says_no_or_nothing_to_is_not_paid() {
+        for (path, status, code) in [
+            ("/capture", 409, "CONFLICT"),
+            ("/capture", 503, "OVERLOADED"),
+            ("/holds", 503, "OVERLOADED"),
+            ("/holds", 404, "FEATURE_DISABLED"),
+            ("/release", 503, "OVERLOADED"),
+        ] {
+            let market = Market::new();
+            let red = market.offer("Red", 40, |item| item.stock = Some(2));
+            market.instead(path, status, code);
+            let reply = market.buy("usr_2", &red, json!({"total": 40}));
+            assert_eq!(reply.status() == 201, path == "/release", "{path} {status}");
+            market.undisturbed();
+            market.recover();
+            market.assert_settled();
+        }
+    }
+
+    /// The hold ends before it is paid: what was handed over is taken back.
+    #[test]
+    fn a_hold_that_ends_undoes_the_order() {
+        let market = Rc::new(Market::new());
+        let red = market.offer("Red", 40, |item| item.stock = Some(2));
+        let wallet = Rc::clone(&market.wallet);
+        market.whenever(move |call, when| {
+            if call.path.ends_with("/capture") && when == When::Before {
+                wallet.advance(Duration::from_secs(60 * 60));
+                wallet.run_tasks();
+            }
+        });
+        market
+            .buy("usr_2", &red, json!({"total": 40}))
+            .assert_refused(409, "CONFLICT");
+        market.undisturbed();
+        assert_eq!(
+            (market.owns("usr_2").len(), market.stock(&red)),
+            (0, Some(2))
+        );
+        market.assert_settled();
+    }
+
+    #[test]
+    fn a_forged_request_pays_for_nothing() {
+        let market = Market::new();
+        let red = market.item("Red", 40);
+        let family = json!({"total": 40, "pay_from": market.family_id});
+        let placed = market.buy("usr_2", &red, family).assert_status(201);
+        let wishes = [
+            json!({"component": "shop", "id": placed.text("id"), "title": "x"}),
+            json!({"component": "shop", "id": "ord_1", "title": "x"}),
+        ];
+        for item in wishes {
+            let path = format!("/api/v1/families/{}/purchase-requests", market.family_id);
+            let keyed = market.family.signed_in("usr_2").with_header(
+                "idempotency-key",
+                &format!("x-{}", item["id"].as_str().unwrap()),
+            );
+            keyed
+                .post(&path, json!({"item": item, "price": 1, "seller": "shop"}))
+                .assert_status(201);
+        }
+        market.decide("approve");
+        assert_eq!(market.orders()[0].state, State::Completed);
+        assert_eq!((market.family_balance(), market.income()), ((460, 0), 40));
+        market.assert_settled();
+    }
+
+    #[test]
+    fn a_voucher_is_used_once_and_given_back() {
+        let market = Market::new();
+        let root = market.root(&market.app);
+        let vouchers = format!("{SHOP}/vouchers");
+        root.post(
+            &vouchers,
+            json!({"code": "spring-10", "percent": 50, "uses": 2}),
+        )
+        .assert_status(201);
+        root.post(&vouchers, json!({"code": "ALL-OF-IT", "percent": 100}))
+            .assert_status(201);
+        root.post(&vouchers, json!({"code": "SPRING-10", "amount": 5}))
+            .assert_refused(409, "CONFLICT");
+        let (red, dear) = (market.item("Red", 31), market.item("Dear", 5000));
+        let half = |total: u64| json!({"total": total, "voucher": "Spring-10"});
+        market
+            .buy("usr_2", &dear, half(2500))
+            .assert_refused(409, "INSUFFICIENT_BALANCE");
+        market
+            .app
+            .signed_in("usr_2")
+            .delete(&format!("{SHOP}/cart"))
+            .assert_status(204);
+        let done = market.buy("usr_2", &red, half(16)).assert_status(201);
+        assert_eq!(
+            (&done["discount"], &done["total"]),
+            (&json!(15), &json!(16))
+        );
+        market
+            .buy("usr_2", &dear, half(2500))
+            .assert_refused(409, "VOUCHER_REFUSED");
+        market.buy("usr_3", &red, half(16)).assert_status(201);
+        market
+            .buy("usr_4", &red, half(16))
+            .assert_refused(409, "VOUCHER_REFUSED");
+        // What a voucher pays alone is nobody's to pay.
+        let free = json!({"total": 0, "voucher": "all-of-it"});
+        let done = market.send("usr_4", "orders", free).assert_status(201);
+        assert_eq!(
+            (&done["state"], market.balance("usr_4")),
+            (&json!("completed"), (1000, 0))
+        );
+        root.delete(&format!("{vouchers}/ALL-OF-IT"))
+            .assert_status(204);
+        root.delete(&format!("{vouchers}/ALL-OF-IT"))
+            .assert_refused(404, "NOT_FOUND");
+        for wrong in [
+            json!({"code": "abc", "percent": 1}),
+            json!({"code": "ABC D", "percent": 1}),
+            json!({"code": "ABCD"}),
+            json!({"code": "ABCD", "percent": 1, "amount": 1}),
+            json!({"code": "ABCD", "percent": 101}),
+            json!({"code": "ABCD", "percent": -1}),
+            json!({"code": "ABCD", "percent": 1.5}),
+            json!({"code": "ABCD", "amount": 0}),
+            json!({"code": "ABCD", "percent": 1, "uses": 0}),
+            json!({"code": "ABCD", "percent": 1, "from": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}),
+            json!({"code": "ABCD", "percent": 1, "note": "a\u{202e}b"}),
+        ] {
+            root.post(&vouchers, wrong.clone())
+                .assert_refused(422, "VALIDATION_ERROR");
+        }
+        market.assert_settled();
+    }
+
+    #[test]
+    fn what_is_no_cart_or_order_is_refused() {
+        let market = Market::new();
+        let red = market.item("Red", 31);
+        for more in [
+            json!({"count": 0}),
+            json!({"count": -1}),
+            json!({"count": 1.5}),
+            json!({"count": 1001}),
+            json!({"days": 0}),
+            json!({"days": 1097}),
+            json!({"for": "fam_1"}),
+            json!({"for": "usr_"}),
+            json!({"for": "usr_\u{202e}"}),
+            json!({"note": "for myself"}),
+            json!({"for": "usr_3", "note": "a\u{202e}b"}),
+            json!({"for": "usr_3", "note": "x".repeat(201)}),
+            json!({"price": 1}),
+            json!({"item_id": "itm_1"}),
+        ] {
+            market
+                .put("usr_2", &red, more.clone())
+                .assert_refused(422, "VALIDATION_ERROR");
+        }
+        market
+            .put("usr_2", &red, json!({"days": 11}))
+            .assert_refused(409, "CONFLICT");
+        market
+            .put("usr_2", &red, json!({"count": 2}))
+            .assert_refused(409, "CONFLICT");
+        market
+            .put("usr_2", &crate::item::ItemId::new(), json!({}))
+            .assert_refused(404, "NOT_FOUND");
+        for place in 0..40 {
+            let item = market.item(&format!("Item {place}"), Tokens::MOST);
+            market.put("usr_2", &item, json!({})).assert_status(201);
+        }
+        market
+            .put("usr_2", &red, json!({}))
+            .assert_refused(409, "CONFLICT");
+        let total = 40 * Tokens::MOST;
+        market
+            .send("usr_2", "orders", json!({"total": total}))
+            .assert_refused(409, "CONFLICT");
+        for body in [
+            json!({}),
+            json!({"total": -1}),
+            json!({"total": 1.5}),
+            json!({"total": "1"}),
+            json!({"total": 1, "pay_from": "shop"}),
+            json!({"total": 1, "pay_from": "system"}),
+            json!({"total": 1, "lines": []}),
+        ] {
+            market
+                .send("usr_2", "orders", body)
+                .assert_refused(422, "VALIDATION_ERROR");
+        }
+        let keyless = market.app.signed_in("usr_2");
+        keyless
+            .post(&format!("{SHOP}/orders"), json!({"total": 1}))
+            .assert_refused(422, "VALIDATION_ERROR");
+        market.assert_settled();
+    }
+}

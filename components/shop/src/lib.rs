@@ -18,12 +18,15 @@ mod inventory;
 mod item;
 mod kinds;
 mod listing;
+#[cfg(test)]
+mod market;
 mod model;
 mod neighbours;
 mod order;
 mod orders;
 mod payer;
 mod progress;
+mod receipt;
 mod refunds;
 mod rentals;
 mod saga;
@@ -95,6 +98,7 @@ pub fn component() -> Component {
                 api::orders::list_shop_orders(),
                 api::orders::get_shop_order(),
                 api::orders::cancel_shop_order(),
+                api::receipts::get_shop_receipt(),
                 api::refunds::refund_shop_order(),
                 api::refunds::list_shop_refunds(),
             ],

@@ -24,7 +24,7 @@ const LOOKED_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How long the schedule leaves an order alone that it could not go on with.
 const LATER: Duration = Duration::from_secs(5 * 60);
 /// How many orders the schedule goes on with at a time.
-const AT_ONCE: u32 = 100;
+const AT_ONCE: u32 = 50;
 
 /// What others tell of a request for a purchase.
 #[derive(Debug, serde::Deserialize)]
@@ -193,14 +193,16 @@ pub(crate) async fn hear(kind: &str, told: &Told) -> Result<()> {
     let order = order.filter(|order| order.payer == told.group_id);
     match order {
         Some(order) if order.request_id.as_ref() == Some(&told.request_id) => wake(&order.id).await,
-        order if kind.ends_with(".approved") => approved(order, told).await,
+        order if kind.ends_with(".created") || kind.ends_with(".approved") => {
+            unknown(order, told).await
+        }
         _ => Ok(()),
     }
 }
 
-/// An approved request that its order does not know: whoever asked died before that was written down, or it was
-/// made by hand.
-async fn approved(order: Option<Order>, told: &Told) -> Result<()> {
+/// A request that its order does not know: whoever asked has not written it down yet, or died before, or it was made
+/// by hand.
+async fn unknown(order: Option<Order>, told: &Told) -> Result<()> {
     let Some(group) = Group::of(&told.group_id) else {
         return Ok(());
     };
@@ -280,4 +282,164 @@ fn late(error: Error) {
     eprintln!(
         "warning: an order could not be gone on with: {error:?}; the schedule goes on with it"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::grants::{self, Grant, State as Grants};
+    use crate::item::{Item, ItemId};
+    use crate::kinds::{Declared, Kind};
+    use crate::market::Market;
+    use crate::saga::State;
+    use crate::store::{GRANTS, KINDS};
+    use sbd_sdk::Principal;
+    use serde_json::json;
+    use std::time::Duration;
+
+    /// An item that the component `courses` hands over.
+    fn lesson(market: &Market) -> ItemId {
+        let kind = Kind::Of {
+            component: "courses".to_owned(),
+            word: "lesson".to_owned(),
+        };
+        let declared = Declared {
+            kind: kind.clone(),
+            component: "courses".to_owned(),
+            title: "Lesson".to_owned(),
+            repeatable: false,
+            declared_at: market.app.now(),
+        };
+        let _ = market.app.run(KINDS.insert(&declared));
+        market.offer("Lesson", 40, |item: &mut Item| {
+            item.draft.kind = kind;
+            item.stock = Some(5);
+        })
+    }
+
+    fn asked(market: &Market) -> Grant {
+        let asked = GRANTS.find_one(json!({"state": Grants::Asked}));
+        market.app.run(asked).unwrap().unwrap()
+    }
+
+    fn courses() -> Principal {
+        Principal::service("test", "courses")
+    }
+
+    #[test]
+    fn what_another_component_hands_over_is_paid_when_it_has() {
+        let market = Market::new();
+        let (lesson, red) = (lesson(&market), market.item("Red", 10));
+        market.put("usr_2", &red, json!({})).assert_status(201);
+        let placed = market
+            .buy("usr_2", &lesson, json!({"total": 50}))
+            .assert_status(201);
+        assert_eq!(placed["state"], "granting");
+        assert_eq!((market.balance("usr_2"), market.income()), ((950, 50), 0));
+        let grant = asked(&market);
+        let shop = market.app.by(Principal::service("test", "shop"));
+        for _ in 0..2 {
+            market
+                .app
+                .run(grants::confirm(&courses(), &grant.id))
+                .unwrap();
+            market.hear();
+            let told = json!({"order_id": placed["id"], "component": "courses"});
+            shop.event("shop.grant.granted", told).assert_status(204);
+        }
+        assert_eq!(market.orders()[0].state, State::Completed);
+        assert_eq!(market.owns("usr_2"), ["Lesson", "Red"]);
+        market.assert_settled();
+    }
+
+    #[test]
+    fn what_another_component_refuses_is_undone_with_all_the_rest() {
+        let market = Market::new();
+        let (lesson, red) = (
+            lesson(&market),
+            market.offer("Red", 10, |item| item.stock = Some(1)),
+        );
+        market.put("usr_2", &red, json!({})).assert_status(201);
+        market
+            .buy("usr_2", &lesson, json!({"total": 50}))
+            .assert_status(201);
+        assert_eq!(market.owns("usr_2"), ["Red"]);
+        let grant = asked(&market);
+        let by = courses();
+        let refused = grants::refuse(&by, &grant.id, "it is full");
+        market.app.run(refused).unwrap();
+        market.hear();
+        let order = &market.orders()[0];
+        assert_eq!(order.state, State::Undone);
+        assert!(crate::orders::why(order).unwrap().contains("it is full"));
+        assert_eq!(
+            market
+                .app
+                .counted("shop_orders_total", &[("outcome", "not_delivered")]),
+            1
+        );
+        assert!(market.owns("usr_2").is_empty());
+        market.assert_settled();
+    }
+
+    /// It is down, or slow: in time all is undone, and who answers later is told so.
+    #[test]
+    fn what_another_component_says_nothing_to_is_undone_in_time() {
+        for late in [false, true] {
+            let market = Market::new();
+            let lesson = lesson(&market);
+            market
+                .buy("usr_2", &lesson, json!({"total": 40}))
+                .assert_status(201);
+            let grant = asked(&market);
+            market.advance(Duration::from_secs(9 * 60));
+            market.tick();
+            assert_eq!(market.orders()[0].state, State::Granting);
+            market.advance(Duration::from_secs(7 * 60));
+            market.tick();
+            assert_eq!(market.orders()[0].state, State::Undone);
+            if late {
+                let confirmed = market.app.run(grants::confirm(&courses(), &grant.id));
+                assert_eq!(confirmed.unwrap_err().code(), "CONFLICT");
+            }
+            assert!(market.owns("usr_2").is_empty());
+            market.assert_settled();
+        }
+    }
+
+    /// It confirms, and the server dies before the order hears of it.
+    #[test]
+    fn what_was_confirmed_is_paid_though_nobody_was_told() {
+        let market = Market::new();
+        let lesson = lesson(&market);
+        market
+            .buy("usr_2", &lesson, json!({"total": 40}))
+            .assert_status(201);
+        let grant = asked(&market);
+        market
+            .app
+            .run(grants::confirm(&courses(), &grant.id))
+            .unwrap();
+        market.advance(Duration::from_secs(2 * 60));
+        market.tick();
+        assert_eq!(market.orders()[0].state, State::Completed);
+        market.assert_settled();
+    }
+
+    #[test]
+    fn an_order_that_waits_for_others_can_be_canceled() {
+        let market = Market::new();
+        let lesson = lesson(&market);
+        let placed = market
+            .buy("usr_2", &lesson, json!({"total": 40}))
+            .assert_status(201);
+        let path = format!("orders/{}/cancel", placed.text("id"));
+        market
+            .send("usr_3", &path, json!({}))
+            .assert_refused(404, "NOT_FOUND");
+        let canceled = market.send("usr_2", &path, json!({})).assert_status(200);
+        assert_eq!(canceled["state"], "undone");
+        market.send("usr_2", &path, json!({})).assert_status(200);
+        market.assert_settled();
+    }
 }

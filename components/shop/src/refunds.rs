@@ -36,7 +36,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long whoever began a refund has, before the schedule goes on with it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LATER: Duration = Duration::from_secs(5 * 60);
-const AT_ONCE: u32 = 100;
+const AT_ONCE: u32 = 50;
 
 id!(pub(crate) RefundId, "rfd", "refund");
 
@@ -318,5 +318,187 @@ impl Refund {
         });
         let as_read = json!({"_id": self.id, "state": self.state});
         Transaction::new().update_one(&REFUNDS, as_read, json!({"$set": set}))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::kinds::Kind;
+    use crate::market::{Market, SHOP};
+    use sbd_sdk::testing::Reply;
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn refund(market: &Market, user: &str, order: &Reply, body: Value) -> Reply {
+        market.send(user, &format!("orders/{}/refunds", order.text("id")), body)
+    }
+
+    #[test]
+    fn what_is_paid_back_is_taken_back_and_in_stock_again() {
+        let market = Market::new();
+        let red = market.offer("Red", 30, |item| item.stock = Some(1));
+        let blue = market.item("Blue", 12);
+        market.put("usr_2", &red, json!({})).assert_status(201);
+        let order = market
+            .buy("usr_2", &blue, json!({"total": 42}))
+            .assert_status(201);
+        let line = order["lines"][0]["id"].clone();
+        let other = refund(&market, "usr_3", &order, json!({}));
+        other.assert_refused(404, "NOT_FOUND");
+        let body = json!({"lines": [line], "reason": "too red"});
+        let path = format!("{SHOP}/orders/{}/refunds", order.text("id"));
+        let keyed = market
+            .app
+            .signed_in("usr_2")
+            .with_header("idempotency-key", "r");
+        let done = keyed.post(&path, body.clone()).assert_status(201);
+        assert_eq!(
+            (&done["state"], &done["amount"], &done["to"]),
+            (&json!("done"), &json!(30), &json!("usr_2"))
+        );
+        assert_eq!(
+            keyed.post(&path, body.clone()).assert_status(201).body(),
+            done.body()
+        );
+        keyed
+            .post(&path, json!({}))
+            .assert_refused(422, "IDEMPOTENCY_KEY_REUSED");
+        assert_eq!((market.balance("usr_2"), market.income()), ((988, 0), 12));
+        assert_eq!(
+            (market.owns("usr_2"), market.stock(&red)),
+            (vec!["Blue".to_owned()], Some(1))
+        );
+        refund(&market, "usr_2", &order, body).assert_refused(409, "CONFLICT");
+        refund(&market, "usr_2", &order, json!({})).assert_status(201);
+        refund(&market, "usr_2", &order, json!({})).assert_refused(409, "CONFLICT");
+        assert_eq!(
+            market.app.signed_in("usr_2").get(&path)["items"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
+        market
+            .app
+            .signed_in("usr_3")
+            .get(&path)
+            .assert_refused(404, "NOT_FOUND");
+        assert_eq!((market.balance("usr_2"), market.income()), ((1000, 0), 0));
+        // What was paid back can be bought again.
+        market
+            .buy("usr_2", &red, json!({"total": 30}))
+            .assert_status(201);
+        market.assert_settled();
+    }
+
+    #[test]
+    fn what_is_rented_is_paid_back_for_the_time_that_is_left() {
+        let market = Market::new();
+        let red = market.item("Red", 1000);
+        market
+            .put("usr_2", &red, json!({"days": 10}))
+            .assert_status(201);
+        let order = market
+            .send("usr_2", "orders", json!({"total": 100}))
+            .assert_status(201);
+        market.advance(DAY * 3);
+        let done = refund(&market, "usr_2", &order, json!({})).assert_status(201);
+        assert_eq!(done["amount"], 70);
+        assert!(market.owns("usr_2").is_empty());
+        assert_eq!(market.balance("usr_2"), (970, 0));
+        market.assert_settled();
+    }
+
+    #[test]
+    fn what_cannot_be_given_back_administrators_pay_back() {
+        let market = Market::new();
+        let red = market.item("Red", 30);
+        let file = market.offer("File", 20, |item| item.draft.kind = Kind::File);
+        let late = market.item("Late", 10);
+        market
+            .put("usr_2", &red, json!({"for": "usr_3"}))
+            .assert_status(201);
+        let gift = market
+            .send("usr_2", "orders", json!({"total": 30}))
+            .assert_status(201);
+        let file = market
+            .buy("usr_2", &file, json!({"total": 20}))
+            .assert_status(201);
+        let late = market
+            .buy("usr_2", &late, json!({"total": 10}))
+            .assert_status(201);
+        for order in [&gift, &file] {
+            refund(&market, "usr_2", order, json!({})).assert_refused(409, "CONFLICT");
+        }
+        market.advance(DAY * 15);
+        refund(&market, "usr_2", &late, json!({})).assert_refused(409, "CONFLICT");
+        for order in [&gift, &file, &late] {
+            let path = format!("{SHOP}/orders/{}/refunds", order.text("id"));
+            let root = market
+                .root(&market.app)
+                .with_header("idempotency-key", order.text("id"));
+            root.post(&path, json!({})).assert_status(201);
+        }
+        assert_eq!(market.balance("usr_2"), (1000, 0));
+        market.assert_settled();
+    }
+
+    #[test]
+    fn a_family_is_paid_back_what_it_has_paid() {
+        let market = Market::new();
+        market.permit("usr_2", 100);
+        let red = market.item("Red", 30);
+        market
+            .put("usr_2", &red, json!({"for": "usr_3"}))
+            .assert_status(201);
+        let family = json!({"total": 30, "pay_from": market.family_id});
+        let order = market.send("usr_2", "orders", family).assert_status(201);
+        assert_eq!(order["state"], "completed");
+        refund(&market, "usr_3", &order, json!({})).assert_refused(404, "NOT_FOUND");
+        let done = refund(&market, "usr_2", &order, json!({})).assert_status(201);
+        assert_eq!(done["to"], json!(market.family_id));
+        assert_eq!(
+            (market.family_balance(), market.owns("usr_3").len()),
+            ((500, 0), 0)
+        );
+        market.assert_settled();
+    }
+
+    #[test]
+    fn whoever_dies_pays_back_once() {
+        for again in [false, true] {
+            for point in 0.. {
+                let market = Market::new();
+                let red = market.offer("Red", 30, |item| item.stock = Some(1));
+                let order = market
+                    .buy("usr_2", &red, json!({"total": 30}))
+                    .assert_status(201);
+                let path = format!("{SHOP}/orders/{}/refunds", order.text("id"));
+                let back = || {
+                    let keyed = market
+                        .app
+                        .signed_in("usr_2")
+                        .with_header("idempotency-key", "r");
+                    keyed.post(&path, json!({}));
+                };
+                let died = market.dies_at(point, back);
+                if again {
+                    back();
+                }
+                market.recover();
+                assert_eq!(
+                    (market.balance("usr_2"), market.stock(&red)),
+                    ((1000, 0), Some(1))
+                );
+                market.assert_settled();
+                if !died {
+                    assert!(point > 1);
+                    break;
+                }
+            }
+        }
     }
 }

@@ -77,6 +77,12 @@ pub(crate) async fn make(by: &Caller, new: New) -> Result<Voucher> {
 /// What there is by this code, for whoever has it; refused where it is not good, or not any more.
 pub(crate) async fn usable(code: &str, buyer: &str, subtotal: u64) -> Result<Voucher> {
     let code = key(code);
+    if code.len() > *CODE.end() {
+        return Err(Error::validation(
+            "voucher",
+            "a code, of 40 characters at most",
+        ));
+    }
     let voucher = match CODE.contains(&code.len()) {
         true => VOUCHERS.get(&code).await?,
         false => None,
@@ -201,10 +207,6 @@ impl New {
             let message = "4 to 40 of A-Z, 0-9 and -";
             return Err(Error::validation("code", message));
         }
-        if self.off.percent.is_some() == self.off.amount.is_some() {
-            let message = "either `percent`, a whole number from 1 to 100, or `amount`, in tokens";
-            return Err(Error::validation("percent", message));
-        }
         if self
             .off
             .percent
@@ -218,6 +220,10 @@ impl New {
         {
             let message = "a whole number from 1 to 1000000000; without it there is no end";
             return Err(Error::validation("uses", message));
+        }
+        if self.off.percent.is_some() == self.off.amount.is_some() {
+            let message = "either `percent`, a whole number from 1 to 100, or `amount`, in tokens";
+            return Err(Error::validation("percent", message));
         }
         if let (Some(from), Some(until)) = (self.from, self.until)
             && until <= from

@@ -9,6 +9,7 @@ pub(crate) mod items;
 pub(crate) mod kinds;
 pub(crate) mod orders;
 pub(crate) mod progress;
+pub(crate) mod receipts;
 pub(crate) mod refunds;
 pub(crate) mod statistics;
 pub(crate) mod vouchers;

@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 #[schema(as = ShopRefundInput)]
 pub(crate) struct RefundInput {
-    /// Lines of the order; all that were not paid back yet, without.
+    /// Lines of the order, 40 at most; all that were not paid back yet, without.
     #[serde(default)]
-    #[schema(inline, max_items = 40)]
+    #[schema(inline)]
     lines: Vec<LineId>,
     /// For the buyer to read.
     #[serde(default)]
@@ -57,8 +57,9 @@ pub(crate) struct RefundsView {
     items: Vec<RefundView>,
 }
 
-/// Has lines of an order paid back: one's own within 14 days, for administrators any. What is rented is paid back for
-/// the days that are left.
+/// Has lines of an order paid back.
+///
+/// One's own within 14 days, for administrators any; what is rented, for the time that is left.
 #[operation(
     post "/api/v1/shop/orders/{order_id}/refunds", permission = "shop:write", idempotent,
     location = "The order's refunds",

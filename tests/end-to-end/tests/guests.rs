@@ -253,6 +253,14 @@ async fn ticker() {
     assert_eq!(server.get("/ticker/ticks/skip").await.status(), 200);
 }
 
+/// What it is for is shown in `shop.rs`.
+#[tokio::test]
+async fn shop() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    assert_eq!(ada.read("/api/v1/shop/cart").await["total"], 0);
+}
+
 /// What it is for is shown in `tasks.rs`.
 #[tokio::test]
 async fn worker() {

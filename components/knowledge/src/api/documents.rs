@@ -3,8 +3,8 @@
 use crate::documents::{self, DocumentFilter, DocumentSort};
 use crate::layout::Tabled;
 use crate::model::{Document, DocumentId, LibraryId, State, page};
-use crate::uploads::{self, LARGEST, Taken};
 use crate::multipart;
+use crate::uploads::{self, LARGEST, Taken};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};

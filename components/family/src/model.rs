@@ -1,6 +1,6 @@
 //! A family, who belongs to it, and what its texts may be.
 
-use membership::text::is_hidden;
+use membership::text::{name_problem, prose_problem};
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Detail, Error, Tokens, id, text};
 use serde::{Deserialize, Serialize};
@@ -132,8 +132,11 @@ impl Draft {
     pub(crate) fn check(name: &str, description: Option<&str>) -> Result<Self, Error> {
         // As they were written: that is what the schema counts.
         let wrong = [
-            ("name", name_problem(name)),
-            ("description", description.and_then(description_problem)),
+            ("name", name_problem(name, 1..=MAX_NAME)),
+            (
+                "description",
+                description.and_then(|text| prose_problem(text, MAX_DESCRIPTION)),
+            ),
         ];
         let name = name.trim();
         let description = description.map(str::trim).filter(|text| !text.is_empty());
@@ -154,19 +157,6 @@ impl Draft {
             description: description.map(str::to_owned),
         })
     }
-}
-
-fn name_problem(name: &str) -> Option<String> {
-    let right = name.chars().count() <= MAX_NAME
-        && !text::key(name).is_empty()
-        && !name.trim().chars().any(|c| c.is_control() || is_hidden(c));
-    (!right).then(|| format!("1 to {MAX_NAME} characters, none of them a control character, invisible, or one that turns the direction of others"))
-}
-
-fn description_problem(text: &str) -> Option<String> {
-    let odd = |c: char| is_hidden(c) || c.is_control() && !matches!(c, '\n' | '\t');
-    let right = text.chars().count() <= MAX_DESCRIPTION && !text.trim().chars().any(odd);
-    (!right).then(|| format!("at most {MAX_DESCRIPTION} characters; line breaks and tabs are the only control characters, and none is invisible or turns the direction of others"))
 }
 
 /// The id of a user's membership of a family.

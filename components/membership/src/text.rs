@@ -1,6 +1,7 @@
 //! Texts that people write, as they are kept.
 
-use sbd_sdk::{Error, Result};
+use sbd_sdk::{Error, Result, text};
+use std::ops::RangeInclusive;
 
 /// A line without the blanks around it; none where there is nothing left.
 ///
@@ -42,6 +43,24 @@ pub fn word(field: &str, text: &str, most: usize) -> Result<String> {
     Err(Error::validation(field, message))
 }
 
+/// What is wrong with the name of something, which has so many characters; nothing, if it is right.
+pub fn name_problem(name: &str, characters: RangeInclusive<usize>) -> Option<String> {
+    let (least, most) = (*characters.start(), *characters.end());
+    // As it was written: that is what the schema counts. Blanks alone are no name.
+    let right = name.chars().count() <= most
+        && name.trim().chars().count() >= least
+        && !text::key(name).is_empty()
+        && !name.trim().chars().any(|c| c.is_control() || is_hidden(c));
+    (!right).then(|| format!("{least} to {most} characters, none of them a control character, invisible, or one that turns the direction of others"))
+}
+
+/// What is wrong with a text of several lines, which has so many characters at most.
+pub fn prose_problem(text: &str, most: usize) -> Option<String> {
+    let odd = |c: char| is_hidden(c) || c.is_control() && !matches!(c, '\n' | '\t');
+    let right = text.chars().count() <= most && !text.trim().chars().any(odd);
+    (!right).then(|| format!("at most {most} characters; line breaks and tabs are the only control characters, and none is invisible or turns the direction of others"))
+}
+
 /// Whether a character is not seen, or has others be seen elsewhere than they stand. What joins letters and
 /// emoji, and says how one is drawn, is no such character.
 pub fn is_hidden(c: char) -> bool {
@@ -66,6 +85,30 @@ mod tests {
             assert!(line("memo", Some(wrong), 3).is_err(), "{wrong:?}");
         }
         assert!(some_line("reason", " ", 3).is_err());
+    }
+
+    #[test]
+    fn names_and_prose_are_bounded_as_written() {
+        for (name, right) in [
+            ("abc", true),
+            (" abc ", true),
+            ("ab", false),
+            ("   ", false),
+            ("äöü", true),
+            ("abcdef", false),
+            ("a\u{202e}b", false),
+            ("a\nb", false),
+        ] {
+            assert_eq!(name_problem(name, 3..=5).is_none(), right, "{name:?}");
+        }
+        for (text, right) in [
+            ("a\nb\tc", true),
+            ("abcdef", false),
+            ("a\u{0}b", false),
+            ("a\u{200b}", false),
+        ] {
+            assert_eq!(prose_problem(text, 5).is_none(), right, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,81 @@
+//! What people are told, in the commit of what happened: the component `notifications` hears of it, and knows
+//! who wants to be told what, when and how.
+
+use sbd_sdk::documents::Transaction;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Somebody is to be told something.
+#[derive(Clone, Debug, Serialize)]
+pub struct Notice {
+    /// Whoever is told.
+    user: String,
+    /// Two or more words, such as `family.invitation.received`: preferences are kept by kind.
+    kind: &'static str,
+    title: String,
+    body: Option<String>,
+    link: String,
+    data: Value,
+    /// Whether a mail is wished for; the user may decide otherwise.
+    mail: bool,
+    /// Of one of these a user is told once, however often it is said.
+    unique: String,
+}
+
+// === impl Notice ===
+
+impl Notice {
+    /// A notice without a mail; `unique` is what it is about, and what of it.
+    pub fn new(
+        user: &str,
+        kind: &'static str,
+        title: impl Into<String>,
+        unique: impl Into<String>,
+    ) -> Self {
+        Self {
+            user: user.to_owned(),
+            kind,
+            title: title.into(),
+            body: None,
+            link: String::new(),
+            data: Value::Null,
+            mail: false,
+            unique: unique.into(),
+        }
+    }
+
+    /// The same with what it is about, as programs read it.
+    #[must_use]
+    pub fn about(self, data: Value) -> Self {
+        Self { data, ..self }
+    }
+
+    /// The same with more words.
+    #[must_use]
+    pub fn body(self, body: impl Into<String>) -> Self {
+        Self {
+            body: Some(body.into()),
+            ..self
+        }
+    }
+
+    /// The same with a page to go to.
+    #[must_use]
+    pub fn link(self, link: impl Into<String>) -> Self {
+        Self {
+            link: link.into(),
+            ..self
+        }
+    }
+
+    /// The same by mail as well.
+    #[must_use]
+    pub fn by_mail(self) -> Self {
+        Self { mail: true, ..self }
+    }
+
+    /// Has a change tell of it.
+    pub fn told_by(&self, change: Transaction) -> Transaction {
+        change.publish("notification.requested", Some(&self.user), self)
+    }
+}

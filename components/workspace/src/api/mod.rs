@@ -1,0 +1,3 @@
+//! What is asked and answered over HTTP.
+
+pub(crate) mod workspaces;

@@ -1,0 +1,104 @@
+//! Workspaces: teams, what each of them may do, and what they share.
+//!
+//! Whoever creates a workspace is its owner. Only members see it; what each of them may do is said by their
+//! role: one of four that every workspace has, or one that it has made for itself (`permissions`).
+//!
+//! What happens to a workspace is told in the commit of the change: `events`.
+
+mod api;
+mod changes;
+mod commit;
+mod creation;
+mod events;
+mod listing;
+mod model;
+mod permissions;
+mod store;
+
+use api::workspaces;
+use sbd_sdk::Component;
+
+/// All that the component offers.
+pub fn component() -> Component {
+    Component::new().operations(
+        "workspaces",
+        [
+            workspaces::create_workspace(),
+            workspaces::list_workspaces(),
+            workspaces::get_workspace(),
+            workspaces::replace_workspace(),
+        ],
+    )
+}
+
+sbd_sdk::component!(component);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::commit::counted;
+    use crate::model::{Draft, Membership, WorkspaceId, found, membership_id};
+    use crate::permissions::Role;
+    use crate::store::MEMBERSHIPS;
+    use sbd_sdk::documents::Transaction;
+    use sbd_sdk::testing::{App, Client, Reply, assert_constraints, assert_described};
+    use serde_json::json;
+
+    /// The component with its own manifest, beside the wallet itself.
+    pub(crate) fn app() -> App {
+        let wallet = App::new(wallet::component()).manifest(include_str!("../../wallet/spin.toml"));
+        let app = App::new(super::component()).manifest(include_str!("../spin.toml"));
+        app.with_neighbour("wallet", wallet)
+    }
+
+    /// A workspace of somebody's.
+    pub(crate) fn workspace(of: &Client<'_>, name: &str) -> Reply {
+        of.post("/api/v1/workspaces", json!({"name": name}))
+            .assert_status(201)
+    }
+
+    /// A member of a workspace, who has not been invited.
+    pub(crate) fn join(app: &App, workspace: &str, user: &str, role: Role) {
+        let workspace_id: WorkspaceId = workspace.parse().unwrap();
+        let caller = crate::model::tests::caller(user);
+        let (_, founder) = found(Draft::check("Abc", None).unwrap(), &caller, app.now());
+        let member = Membership {
+            id: membership_id(&workspace_id, user),
+            workspace_id: workspace_id.clone(),
+            username: user.to_owned(),
+            permissions: role.built_in().unwrap(),
+            role,
+            ..founder
+        };
+        let change = Transaction::new().insert(&MEMBERSHIPS, &member);
+        let counts = json!({"member_count": 1});
+        let change = counted(change, &workspace_id, json!({}), counts);
+        app.run(change.commit()).unwrap();
+    }
+
+    /// A workspace of `usr_1`, who owns it, with an administrator `usr_2`, an editor `usr_3` and a viewer
+    /// `usr_4`.
+    pub(crate) fn team(app: &App) -> String {
+        let id = workspace(&app.signed_in("usr_1"), "Team")
+            .text("id")
+            .to_owned();
+        join(app, &id, "usr_2", Role::Admin);
+        join(app, &id, "usr_3", Role::Editor);
+        join(app, &id, "usr_4", Role::Viewer);
+        id
+    }
+
+    #[test]
+    fn every_operation_is_described() {
+        assert_described(super::component());
+    }
+
+    #[test]
+    fn every_constraint_is_kept() {
+        assert_constraints(
+            &app()
+                .signed_in("usr_1")
+                .with_header("idempotency-key", "k-1"),
+        );
+    }
+}

@@ -27,6 +27,11 @@ pub(crate) fn counted(
     change.update_one(&WORKSPACES, still, update)
 }
 
+/// That a workspace is not archived, as a condition.
+pub(crate) fn active() -> Value {
+    json!({"archived_at": null})
+}
+
 /// A member who may still do this.
 pub(crate) fn still_may(member: &Membership, permission: Permission) -> Value {
     json!({"_id": member.id, "permissions": permission})

@@ -7,6 +7,18 @@
 //! | `workspace.created` | `created_by` | a workspace is there, with nobody in it yet |
 //! | `workspace.member.added` | `user_id`, `role` | somebody belongs to it, its creator first |
 //! | `workspace.renamed` | `changed_by` | it has another name |
+//! | `workspace.described` | `changed_by` | it has another description |
+//! | `workspace.settings_set` | `inviters`, `newcomers`, `changed_by` | it is decided anew who invites, and what newcomers are |
+//! | `workspace.archived`, `.unarchived` | `changed_by` | it is kept as it is, or changed again |
+//! | `workspace.role.made` | `role_id`, `permissions`, `by` | it has another role of its own |
+//! | `workspace.role.changed` | `role_id`, `before`, `permissions`, `by` | all who have it may this now |
+//! | `workspace.role.deleted` | `role_id`, `by` | nobody gets it any more |
+//! | `workspace.member.role_set` | `user_id`, `role`, `before`, `set_by` | a member has another role |
+//! | `workspace.member.left` | `user_id` | somebody has gone |
+//! | `workspace.member.removed` | `user_id`, `removed_by` | somebody was sent away |
+//! | `workspace.ownership.offered` | `offered_by`, `to` | it is to be another's |
+//! | `workspace.ownership.withdrawn` | `withdrawn_by` | it is not after all |
+//! | `workspace.ownership.taken` | `taken_by`, `taken_from` | it is from now on |
 
 use crate::model::WorkspaceId;
 use sbd_sdk::documents::Transaction;

@@ -11,24 +11,51 @@ mod commit;
 mod creation;
 mod events;
 mod listing;
+mod members;
 mod model;
+mod notices;
+mod ownership;
 mod permissions;
+mod roles;
+mod settings;
 mod store;
 
-use api::workspaces;
+use api::{
+    members as members_api, roles as roles_api, settings as settings_api, transfer, workspaces,
+};
 use sbd_sdk::Component;
 
 /// All that the component offers.
 pub fn component() -> Component {
-    Component::new().operations(
-        "workspaces",
-        [
-            workspaces::create_workspace(),
-            workspaces::list_workspaces(),
-            workspaces::get_workspace(),
-            workspaces::replace_workspace(),
-        ],
-    )
+    Component::new()
+        .operations(
+            "workspaces",
+            [
+                workspaces::create_workspace(),
+                workspaces::list_workspaces(),
+                workspaces::get_workspace(),
+                workspaces::replace_workspace(),
+                settings_api::set_workspace_settings(),
+                settings_api::archive_workspace(),
+                settings_api::unarchive_workspace(),
+                transfer::offer_workspace(),
+                transfer::withdraw_workspace_offer(),
+                transfer::accept_workspace_offer(),
+            ],
+        )
+        .operations(
+            "workspace members",
+            [
+                members_api::list_workspace_members(),
+                members_api::get_workspace_member(),
+                members_api::set_workspace_role(),
+                members_api::remove_workspace_member(),
+                roles_api::list_workspace_roles(),
+                roles_api::create_workspace_role(),
+                roles_api::replace_workspace_role(),
+                roles_api::delete_workspace_role(),
+            ],
+        )
 }
 
 sbd_sdk::component!(component);

@@ -1,6 +1,8 @@
 //! The component's collections; the manifest declares their indexes.
 
+use crate::members::SentAway;
 use crate::model::{Creator, Membership, Workspace, WorkspaceId, membership_id};
+use crate::roles::OwnRole;
 use http::StatusCode;
 use sbd_sdk::documents::Collection;
 use sbd_sdk::{Caller, Error, Result};
@@ -11,6 +13,11 @@ pub(crate) const WORKSPACES: Collection<Workspace> = Collection::new("workspaces
 pub(crate) const MEMBERSHIPS: Collection<Membership> = Collection::new("memberships");
 /// How many workspaces each user has.
 pub(crate) const CREATORS: Collection<Creator> = Collection::new("creators");
+
+/// The roles that workspaces have made for themselves.
+pub(crate) const ROLES: Collection<OwnRole> = Collection::new("roles");
+/// Who was sent away.
+pub(crate) const SENT_AWAY: Collection<SentAway> = Collection::new("sent_away");
 
 /// The caller's membership of a workspace. To a stranger the workspace is not there at all.
 pub(crate) async fn membership(workspace_id: &WorkspaceId, caller: &Caller) -> Result<Membership> {

@@ -1,3 +1,7 @@
 //! What is asked and answered over HTTP.
 
+pub(crate) mod members;
+pub(crate) mod roles;
+pub(crate) mod settings;
+pub(crate) mod transfer;
 pub(crate) mod workspaces;

@@ -8,19 +8,14 @@ use crate::invitations::{Invitation, InvitationId, as_read};
 use crate::model::membership_id;
 use crate::notices::Notice;
 use crate::store::{FAMILIES, INVITATIONS, MEMBERSHIPS};
-use axum::body::Body;
-use axum::extract::Request;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{StatusCode, header};
 use membership::invitation::{COOL_DOWN, State};
+use membership::{invitee, secret};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::mail::{self, Message, Template};
 use sbd_sdk::tasks::New;
-use sbd_sdk::{Error, Result, call, config, read_json, text, time};
+use sbd_sdk::{Error, Result, config, time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq as _;
 
 /// The task that delivers.
 pub(crate) const DELIVER: &str = "deliver-invitation";
@@ -32,12 +27,6 @@ const RETRIES: u32 = 20;
 pub(crate) struct About {
     pub(crate) invitation_id: InvitationId,
     pub(crate) sent: u32,
-}
-
-/// A user, as the auth component knows them.
-#[derive(Debug, Deserialize)]
-struct Found {
-    id: String,
 }
 
 /// An invitation. An operator gives a tenant another one as `family/invitation`; its values are `family`,
@@ -76,7 +65,7 @@ pub(crate) async fn deliver(about: &About) -> Result<()> {
     let Some(family) = family.filter(|_| is_due) else {
         return Ok(());
     };
-    let delivered = match user(&invitation).await? {
+    let delivered = match invitee::find(&invitation.to).await? {
         Some(user) => tell(&invitation, &user, &family.name).await?,
         None if invitation.to.contains('@') => write(&invitation, &family.name).await?,
         // Nobody is told, and nobody learns of it: it expires.
@@ -128,14 +117,12 @@ async fn is_left_alone(invitation: &Invitation, user: &str) -> Result<bool> {
 
 /// Writes to somebody without an account. Another time another token: the one before is no good any more.
 async fn write(invitation: &Invitation, family: &str) -> Result<Transaction> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(Error::internal)?;
-    let token = URL_SAFE_NO_PAD.encode(secret);
+    let token = secret::new()?;
     // First, so that no mail has a token that is not kept.
     let change = Transaction::new().update_one(
         &INVITATIONS,
         as_read(invitation),
-        json!({"$set": {"token": digest(&token)}, "$inc": {"version": 1}}),
+        json!({"$set": {"token": secret::digest(&token)}, "$inc": {"version": 1}}),
     );
     if !committed(change.commit().await)? {
         return Err(again());
@@ -162,13 +149,7 @@ async fn write(invitation: &Invitation, family: &str) -> Result<Transaction> {
 
 /// Whether this is the token that was sent.
 pub(crate) fn is_token(invitation: &Invitation, token: &str) -> bool {
-    let sent = invitation.token.as_deref().unwrap_or_default();
-    // In the same time, wherever they differ.
-    !sent.is_empty() && bool::from(sent.as_bytes().ct_eq(digest(token).as_bytes()))
-}
-
-fn digest(token: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
+    secret::is(token, invitation.token.as_deref())
 }
 
 fn again() -> Error {
@@ -176,18 +157,4 @@ fn again() -> Error {
         "it changed while it was delivered; it is delivered again",
         1,
     )
-}
-
-/// Whom the auth component knows by this name or address.
-async fn user(invitation: &Invitation) -> Result<Option<String>> {
-    let body = json!({"identifier": text::key(&invitation.to)});
-    let request = Request::post("/api/v1/auth/users/lookup")
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body.to_string()))
-        .map_err(Error::internal)?;
-    let answer = call("auth", request).await?;
-    match answer.status() {
-        StatusCode::NOT_FOUND => Ok(None),
-        _ => Ok(Some(read_json::<Found>(answer).await?.id)),
-    }
 }

@@ -10,6 +10,7 @@ use crate::kinship::Kinship;
 use crate::model::{Family, FamilyId, require_admin};
 use crate::store::{self, INVITATIONS, MEMBERSHIPS};
 use membership::invitation::{Act, COOL_DOWN, Progress, State};
+use membership::invitee;
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::{self, Time};
@@ -111,17 +112,7 @@ impl Wish {
         relationship: Option<Kinship>,
         reciprocal: Option<Kinship>,
     ) -> Result<Self> {
-        let is_right = match to.contains('@') {
-            true => is_address(to),
-            false => {
-                let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-                (3..=50).contains(&to.len()) && to.bytes().all(is_part)
-            }
-        };
-        if !is_right {
-            let message = "a username, or an e-mail address like `name@example.org`";
-            return Err(Error::validation("to", message));
-        }
+        invitee::check(to)?;
         let kinship = match (relationship, reciprocal) {
             (Some(is), other) => Some([is, is.other(other)?]),
             (None, None) => None,
@@ -135,20 +126,6 @@ impl Wish {
             kinship,
         })
     }
-}
-
-/// Whether a text can be an address. Whether it is one, a mail shows.
-fn is_address(text: &str) -> bool {
-    let is_right = |c: char| c.is_ascii_graphic() && !"()<>[]:;,\\\"".contains(c);
-    text.len() <= 254
-        && text.chars().all(is_right)
-        && text.split_once('@').is_some_and(|(name, domain)| {
-            !name.is_empty()
-                && domain.contains('.')
-                && !domain.starts_with(['.', '-'])
-                && !domain.ends_with(['.', '-'])
-                && !domain.contains('@')
-        })
 }
 
 /// Invites somebody; administrators do.

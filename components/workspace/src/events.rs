@@ -19,6 +19,12 @@
 //! | `workspace.ownership.offered` | `offered_by`, `to` | it is to be another's |
 //! | `workspace.ownership.withdrawn` | `withdrawn_by` | it is not after all |
 //! | `workspace.ownership.taken` | `taken_by`, `taken_from` | it is from now on |
+//! | `workspace.invitation.sent` | `invitation_id`, `role`, `sent_by`, `sent` | somebody is invited, or once more |
+//! | `workspace.invitation.accepted`, `.declined` | `invitation_id`, `user_id` | this user has answered |
+//! | `workspace.invitation.cancelled` | `invitation_id`, `cancelled_by` | it was taken back |
+//! | `workspace.link.made` | `link_id`, `role`, `uses`, `expires_at`, `made_by` | whoever has it may join |
+//! | `workspace.link.used` | `link_id`, `user_id` | this user has |
+//! | `workspace.link.revoked` | `link_id`, `revoked_by` | nobody joins by it any more |
 
 use crate::model::WorkspaceId;
 use sbd_sdk::documents::Transaction;

@@ -5,11 +5,16 @@
 //!
 //! What happens to a workspace is told in the commit of the change: `events`.
 
+mod answers;
 mod api;
 mod changes;
 mod commit;
 mod creation;
+mod delivery;
 mod events;
+mod invitations;
+mod inviting;
+mod links;
 mod listing;
 mod members;
 mod model;
@@ -21,7 +26,8 @@ mod settings;
 mod store;
 
 use api::{
-    members as members_api, roles as roles_api, settings as settings_api, transfer, workspaces,
+    host, invitations as invitations_api, links as links_api, members as members_api,
+    roles as roles_api, settings as settings_api, transfer, workspaces,
 };
 use sbd_sdk::Component;
 
@@ -56,6 +62,27 @@ pub fn component() -> Component {
                 roles_api::delete_workspace_role(),
             ],
         )
+        .operations(
+            "workspace invitations",
+            [
+                invitations_api::invite_to_workspace(),
+                invitations_api::invite_many_to_workspace(),
+                invitations_api::list_workspace_invitations(),
+                invitations_api::get_workspace_invitation(),
+                invitations_api::cancel_workspace_invitation(),
+                invitations_api::resend_workspace_invitation(),
+                invitations_api::list_received_workspace_invitations(),
+                invitations_api::get_received_workspace_invitation(),
+                invitations_api::accept_workspace_invitation(),
+                invitations_api::decline_workspace_invitation(),
+                links_api::make_workspace_link(),
+                links_api::list_workspace_links(),
+                links_api::revoke_workspace_link(),
+                links_api::join_workspace(),
+            ],
+        )
+        .events([host::invitation_sent()])
+        .tasks([host::deliver_invitation()])
 }
 
 sbd_sdk::component!(component);

@@ -1,5 +1,7 @@
 //! The component's collections; the manifest declares their indexes.
 
+use crate::invitations::Invitation;
+use crate::links::Link;
 use crate::members::SentAway;
 use crate::model::{Creator, Membership, Workspace, WorkspaceId, membership_id};
 use crate::roles::OwnRole;
@@ -18,6 +20,11 @@ pub(crate) const CREATORS: Collection<Creator> = Collection::new("creators");
 pub(crate) const ROLES: Collection<OwnRole> = Collection::new("roles");
 /// Who was sent away.
 pub(crate) const SENT_AWAY: Collection<SentAway> = Collection::new("sent_away");
+
+/// Invitations into workspaces.
+pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
+/// Links by which people join workspaces.
+pub(crate) const LINKS: Collection<Link> = Collection::new("links");
 
 /// The caller's membership of a workspace. To a stranger the workspace is not there at all.
 pub(crate) async fn membership(workspace_id: &WorkspaceId, caller: &Caller) -> Result<Membership> {

@@ -1,5 +1,8 @@
 //! What is asked and answered over HTTP.
 
+pub(crate) mod host;
+pub(crate) mod invitations;
+pub(crate) mod links;
 pub(crate) mod members;
 pub(crate) mod roles;
 pub(crate) mod settings;

@@ -5,8 +5,8 @@ use crate::commit::{busy, committed, tries};
 use crate::events::Happened;
 use crate::members;
 use crate::model::{Family, FamilyId, Membership, Role};
-use crate::notices::Notice;
 use crate::store::{FAMILIES, INVITATIONS, MEMBERSHIPS, PAYMENTS, RELATIONSHIPS, REQUESTS};
+use group::notices;
 use membership::text;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::paging::{Order, Page};
@@ -103,8 +103,8 @@ pub(crate) async fn health(family_id: &FamilyId) -> Result<Health> {
     let invited = json!({
         "family_id": family_id, "state": "pending", "expires_at": {"$gt": time::now()},
     });
-    let asked = json!({"family_id": family_id, "state": "pending"});
-    let paying = json!({"family_id": family_id, "state": {"$nin": ["paid", "undone"]}});
+    let asked = json!({"group": family_id, "state": "pending"});
+    let paying = json!({"group": family_id, "state": {"$nin": ["paid", "undone"]}});
     Ok(Health {
         members: MEMBERSHIPS.count(of.clone()).await?,
         admins: MEMBERSHIPS.count(admins(family_id)).await?,
@@ -187,7 +187,7 @@ pub(crate) async fn appoint(
             );
             let unique = format!("{family_id}/appointed/{}", found.family.version);
             let kind = "family.member.appointed";
-            let notice = Notice::new(family_id, &told.user_id, kind, title, unique);
+            let notice = notices::about(family_id, &told.user_id, kind, title, unique);
             change = notice.body(&reason).by_mail().told_by(change);
         }
         if committed(change.commit().await)? {

@@ -4,10 +4,10 @@ use crate::commit::{busy, committed, counted, still_admin, tries};
 use crate::events::Happened;
 use crate::invitations::{Invitation, InvitationId, members_limit, moved, require_room};
 use crate::model::{Family, Membership, Role, membership_id};
-use crate::notices::Notice;
 use crate::relationships;
 use crate::store::{self, FAMILIES, INVITATIONS, MEMBERSHIPS};
 use crate::{deletion, delivery, events, invitations};
+use group::notices;
 use membership::invitation::Act;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::{self, Time};
@@ -147,7 +147,7 @@ fn answered(
         events::Answer::Declined => ("family.invitation.declined", "declines"),
     };
     let title = format!("{} {what} your invitation", invitation.to);
-    let notice = Notice::new(
+    let notice = notices::about(
         &invitation.family_id,
         &invitation.invited_by,
         kind,

@@ -2,33 +2,15 @@
 
 use crate::model::{FamilyId, membership_id};
 use crate::store::FAMILIES;
-use sbd_sdk::documents::{DocumentsError, Transaction};
-use sbd_sdk::{Error, Result, time};
+use sbd_sdk::documents::Transaction;
+use sbd_sdk::{Error, time};
 use serde_json::{Map, Value, json};
 
-/// How often a change is tried: each time another one was quicker.
-const TRIES: u32 = 8;
-
-/// As often as a change is tried before [`busy`].
-pub(crate) fn tries() -> std::ops::Range<u32> {
-    0..TRIES
-}
-
-/// Whether it is done; not when a condition did not hold any more.
-pub(crate) fn committed<T>(done: std::result::Result<T, DocumentsError>) -> Result<bool> {
-    match done {
-        Ok(_) => Ok(true),
-        Err(DocumentsError::PreconditionFailed(_) | DocumentsError::Duplicate(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
+pub(crate) use membership::commit::{committed, tries};
 
 /// What to say when others were quicker each time.
 pub(crate) fn busy() -> Error {
-    Error::overloaded(
-        "many change the family at the same moment; try again in a moment",
-        1,
-    )
+    membership::commit::busy("family")
 }
 
 /// Has a change count in its family, as long as this holds of it, and it is not being deleted.

@@ -4,10 +4,10 @@
 
 use crate::emergency::{self, EmergencyId};
 use crate::model::{FamilyId, Membership, Role};
-use crate::notices::Notice;
 use crate::recovery::{self, RecoveryId};
 use crate::store::{ACCESSES, MEMBERSHIPS, PLANS, RECOVERIES, SUCCESSIONS};
 use crate::succession::{self, SuccessionId};
+use group::notices;
 use membership::roles::MAX_ADMINS;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::tasks::{self, New};
@@ -163,7 +163,7 @@ impl Word<'_> {
         let users: BTreeSet<_> = users.into_iter().collect();
         let title: String = self.title.chars().take(MAX_TITLE).collect();
         users.into_iter().fold(change, |change, user| {
-            let notice = Notice::new(
+            let notice = notices::about(
                 self.family_id,
                 user,
                 self.kind,

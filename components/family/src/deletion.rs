@@ -14,10 +14,11 @@ use crate::commit::{busy, committed, counted, still_admin, tries};
 use crate::events::Happened;
 use crate::model::{Closing, Family, FamilyId, Heir, Membership, membership_id, require_admin};
 use crate::store::{
-    self, ALLOWANCES, FAMILIES, INVITATIONS, MEMBERSHIPS, PAYMENTS, RELATIONSHIPS, REQUESTS,
-    WALLETS,
+    self, FAMILIES, INVITATIONS, MEMBERSHIPS, PAYMENTS, RELATIONSHIPS, REQUESTS, WALLETS,
 };
-use crate::{continuity, ownership, wallet};
+use crate::{continuity, ownership};
+use group::store::ALLOWANCES;
+use group::wallet;
 use http::StatusCode;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::etag::Preconditions;
@@ -58,7 +59,7 @@ pub(crate) struct Plan {
 pub(crate) async fn plan(family_id: &FamilyId, caller: &Caller) -> Result<Plan> {
     let (family, own) = store::family(family_id, caller).await?;
     require_admin(&own)?;
-    let pending = json!({"family_id": family_id, "state": "pending"});
+    let pending = json!({"group": family_id, "state": "pending"});
     Ok(Plan {
         account: wallet::account(family_id).await?,
         open_payments: PAYMENTS.count(open_payments(family_id)).await?,
@@ -259,6 +260,7 @@ async fn undo(family: &Family, why: Error) -> Result<()> {
 /// All that there is of a family.
 fn erased(family: &Family) -> Transaction {
     let of_family = || json!({"family_id": family.id});
+    let of_account = || json!({"group": family.id});
     // The ids of memberships begin with the family's.
     let allowances = json!({"_id": {
         "$gte": format!("{}/", family.id), "$lt": format!("{}0", family.id),
@@ -268,8 +270,8 @@ fn erased(family: &Family) -> Transaction {
         .delete_many(&MEMBERSHIPS, of_family())
         .delete_many(&INVITATIONS, of_family())
         .delete_many(&RELATIONSHIPS, of_family())
-        .delete_many(&REQUESTS, of_family())
-        .delete_many(&PAYMENTS, of_family())
+        .delete_many(&REQUESTS, of_account())
+        .delete_many(&PAYMENTS, of_account())
         .delete_many(&ALLOWANCES, allowances)
         .delete_many(&WALLETS, json!({"_id": family.id}));
     let change = continuity::gone(change, &family.id);
@@ -281,7 +283,7 @@ fn still_closing(family_id: &FamilyId) -> Value {
 }
 
 fn open_payments(family_id: &FamilyId) -> Value {
-    json!({"family_id": family_id, "state": {"$nin": ["paid", "undone"]}})
+    json!({"group": family_id, "state": {"$nin": ["paid", "undone"]}})
 }
 
 async fn heirs(family_id: &FamilyId) -> Result<Vec<Membership>> {
@@ -468,8 +470,8 @@ mod tests {
         let app = app();
         let family = funded(&app, 70);
         let id: FamilyId = family.parse().unwrap();
-        app.run(crate::account::of(&id)).unwrap();
-        let paid = || crate::account::while_open(Transaction::new(), &id);
+        let account = app.run(group::account::of(&id)).unwrap();
+        let paid = || group::account::while_open(Transaction::new(), &account);
         assert!(committed(app.run(paid().commit())).unwrap());
         closes(&app, &family, None);
         assert!(!committed(app.run(paid().commit())).unwrap());

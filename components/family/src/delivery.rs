@@ -6,8 +6,8 @@
 use crate::commit::committed;
 use crate::invitations::{Invitation, InvitationId, as_read};
 use crate::model::membership_id;
-use crate::notices::Notice;
 use crate::store::{FAMILIES, INVITATIONS, MEMBERSHIPS};
+use group::notices;
 use membership::invitation::{COOL_DOWN, State};
 use membership::{invitee, secret};
 use sbd_sdk::documents::Transaction;
@@ -100,7 +100,7 @@ async fn tell(invitation: &Invitation, user: &str, family: &str) -> Result<Trans
     );
     let unique = format!("{}/{}", invitation.id, invitation.progress.sent);
     let kind = "family.invitation.received";
-    let notice = Notice::new(&invitation.family_id, user, kind, title, unique)
+    let notice = notices::about(&invitation.family_id, user, kind, title, unique)
         .link(format!("/families/invitations/{}", invitation.id))
         .by_mail();
     Ok(notice.told_by(change))

@@ -38,34 +38,16 @@
 //! | `family.closing` | `family_id`, `deleted_by`, `balance_to` | it is being deleted |
 //! | `family.not_deleted` | `family_id` | it is not after all, for its account cannot be closed |
 //! | `family.deleted` | `family_id`, `deleted_by` | it is gone, and so are all memberships |
-//! | `family.wallet.set` | `family_id`, `changed_by` | other requests are approved by themselves |
-//! | `family.wallet.permission_set` | `family_id`, `user_id`, `set_by` | a member may spend more or less |
-//! | `family.wallet.frozen` | `family_id`, `frozen_by` | nothing can be spent from the account |
-//! | `family.wallet.unfrozen` | `family_id`, `unfrozen_by`, `by_members` | it can again |
-//! | `family.wallet.unfreeze_asked` | `family_id`, `asked_by` | the members are asked to unfreeze it |
-//! | `family.wallet.unfreeze_voted` | `family_id`, `user_id`, `approves` | a member has answered |
-//! | `family.wallet.paid` | `family_id`, `payment_id`, `user_id`, `to`, `amount`, `type`, `request_id` | somebody was paid out of the account |
-//! | `family.token_request.created` | `family_id`, `request_id`, `user_id`, `amount`, `by` | a member asks for tokens |
-//! | `family.token_request.approved` | the same | an administrator approves it; the payment follows |
-//! | `family.token_request.completed` | the same | it is paid |
-//! | `family.token_request.not_paid` | the same | it cannot be paid just now, and is pending again |
-//! | `family.token_request.denied`, `.canceled`, `.expired` | the same | it has ended so |
-//! | `family.purchase.created` | the same, and `component`, `item_id` | a member wants something bought; the price is held |
-//! | `family.purchase.approved` | the same | whoever sells is to deliver, and to say so (`docs/purchases.md`) |
-//! | `family.purchase.completed` | the same | it is delivered, and paid |
-//! | `family.purchase.failed` | the same | nothing is delivered, and nothing paid |
-//! | `family.purchase.denied`, `.canceled`, `.expired` | the same | it has ended so |
+//!
+//! What happens to the account is told by `group::events`.
 
 use crate::emergency::EmergencyId;
 use crate::invitations::InvitationId;
 use crate::model::{Family, FamilyId, Heir, Membership, Role};
-use crate::payments::PaymentId;
 use crate::recovery::RecoveryId;
 use crate::relationships::RelationshipId;
-use crate::requests::{Kind, RequestId};
 use crate::succession::SuccessionId;
 use membership::{emergency, succession};
-use sbd_sdk::Tokens;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::Time;
 use serde::Serialize;
@@ -190,61 +172,6 @@ pub(crate) enum Happened<'a> {
         ended_by: &'a str,
     },
 
-    // The account.
-    WalletSet {
-        family_id: &'a FamilyId,
-        changed_by: &'a str,
-    },
-    PermissionSet {
-        family_id: &'a FamilyId,
-        user_id: &'a str,
-        set_by: &'a str,
-    },
-    WalletFrozen {
-        family_id: &'a FamilyId,
-        frozen_by: &'a str,
-    },
-    WalletUnfrozen {
-        family_id: &'a FamilyId,
-        unfrozen_by: &'a str,
-        by_members: bool,
-    },
-    UnfreezeAsked {
-        family_id: &'a FamilyId,
-        asked_by: &'a str,
-    },
-    UnfreezeVoted {
-        family_id: &'a FamilyId,
-        user_id: &'a str,
-        approves: bool,
-    },
-    Paid {
-        family_id: &'a FamilyId,
-        payment_id: &'a PaymentId,
-        user_id: &'a str,
-        to: &'a str,
-        amount: Tokens,
-        #[serde(rename = "type")]
-        kind: &'a str,
-        request_id: Option<&'a RequestId>,
-    },
-    Requested {
-        family_id: &'a FamilyId,
-        request_id: &'a RequestId,
-        user_id: &'a str,
-        amount: Tokens,
-        by: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        component: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        item_id: Option<&'a str>,
-        #[serde(skip)]
-        kind: Kind,
-        /// What became of it.
-        #[serde(skip)]
-        what: Step,
-    },
-
     // Continuity.
     SuccessionPlanned {
         family_id: &'a FamilyId,
@@ -319,19 +246,6 @@ pub(crate) enum BackupStep {
     Removed,
 }
 
-/// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Created,
-    Approved,
-    Completed,
-    NotPaid,
-    Failed,
-    Denied,
-    Canceled,
-    Expired,
-}
-
 // === impl Happened ===
 
 impl<'a> Happened<'a> {
@@ -378,19 +292,6 @@ impl<'a> Happened<'a> {
                 family_id, what, ..
             } => (recovered(*what), family_id),
             Self::RecoveryConfirmed { family_id, .. } => ("family.recovery.confirmed", family_id),
-            Self::WalletSet { family_id, .. } => ("family.wallet.set", family_id),
-            Self::PermissionSet { family_id, .. } => ("family.wallet.permission_set", family_id),
-            Self::WalletFrozen { family_id, .. } => ("family.wallet.frozen", family_id),
-            Self::WalletUnfrozen { family_id, .. } => ("family.wallet.unfrozen", family_id),
-            Self::UnfreezeAsked { family_id, .. } => ("family.wallet.unfreeze_asked", family_id),
-            Self::UnfreezeVoted { family_id, .. } => ("family.wallet.unfreeze_voted", family_id),
-            Self::Paid { family_id, .. } => ("family.wallet.paid", family_id),
-            Self::Requested {
-                family_id,
-                kind,
-                what,
-                ..
-            } => (requested(*kind, *what), family_id),
             Self::Repaired { family_id, .. } => ("family.repaired", family_id),
             Self::OwnershipOffered { family_id, .. } => ("family.ownership.offered", family_id),
             Self::OwnershipWithdrawn { family_id, .. } => ("family.ownership.withdrawn", family_id),
@@ -461,27 +362,6 @@ pub(crate) fn recovered(what: RecoveryStep) -> &'static str {
         RecoveryStep::Vetoed => "family.recovery.vetoed",
         RecoveryStep::Withdrawn => "family.recovery.withdrawn",
         RecoveryStep::Expired => "family.recovery.expired",
-    }
-}
-
-/// The same word is the kind of the notice that whoever asked has of it.
-pub(crate) fn requested(kind: Kind, what: Step) -> &'static str {
-    match (kind, what) {
-        (Kind::Token, Step::Created) => "family.token_request.created",
-        (Kind::Token, Step::Approved) => "family.token_request.approved",
-        (Kind::Token, Step::Completed) => "family.token_request.completed",
-        (Kind::Token, Step::NotPaid) => "family.token_request.not_paid",
-        (Kind::Token, Step::Failed) => "family.token_request.failed",
-        (Kind::Token, Step::Denied) => "family.token_request.denied",
-        (Kind::Token, Step::Canceled) => "family.token_request.canceled",
-        (Kind::Token, Step::Expired) => "family.token_request.expired",
-        (Kind::Purchase, Step::Created) => "family.purchase.created",
-        (Kind::Purchase, Step::Approved) => "family.purchase.approved",
-        (Kind::Purchase, Step::Completed) => "family.purchase.completed",
-        (Kind::Purchase, Step::NotPaid | Step::Failed) => "family.purchase.failed",
-        (Kind::Purchase, Step::Denied) => "family.purchase.denied",
-        (Kind::Purchase, Step::Canceled) => "family.purchase.canceled",
-        (Kind::Purchase, Step::Expired) => "family.purchase.expired",
     }
 }
 

@@ -2,7 +2,6 @@
 //! more than an instance does. Left out are digests and keys, which say nothing to anybody else, and whom an
 //! invitation found, which whoever invites is not to learn.
 
-use crate::audit::EXPORTED;
 use crate::model::{FamilyId, require_admin};
 use crate::store;
 use sbd_sdk::audit::{self, Query};
@@ -10,6 +9,8 @@ use sbd_sdk::documents::Collection;
 use sbd_sdk::{Caller, Error, Result};
 use serde_json::{Value, json};
 
+/// That an administrator has taken all that is known of the family.
+const EXPORTED: &str = "family.exported";
 /// Documents on a page at most.
 const MOST: usize = 1000;
 /// The name of the last part: what was recorded of the family.
@@ -29,27 +30,27 @@ enum Of {
     Id,
     /// By its id, which begins with the family's.
     Beginning,
-    /// By a field.
-    Field,
+    /// By this field.
+    Field(&'static str),
 }
 
 const PARTS: [Part; 12] = [
     part("families", Of::Id, &[]),
-    part("memberships", Of::Field, &["family_name_key"]),
-    part("relationships", Of::Field, &["pair"]),
+    part("memberships", Of::Field("family_id"), &["family_name_key"]),
+    part("relationships", Of::Field("family_id"), &["pair"]),
     part(
         "invitations",
-        Of::Field,
+        Of::Field("family_id"),
         &["token", "invited", "to_key", "open_key", "delivered"],
     ),
     part("wallets", Of::Id, &[]),
     part("allowances", Of::Beginning, &[]),
-    part("payments", Of::Field, &["key"]),
-    part("requests", Of::Field, &["key"]),
+    part("payments", Of::Field("group"), &["key"]),
+    part("requests", Of::Field("group"), &["key"]),
     part("succession_plans", Of::Id, &[]),
-    part("successions", Of::Field, &[]),
-    part("emergency_accesses", Of::Field, &["living"]),
-    part("recoveries", Of::Field, &["living"]),
+    part("successions", Of::Field("family_id"), &[]),
+    part("emergency_accesses", Of::Field("family_id"), &["living"]),
+    part("recoveries", Of::Field("family_id"), &["living"]),
 ];
 
 /// Where a page ends: in which part, and where in that.
@@ -131,7 +132,7 @@ impl Part {
         let filter = match self.of {
             Of::Id => json!({"_id": id}),
             Of::Beginning => json!({"_id": {"$gte": format!("{id}/"), "$lt": format!("{id}0")}}),
-            Of::Field => json!({"family_id": id}),
+            Of::Field(field) => json!({field: id}),
         };
         let asked = cursor.is_some();
         let documents: Collection<Value> = Collection::new(self.collection);

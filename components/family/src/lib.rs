@@ -7,10 +7,8 @@
 
 mod account;
 mod administration;
-mod allowances;
 mod answers;
 mod api;
-mod audit;
 mod changes;
 mod commit;
 mod continuity;
@@ -20,27 +18,19 @@ mod delivery;
 mod emergency;
 mod events;
 mod export;
-mod freezing;
 mod invitations;
 mod kinship;
 mod listing;
 mod members;
 mod model;
-mod notices;
 mod ownership;
-mod payments;
-mod purchase_requests;
 mod recovery;
 mod relationships;
 mod reports;
-mod requests;
 mod statistics;
 mod store;
 mod succession;
 mod telling;
-mod token_requests;
-mod transactions;
-mod wallet;
 
 use api::{
     administration as administration_api, audit as audit_api, channels, deletion as deletion_api,
@@ -224,6 +214,8 @@ pub fn component() -> Component {
 
 sbd_sdk::component!(component);
 
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod home;
 

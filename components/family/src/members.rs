@@ -7,9 +7,10 @@
 use crate::commit::{busy, committed, counted, member_who_is, still_admin, tries};
 use crate::events::Happened;
 use crate::model::{Family, FamilyId, Membership, Role, membership_id, require_admin};
-use crate::notices::Notice;
-use crate::store::{self, ALLOWANCES, MEMBERSHIPS};
+use crate::store::{self, MEMBERSHIPS};
 use crate::{deletion, ownership, relationships};
+use group::notices;
+use group::store::ALLOWANCES;
 use membership::roles::{self, Act, Counts, Guards, MAX_ADMINS, MAX_GUARDIANS, Standing, Then};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Caller, Error, Result, realtime};
@@ -379,7 +380,7 @@ fn told(
         return change;
     }
     let unique = format!("{}/{kind}/{}", family.id, family.version);
-    Notice::new(&family.id, user, kind, title, unique).told_by(change)
+    notices::about(&family.id, user, kind, title, unique).told_by(change)
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::creation;
 use crate::deletion;
 use crate::events::Happened;
 use crate::model::{Family, FamilyId, Membership, Offer, Role};
-use crate::notices::Notice;
 use crate::store::{self, CREATORS, FAMILIES, MEMBERSHIPS};
+use group::notices;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Caller, Error, Result, time};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ pub(crate) async fn offer(
         };
         let title = format!("{} wants to hand {} over to you", own.username, family.name);
         let unique = format!("{family_id}/offer/{}", family.version);
-        let notice = Notice::new(family_id, to, "family.ownership.offered", title, unique);
+        let notice = notices::about(family_id, to, "family.ownership.offered", title, unique);
         if committed(notice.told_by(offered.told_by(change)).commit().await)? {
             return store::family(family_id, caller).await;
         }
@@ -127,7 +127,7 @@ pub(crate) async fn accept(family_id: &FamilyId, caller: &Caller) -> Result<(Fam
         let title = format!("{} has taken {} over", own.username, family.name);
         let unique = format!("{family_id}/taken/{}", family.version);
         let kind = "family.ownership.taken";
-        let notice = Notice::new(family_id, &family.owner, kind, title, unique);
+        let notice = notices::about(family_id, &family.owner, kind, title, unique);
         if committed(notice.told_by(change).commit().await)? {
             return store::family(family_id, caller).await;
         }

@@ -15,8 +15,8 @@ use crate::commit::{busy, committed, tries};
 use crate::events::Happened;
 use crate::kinship::Kinship;
 use crate::model::{FamilyId, Membership, Role, membership_id};
-use crate::notices::Notice;
 use crate::store::{self, MEMBERSHIPS, RELATIONSHIPS};
+use group::notices;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Caller, Error, Result, id};
@@ -362,7 +362,7 @@ fn told(
     let unique = format!("{}/{}", relationship.id, relationship.version);
     users.into_iter().fold(change, |change, user| {
         let kind = "family.relationship.changed";
-        Notice::new(&relationship.family_id, user, kind, title, unique.clone()).told_by(change)
+        notices::about(&relationship.family_id, user, kind, title, unique.clone()).told_by(change)
     })
 }
 

@@ -1,107 +1,19 @@
-//! What administrators account for: what happened in a family in some time. That they look is recorded as well.
+//! What a report says of a family. `group::reports` makes it; that somebody has is recorded as `family.report.made`.
 
-use crate::audit::REPORTED;
-use crate::model::{FamilyId, Membership, Role, require_admin};
-use crate::store::{self, MEMBERSHIPS};
-use membership::report::{Heading, Person, Report};
-use sbd_sdk::audit::{self, Entry, Query};
-use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Caller, Error, Result};
-use serde::{Deserialize, Serialize};
+use crate::model::{FamilyId, Membership, Role};
+use crate::store::{FAMILIES, MEMBERSHIPS};
+use membership::report::Person;
+use sbd_sdk::{Error, Result};
 use serde_json::json;
-use std::time::Duration;
-use utoipa::{IntoParams, ToSchema};
 
-/// How far a report goes back when the request does not say.
-const USUAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Entries of a report at most: more than anybody reads, and far less than an instance holds.
-const MOST: usize = 10_000;
-/// Entries and members that are read at once: the most there are on a page.
+/// Members that are read at once: the most there are on a page.
 const AT_ONCE: u32 = 1000;
 
-/// Of which time, and in which form.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Wanted {
-    /// What happened then or later; 30 days before `to` when not said.
-    #[param(inline)]
-    from: Option<Time>,
-    /// What happened before; all that did until now when not said.
-    #[param(inline)]
-    to: Option<Time>,
-    /// `json` when not said.
-    #[param(inline)]
-    pub(crate) format: Option<Format>,
-}
-
-/// The form of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Format {
-    /// For programs.
-    #[default]
-    Json,
-    /// The entries alone, for spreadsheets.
-    Csv,
-    /// To be printed.
-    Pdf,
-}
-
-/// What happened in a family in some time.
-pub(crate) async fn compliance(
-    family_id: &FamilyId,
-    caller: &Caller,
-    wanted: &Wanted,
-) -> Result<Report> {
-    let (family, own) = store::family(family_id, caller).await?;
-    require_admin(&own)?;
-    let made_at = time::now();
-    let to = wanted.to.unwrap_or(made_at);
-    let from = wanted.from.unwrap_or(to - USUAL);
-    if from >= to {
-        return Err(Error::validation("from", "a time before `to`"));
-    }
-    let entries = entries(family_id, from, wanted.to).await?;
-    let chain = audit::verify(family_id.as_str()).await?;
-    let members = members(family_id).await?;
-    let format = wanted.format.unwrap_or_default();
-    let made = json!({"family_id": family_id, "from": from, "to": to, "format": format});
-    audit::append(family_id.as_str(), REPORTED, &made).await?;
-    let heading = Heading {
-        id: family_id.to_string(),
-        name: family.name,
-        from,
-        to,
-        made_at,
-        made_by: caller.user.to_string(),
-    };
-    Ok(Report::new(heading, members, chain, entries))
-}
-
-/// All entries of a time, the newest first.
-async fn entries(family_id: &FamilyId, from: Time, to: Option<Time>) -> Result<Vec<Entry>> {
-    let (mut entries, mut cursor) = (Vec::new(), None);
-    loop {
-        let query = Query {
-            subject: Some(family_id.to_string()),
-            since: Some(from),
-            until: to,
-            cursor,
-            limit: AT_ONCE,
-            ..Query::default()
-        };
-        let page = audit::find(query).await?;
-        entries.extend(page.entries);
-        if entries.len() > MOST {
-            let message = format!("a later time: more than {MOST} things were done since this one");
-            return Err(Error::validation("from", message));
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(entries);
-        }
-    }
+/// What a family is called, and who belongs to it.
+pub(crate) async fn described(family_id: &FamilyId) -> Result<(String, Vec<Person>)> {
+    let family = FAMILIES.get(family_id.as_str()).await?;
+    let family = family.ok_or_else(|| Error::not_found("family"))?;
+    Ok((family.name, members(family_id).await?))
 }
 
 async fn members(family_id: &FamilyId) -> Result<Vec<Person>> {

@@ -3,7 +3,7 @@
 
 use crate::model::{Family, FamilyId};
 use crate::store::{self, MEMBERSHIPS, PAYMENTS};
-use crate::wallet::{self, Statistics};
+use group::wallet::{self, Statistics};
 use membership::payment::State;
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Result};
@@ -84,7 +84,7 @@ pub(crate) async fn of(family_id: &FamilyId, caller: &Caller, wanted: Wanted) ->
 
 async fn members(family_id: &FamilyId, from: Time, to: Time) -> Result<Vec<Spending>> {
     let paid = json!({
-        "family_id": family_id, "state": State::Paid, "made_at": {"$gte": from, "$lt": to},
+        "group": family_id, "state": State::Paid, "made_at": {"$gte": from, "$lt": to},
     });
     let pipeline = json!([
         {"$match": paid},

@@ -1,15 +1,14 @@
 //! The component's collections; the manifest declares their indexes.
 
-use crate::account::Wallet;
-use crate::allowances::Allowance;
 use crate::emergency::{self, FamilyAccess};
 use crate::invitations::Invitation;
 use crate::model::{Creator, Family, FamilyId, Membership, Role, membership_id};
-use crate::payments::Payment;
 use crate::recovery::FamilyRecovery;
 use crate::relationships::Relationship;
-use crate::requests::Request;
 use crate::succession::{self, FamilyPlan, FamilySuccession};
+use group::account::Wallet;
+use group::payments::Payment;
+use group::requests::Request;
 use sbd_sdk::documents::{Collection, Transaction};
 use sbd_sdk::{Caller, Error, Result};
 use serde_json::json;
@@ -21,14 +20,12 @@ pub(crate) const MEMBERSHIPS: Collection<Membership> = Collection::new("membersh
 /// How many families each user has created.
 pub(crate) const CREATORS: Collection<Creator> = Collection::new("creators");
 
-/// What is decided about a family's account, by the family's id.
-pub(crate) const WALLETS: Collection<Wallet> = Collection::new("wallets");
-/// What each member may spend and has spent, by the membership's id.
-pub(crate) const ALLOWANCES: Collection<Allowance> = Collection::new("allowances");
-/// Payments out of families' accounts.
-pub(crate) const PAYMENTS: Collection<Payment> = Collection::new("payments");
+/// What is decided about families' accounts.
+pub(crate) const WALLETS: Collection<Wallet<FamilyId>> = group::store::wallets();
+/// Payments out of them.
+pub(crate) const PAYMENTS: Collection<Payment<FamilyId>> = group::store::payments();
 /// What members ask for.
-pub(crate) const REQUESTS: Collection<Request> = Collection::new("requests");
+pub(crate) const REQUESTS: Collection<Request<FamilyId>> = group::store::requests();
 /// Invitations into families.
 pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
 /// What members are to each other.

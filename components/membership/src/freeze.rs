@@ -10,7 +10,7 @@
 //!
 //! An administrator who has frozen the account and cannot be reached is what the vote is for. Whoever asks
 //! for it votes for it; each member votes once. The account is unfrozen by as many as half of the members,
-//! two at least; a vote that cannot come to that any more has failed at once, and another may be begun.
+//! two at least, or by as many backup administrators as a group says; a vote that cannot come to that any more has failed at once, and another may be begun.
 
 use sbd_sdk::time::Time;
 use sbd_sdk::{Error, Result};
@@ -34,7 +34,7 @@ pub struct Freeze {
 
 /// Why an account is frozen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = FamilyFreeze)]
+#[schema(as = AccountFreeze)]
 pub struct Frozen {
     /// In the words of whoever froze it.
     pub reason: String,
@@ -77,8 +77,10 @@ pub enum Act {
     Ask {
         /// Why.
         reason: String,
-        /// How many members there are.
+        /// How many members there are whose say it is.
         members: u64,
+        /// How many of them must be for it.
+        required: u64,
     },
     /// A member is for it.
     Approve,
@@ -120,15 +122,18 @@ impl Freeze {
                 }),
             },
             Act::Unfreeze => self.require_frozen().map(|_| open),
-            Act::Ask { reason, members } => {
+            Act::Ask {
+                reason,
+                members,
+                required,
+            } => {
                 self.require_frozen()?;
                 if self.open_vote(now).is_some() {
                     return Err(Error::conflict(
                         "the members are asked already; vote instead",
                     ));
                 }
-                let required = required(members);
-                Ok(with(Some(Vote {
+                let vote = Vote {
                     asked_by: who.to_owned(),
                     reason,
                     approvals: vec![who.to_owned()],
@@ -136,7 +141,11 @@ impl Freeze {
                     required,
                     members,
                     expires_at: now + VOTE,
-                })))
+                };
+                Ok(match vote.is_passed() {
+                    true => open,
+                    false => with(Some(vote)),
+                })
             }
             Act::Approve => {
                 let vote = self.votable(who, now)?;
@@ -209,8 +218,8 @@ impl Vote {
     }
 }
 
-/// Half of the members, two at least, as in the reference: one alone never lifts what an administrator has set.
-fn required(members: u64) -> u64 {
+/// Half of the members, two at least, as in the reference: one alone never lifts what an administrator of a family has set.
+pub fn half(members: u64) -> u64 {
     (members / 2).max(2)
 }
 
@@ -228,7 +237,7 @@ mod tests {
 
     #[test]
     fn half_of_the_members_are_enough_and_two_at_least() {
-        assert_eq!([1, 2, 3, 4, 5, 6, 9].map(required), [2, 2, 2, 2, 2, 3, 4]);
+        assert_eq!([1, 2, 3, 4, 5, 6, 9].map(half), [2, 2, 2, 2, 2, 3, 4]);
     }
 
     #[test]
@@ -238,6 +247,7 @@ mod tests {
         let ask = |members| Act::Ask {
             reason: WHY(),
             members,
+            required: half(members),
         };
         let frozen = Freeze::default().after(freeze.clone(), "ada", now).unwrap();
         assert_eq!(frozen.frozen.as_ref().unwrap().by, "ada");
@@ -326,7 +336,11 @@ mod tests {
                     Step::Freeze(who) => (who, Act::Freeze { reason: WHY() }, !reference.frozen),
                     Step::Unfreeze(who) => (who, Act::Unfreeze, reference.frozen),
                     Step::Ask(who) => {
-                        let ask = Act::Ask { reason: WHY(), members: u64::try_from(members).unwrap() };
+                        let ask = Act::Ask {
+                        reason: WHY(),
+                        members: u64::try_from(members).unwrap(),
+                        required: half(u64::try_from(members).unwrap()),
+                    };
                         (who, ask, reference.frozen && !asked)
                     }
                     Step::Approve(who) | Step::Reject(who) => {

@@ -4,6 +4,7 @@
 use sbd_sdk::documents::Transaction;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Somebody is to be told something.
 #[derive(Clone, Debug, Serialize)]
@@ -11,7 +12,7 @@ pub struct Notice {
     /// Whoever is told.
     user: String,
     /// Two or more words, such as `family.invitation.received`: preferences are kept by kind.
-    kind: &'static str,
+    kind: Cow<'static, str>,
     title: String,
     body: Option<String>,
     link: String,
@@ -28,13 +29,13 @@ impl Notice {
     /// A notice without a mail; `unique` is what it is about, and what of it.
     pub fn new(
         user: &str,
-        kind: &'static str,
+        kind: impl Into<Cow<'static, str>>,
         title: impl Into<String>,
         unique: impl Into<String>,
     ) -> Self {
         Self {
             user: user.to_owned(),
-            kind,
+            kind: kind.into(),
             title: title.into(),
             body: None,
             link: String::new(),

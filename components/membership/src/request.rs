@@ -151,8 +151,13 @@ pub fn require_reviewer(asked_by: &str, reviewer: &str, administrators: u64) -> 
     if asked_by != reviewer || administrators <= 1 {
         return Ok(());
     }
+    Err(own_request())
+}
+
+/// What whoever would decide on what they asked for themselves is told.
+pub fn own_request() -> Error {
     let message = "this is your own request; another administrator decides on it";
-    Err(Error::new(StatusCode::FORBIDDEN, "OWN_REQUEST", message))
+    Error::new(StatusCode::FORBIDDEN, "OWN_REQUEST", message)
 }
 
 #[cfg(test)]

@@ -1,30 +1,9 @@
 //! `/api/v1/families/{id}/audit`.
 
-use crate::audit::{self, Wanted};
 use crate::model::FamilyId;
-use sbd_sdk::audit::{Entry, Verdict};
+use group::api::audit::{self, AuditView, VerificationView};
+use group::audit::Wanted;
 use sbd_sdk::{Caller, Json, Path, Query, Result, operation};
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// A page of what was done in a family, the newest first.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FamilyAudit)]
-pub(crate) struct AuditView {
-    items: Vec<Entry>,
-    /// Where the next page begins; none on the last one.
-    next: Option<String>,
-}
-
-/// Whether all that was recorded of a family is as it was recorded.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FamilyAuditVerification)]
-pub(crate) struct VerificationView {
-    /// Whether it is.
-    whole: bool,
-    #[serde(flatten)]
-    verdict: Verdict,
-}
 
 /// Lists what was done in a family, by whom and when, the newest first.
 ///
@@ -39,11 +18,7 @@ pub(crate) async fn list_family_audit(
     Path(id): Path<FamilyId>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<AuditView>> {
-    let page = audit::page(&id, &caller, wanted).await?;
-    Ok(Json(AuditView {
-        items: page.entries,
-        next: page.next,
-    }))
+    Ok(Json(audit::page(&id, &caller, wanted).await?))
 }
 
 /// Follows all that was recorded of a family from its beginning, and says whether anything was altered.
@@ -55,9 +30,5 @@ pub(crate) async fn verify_family_audit(
     caller: Caller,
     Path(id): Path<FamilyId>,
 ) -> Result<Json<VerificationView>> {
-    let verdict = audit::verdict(&id, &caller).await?;
-    Ok(Json(VerificationView {
-        whole: verdict.broken_at.is_none(),
-        verdict,
-    }))
+    Ok(Json(audit::verification(&id, &caller).await?))
 }

@@ -1,54 +1,60 @@
 //! What only the host asks: events, tasks, ticks.
 
 use crate::continuity::{self, Due};
-use crate::freezing::{self, About};
 use crate::model::FamilyId;
 use crate::telling::{self, Told};
-use crate::{account, deletion, delivery, payments, requests, wallet};
+use crate::{deletion, delivery};
+use group::account::{self, About};
+use group::requests::RequestId;
+use group::{freezing, payments, requests};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
-use sbd_sdk::{Error, Result, on_event, schedule, task};
-use serde::{Deserialize, Serialize};
+use sbd_sdk::{Result, on_event, schedule, task};
+use serde::Deserialize;
 
-/// Which family.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Created {
-    pub(crate) family_id: FamilyId,
+/// Which family an event is about, and which request, if it is about one.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Of {
+    family_id: FamilyId,
+    #[serde(default)]
+    request_id: Option<RequestId>,
 }
 
 /// A family has an account, so that it can be paid into.
 #[on_event("family.created")]
-pub(crate) async fn created(event: Event<Created>) -> Result<()> {
+pub(crate) async fn created(event: Event<Of>) -> Result<()> {
     account::open(&event.data.family_id).await
 }
 
 /// Opens an account that could not be, as long as the wallet was switched off.
 #[task("open-account", queue = "default")]
-pub(crate) async fn open_account(work: Work<Created>) -> Result<()> {
-    wallet::open(&work.data.family_id).await.map_err(|error| {
-        // Also what says that trying again is no use: the wallet may be there tomorrow.
-        Error::overloaded("the wallet is not there; the account is opened later", 60)
-            .caused_by(error.message())
-    })?;
-    Ok(())
+pub(crate) async fn open_account(work: Work<About<FamilyId>>) -> Result<()> {
+    account::open_later(&work.data).await
 }
 
 /// What happens to the account, all members are told.
 #[on_event("family.wallet.*")]
-pub(crate) async fn account_changed(event: Event<Told>) -> Result<()> {
-    telling::of_account(&event.id, &event.kind, &event.data).await
+pub(crate) async fn account_changed(event: Event<Of>) -> Result<()> {
+    group::telling::of_account(&event.id, &event.kind, &event.data.family_id).await
 }
 
 /// That tokens are asked for, administrators are told.
 #[on_event("family.token_request.created")]
-pub(crate) async fn tokens_requested(event: Event<Told>) -> Result<()> {
-    telling::of_request(&event.data).await
+pub(crate) async fn tokens_requested(event: Event<Of>) -> Result<()> {
+    of_request(&event.data).await
 }
 
 /// And that something is to be bought.
 #[on_event("family.purchase.created")]
-pub(crate) async fn purchase_requested(event: Event<Told>) -> Result<()> {
-    telling::of_request(&event.data).await
+pub(crate) async fn purchase_requested(event: Event<Of>) -> Result<()> {
+    of_request(&event.data).await
+}
+
+async fn of_request(of: &Of) -> Result<()> {
+    match &of.request_id {
+        Some(id) => group::telling::of_request(&of.family_id, id).await,
+        None => Ok(()),
+    }
 }
 
 /// Has an invitation delivered, once it is stored.
@@ -89,13 +95,13 @@ pub(crate) async fn close_family(work: Work<deletion::About>) -> Result<()> {
 
 /// Has the ledger freeze an account, or unfreeze it, as it was decided.
 #[task("settle-freeze", queue = "default")]
-pub(crate) async fn settle_freeze(work: Work<About>) -> Result<()> {
+pub(crate) async fn settle_freeze(work: Work<About<FamilyId>>) -> Result<()> {
     freezing::settle_later(&work.data).await
 }
 
 /// Goes on with payments that stopped on the way, and ends requests whose time is over.
 #[schedule("settle", cron = "* * * * *", missed = "once")]
 pub(crate) async fn settle() -> Result<()> {
-    requests::end_due().await?;
-    payments::go_on_with_due().await
+    requests::end_due::<FamilyId>().await?;
+    payments::go_on_with_due::<FamilyId>().await
 }

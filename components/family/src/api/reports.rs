@@ -2,21 +2,12 @@
 
 use crate::export;
 use crate::model::FamilyId;
-use crate::reports::{self, Format, Wanted};
-use axum::response::{IntoResponse, Response};
-use http::header;
-use membership::report::Report;
-use sbd_sdk::openapi::{Description, Output};
+use group::api::reports::{self, Compliance};
+use group::reports::Wanted;
 use sbd_sdk::{Caller, Json, Path, Query, Result, operation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-
-/// A report in the form that was asked for.
-pub(crate) struct Compliance {
-    report: Report,
-    format: Format,
-}
 
 /// Which page of an export.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -60,10 +51,7 @@ pub(crate) async fn get_family_compliance_report(
     Path(id): Path<FamilyId>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Compliance> {
-    Ok(Compliance {
-        report: reports::compliance(&id, &caller, &wanted).await?,
-        format: wanted.format.unwrap_or_default(),
-    })
+    reports::compliance(&id, &caller, &wanted).await
 }
 
 /// Takes along all that is held of a family, page by page: for administrators. It is recorded.
@@ -85,33 +73,4 @@ pub(crate) async fn export_family(
         parts: parts.collect(),
         next: exported.next,
     }))
-}
-
-impl IntoResponse for Compliance {
-    fn into_response(self) -> Response {
-        let file = |kind: &'static str, ending: &str| {
-            let name = format!(
-                "attachment; filename=\"{}-compliance.{ending}\"",
-                self.report.heading.id
-            );
-            [
-                (header::CONTENT_TYPE, kind.to_owned()),
-                (header::CONTENT_DISPOSITION, name),
-            ]
-        };
-        match self.format {
-            Format::Csv => {
-                (file("text/csv; charset=utf-8", "csv"), self.report.csv()).into_response()
-            }
-            Format::Pdf => (file("application/pdf", "pdf"), self.report.pdf()).into_response(),
-            Format::Json => Json(self.report).into_response(),
-        }
-    }
-}
-
-/// As JSON; as a table the entries alone, and to be printed all of it.
-impl Output for Compliance {
-    fn describe(description: &mut Description) {
-        <Json<Report> as Output>::describe(description);
-    }
 }

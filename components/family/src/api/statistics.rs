@@ -2,8 +2,8 @@
 
 use crate::model::{Family, FamilyId};
 use crate::statistics::{self, Spending, Used, Wanted};
-use crate::wallet::{Flow, OfType, Period};
 use axum::response::{IntoResponse, Response};
+use group::wallet::{Flow, OfType, Period};
 use http::{HeaderMap, header};
 use membership::chart::{self, Bar, Line};
 use sbd_sdk::openapi::{Description, Output};

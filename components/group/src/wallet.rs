@@ -1,6 +1,6 @@
-//! The component `wallet`, as this one uses it: the family's account is there, and only there are tokens.
+//! The component `wallet`, as this one uses it: the group's account is there, and only there are tokens.
 
-use crate::model::FamilyId;
+use crate::Group;
 use axum::body::Body;
 use axum::extract::Request;
 use http::{Method, StatusCode, header};
@@ -15,17 +15,22 @@ const PATH: &str = "/api/v1/wallet";
 
 /// An account, as the ledger knows it.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Account {
-    pub(crate) balance: i64,
-    pub(crate) available: i64,
-    pub(crate) held: i64,
-    pub(crate) frozen: Option<Frozen>,
+pub struct Account {
+    /// All that is on it.
+    pub balance: i64,
+    /// What of it can be spent.
+    pub available: i64,
+    /// What of it is reserved.
+    pub held: i64,
+    /// Why nothing can be, if that is so.
+    pub frozen: Option<Frozen>,
 }
 
 /// Why the ledger lets nothing be spent.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Frozen {
-    pub(crate) reason: String,
+pub struct Frozen {
+    /// In the words of whoever froze it.
+    pub reason: String,
 }
 
 /// Tokens that went.
@@ -69,50 +74,58 @@ pub(crate) struct Statement {
 
 /// What went to and from an account, summed up, as the ledger does.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Statistics {
-    pub(crate) from: Time,
-    pub(crate) to: Time,
-    pub(crate) all: Flow,
-    pub(crate) types: Vec<OfType>,
-    pub(crate) periods: Vec<Period>,
+pub struct Statistics {
+    /// From when.
+    pub from: Time,
+    /// Until when.
+    pub to: Time,
+    /// All together.
+    pub all: Flow,
+    /// By type.
+    pub types: Vec<OfType>,
+    /// Over time.
+    pub periods: Vec<Period>,
 }
 
 /// How much came and went.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[schema(as = FamilyFlow)]
-pub(crate) struct Flow {
+#[schema(as = AccountFlow)]
+pub struct Flow {
     /// What came.
-    pub(crate) received: i64,
+    pub received: i64,
     /// What went.
-    pub(crate) spent: i64,
+    pub spent: i64,
     /// How many transactions there were.
-    pub(crate) transactions: u64,
+    pub transactions: u64,
 }
 
 /// How much came and went by transactions of one type.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[schema(as = FamilyFlowOfType)]
-pub(crate) struct OfType {
+#[schema(as = AccountFlowOfType)]
+pub struct OfType {
     #[serde(rename = "type")]
-    pub(crate) kind: String,
+    /// Which type.
+    pub kind: String,
+    /// How much.
     #[serde(flatten)]
-    pub(crate) flow: Flow,
+    pub flow: Flow,
 }
 
 /// How much came and went in a day or a week.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[schema(as = FamilyPeriod)]
-pub(crate) struct Period {
+#[schema(as = AccountPeriod)]
+pub struct Period {
     /// When it begins.
-    pub(crate) from: Time,
+    pub from: Time,
+    /// How much.
     #[serde(flatten)]
-    pub(crate) flow: Flow,
+    pub flow: Flow,
 }
 
 /// What is to be held.
 #[derive(Clone, Debug)]
-pub(crate) struct Held<'a> {
-    pub(crate) from: &'a FamilyId,
+pub(crate) struct Held<'a, G> {
+    pub(crate) from: &'a G,
     pub(crate) to: &'a str,
     pub(crate) amount: Tokens,
     pub(crate) kind: &'a str,
@@ -143,33 +156,36 @@ const PASSED_ON: [&str; 9] = [
     "LIMIT_EXCEEDED",
 ];
 
-/// The family's account, opened if it was not.
-pub(crate) async fn account(family_id: &FamilyId) -> Result<Account> {
-    let path = format!("accounts/{family_id}");
+/// The group's account, opened if it was not.
+///
+/// # Errors
+/// When the ledger would not.
+pub async fn account<G: Group>(group: &G) -> Result<Account> {
+    let path = format!("accounts/{group}");
     match ask(Method::GET, &path, None, None).await {
-        Err(error) if error.code() == "NOT_FOUND" => open(family_id).await,
+        Err(error) if error.code() == "NOT_FOUND" => open(group).await,
         found => found,
     }
 }
 
-/// Opens the family's account; nothing happens if it is.
-pub(crate) async fn open(family_id: &FamilyId) -> Result<Account> {
-    let owner = json!({"owner": family_id});
+/// Opens the group's account; nothing happens if it is.
+pub(crate) async fn open<G: Group>(group: &G) -> Result<Account> {
+    let owner = json!({"owner": group});
     ask(Method::POST, "accounts", None, Some(owner)).await
 }
 
-/// Pays into the family's account out of the caller's own.
-pub(crate) async fn deposit(
-    family_id: &FamilyId,
+/// Pays into the group's account out of the caller's own.
+pub(crate) async fn deposit<G: Group>(
+    group: &G,
     key: &str,
     amount: Tokens,
     memo: Option<&str>,
 ) -> Result<Transfer> {
-    let body = json!({"to": family_id, "amount": amount, "memo": memo, "type": "deposit"});
+    let body = json!({"to": group, "amount": amount, "memo": memo, "type": "deposit"});
     let send = || call_wallet(Method::POST, "transfers", Some(key), Some(body.clone()));
     let mut response = send().await?;
     if response.status() == StatusCode::NOT_FOUND {
-        open(family_id).await?;
+        open(group).await?;
         response = send().await?;
     }
     let replayed = response.headers().contains_key("idempotency-replayed");
@@ -180,8 +196,8 @@ pub(crate) async fn deposit(
     })
 }
 
-/// Holds tokens of the family's account, once for a cause and whoever asks.
-pub(crate) async fn hold(held: &Held<'_>) -> Result<Hold> {
+/// Holds tokens of the group's account, once for a cause and whoever asks.
+pub(crate) async fn hold<G: Group>(held: &Held<'_, G>) -> Result<Hold> {
     let body = json!({
         "from": held.from, "to": held.to, "amount": held.amount, "type": held.kind,
         "memo": held.memo, "cause": held.cause, "expires_in": held.seconds,
@@ -191,7 +207,7 @@ pub(crate) async fn hold(held: &Held<'_>) -> Result<Hold> {
         Err(error) if error.code() == "NOT_FOUND" => error,
         done => return done,
     };
-    // One of the two accounts is not there; if it is the family's, it is opened now.
+    // One of the two accounts is not there; if it is the group's, it is opened now.
     open(held.from).await?;
     match send().await {
         Err(again) if again.code() == "NOT_FOUND" => Err(Error::validation(
@@ -215,52 +231,53 @@ pub(crate) async fn release(hold: &str) -> Result<Hold> {
     ask(Method::POST, &path, None, Some(json!({}))).await
 }
 
-/// Lets nothing be spent from the family's account.
-pub(crate) async fn freeze(family_id: &FamilyId, reason: &str) -> Result<Account> {
-    let path = format!("accounts/{family_id}/freeze");
+/// Lets nothing be spent from the group's account.
+pub(crate) async fn freeze<G: Group>(group: &G, reason: &str) -> Result<Account> {
+    let path = format!("accounts/{group}/freeze");
     let body = json!({"reason": reason});
-    govern(family_id, &path, body).await
+    govern(group, &path, body).await
 }
 
 /// Lets it be spent from again.
-pub(crate) async fn unfreeze(family_id: &FamilyId) -> Result<Account> {
-    let path = format!("accounts/{family_id}/unfreeze");
-    govern(family_id, &path, json!({})).await
+pub(crate) async fn unfreeze<G: Group>(group: &G) -> Result<Account> {
+    let path = format!("accounts/{group}/unfreeze");
+    govern(group, &path, json!({})).await
 }
 
-async fn govern(family_id: &FamilyId, path: &str, body: Value) -> Result<Account> {
+async fn govern<G: Group>(group: &G, path: &str, body: Value) -> Result<Account> {
     match ask(Method::POST, path, None, Some(body.clone())).await {
         Err(error) if error.code() == "NOT_FOUND" => {
-            open(family_id).await?;
+            open(group).await?;
             ask(Method::POST, path, None, Some(body)).await
         }
         done => done,
     }
 }
 
-/// Closes the family's account, and gives what is left on it to somebody, in one commit.
-pub(crate) async fn close(family_id: &FamilyId, to: Option<&str>) -> Result<()> {
-    let path = format!("accounts/{family_id}/closure");
-    let key = format!("closing/{family_id}");
+/// Closes the group's account, and gives what is left on it to somebody, in one commit.
+///
+/// # Errors
+/// When the ledger would not.
+pub async fn close<G: Group>(group: &G, to: Option<&str>) -> Result<()> {
+    let path = format!("accounts/{group}/closure");
+    let key = format!("closing/{group}");
     let done = ask::<Account>(Method::POST, &path, Some(&key), Some(json!({"to": to}))).await;
     done.map(drop)
 }
 
-/// Gives somebody a share of a family's balance, once for a key and whoever asks.
-pub(crate) async fn share_out(
-    family_id: &FamilyId,
-    to: &str,
-    amount: Tokens,
-    key: &str,
-) -> Result<()> {
-    let body = json!({"from": family_id, "to": to, "amount": amount, "type": "share"});
+/// Gives somebody a share of a group's balance, once for a key and whoever asks.
+///
+/// # Errors
+/// When the ledger would not.
+pub async fn share_out<G: Group>(group: &G, to: &str, amount: Tokens, key: &str) -> Result<()> {
+    let body = json!({"from": group, "to": to, "amount": amount, "type": "share"});
     let done = ask::<Transfer>(Method::POST, "transfers", Some(key), Some(body)).await;
     done.map(drop)
 }
 
-/// A page of what went to and from the family's account; `query` is the ledger's own.
-pub(crate) async fn statement(family_id: &FamilyId, query: &str) -> Result<Statement> {
-    let path = format!("accounts/{family_id}/statement?{query}");
+/// A page of what went to and from the group's account; `query` is the ledger's own.
+pub(crate) async fn statement<G: Group>(group: &G, query: &str) -> Result<Statement> {
+    let path = format!("accounts/{group}/statement?{query}");
     match ask(Method::GET, &path, None, None).await {
         Err(error) if error.code() == "NOT_FOUND" => Ok(Statement {
             items: Vec::new(),
@@ -270,12 +287,15 @@ pub(crate) async fn statement(family_id: &FamilyId, query: &str) -> Result<State
     }
 }
 
-/// What went to and from the family's account, summed up; `query` is the ledger's own.
-pub(crate) async fn statistics(family_id: &FamilyId, query: &str) -> Result<Statistics> {
-    let path = format!("accounts/{family_id}/statistics?{query}");
+/// What went to and from the group's account, summed up; `query` is the ledger's own.
+///
+/// # Errors
+/// When the ledger would not.
+pub async fn statistics<G: Group>(group: &G, query: &str) -> Result<Statistics> {
+    let path = format!("accounts/{group}/statistics?{query}");
     match ask(Method::GET, &path, None, None).await {
         Err(error) if error.code() == "NOT_FOUND" => {
-            open(family_id).await?;
+            open(group).await?;
             ask(Method::GET, &path, None, None).await
         }
         found => found,

@@ -1,43 +1,43 @@
-//! Requests for tokens out of the family's account.
+//! Requests for tokens out of the account.
 
 use crate::account::{self, Wallet};
 use crate::allowances::{self, Allowance};
-use crate::commit::{busy, committed, tries};
-use crate::model::{FamilyId, Membership};
 use crate::payments::{self, Made, Payment};
 use crate::requests::{self, Kind, Request};
-use crate::store::{self, PAYMENTS};
+use crate::store;
+use crate::{Group, Member};
+use membership::commit::{busy, committed, tries};
 use membership::request::State;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Result, Tokens, time};
 
 /// Asks for tokens, once per key. A small request of who may spend so much is approved by itself.
-pub(crate) async fn ask(
-    family_id: &FamilyId,
+pub(crate) async fn ask<G: Group>(
+    group: &G,
     caller: &Caller,
     key: &str,
     amount: Tokens,
     reason: &str,
-) -> Result<Made<Request>> {
-    let membership = store::membership(family_id, caller).await?;
-    let key = format!("{}/token/{key}", membership.id);
+) -> Result<Made<Request<G>>> {
+    let member = requests::asker(group, caller).await?;
+    let key = format!("{}/token/{key}", member.id);
     let is_same =
-        |known: &Request| (known.amount, known.reason.as_deref()) == (amount, Some(reason));
+        |known: &Request<G>| (known.amount, known.reason.as_deref()) == (amount, Some(reason));
     for _ in tries() {
         if let Some(known) = requests::known(&key, is_same).await? {
             return requests::made_as(&known, true).await;
         }
-        let wallet = account::of(family_id).await?;
+        let wallet = account::of(group).await?;
         account::require_open(&wallet)?;
-        let allowance = allowances::of(&membership).await?;
+        let allowance = allowances::of(&member).await?;
         let now = time::now();
         let request = Request {
             reason: Some(reason.to_owned()),
-            ..Request::new(Kind::Token, &membership, amount, &key, now)
+            ..Request::new(Kind::Token, group, &member, amount, &key, now)
         };
         let (change, request, payment) =
-            match by_itself(&request, &membership, &allowance, &wallet, now) {
+            match by_itself(&request, &member, &allowance, &wallet, now) {
                 Some((change, payment)) => {
                     let approved = Request {
                         state: State::Approved,
@@ -50,41 +50,45 @@ pub(crate) async fn ask(
                 }
                 None => (Transaction::new(), request, None),
             };
-        let change = requests::made(change, &membership, &request).await?;
+        let change = requests::made(change, &member, &wallet, &request).await?;
         if !committed(change.commit().await)? {
             continue;
         }
         if let Some(payment) = payment {
-            // It is made, whatever comes of it: what cannot be paid now waits for an administrator.
+            // It is made, whatever comes of it: what cannot be paid now waits for somebody who reviews.
             payments::go_on(payment).await.ok();
         }
         return requests::made_as(&request, false).await;
     }
-    Err(busy())
+    Err(busy(G::NOUN))
 }
 
 /// What approves a request by itself: it is small, there is room for it this month, and the member may spend
-/// so much.
-fn by_itself(
-    request: &Request,
-    membership: &Membership,
+/// so much, or is one of those whose small requests need no more.
+fn by_itself<G: Group>(
+    request: &Request<G>,
+    member: &Member,
     allowance: &Allowance,
-    wallet: &Wallet,
+    wallet: &Wallet<G>,
     now: Time,
-) -> Option<(Transaction, Payment)> {
+) -> Option<(Transaction, Payment<G>)> {
     let automatic = &wallet.automatic;
     if !automatic.approves(request.amount, allowance.approved_at(now)) {
         return None;
     }
+    let (change, amount) = (Transaction::new(), request.amount);
+    let (change, counted) = match allowances::count(change, member, allowance, wallet, amount, now)
+    {
+        Ok(change) => (change, true),
+        Err(_) if G::SMALL_FOR_ALL => (member.unchanged(Transaction::new()), false),
+        Err(_) => return None,
+    };
     let payment = Payment {
-        counted: true,
+        counted,
         automatic: true,
         ..request.payment(now)
     };
-    let change = Transaction::new().insert(&PAYMENTS, &payment);
-    let change = allowances::count(change, membership, allowance, request.amount, now).ok()?;
-    let change = allowances::count_approved(change, allowance, automatic, request.amount, now);
-    // Under the numbers that were read.
-    let change = account::as_set(change, wallet);
+    let change = change.insert(&store::payments::<G>(), &payment);
+    let change = allowances::count_approved(change, allowance, automatic, amount, now);
     Some((change, payment))
 }

@@ -1,8 +1,8 @@
-//! What went to and from the family's account, out of the ledger, and whose doing it was.
+//! What went to and from the account, out of the ledger, and whose doing it was.
 
-use crate::model::FamilyId;
+use crate::Group;
 use crate::payments::Payment;
-use crate::store::{self, PAYMENTS};
+use crate::store;
 use crate::wallet::{self, Entry};
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Error, Result};
@@ -18,7 +18,7 @@ const MOST: u32 = 100;
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// Only transactions of this type.
     #[serde(rename = "type")]
     #[param(max_length = 50, example = "payment")]
@@ -40,21 +40,26 @@ pub(crate) struct Wanted {
 }
 
 /// A page of them, each with the payment that it was of, if it was one of this component's.
-pub(crate) async fn page(
-    family_id: &FamilyId,
+pub(crate) async fn page<G: Group>(
+    group: &G,
     caller: &Caller,
     wanted: &Wanted,
-) -> Result<(Vec<(Entry, Option<Payment>)>, Option<String>)> {
+) -> Result<(Vec<(Entry, Option<Payment<G>>)>, Option<String>)> {
     wanted.check()?;
-    store::reader(family_id, caller).await?;
-    let statement = wallet::statement(family_id, &wanted.query()).await?;
+    group.reader(caller).await?;
+    let statement = wallet::statement(group, &wanted.query()).await?;
     let causes: Vec<_> = statement
         .items
         .iter()
         .filter_map(|entry| entry.cause.as_deref())
         .collect();
-    let of = json!({"_id": {"$in": causes}, "family_id": family_id});
-    let payments = PAYMENTS.find(of).limit(MOST).fetch().await?.documents;
+    let of = json!({"_id": {"$in": causes}, "group": group});
+    let payments = store::payments::<G>()
+        .find(of)
+        .limit(MOST)
+        .fetch()
+        .await?
+        .documents;
     let payments: HashMap<_, _> = payments
         .into_iter()
         .map(|payment| (payment.id.to_string(), payment))
@@ -63,7 +68,7 @@ pub(crate) async fn page(
         let payment = entry.cause.as_ref().and_then(|cause| payments.get(cause));
         // What somebody else writes into a cause is no proof.
         let is_it =
-            |payment: &&Payment| payment.transaction_id.as_ref() == Some(&entry.transaction_id);
+            |payment: &&Payment<G>| payment.transaction_id.as_ref() == Some(&entry.transaction_id);
         let payment = payment.filter(is_it).cloned();
         (entry, payment)
     });

@@ -25,6 +25,8 @@
 //! | `workspace.link.made` | `link_id`, `role`, `uses`, `expires_at`, `made_by` | whoever has it may join |
 //! | `workspace.link.used` | `link_id`, `user_id` | this user has |
 //! | `workspace.link.revoked` | `link_id`, `revoked_by` | nobody joins by it any more |
+//! | `workspace.label.made`, `.changed`, `.deleted` | `label_id`, `by` | there is a label, it has another name, it is gone |
+//! | `workspace.label.put`, `.taken` | `label_id`, `item`, `by` | it lies on something, or does not any more |
 
 use crate::model::WorkspaceId;
 use sbd_sdk::documents::Transaction;

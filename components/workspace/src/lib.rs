@@ -5,6 +5,7 @@
 //!
 //! What happens to a workspace is told in the commit of the change: `events`.
 
+mod activity;
 mod answers;
 mod api;
 mod changes;
@@ -14,6 +15,7 @@ mod delivery;
 mod events;
 mod invitations;
 mod inviting;
+mod labels;
 mod links;
 mod listing;
 mod members;
@@ -23,11 +25,13 @@ mod ownership;
 mod permissions;
 mod roles;
 mod settings;
+mod shared;
 mod store;
 
 use api::{
-    host, invitations as invitations_api, links as links_api, members as members_api,
-    roles as roles_api, settings as settings_api, transfer, workspaces,
+    activity as activity_api, host, invitations as invitations_api, labels as labels_api,
+    links as links_api, members as members_api, roles as roles_api, settings as settings_api,
+    transfer, workspaces,
 };
 use sbd_sdk::Component;
 
@@ -81,8 +85,27 @@ pub fn component() -> Component {
                 links_api::join_workspace(),
             ],
         )
-        .events([host::invitation_sent()])
+        .operations(
+            "workspace activity",
+            [
+                activity_api::list_workspace_activity(),
+                labels_api::list_workspace_labels(),
+                labels_api::create_workspace_label(),
+                labels_api::replace_workspace_label(),
+                labels_api::delete_workspace_label(),
+                labels_api::list_labelled_items(),
+                labels_api::label_item(),
+                labels_api::unlabel_item(),
+            ],
+        )
+        .events([
+            host::invitation_sent(),
+            host::happened(),
+            host::note_deleted(),
+            host::document_deleted(),
+        ])
         .tasks([host::deliver_invitation()])
+        .channels([activity_api::may_listen()])
 }
 
 sbd_sdk::component!(component);

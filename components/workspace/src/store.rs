@@ -1,6 +1,7 @@
 //! The component's collections; the manifest declares their indexes.
 
 use crate::invitations::Invitation;
+use crate::labels::{Label, Labelled};
 use crate::links::Link;
 use crate::members::SentAway;
 use crate::model::{Creator, Membership, Workspace, WorkspaceId, membership_id};
@@ -25,6 +26,11 @@ pub(crate) const SENT_AWAY: Collection<SentAway> = Collection::new("sent_away");
 pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
 /// Links by which people join workspaces.
 pub(crate) const LINKS: Collection<Link> = Collection::new("links");
+
+/// What workspaces sort by.
+pub(crate) const LABELS: Collection<Label> = Collection::new("labels");
+/// What labels lie on.
+pub(crate) const LABELLED: Collection<Labelled> = Collection::new("labelled");
 
 /// The caller's membership of a workspace. To a stranger the workspace is not there at all.
 pub(crate) async fn membership(workspace_id: &WorkspaceId, caller: &Caller) -> Result<Membership> {

@@ -1,9 +1,11 @@
 //! What only the host asks: events, tasks, ticks.
 
-use crate::delivery;
+use crate::{activity, delivery, labels};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, task};
+use serde::Deserialize;
+use serde_json::Value;
 
 /// Has an invitation delivered, once it is stored.
 #[on_event("workspace.invitation.sent")]
@@ -15,4 +17,34 @@ pub(crate) async fn invitation_sent(event: Event<delivery::About>) -> Result<()>
 #[task("deliver-invitation", queue = "default")]
 pub(crate) async fn deliver_invitation(work: Work<delivery::About>) -> Result<()> {
     delivery::deliver(&work.data).await
+}
+
+/// What happens in a workspace is said to those who listen.
+#[on_event("workspace.*")]
+pub(crate) async fn happened(event: Event<Value>) -> Result<()> {
+    activity::said(&event.kind, &event.data).await
+}
+
+/// Which note.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Note {
+    note_id: String,
+}
+
+/// A note is gone, and its labels with it.
+#[on_event("note.deleted")]
+pub(crate) async fn note_deleted(event: Event<Note>) -> Result<()> {
+    labels::item_gone(&event.data.note_id).await
+}
+
+/// Which document.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Document {
+    document_id: String,
+}
+
+/// A document is gone, and its labels with it.
+#[on_event("document.deleted")]
+pub(crate) async fn document_deleted(event: Event<Document>) -> Result<()> {
+    labels::item_gone(&event.data.document_id).await
 }

@@ -1,7 +1,9 @@
 //! What is asked and answered over HTTP.
 
+pub(crate) mod activity;
 pub(crate) mod host;
 pub(crate) mod invitations;
+pub(crate) mod labels;
 pub(crate) mod links;
 pub(crate) mod members;
 pub(crate) mod roles;

@@ -100,9 +100,9 @@ pub(crate) async fn sweep() -> Result<()> {
     Ok(())
 }
 
-/// A family is gone.
-pub(crate) async fn of_family(family: &str) -> Result<()> {
-    libraries::delete_of(family).await
+/// A family or a workspace is gone.
+pub(crate) async fn of_group(group: &str) -> Result<()> {
+    libraries::delete_of(group).await
 }
 
 async fn enqueue_document(id: &DocumentId) -> Result<()> {

@@ -87,7 +87,7 @@ pub(crate) async fn writable(caller: &Caller, id: &DocumentId) -> Result<Documen
         )),
         (document, May::Write | May::Govern) => Ok(document),
         (_, May::Read) => Err(Error::forbidden(
-            "only administrators of the family write in this library; ask one of them",
+            "you read in this library, and do not write; ask an administrator of the family or workspace for more",
         )),
     }
 }

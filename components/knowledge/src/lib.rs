@@ -85,6 +85,7 @@ pub fn component() -> Component {
         )
         .events([
             host::family_deleted(),
+            host::workspace_deleted(),
             host::note_changed(),
             host::note_deleted(),
         ])

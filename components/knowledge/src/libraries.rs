@@ -36,7 +36,7 @@ pub(crate) enum LibrarySort {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LibraryFilter {
-    /// Only those of this user or family.
+    /// Only those of this user, family or workspace.
     #[param(max_length = 100, example = "fam_019a2f3c8b7e7c2d9f00112233445566")]
     owner: Option<String>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Draft {
     pub(crate) settings: Settings,
 }
 
-/// Makes a library of the caller's, or of a family's.
+/// Makes a library of the caller's, or of a family's or a workspace's.
 pub(crate) async fn create(caller: &Caller, owner: Option<&str>, draft: Draft) -> Result<Library> {
     let owner = owner.unwrap_or(&caller.user);
     owners::require_founder(caller, owner).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn default_of(caller: &Caller) -> Result<Library> {
     ))
 }
 
-/// The library of the notes of a user or a family: made with the first of them.
+/// The library of the notes of a user, a family or a workspace: made with the first of them.
 pub(crate) async fn notes_of(owner: &str) -> Result<Library> {
     let own = json!({"notes_of": owner, "deleted_at": null});
     if let Some(library) = LIBRARIES.find_one(own).await? {
@@ -161,7 +161,7 @@ pub(crate) async fn delete(caller: &Caller, id: &LibraryId, wanted: &Preconditio
     deletion::begin(&library.id).await
 }
 
-/// A family is gone, and its libraries with it.
+/// A family or a workspace is gone, and its libraries with it.
 pub(crate) async fn delete_of(owner: &str) -> Result<()> {
     let of_owner = json!({"owner": owner, "deleted_at": null});
     loop {

@@ -25,7 +25,7 @@ id!(pub(crate) MessageId, "msg", "message");
 pub(crate) struct Library {
     #[serde(rename = "_id")]
     pub(crate) id: LibraryId,
-    /// The user or family whose it is.
+    /// The user, family or workspace whose it is.
     pub(crate) owner: String,
     pub(crate) name: String,
     pub(crate) description: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) struct Library {
 #[serde(deny_unknown_fields, default)]
 #[schema(as = LibrarySettings)]
 pub(crate) struct Settings {
-    /// Who may add, change and delete documents in a family's library.
+    /// Who may add, change and delete documents in a family's or a workspace's library.
     #[schema(inline)]
     pub(crate) writers: Writers,
     /// The language of documents that do not say theirs, as `en`.
@@ -61,7 +61,7 @@ pub(crate) struct Settings {
     pub(crate) chunk_tokens: u32,
 }
 
-/// Who writes in a family's library. A user's is the user's alone.
+/// Who writes in a family's or a workspace's library. A user's is the user's alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = LibraryWriters)]
@@ -69,7 +69,7 @@ pub(crate) enum Writers {
     /// All members.
     #[default]
     Members,
-    /// Administrators of the family alone.
+    /// Administrators alone: of a workspace those with the permission `settings`.
     Admins,
 }
 

@@ -21,6 +21,8 @@ use serde_json::json;
 #[derive(Deserialize)]
 struct Said {
     family_id: Option<String>,
+    #[serde(default)]
+    workspace_id: Option<String>,
     owner: String,
     title: String,
     body: String,
@@ -64,7 +66,8 @@ async fn asked(id: &str) -> Result<Option<Said>> {
 
 /// A note is found for the first time.
 async fn begin(note: &str, said: &Said) -> Result<()> {
-    let library = libraries::notes_of(said.family_id.as_ref().unwrap_or(&said.owner)).await?;
+    let group = said.family_id.as_ref().or(said.workspace_id.as_ref());
+    let library = libraries::notes_of(group.unwrap_or(&said.owner)).await?;
     let id = DocumentId::new();
     let upload = Upload {
         id: id.clone(),

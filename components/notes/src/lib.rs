@@ -1,7 +1,8 @@
-//! Markdown notes of a user or a family.
+//! Markdown notes of a user, a family or a workspace.
 //!
-//! A note lies in a space: its owner's own, or that of a family, whose members all read and write it. Nobody
-//! else learns that it is there. Every change of its content is a version, of which the last ones are kept; what
+//! A note lies in a space: its owner's own, that of a family, whose members all read and write it, or that of a
+//! workspace, whose members read it, and write it if they have the permission `write`. Nobody else learns that it
+//! is there. Every change of its content is a version, of which the last ones are kept; what
 //! is deleted lies in the trash for 30 days.
 //!
 //! A note links to others of its space by `[[title]]` or `[[not_...]]`, with `|` before what is shown instead.
@@ -20,7 +21,7 @@ mod access;
 mod api;
 mod envelope;
 mod events;
-mod family;
+mod groups;
 mod links;
 mod listing;
 mod model;
@@ -61,7 +62,7 @@ pub fn component() -> Component {
                 versions_api::restore_note_version(),
             ],
         )
-        .events([host::family_deleted()])
+        .events([host::family_deleted(), host::workspace_deleted()])
         .schedules([host::empty_trash()])
 }
 

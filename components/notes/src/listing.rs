@@ -1,8 +1,9 @@
 //! Which notes there are, by space, tag and title, and what links to what.
 
 use crate::access;
+use crate::groups::May;
 use crate::links::{target_key, targets};
-use crate::model::{FamilyId, LONGEST_TAG, LONGEST_TITLE, Note, NoteId, Text};
+use crate::model::{FamilyId, Group, LONGEST_TAG, LONGEST_TITLE, Note, NoteId, Text, WorkspaceId};
 use crate::store::NOTES;
 use membership::text;
 use sbd_sdk::paging::{Order, Page};
@@ -49,6 +50,9 @@ pub(crate) struct NoteFilter {
     /// Those of this family instead of the caller's own.
     #[param(inline)]
     family_id: Option<FamilyId>,
+    /// Those of this workspace instead of the caller's own.
+    #[param(inline)]
+    workspace_id: Option<WorkspaceId>,
     /// Only those in the trash; without it, only those that are not.
     #[serde(default)]
     #[param(inline)]
@@ -73,6 +77,9 @@ pub(crate) struct TagFilter {
     /// Those of this family instead of the caller's own.
     #[param(inline)]
     family_id: Option<FamilyId>,
+    /// Those of this workspace instead of the caller's own.
+    #[param(inline)]
+    workspace_id: Option<WorkspaceId>,
 }
 
 /// A tag.
@@ -130,7 +137,8 @@ pub(crate) async fn list(
     listing: &Listing<NoteSort, NoteFilter>,
 ) -> Result<Page<Note>> {
     let asked = &listing.filter;
-    let space = access::space(caller, asked.family_id.as_ref()).await?;
+    let group = Group::named(asked.family_id.clone(), asked.workspace_id.clone())?;
+    let space = access::space(caller, group.as_ref(), May::Read).await?;
     let mut filter = json!({"space": space, "trashed_at": in_state(asked.state)});
     if let Some(tag) = &asked.tag {
         filter["tags"] = key(&text::some_line("tag", tag, LONGEST_TAG)?).into();
@@ -157,7 +165,8 @@ pub(crate) async fn list(
 
 /// The tags of a space, those that most notes have first.
 pub(crate) async fn tags(caller: &Caller, filter: &TagFilter) -> Result<Vec<NoteTag>> {
-    let space = access::space(caller, filter.family_id.as_ref()).await?;
+    let group = Group::named(filter.family_id.clone(), filter.workspace_id.clone())?;
+    let space = access::space(caller, group.as_ref(), May::Read).await?;
     let pipeline = json!([
         {"$match": {"space": space, "trashed_at": in_state(NoteState::Present)}},
         {"$unwind": "$tags"},

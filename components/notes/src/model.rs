@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 sbd_sdk::id!(pub(crate) NoteId, "not", "note");
 sbd_sdk::id!(pub(crate) FamilyId, "fam", "family");
+sbd_sdk::id!(pub(crate) WorkspaceId, "wsp", "workspace");
 
 /// Longest title, in characters.
 pub(crate) const LONGEST_TITLE: usize = 200;
@@ -33,11 +34,13 @@ const EXCERPT: usize = 200;
 pub(crate) struct Note {
     #[serde(rename = "_id")]
     pub(crate) id: NoteId,
-    /// Where it lies: the id of its owner, or of a family.
+    /// Where it lies: the id of its owner, or of a family or a workspace.
     pub(crate) space: String,
     /// Who wrote it first.
     pub(crate) owner: String,
     pub(crate) family_id: Option<FamilyId>,
+    #[serde(default)]
+    pub(crate) workspace_id: Option<WorkspaceId>,
     /// Empty where it is encrypted, as is all that follows from the content.
     pub(crate) title: String,
     pub(crate) title_key: String,
@@ -59,6 +62,13 @@ pub(crate) struct Note {
     /// Since when it is in the trash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trashed_at: Option<Time>,
+}
+
+/// Whose members share a space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Family(FamilyId),
+    Workspace(WorkspaceId),
 }
 
 /// What is known of a version without its text.
@@ -104,17 +114,58 @@ pub(crate) struct Draft {
     pub(crate) text: Text,
 }
 
+// === impl Group ===
+
+impl Group {
+    /// The one that is named, if one is.
+    pub(crate) fn named(
+        family_id: Option<FamilyId>,
+        workspace_id: Option<WorkspaceId>,
+    ) -> Result<Option<Self>> {
+        match (family_id, workspace_id) {
+            (Some(_), Some(_)) => Err(Error::validation(
+                "workspace_id",
+                "a family or a workspace, not both",
+            )),
+            (family, workspace) => Ok(family
+                .map(Self::Family)
+                .or_else(|| workspace.map(Self::Workspace))),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Family(id) => id.as_str(),
+            Self::Workspace(id) => id.as_str(),
+        }
+    }
+
+    /// What it is called where it is not there.
+    pub(crate) fn noun(&self) -> &'static str {
+        match self {
+            Self::Family(_) => "family",
+            Self::Workspace(_) => "workspace",
+        }
+    }
+}
+
 // === impl Note ===
 
 impl Note {
     /// A note that is written now.
-    pub(crate) fn new(owner: &str, family_id: Option<FamilyId>, draft: &Draft, now: Time) -> Self {
-        let space = family_id.as_ref().map_or(owner, FamilyId::as_str);
+    pub(crate) fn new(owner: &str, group: Option<Group>, draft: &Draft, now: Time) -> Self {
+        let space = group.as_ref().map_or(owner, Group::as_str).to_owned();
+        let (family_id, workspace_id) = match group {
+            Some(Group::Family(id)) => (Some(id), None),
+            Some(Group::Workspace(id)) => (None, Some(id)),
+            None => (None, None),
+        };
         let mut note = Self {
             id: NoteId::new(),
-            space: space.to_owned(),
+            space,
             owner: owner.to_owned(),
             family_id,
+            workspace_id,
             title: String::new(),
             title_key: String::new(),
             former_keys: Vec::new(),
@@ -132,6 +183,12 @@ impl Note {
         };
         note.write(draft, owner, now);
         note
+    }
+
+    /// In whose space it lies; nobody's but its owner's where there is none.
+    pub(crate) fn group(&self) -> Option<Group> {
+        let family = self.family_id.clone().map(Group::Family);
+        family.or_else(|| self.workspace_id.clone().map(Group::Workspace))
     }
 
     /// Somebody writes another content.

@@ -4,23 +4,39 @@
 use sbd_sdk::Principal;
 use sbd_sdk::testing::{App, Client, Reply, assert_constraints, assert_described};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::time::Duration;
 
 const NOTES: &str = "/api/v1/notes";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+thread_local! {
+    /// Whether the workspace is archived.
+    static ARCHIVED: Cell<bool> = const { Cell::new(false) };
+}
+
 fn family() -> String {
     format!("fam_{:032x}", 1)
 }
 
-/// The component with its own manifest, in a tenant where usr_1 administers a family of which usr_2 is a member.
+fn workspace() -> String {
+    format!("wsp_{:032x}", 1)
+}
+
+/// The component with its own manifest, in a tenant where usr_1 administers a family of which usr_2 is a member, and a
+/// workspace in which usr_2 writes and usr_3 reads.
 fn app() -> App {
     let app = App::new(super::component()).manifest(include_str!("../spin.toml"));
     app.on_call(|call| {
-        assert_eq!((call.to.as_str(), call.method.as_str()), ("family", "GET"));
+        assert_eq!(call.method.as_str(), "GET");
         let caller = call.headers.get(sbd_sdk::header::CALLER);
         let caller = caller.and_then(Principal::from_header);
-        let role = match caller.and_then(|caller| caller.user).as_deref() {
+        let user = caller.and_then(|caller| caller.user);
+        if call.to == "workspace" {
+            return in_workspace(&call.path, user.as_deref());
+        }
+        assert_eq!(call.to, "family");
+        let role = match user.as_deref() {
             Some("usr_1") => "admin",
             Some("usr_2") => "member",
             _ => "none",
@@ -31,6 +47,26 @@ fn app() -> App {
         }
     });
     app
+}
+
+fn in_workspace(path: &str, user: Option<&str>) -> (u16, Value) {
+    let permissions = match user {
+        Some("usr_1") => json!(["request", "settings", "write"]),
+        Some("usr_2") => json!(["write"]),
+        Some("usr_3") => json!(["request"]),
+        _ => Value::Null,
+    };
+    let archived_at = ARCHIVED
+        .get()
+        .then_some("2026-01-01T00:00:00Z")
+        .map_or(Value::Null, Value::from);
+    match path == format!("/api/v1/workspaces/{}", workspace()) && !permissions.is_null() {
+        true => (
+            200,
+            json!({"permissions": permissions, "archived_at": archived_at}),
+        ),
+        false => (404, json!({"error": {}})),
+    }
 }
 
 fn write(by: &Client<'_>, title: &str, body: &str) -> Reply {
@@ -460,6 +496,62 @@ fn members_of_a_family_share_its_notes() {
         .assert_status(204);
     assert_eq!(ada.get(&all)["total"], 0);
     assert_eq!(told(&app).last().unwrap().0, "note.deleted");
+}
+
+#[test]
+fn in_a_workspace_those_write_who_may() {
+    let app = app();
+    let (ada, bob, eve) = (
+        app.signed_in("usr_1"),
+        app.signed_in("usr_2"),
+        app.signed_in("usr_3"),
+    );
+    let new = |title: &str| json!({"title": title, "workspace_id": workspace()});
+    let of_bob = bob.post(NOTES, new("Of Bob")).assert_status(201);
+    assert_eq!(
+        (&of_bob["workspace_id"], &of_bob["family_id"]),
+        (&json!(workspace()), &json!(null))
+    );
+    let path = address(&of_bob);
+    // Whoever reads, reads.
+    eve.post(NOTES, new("Of Eve"))
+        .assert_refused(403, "FORBIDDEN");
+    eve.get(&path).assert_status(200);
+    eve.get(&format!("{path}/versions")).assert_status(200);
+    let all = format!("{NOTES}?workspace_id={}", workspace());
+    assert_eq!(titles(&eve.get(&all)), ["Of Bob"]);
+    eve.put(&path, json!({"title": "Mine"}))
+        .assert_refused(403, "FORBIDDEN");
+    for path in [path.clone(), format!("{path}?forever=true")] {
+        eve.delete(&path).assert_refused(403, "FORBIDDEN");
+    }
+    // Strangers see nothing, and nobody names two groups.
+    let joe = app.signed_in("usr_4");
+    joe.get(&path).assert_refused(404, "NOT_FOUND");
+    joe.get(&all).assert_refused(404, "NOT_FOUND");
+    joe.post(NOTES, new("x")).assert_refused(404, "NOT_FOUND");
+    let both = json!({"title": "x", "workspace_id": workspace(), "family_id": family()});
+    let refused = ada
+        .post(NOTES, both)
+        .assert_refused(422, "VALIDATION_ERROR");
+    assert_eq!(refused["error"]["details"][0]["field"], "workspace_id");
+    // What is archived is kept as it is.
+    ARCHIVED.set(true);
+    ada.put(&path, json!({"title": "Mine"}))
+        .assert_refused(403, "FORBIDDEN");
+    ada.get(&path).assert_status(200);
+    ARCHIVED.set(false);
+    // Those who change the workspace delete what others wrote.
+    let of_ada = ada.post(NOTES, new("Of Ada")).assert_status(201);
+    bob.delete(&format!("{}?forever=true", address(&of_ada)))
+        .assert_refused(403, "FORBIDDEN");
+    ada.delete(&format!("{path}?forever=true"))
+        .assert_status(204);
+    let gone = json!({"workspace_id": workspace(), "deleted_by": "usr_1"});
+    app.anonymous()
+        .event("workspace.deleted", gone)
+        .assert_status(204);
+    assert_eq!(ada.get(&all)["total"], 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Deleting: into the trash and out of it, and for good.
 
-use crate::model::{FamilyId, Note, NoteId, Text};
+use crate::model::{Note, NoteId, Text};
 use crate::store::{CONTENTS, NOTES, VERSIONS};
 use crate::writing::{at, commit, replacement};
 use crate::{access, events, store};
@@ -17,7 +17,7 @@ const AT_ONCE: u32 = 25;
 
 /// Puts a note into the trash. Nothing if it is there already.
 pub(crate) async fn delete(caller: &Caller, id: &NoteId, wanted: &Preconditions) -> Result<()> {
-    let before = access::reached(caller, id).await?;
+    let before = access::writable(caller, id).await?;
     wanted.require(before.version)?;
     if before.trashed_at.is_some() {
         return Ok(());
@@ -33,7 +33,7 @@ pub(crate) async fn restore(
     id: &NoteId,
     wanted: &Preconditions,
 ) -> Result<(Note, Text)> {
-    let before = access::reached(caller, id).await?;
+    let before = access::writable(caller, id).await?;
     wanted.require(before.version)?;
     let text = store::text(&before).await?;
     if before.trashed_at.is_none() {
@@ -74,9 +74,9 @@ pub(crate) async fn empty() -> Result<()> {
     delete_all(before).await
 }
 
-/// Deletes all notes of a family that is gone.
-pub(crate) async fn delete_of_family(id: &FamilyId) -> Result<()> {
-    delete_all(json!({"space": id})).await
+/// Deletes all notes of a family or a workspace that is gone.
+pub(crate) async fn delete_of(space: &str) -> Result<()> {
+    delete_all(json!({"space": space})).await
 }
 
 /// As many notes as a space may have are deleted by as many calls as a request may make.

@@ -1,6 +1,7 @@
 //! Writing: notes that are new, that say something else, and that are pinned.
 
-use crate::model::{Draft, FamilyId, MOST_NOTES, MOST_VERSIONS, Note, NoteId, Text};
+use crate::groups::May;
+use crate::model::{Draft, Group, MOST_NOTES, MOST_VERSIONS, Note, NoteId, Text};
 use crate::store::{CONTENTS, NOTES, VERSIONS};
 use crate::{access, events, store};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -8,19 +9,19 @@ use sbd_sdk::etag::Preconditions;
 use sbd_sdk::{Caller, Error, Result, time};
 use serde_json::json;
 
-/// Writes a new note into the caller's own space, or that of a family of theirs.
+/// Writes a new note into the caller's own space, or that of a family or a workspace of theirs.
 pub(crate) async fn create(
     caller: &Caller,
-    family_id: Option<FamilyId>,
+    group: Option<Group>,
     draft: Draft,
 ) -> Result<(Note, Text)> {
-    let space = access::space(caller, family_id.as_ref()).await?;
+    let space = access::space(caller, group.as_ref(), May::Write).await?;
     if NOTES.count(json!({"space": space})).await? >= MOST_NOTES {
         return Err(Error::conflict(format!(
             "there are {MOST_NOTES} notes, which is as many as there may be; delete some for good"
         )));
     }
-    let note = Note::new(&caller.user, family_id, &draft, time::now());
+    let note = Note::new(&caller.user, group, &draft, time::now());
     let (version, stored) = note.version_of(draft.text.clone());
     let transaction = Transaction::new()
         .insert(&NOTES, &note)

@@ -15,7 +15,19 @@ pub(crate) struct Family {
 /// A family is gone, and its libraries with it.
 #[on_event("family.deleted")]
 pub(crate) async fn family_deleted(event: Event<Family>) -> Result<()> {
-    deletion::of_family(&event.data.family_id).await
+    deletion::of_group(&event.data.family_id).await
+}
+
+/// Which workspace.
+#[derive(Deserialize)]
+pub(crate) struct Workspace {
+    workspace_id: String,
+}
+
+/// A workspace is gone, and its libraries with it.
+#[on_event("workspace.deleted")]
+pub(crate) async fn workspace_deleted(event: Event<Workspace>) -> Result<()> {
+    deletion::of_group(&event.data.workspace_id).await
 }
 
 /// Which note.

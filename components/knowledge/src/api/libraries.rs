@@ -21,7 +21,8 @@ pub(crate) struct NewLibrary {
     #[serde(default)]
     #[schema(max_length = 1000)]
     description: Option<String>,
-    /// Whose it is: a family that the caller administrates; the caller's own if nothing is said.
+    /// Whose it is: a family that the caller administrates, or a workspace in which the caller writes; the caller's
+    /// own if nothing is said.
     #[serde(default)]
     owner: Option<String>,
     #[serde(default)]
@@ -49,7 +50,7 @@ pub(crate) struct LibraryInput {
 pub(crate) struct LibraryView {
     #[schema(inline)]
     id: LibraryId,
-    /// The user or family whose it is.
+    /// The user, family or workspace whose it is.
     owner: String,
     /// Its name.
     name: String,
@@ -72,8 +73,8 @@ pub(crate) struct LibraryView {
 #[operation(
     post "/api/v1/libraries", permission = "knowledge:write", location = "The library's address",
     refuses(
-        forbidden = "The caller is no administrator of the family",
-        not_found = "No family that the caller belongs to",
+        forbidden = "The caller is no administrator of the family or workspace",
+        not_found = "No family or workspace that the caller belongs to",
         conflict = "There are as many libraries as one owner may have"
     )
 )]
@@ -115,11 +116,11 @@ pub(crate) async fn get_library(
     Ok(Json(counted(library).await?.body))
 }
 
-/// Replaces a library's name, description and settings; for its owner, or administrators of its family.
+/// Replaces a library's name, description and settings; for its owner, or administrators.
 #[operation(
     put "/api/v1/libraries/{id}", permission = "knowledge:write", answers = "The library as it is now",
     refuses(
-        forbidden = "The caller is no administrator of the family",
+        forbidden = "The caller is no administrator of the family or workspace",
         not_found = "No library that the caller may read",
         conflict = "It was changed at the same moment"
     )
@@ -141,7 +142,7 @@ pub(crate) async fn replace_library(
 #[operation(
     delete "/api/v1/libraries/{id}", permission = "knowledge:write",
     refuses(
-        forbidden = "The caller is no administrator of the family",
+        forbidden = "The caller is no administrator of the family or workspace",
         not_found = "No library that the caller may read"
     )
 )]

@@ -2,7 +2,7 @@
 
 use crate::api::notes::{NoteView, created};
 use crate::envelope::Envelope;
-use crate::model::{Draft, FamilyId, NoteId};
+use crate::model::{Draft, FamilyId, Group, NoteId, WorkspaceId};
 use crate::writing;
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::{Caller, Created, Json, Path, Result, Tagged, operation};
@@ -17,6 +17,10 @@ pub(crate) struct NewEncryptedNote {
     #[serde(default)]
     #[schema(inline)]
     family_id: Option<FamilyId>,
+    /// The workspace in whose space it is to lie, instead.
+    #[serde(default)]
+    #[schema(inline)]
+    workspace_id: Option<WorkspaceId>,
     #[schema(inline)]
     encrypted: Envelope,
 }
@@ -33,7 +37,8 @@ pub(crate) struct EncryptedNoteInput {
 #[operation(
     post "/api/v1/notes/encrypted", permission = "notes:write", location = "The note's address",
     refuses(
-        not_found = "No family the caller belongs to",
+        forbidden = "The caller reads in this workspace",
+        not_found = "No family or workspace the caller belongs to",
         conflict = "There are as many notes as there may be"
     )
 )]
@@ -42,7 +47,8 @@ pub(crate) async fn create_encrypted_note(
     Json(new): Json<NewEncryptedNote>,
 ) -> Result<Created<Tagged<NoteView>>> {
     let draft = Draft::encrypted(new.encrypted)?;
-    let (note, text) = writing::create(&caller, new.family_id, draft).await?;
+    let group = Group::named(new.family_id, new.workspace_id)?;
+    let (note, text) = writing::create(&caller, group, draft).await?;
     created(note, text).await
 }
 
@@ -53,7 +59,8 @@ pub(crate) async fn create_encrypted_note(
     put "/api/v1/notes/{id}/encrypted", permission = "notes:write",
     answers = "The note as it is now",
     refuses(
-        not_found = "No note that the caller may write",
+        forbidden = "The caller reads in this workspace",
+        not_found = "No note that the caller may read",
         conflict = "It is in the trash, or was changed at the same moment"
     )
 )]

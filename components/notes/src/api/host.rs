@@ -1,6 +1,6 @@
 //! What only the host asks: events, ticks.
 
-use crate::model::FamilyId;
+use crate::model::{FamilyId, WorkspaceId};
 use crate::trash;
 use sbd_sdk::events::Event;
 use sbd_sdk::{Result, on_event, schedule};
@@ -15,7 +15,19 @@ pub(crate) struct FamilyDeleted {
 /// The notes of a family go with it.
 #[on_event("family.deleted")]
 pub(crate) async fn family_deleted(event: Event<FamilyDeleted>) -> Result<()> {
-    trash::delete_of_family(&event.data.family_id).await
+    trash::delete_of(event.data.family_id.as_str()).await
+}
+
+/// A workspace that is gone.
+#[derive(Deserialize)]
+pub(crate) struct WorkspaceDeleted {
+    workspace_id: WorkspaceId,
+}
+
+/// The notes of a workspace go with it.
+#[on_event("workspace.deleted")]
+pub(crate) async fn workspace_deleted(event: Event<WorkspaceDeleted>) -> Result<()> {
+    trash::delete_of(event.data.workspace_id.as_str()).await
 }
 
 /// Deletes what has lain in the trash for 30 days.

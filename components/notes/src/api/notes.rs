@@ -2,7 +2,7 @@
 
 use crate::envelope::Envelope;
 use crate::listing::{self, NoteFilter, NoteLink, NoteSort, NoteTag, TagFilter};
-use crate::model::{Draft, FamilyId, Note, NoteId, Text};
+use crate::model::{Draft, FamilyId, Group, Note, NoteId, Text, WorkspaceId};
 use crate::{access, store, trash, writing};
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::paging::Page;
@@ -38,6 +38,10 @@ pub(crate) struct NewNote {
     #[serde(default)]
     #[schema(inline)]
     family_id: Option<FamilyId>,
+    /// The workspace in whose space it is to lie, instead.
+    #[serde(default)]
+    #[schema(inline)]
+    workspace_id: Option<WorkspaceId>,
     /// 1 to 200 characters; blanks around it are dropped.
     #[schema(min_length = 1, max_length = 200, example = "Tea")]
     title: String,
@@ -67,9 +71,12 @@ pub(crate) struct Deletion {
 pub(crate) struct NoteView {
     #[schema(inline)]
     id: NoteId,
-    /// The family in whose space it lies; none where it is its owner's own.
+    /// The family in whose space it lies, if it lies in one's.
     #[schema(inline)]
     family_id: Option<FamilyId>,
+    /// The workspace in whose space it lies, if it lies in one's.
+    #[schema(inline)]
+    workspace_id: Option<WorkspaceId>,
     /// Who wrote it first.
     owner: String,
     /// Its title; none where it is encrypted.
@@ -101,9 +108,12 @@ pub(crate) struct NoteView {
 pub(crate) struct NoteSummary {
     #[schema(inline)]
     id: NoteId,
-    /// The family in whose space it lies; none where it is its owner's own.
+    /// The family in whose space it lies, if it lies in one's.
     #[schema(inline)]
     family_id: Option<FamilyId>,
+    /// The workspace in whose space it lies, if it lies in one's.
+    #[schema(inline)]
+    workspace_id: Option<WorkspaceId>,
     /// Who wrote it first.
     owner: String,
     /// Its title; none where it is encrypted.
@@ -133,9 +143,12 @@ pub(crate) struct NoteSummary {
 pub(crate) struct NoteText {
     #[schema(inline)]
     id: NoteId,
-    /// The family whose members may read it; none where only its owner may.
+    /// The family whose members may read it, if those may.
     #[schema(inline)]
     family_id: Option<FamilyId>,
+    /// The workspace whose members may read it, if those may.
+    #[schema(inline)]
+    workspace_id: Option<WorkspaceId>,
     /// Who wrote it first.
     owner: String,
     /// Its title.
@@ -154,7 +167,8 @@ pub(crate) struct NoteText {
 #[operation(
     post "/api/v1/notes", permission = "notes:write", location = "The note's address",
     refuses(
-        not_found = "No family the caller belongs to",
+        forbidden = "The caller reads in this workspace",
+        not_found = "No family or workspace the caller belongs to",
         conflict = "There are as many notes as there may be"
     )
 )]
@@ -163,14 +177,15 @@ pub(crate) async fn create_note(
     Json(new): Json<NewNote>,
 ) -> Result<Created<Tagged<NoteView>>> {
     let draft = Draft::check(&new.title, &new.body, &new.tags)?;
-    let (note, text) = writing::create(&caller, new.family_id, draft).await?;
+    let group = Group::named(new.family_id, new.workspace_id)?;
+    let (note, text) = writing::create(&caller, group, draft).await?;
     created(note, text).await
 }
 
 /// Lists notes, those that are pinned first.
 #[operation(
     get "/api/v1/notes", permission = "notes:read",
-    refuses(not_found = "No family the caller belongs to")
+    refuses(not_found = "No family or workspace the caller belongs to")
 )]
 pub(crate) async fn list_notes(
     caller: Caller,
@@ -183,7 +198,7 @@ pub(crate) async fn list_notes(
 /// Lists the tags of notes, those that most have first.
 #[operation(
     get "/api/v1/notes/tags", permission = "notes:read", answers = "The tags",
-    refuses(not_found = "No family the caller belongs to")
+    refuses(not_found = "No family or workspace the caller belongs to")
 )]
 pub(crate) async fn list_note_tags(
     caller: Caller,
@@ -220,7 +235,8 @@ pub(crate) async fn get_note_text(by: By, Path(id): Path<NoteId>) -> Result<Json
 #[operation(
     put "/api/v1/notes/{id}", permission = "notes:write", answers = "The note as it is now",
     refuses(
-        not_found = "No note that the caller may write",
+        forbidden = "The caller reads in this workspace",
+        not_found = "No note that the caller may read",
         conflict = "It is encrypted, in the trash, or was changed at the same moment"
     )
 )]
@@ -240,7 +256,7 @@ pub(crate) async fn replace_note(
     delete "/api/v1/notes/{id}", permission = "notes:write",
     refuses(
         forbidden = "For good, by somebody who neither wrote it nor administers the family",
-        not_found = "No note that the caller may write",
+        not_found = "No note that the caller may read",
         conflict = "It was changed at the same moment"
     )
 )]
@@ -262,7 +278,8 @@ pub(crate) async fn delete_note(
     post "/api/v1/notes/{id}/restore", permission = "notes:write", idempotent,
     answers = "The note as it is now",
     refuses(
-        not_found = "No note that the caller may write",
+        forbidden = "The caller reads in this workspace",
+        not_found = "No note that the caller may read",
         conflict = "It was changed at the same moment"
     )
 )]
@@ -279,7 +296,8 @@ pub(crate) async fn restore_note(
 #[operation(
     put "/api/v1/notes/{id}/pin", permission = "notes:write", answers = "The note as it is now",
     refuses(
-        not_found = "No note that the caller may write",
+        forbidden = "The caller reads in this workspace",
+        not_found = "No note that the caller may read",
         conflict = "It is in the trash, or was changed at the same moment"
     )
 )]
@@ -297,7 +315,8 @@ pub(crate) async fn pin_note(
     delete "/api/v1/notes/{id}/pin", permission = "notes:write", effect = write,
     answers = "The note as it is now",
     refuses(
-        not_found = "No note that the caller may write",
+        forbidden = "The caller reads in this workspace",
+        not_found = "No note that the caller may read",
         conflict = "It is in the trash, or was changed at the same moment"
     )
 )]
@@ -343,6 +362,7 @@ impl NoteView {
         let body = Self {
             id: note.id,
             family_id: note.family_id,
+            workspace_id: note.workspace_id,
             owner: note.owner,
             title,
             body,
@@ -368,6 +388,7 @@ impl From<Note> for NoteSummary {
         Self {
             id: note.id,
             family_id: note.family_id,
+            workspace_id: note.workspace_id,
             owner: note.owner,
             title: (!note.encrypted).then_some(note.title),
             excerpt: (!note.encrypted).then_some(note.excerpt),
@@ -390,6 +411,7 @@ impl NoteText {
         Self {
             id: note.id,
             family_id: note.family_id,
+            workspace_id: note.workspace_id,
             owner: note.owner,
             title: note.title,
             body,

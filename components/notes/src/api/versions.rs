@@ -80,7 +80,8 @@ pub(crate) async fn get_note_version(
     post "/api/v1/notes/{id}/versions/{version}/restore", permission = "notes:write", idempotent,
     answers = "The note as it is now", parameters(version = "The version's number"),
     refuses(
-        not_found = "No version of a note that the caller may write",
+        forbidden = "The caller reads in this workspace",
+        not_found = "No version of a note that the caller may read",
         conflict = "It is in the trash, or was changed at the same moment"
     )
 )]

@@ -18,6 +18,8 @@ mod inviting;
 mod labels;
 mod links;
 mod listing;
+#[cfg(test)]
+mod matrix;
 mod members;
 mod model;
 mod notices;

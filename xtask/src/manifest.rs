@@ -79,6 +79,8 @@ fn components(root: &Path) -> Result<Vec<String>, String> {
 fn part(name: &str, folder: &Path, own: &str) -> Result<String, String> {
     let component = format!("[component.{name}]");
     let below = format!("[component.{name}.");
+    // No two components have variables of the application of the same name.
+    let variables = format!("[variables.{name}_");
     let build = format!("[component.{name}.build]");
     let own: Vec<&str> = own.lines().collect();
     let title = own.iter().take_while(|line| line.starts_with('#'));
@@ -92,10 +94,12 @@ fn part(name: &str, folder: &Path, own: &str) -> Result<String, String> {
         if header.starts_with("[application") {
             continue;
         }
-        if header != component && !header.starts_with(&below) && !header.starts_with("[[trigger.") {
+        let is_own =
+            header == component || header.starts_with(&below) || header.starts_with(&variables);
+        if !is_own && !header.starts_with("[[trigger.") {
             return Err(format!(
-                "`{header}` cannot be taken over; beside [application] and [[trigger.http]], all that a component says \
-                 stands under {component}, which is called as its folder"
+                "`{header}` cannot be taken over; beside [application], [[trigger.http]] and {variables}NAME], all that \
+                 a component says stands under {component}, which is called as its folder"
             ));
         }
         lines.extend(above.iter().map(|line| (*line).to_owned()));
@@ -242,6 +246,11 @@ indexes = [
                 "[[trigger.http]]",
                 "[variables]",
                 "`[variables]` cannot be taken over",
+            ),
+            (
+                "[[trigger.http]]",
+                "[variables.others_page]",
+                "`[variables.others_page]` cannot be taken over",
             ),
             ("command", "workdir = \"x\"\ncommand", "leave `workdir` out"),
             ("notes.wasm\"", "notes.wasm\" # built", "no line `source"),

@@ -5,7 +5,10 @@
 //! | type | data | when |
 //! |---|---|---|
 //! | `account.registered` | `user_id` | an account is open, by its owner or by the operator |
-//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, or `stolen` (a refresh token was used twice) |
+//! | `account.password_changed` | `user_id` | by who knew the old one, or by mail |
+//! | `account.address_verified` | `user_id` | its owner reads what is sent there |
+//! | `account.address_changed` | `user_id` | it is another one, whose owner reads what is sent there |
+//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), or `password_changed` |
 //!
 //! A session that runs out by itself ends without a word.
 
@@ -18,6 +21,15 @@ use serde::Serialize;
 #[serde(untagged)]
 pub(crate) enum Happened<'a> {
     Registered {
+        user_id: &'a str,
+    },
+    PasswordChanged {
+        user_id: &'a str,
+    },
+    AddressVerified {
+        user_id: &'a str,
+    },
+    AddressChanged {
         user_id: &'a str,
     },
     SessionEnded {
@@ -34,6 +46,7 @@ pub(crate) enum EndReason {
     SignedOut,
     Replaced,
     Stolen,
+    PasswordChanged,
 }
 
 // === impl Happened ===
@@ -43,6 +56,9 @@ impl Happened<'_> {
     pub(crate) fn told_by(&self, change: Transaction) -> Transaction {
         let (kind, user_id) = match self {
             Self::Registered { user_id } => ("account.registered", user_id),
+            Self::PasswordChanged { user_id } => ("account.password_changed", user_id),
+            Self::AddressVerified { user_id } => ("account.address_verified", user_id),
+            Self::AddressChanged { user_id } => ("account.address_changed", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),
         };
         change.publish(kind, Some(user_id), self)

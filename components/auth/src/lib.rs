@@ -6,16 +6,20 @@
 //!
 //! What happens to an account is told in the commit of the change: `events`.
 
+mod address;
 mod administrators;
 mod api;
 mod contact;
 mod events;
 mod login;
+mod mailed;
 mod model;
 mod notices;
+mod password;
 mod registration;
 mod sessions;
 mod store;
+mod throttle;
 mod tokens;
 
 use axum::routing::post;
@@ -38,8 +42,15 @@ pub fn component() -> Component {
                 api::sessions::logout_all(),
                 api::sessions::list_sessions(),
                 api::sessions::end_session(),
+                api::passwords::change_password(),
+                api::passwords::ask_for_password_reset(),
+                api::passwords::reset_password(),
+                api::addresses::verify_email(),
+                api::addresses::change_email(),
+                api::addresses::confirm_email(),
             ],
         )
+        .tasks([api::host::mail_secret()])
         .route(path::AUTHENTICATE, post(api::host::authenticate))
         .route(path::ADMINISTRATORS, post(api::host::administrators))
 }
@@ -92,6 +103,16 @@ mod tests {
             .in_session(identity.text("session"))
             .named(identity.text("username"));
         app.by(principal)
+    }
+
+    /// The token of the last mail of a template to an address.
+    pub(crate) fn mailed(app: &App, template: &str, to: &str) -> String {
+        let mails = app.mails();
+        let mut sent = mails.iter().rev();
+        let last = sent.find(|mail| mail.template == template && mail.to == to);
+        let text = &last.unwrap().text;
+        let word = text.split_whitespace().find(|word| word.starts_with("mt_"));
+        word.unwrap().to_owned()
     }
 
     #[test]

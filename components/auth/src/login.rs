@@ -5,19 +5,9 @@
 
 use crate::model::{Session, SessionId, User};
 use crate::registration::{MAX_EMAIL, MAX_PASSWORD, refuse};
-use crate::sessions;
-use crate::store;
 use crate::tokens::{self, Pair};
-use sbd_sdk::passwords::{self, Verdict};
-use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Error, Result, cache, text};
-use std::time::Duration;
-
-/// Attempts to sign in under a name that may fail in a window.
-pub(crate) const ATTEMPTS: i64 = 10;
-/// How long they are remembered, from the first on. Long enough to make guessing hopeless (40 a
-/// hour), short enough that nobody is locked out of an account for good.
-pub(crate) const WINDOW: Duration = Duration::from_secs(15 * 60);
+use crate::{password, sessions, store, throttle};
+use sbd_sdk::{Error, Result, text, time};
 
 /// What a sign-in gives: tokens, and sessions that had to end for it.
 pub(crate) struct SignedIn {
@@ -28,18 +18,18 @@ pub(crate) struct SignedIn {
 /// Signs somebody in by username or e-mail address.
 pub(crate) async fn login(
     identifier: &str,
-    password: &str,
+    given: &str,
     user_agent: Option<&str>,
 ) -> Result<SignedIn> {
-    check(identifier, password)?;
+    check(identifier, given)?;
     let now = time::now();
-    let throttle = Throttle::of(identifier);
-    throttle.count(now).await?;
+    let attempts = throttle::SIGN_IN.of(identifier);
+    attempts.count(now).await?;
     let user = store::user_by_identifier(&text::key(identifier)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
-    let verdict = verify(password, hash).await?;
+    let verdict = password::verify(given, hash).await?;
     let user = user.filter(|_| verdict.valid).ok_or_else(wrong)?;
-    throttle.forget().await?;
+    attempts.forget().await?;
     require_active(&user)?;
     if let Some(hash) = verdict.rehashed {
         store::replace_password_hash(&user, &hash).await?;
@@ -63,28 +53,6 @@ fn check(identifier: &str, password: &str) -> Result<()> {
     ])
 }
 
-/// Compares a password in the form that is hashed, then as it was typed: accounts of before there was
-/// such a form have a hash of what was typed, and get one of the form. Whether there is an account
-/// decides neither, so that it does not show.
-async fn verify(password: &str, hash: Option<&str>) -> Result<Verdict> {
-    let form = text::password(password).ok();
-    let form = form.filter(|form| form.len() <= MAX_PASSWORD);
-    if let Some(form) = &form {
-        let verdict = passwords::verify(form, hash).await?;
-        if verdict.valid || form == password {
-            return Ok(verdict);
-        }
-    }
-    let verdict = passwords::verify(password, hash).await?;
-    match form.filter(|_| verdict.valid) {
-        None => Ok(verdict),
-        Some(form) => Ok(Verdict {
-            rehashed: Some(passwords::hash(&form).await?),
-            ..verdict
-        }),
-    }
-}
-
 fn wrong() -> Error {
     Error::invalid_credentials("name or password is wrong; check both and try again")
 }
@@ -99,58 +67,16 @@ fn require_active(user: &User) -> Result<()> {
     ))
 }
 
-/// Counts the attempts under one name.
-struct Throttle {
-    attempts: String,
-    began: String,
-}
-
-impl Throttle {
-    fn of(identifier: &str) -> Self {
-        let name = tokens::digest(&text::key(identifier));
-        Self {
-            attempts: format!("login:attempts:{name}"),
-            began: format!("login:began:{name}"),
-        }
-    }
-
-    /// Counts an attempt before it is made, so that many at once do not slip through.
-    async fn count(&self, now: Time) -> Result<()> {
-        let attempts = cache::increment(&self.attempts, 1, WINDOW).await?;
-        if attempts <= 1 {
-            cache::set(&self.began, &now, WINDOW).await?;
-        }
-        if attempts <= ATTEMPTS {
-            return Ok(());
-        }
-        let began = cache::get(&self.began).await?.unwrap_or(now);
-        let message = "too many attempts to sign in under this name; wait and try again";
-        Err(Error::rate_limited(message, retry_after(began, now)))
-    }
-
-    async fn forget(&self) -> Result<()> {
-        cache::delete(&self.attempts).await?;
-        cache::delete(&self.began).await?;
-        Ok(())
-    }
-}
-
-/// Whole seconds until the window that began then is over, rounded up.
-fn retry_after(began: Time, now: Time) -> u64 {
-    WINDOW
-        .saturating_sub(now.since(began))
-        .as_millis()
-        .div_ceil(1000)
-        .try_into()
-        .unwrap_or(WINDOW.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::tests::{PASSWORD, app, login, register};
+    use crate::throttle::SIGN_IN;
+    use sbd_sdk::passwords;
+    use sbd_sdk::time::Time;
     use serde_json::json;
+    use std::time::Duration;
 
     const WRONG: &str = "Wrong-password-1";
 
@@ -217,7 +143,7 @@ mod tests {
         register(&app, "ada").assert_status(201);
         register(&app, "bob").assert_status(201);
         for identifier in ["ada", "nobody"] {
-            for _ in 0..ATTEMPTS {
+            for _ in 0..SIGN_IN.most {
                 login(&app, identifier, WRONG).assert_refused(401, "INVALID_CREDENTIALS");
             }
             app.advance(Duration::from_millis(500));
@@ -225,7 +151,7 @@ mod tests {
             assert_eq!(wait.header("retry-after"), Some("900"));
         }
         login(&app, "bob", PASSWORD).assert_status(200);
-        app.advance(WINDOW);
+        app.advance(SIGN_IN.window);
         login(&app, "ada", PASSWORD).assert_status(200);
     }
 
@@ -234,7 +160,7 @@ mod tests {
         let app = app();
         register(&app, "ada").assert_status(201);
         for _ in 0..3 {
-            for _ in 1..ATTEMPTS {
+            for _ in 1..SIGN_IN.most {
                 login(&app, "ada", WRONG).assert_refused(401, "INVALID_CREDENTIALS");
             }
             login(&app, "ada", PASSWORD).assert_status(200);
@@ -254,27 +180,6 @@ mod tests {
         login(&app, "ada", PASSWORD).assert_refused(403, "FORBIDDEN");
         // Who does not know the password is told nothing.
         login(&app, "ada", WRONG).assert_refused(401, "INVALID_CREDENTIALS");
-    }
-
-    #[test]
-    fn the_wait_is_the_rest_of_the_window() {
-        let began = Time::from_seconds(1000);
-        assert_eq!(retry_after(began, began), 900);
-        assert_eq!(
-            retry_after(began, began + Duration::from_millis(300_500)),
-            600
-        );
-        assert_eq!(retry_after(began, began + WINDOW), 0);
-    }
-
-    #[test]
-    fn a_name_is_counted_without_regard_to_case() {
-        assert_eq!(
-            Throttle::of("Ada@Example.org").attempts,
-            Throttle::of(" ada@example.ORG").attempts
-        );
-        assert_ne!(Throttle::of("ada").attempts, Throttle::of("adb").attempts);
-        assert!(!Throttle::of("ada").attempts.contains("ada"));
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(crate) struct User {
     pub(crate) email: String,
     /// The address as names are compared, which is what must be unique.
     pub(crate) email_key: String,
+    /// When its owner showed that they read what is sent there.
+    #[serde(default)]
+    pub(crate) email_verified_at: Option<Time>,
     pub(crate) password_hash: String,
     pub(crate) roles: Vec<String>,
     /// Whether the user may sign in.
@@ -92,6 +95,7 @@ impl User {
             username_key: text::key(username),
             email: email.to_owned(),
             email_key: text::key(email),
+            email_verified_at: None,
             password_hash,
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             active: true,

@@ -30,6 +30,28 @@ pub(crate) fn begins_elsewhere(change: Transaction, session: &Session) -> Transa
     change.publish("notification.requested", Some(&session.user_id), &notice)
 }
 
+/// Tells a user that the password is another one.
+pub(crate) fn password_changed(change: Transaction, user_id: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.password_changed",
+        "title": "Your password was changed",
+        "body": "All other sessions have ended. If it was not you, have a new password sent to your address at once.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that the address is another one; the one before was told when it was asked for.
+pub(crate) fn address_changed(change: Transaction, user_id: &str, address: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.address_changed",
+        "title": format!("Your account is reached at {address} now"),
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::tests::{PASSWORD, app, register};

@@ -1,6 +1,7 @@
 //! The component's collections; the manifest declares their indexes.
 
 use crate::events::Happened;
+use crate::mailed::Mailed;
 use crate::model::{RefreshToken, Session, User};
 use sbd_sdk::documents::{Collection, DocumentsError, Transaction};
 use sbd_sdk::{Error, Result, time};
@@ -12,6 +13,8 @@ pub(crate) const USERS: Collection<User> = Collection::new("users");
 pub(crate) const SESSIONS: Collection<Session> = Collection::new("sessions");
 /// Refresh tokens by digest; gone when `expires_at` is past.
 pub(crate) const REFRESH_TOKENS: Collection<RefreshToken> = Collection::new("refresh_tokens");
+/// Secrets that were mailed, by digest; gone when `expires_at` is past.
+pub(crate) const MAILED: Collection<Mailed> = Collection::new("mailed");
 
 /// Stores a new user.
 ///

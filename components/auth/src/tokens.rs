@@ -21,6 +21,8 @@ const PURPOSE: &str = "access";
 /// How long the host may take it for granted that a user may act, who has left something to do.
 const DELEGATION: Duration = Duration::from_secs(60);
 const REFRESH_PREFIX: &str = "rt_";
+/// What a mailed secret begins with.
+const MAIL_PREFIX: &str = "mt_";
 /// How long a refresh token gives its successor again: to a device that asked twice at once, and to
 /// one that the answer did not reach. Later it is taken for stolen.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -267,6 +269,14 @@ fn random() -> Result<[u8; 32]> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(Error::internal)?;
     Ok(random)
+}
+
+/// A secret to be mailed.
+pub(crate) fn mail_token() -> Result<String> {
+    Ok(format!(
+        "{MAIL_PREFIX}{}",
+        URL_SAFE_NO_PAD.encode(random()?)
+    ))
 }
 
 fn refresh_token(secret: [u8; 32]) -> String {

@@ -44,6 +44,8 @@ pub(crate) struct UserView {
     username: String,
     /// The e-mail address.
     email: String,
+    /// Whether its owner has shown that they read what is sent there.
+    email_verified: bool,
     /// What the user may do.
     roles: Vec<String>,
     /// When the account was opened.
@@ -154,6 +156,7 @@ impl From<User> for UserView {
             id: user.id,
             username: user.username,
             email: user.email,
+            email_verified: user.email_verified_at.is_some(),
             roles: user.roles,
             created_at: user.created_at,
         }

@@ -1,10 +1,11 @@
 //! What only the host asks, under `/-/`: it is not reachable from outside.
 
 use crate::sessions::Revoked;
-use crate::{administrators, tokens};
+use crate::{administrators, mailed, tokens};
 use axum::response::{IntoResponse, Response};
 use sbd_sdk::authentication::{Identity, Question};
-use sbd_sdk::{Created, Json, Result};
+use sbd_sdk::tasks::Work;
+use sbd_sdk::{Created, Json, Result, task};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -30,6 +31,12 @@ pub(crate) struct AdministratorView {
 /// Checks an access token, or whether somebody may still act.
 pub(crate) async fn authenticate(Json(question): Json<Question>) -> Result<Json<Identity>> {
     tokens::authenticate(question).await.map(Json)
+}
+
+/// Makes a secret and mails it.
+#[task("mail-secret", queue = "default")]
+pub(crate) async fn mail_secret(work: Work<mailed::About>) -> Result<()> {
+    mailed::send(&work.data, &work.id).await
 }
 
 /// Makes an administrator: 201 with a new account, 200 when the account was there.

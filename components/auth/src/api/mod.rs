@@ -1,6 +1,8 @@
 //! What is asked and answered over HTTP.
 
 pub(crate) mod accounts;
+pub(crate) mod addresses;
 pub(crate) mod host;
+pub(crate) mod passwords;
 pub(crate) mod sessions;
 pub(crate) mod tokens;

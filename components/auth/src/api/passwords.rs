@@ -1,0 +1,96 @@
+//! Changing a password, and having a new one without the old.
+
+use crate::mailed::{self, Purpose};
+use crate::registration::{email_problem, refuse};
+use crate::sessions::Revoked;
+use crate::{password, throttle};
+use sbd_sdk::{Caller, Json, NoContent, Result, operation, time};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// Another password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordChange {
+    /// The one there is.
+    #[schema(format = Password, max_length = 1024, example = "Correct-horse-7")]
+    current_password: String,
+    /// Of the same form as at registration, and another one.
+    #[schema(format = Password, min_length = 8, max_length = 1024, example = "Battery-staple-8")]
+    new_password: String,
+}
+
+/// Whose password is forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordResetRequest {
+    /// The address of the account.
+    #[schema(format = Email, max_length = 254, example = "ada@example.org")]
+    email: String,
+}
+
+/// A new password, and the right to set it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordReset {
+    /// The code that was mailed.
+    #[schema(example = "mt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY")]
+    token: String,
+    /// Of the same form as at registration, and another one.
+    #[schema(format = Password, min_length = 8, max_length = 1024, example = "Battery-staple-8")]
+    new_password: String,
+}
+
+/// Changes the caller's password.
+///
+/// All other sessions end with it; the one that asks goes on.
+#[operation(
+    put "/api/v1/auth/me/password", permission = "account:password",
+    answers = "Changed; all other sessions have ended",
+    refuses(
+        conflict = "The account was changed at the same time",
+        rate_limited = "Too many wrong passwords; see `Retry-After`"
+    )
+)]
+pub(crate) async fn change_password(
+    caller: Caller,
+    Json(change): Json<PasswordChange>,
+) -> Result<(Revoked, NoContent)> {
+    let ended = password::change(&caller, &change.current_password, &change.new_password).await?;
+    Ok((Revoked(ended), NoContent))
+}
+
+/// Has a code for a new password mailed.
+///
+/// The answer is the same whether there is an account with this address or not. The code is good for an hour,
+/// and the last one alone; three mails go to an address in an hour.
+#[operation(
+    post "/api/v1/auth/password-resets",
+    answers = "If there is an account with this address, a mail is on its way",
+    refuses(rate_limited = "Too many mails to this address; see `Retry-After`")
+)]
+pub(crate) async fn ask_for_password_reset(
+    Json(request): Json<PasswordResetRequest>,
+) -> Result<NoContent> {
+    refuse(&[("email", email_problem(request.email.trim()))])?;
+    throttle::MAIL.of(&request.email).count(time::now()).await?;
+    mailed::to_address(Purpose::ResetPassword, &request.email).await?;
+    Ok(NoContent)
+}
+
+/// Sets a new password with the code that was mailed, once.
+///
+/// All sessions end with it: sign in anew.
+#[operation(
+    post "/api/v1/auth/password-resets/complete", answers = "Set; all sessions have ended",
+    refuses(
+        token_invalid = "The code is not known, was used, or has run out",
+        conflict = "The account was changed at the same time"
+    )
+)]
+pub(crate) async fn reset_password(
+    Json(reset): Json<PasswordReset>,
+) -> Result<(Revoked, NoContent)> {
+    let ended = password::reset(&reset.token, &reset.new_password).await?;
+    Ok((Revoked(ended), NoContent))
+}

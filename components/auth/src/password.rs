@@ -1,0 +1,305 @@
+//! Passwords: compared, changed by who knows it, and set anew by who reads the account's mail.
+//!
+//! Whoever changes it stays signed in here and nowhere else; with a new one by mail all sessions end.
+
+use crate::events::{EndReason, Happened};
+use crate::mailed::{self, Purpose};
+use crate::model::{SessionId, User};
+use crate::registration::{MAX_PASSWORD, new_password};
+use crate::store::{REFRESH_TOKENS, SESSIONS, USERS};
+use crate::{notices, sessions, throttle};
+use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::passwords::{self, Verdict};
+use sbd_sdk::{Caller, Error, Result, text, time};
+use serde_json::{Value, json};
+
+/// The caller's own account, if this is its password. Who is signed in may not try for ever either: a device
+/// that lies open tells nobody the password.
+pub(crate) async fn confirmed(caller: &Caller, field: &str, given: &str) -> Result<User> {
+    if !(1..=MAX_PASSWORD).contains(&given.len()) {
+        return Err(Error::validation(field, "1 to 1024 bytes"));
+    }
+    let user = USERS.get(&caller.user).await?;
+    let user = user.ok_or_else(Error::unauthenticated)?;
+    let attempts = throttle::CONFIRM.of(&user.id);
+    attempts.count(time::now()).await?;
+    if !verify(given, Some(&user.password_hash)).await?.valid {
+        return Err(Error::validation(
+            field,
+            "is not the password of this account",
+        ));
+    }
+    attempts.forget().await?;
+    Ok(user)
+}
+
+/// Changes the caller's password; answers the sessions that ended with the old one: all others.
+pub(crate) async fn change(caller: &Caller, current: &str, new: &str) -> Result<Vec<SessionId>> {
+    new_password(new, "").map_err(wrong)?;
+    let user = confirmed(caller, "current_password", current).await?;
+    let hash = hashed(&user, new).await?;
+    let kept: Option<SessionId> = caller.session.as_deref().map(str::parse).transpose()?;
+    let mut ended = sessions::of_user(&user.id).await?;
+    ended.retain(|session| Some(session) != kept.as_ref());
+    let set = json!({"password_hash": hash, "updated_at": time::now()});
+    let change = replaced(Transaction::new(), &user, set);
+    committed(over(change, &user.id, &ended)).await?;
+    Ok(ended)
+}
+
+/// Sets the password of whoever was sent this token, once; answers the sessions that ended: all of them.
+pub(crate) async fn reset(token: &str, new: &str) -> Result<Vec<SessionId>> {
+    new_password(new, "").map_err(wrong)?;
+    let mailed = mailed::found(&[Purpose::ResetPassword], token).await?;
+    let user = mailed.user().await?;
+    let hash = hashed(&user, new).await?;
+    let ended = sessions::of_user(&user.id).await?;
+    let now = time::now();
+    let mut set = json!({"password_hash": hash, "updated_at": now});
+    // Whoever has the token reads what is sent there.
+    if mailed.address == user.email && user.email_verified_at.is_none() {
+        set["email_verified_at"] = json!(now);
+    }
+    let change = replaced(mailed.used(Transaction::new()), &user, set);
+    committed(over(change, &user.id, &ended)).await?;
+    // Whoever was kept out by somebody's guesses gets in at once.
+    for name in [&user.username, &user.email] {
+        throttle::SIGN_IN.of(name).forget().await?;
+    }
+    Ok(ended)
+}
+
+/// The hash of a new password, which is not the one there was.
+async fn hashed(user: &User, new: &str) -> Result<String> {
+    let new = new_password(new, &user.username).map_err(wrong)?;
+    match verify(&new, Some(&user.password_hash)).await?.valid {
+        true => Err(wrong("is the password there is; choose another one")),
+        false => passwords::hash(&new).await,
+    }
+}
+
+fn wrong(problem: &'static str) -> Error {
+    Error::validation("new_password", problem)
+}
+
+/// The password is another one, which its owner is told, unless it has changed meanwhile.
+fn replaced(change: Transaction, user: &User, set: Value) -> Transaction {
+    let unchanged =
+        json!({"_id": user.id, "password_hash": user.password_hash, "email": user.email});
+    let change = change.update_one(&USERS, unchanged, json!({"$set": set}));
+    let changed = Happened::PasswordChanged { user_id: &user.id };
+    let change = changed.told_by(change);
+    notices::password_changed(change, &user.id)
+}
+
+/// These sessions are over.
+fn over(change: Transaction, user_id: &str, ended: &[SessionId]) -> Transaction {
+    let change = change
+        .delete_many(&SESSIONS, json!({"_id": {"$in": ended}}))
+        .delete_many(&REFRESH_TOKENS, json!({"session_id": {"$in": ended}}));
+    ended.iter().fold(change, |change, session_id| {
+        let ended = Happened::SessionEnded {
+            user_id,
+            session_id,
+            reason: EndReason::PasswordChanged,
+        };
+        ended.told_by(change)
+    })
+}
+
+async fn committed(change: Transaction) -> Result<()> {
+    match change.commit().await {
+        Ok(_) => Ok(()),
+        Err(DocumentsError::PreconditionFailed(_)) => Err(Error::conflict(
+            "the account was changed at the same time; try again if it was not you",
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Compares a password in the form that is hashed, then as it was typed: accounts of before there was
+/// such a form have a hash of what was typed, and get one of the form. Whether there is an account
+/// decides neither, so that it does not show.
+pub(crate) async fn verify(password: &str, hash: Option<&str>) -> Result<Verdict> {
+    let form = text::password(password).ok();
+    let form = form.filter(|form| form.len() <= MAX_PASSWORD);
+    if let Some(form) = &form {
+        let verdict = passwords::verify(form, hash).await?;
+        if verdict.valid || form == password {
+            return Ok(verdict);
+        }
+    }
+    let verdict = passwords::verify(password, hash).await?;
+    match form.filter(|_| verdict.valid) {
+        None => Ok(verdict),
+        Some(form) => Ok(Verdict {
+            rehashed: Some(passwords::hash(&form).await?),
+            ..verdict
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::mailed::GOOD_FOR;
+    use crate::store::{MAILED, USERS};
+    use crate::tests::{PASSWORD, app, bearer, login, mailed, register, renew, signed_in};
+    use crate::throttle::{CONFIRM, MAIL, SIGN_IN};
+    use sbd_sdk::testing::{App, Reply};
+    use serde_json::json;
+    use std::time::Duration;
+
+    const NEW: &str = "Battery-staple-8";
+    const RESETS: &str = "/api/v1/auth/password-resets";
+
+    fn ask(app: &App, email: &str) -> Reply {
+        let asked = app.anonymous().post(RESETS, json!({"email": email}));
+        app.run_tasks();
+        asked
+    }
+
+    fn reset(app: &App, token: &str, password: &str) -> Reply {
+        let reset = json!({"token": token, "new_password": password});
+        app.anonymous().post(&format!("{RESETS}/complete"), reset)
+    }
+
+    #[test]
+    fn who_knows_a_password_changes_it_and_stays_signed_in_here_alone() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let (here, there) = (login(&app, "ada", PASSWORD), login(&app, "ada", PASSWORD));
+        let elsewhere = bearer(&app, there.text("access_token"))
+            .text("session")
+            .to_owned();
+        let change = |current: &str, new: &str| {
+            let change = json!({"current_password": current, "new_password": new});
+            signed_in(&app, &here).put("/api/v1/auth/me/password", change)
+        };
+        for (current, new, field) in [
+            (NEW, NEW, "current_password"),
+            ("", NEW, "current_password"),
+            (PASSWORD, PASSWORD, "new_password"),
+            (PASSWORD, "short", "new_password"),
+            (PASSWORD, "With-ada-in-it-7", "new_password"),
+        ] {
+            let refused = change(current, new).assert_refused(422, "VALIDATION_ERROR");
+            assert_eq!(refused["error"]["details"][0]["field"], field);
+        }
+        let changed = change(PASSWORD, NEW).assert_status(204);
+        assert_eq!(
+            changed.header(sbd_sdk::header::REVOKED.as_str()),
+            Some(&*elsewhere)
+        );
+        renew(&app, &here).assert_status(200);
+        renew(&app, &there).assert_refused(401, "TOKEN_INVALID");
+        login(&app, "ada", PASSWORD).assert_refused(401, "INVALID_CREDENTIALS");
+        login(&app, "ada", NEW).assert_status(200);
+        let told = app.published().into_iter().map(|event| event.kind);
+        let told: Vec<_> = told
+            .filter(|kind| kind != "notification.requested")
+            .collect();
+        let expected = [
+            "account.registered",
+            "account.password_changed",
+            "session.ended",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn who_is_signed_in_does_not_guess_for_ever() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let here = login(&app, "ada", PASSWORD);
+        let change = |current: &str| {
+            let change = json!({"current_password": current, "new_password": NEW});
+            signed_in(&app, &here).put("/api/v1/auth/me/password", change)
+        };
+        for _ in 0..CONFIRM.most {
+            change("Wrong-password-1").assert_refused(422, "VALIDATION_ERROR");
+        }
+        change(PASSWORD).assert_refused(429, "RATE_LIMITED");
+        app.advance(CONFIRM.window);
+        let here = login(&app, "ada", PASSWORD);
+        let change = json!({"current_password": PASSWORD, "new_password": NEW});
+        let changed = signed_in(&app, &here).put("/api/v1/auth/me/password", change);
+        changed.assert_status(204);
+    }
+
+    #[test]
+    fn who_reads_the_mail_sets_a_new_password_once() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let before = login(&app, "ada", PASSWORD);
+        for _ in 0..SIGN_IN.most {
+            login(&app, "ada", "Wrong-password-1").assert_refused(401, "INVALID_CREDENTIALS");
+        }
+        ask(&app, " ADA@example.com ").assert_status(204);
+        let token = mailed(&app, "reset-password", "ada@example.com");
+        // What is too weak uses nothing up.
+        reset(&app, &token, "short").assert_refused(422, "VALIDATION_ERROR");
+        reset(&app, &token, PASSWORD).assert_refused(422, "VALIDATION_ERROR");
+        reset(&app, &token, NEW).assert_status(204);
+        reset(&app, &token, "Another-one-9").assert_refused(401, "TOKEN_INVALID");
+        renew(&app, &before).assert_refused(401, "TOKEN_INVALID");
+        // Those who guessed are in the owner's way no more, and the address is shown to be theirs.
+        let tokens = login(&app, "ada", NEW).assert_status(200);
+        let me = signed_in(&app, &tokens).get("/api/v1/auth/me");
+        assert_eq!(me["email_verified"], true);
+        let stored = app.run(MAILED.find(json!({})).fetch()).unwrap();
+        assert!(stored.documents.is_empty());
+    }
+
+    #[test]
+    fn whether_there_is_an_account_does_not_show() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let (known, unknown) = (ask(&app, "ada@example.com"), ask(&app, "eve@example.com"));
+        assert_eq!(
+            (known.status(), known.bytes()),
+            (unknown.status(), unknown.bytes())
+        );
+        assert_eq!((app.mails().len(), app.enqueued().len()), (1, 2));
+        // Nobody who is switched off, either.
+        app.run(USERS.update_one(json!({}), json!({"$set": {"active": false}})))
+            .unwrap();
+        ask(&app, "ada@example.com").assert_status(204);
+        assert_eq!(app.mails().len(), 1);
+        for email in ["ada@example.com", "eve@example.com"] {
+            while ask(&app, email).status() == 204 {}
+            ask(&app, email).assert_refused(429, "RATE_LIMITED");
+        }
+        app.advance(MAIL.window);
+        ask(&app, "ada@example.com").assert_status(204);
+    }
+
+    #[test]
+    fn a_code_is_good_for_an_hour_and_the_last_one_alone() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        ask(&app, "ada@example.com");
+        let first = mailed(&app, "reset-password", "ada@example.com");
+        ask(&app, "ada@example.com");
+        let second = mailed(&app, "reset-password", "ada@example.com");
+        reset(&app, &first, NEW).assert_refused(401, "TOKEN_INVALID");
+        app.advance(GOOD_FOR - Duration::from_secs(1));
+        let stored = app.run(MAILED.find(json!({})).fetch()).unwrap();
+        assert!(
+            !serde_json::to_string(&stored.documents)
+                .unwrap()
+                .contains(&second)
+        );
+        app.advance(Duration::from_secs(1));
+        reset(&app, &second, NEW).assert_refused(401, "TOKEN_INVALID");
+        for nothing in [
+            "",
+            "x",
+            "mt_",
+            "rt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY",
+        ] {
+            let refused = reset(&app, nothing, NEW);
+            assert!([401, 422].contains(&refused.status()), "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is tried again and again, counted under the name that was given and not for an account: whether there
+//! is one does not show.
+
+use crate::tokens::digest;
+use sbd_sdk::time::Time;
+use sbd_sdk::{Error, Result, cache, text};
+use std::time::Duration;
+
+/// Attempts to sign in under a name. Few enough to make guessing hopeless (40 an hour), over soon enough that
+/// nobody is locked out of an account for good.
+pub(crate) const SIGN_IN: Limit = Limit {
+    what: "login",
+    most: 10,
+    window: Duration::from_secs(15 * 60),
+    refusal: "too many attempts to sign in under this name; wait and try again",
+};
+
+/// Attempts of somebody who is signed in to say their password once more.
+pub(crate) const CONFIRM: Limit = Limit {
+    what: "confirm",
+    refusal: "too many wrong passwords; wait and try again",
+    ..SIGN_IN
+};
+
+/// Mails to an address that anybody may ask for.
+pub(crate) const MAIL: Limit = Limit {
+    what: "mail",
+    most: 3,
+    window: Duration::from_secs(60 * 60),
+    refusal: "too many mails to this address; look into its mailbox, or wait and try again",
+};
+
+/// How often something may be tried under one name, and what is said then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    what: &'static str,
+    pub(crate) most: i64,
+    /// From the first attempt on.
+    pub(crate) window: Duration,
+    refusal: &'static str,
+}
+
+/// The attempts under one name.
+pub(crate) struct Attempts {
+    limit: Limit,
+    count: String,
+    began: String,
+}
+
+// === impl Limit ===
+
+impl Limit {
+    /// Those under a name or an address, however it is written.
+    pub(crate) fn of(self, name: &str) -> Attempts {
+        let (what, name) = (self.what, digest(&text::key(name)));
+        Attempts {
+            limit: self,
+            count: format!("{what}:attempts:{name}"),
+            began: format!("{what}:began:{name}"),
+        }
+    }
+}
+
+// === impl Attempts ===
+
+impl Attempts {
+    /// Counts an attempt before it is made, so that many at once do not slip through.
+    pub(crate) async fn count(&self, now: Time) -> Result<()> {
+        let Limit {
+            most,
+            window,
+            refusal,
+            ..
+        } = self.limit;
+        let attempts = cache::increment(&self.count, 1, window).await?;
+        if attempts <= 1 {
+            cache::set(&self.began, &now, window).await?;
+        }
+        if attempts <= most {
+            return Ok(());
+        }
+        let began = cache::get(&self.began).await?.unwrap_or(now);
+        Err(Error::rate_limited(
+            refusal,
+            retry_after(window, began, now),
+        ))
+    }
+
+    /// Forgets those that failed, for one did not.
+    pub(crate) async fn forget(&self) -> Result<()> {
+        cache::delete(&self.count).await?;
+        cache::delete(&self.began).await?;
+        Ok(())
+    }
+}
+
+/// Whole seconds until the window that began then is over, rounded up.
+fn retry_after(window: Duration, began: Time, now: Time) -> u64 {
+    window
+        .saturating_sub(now.since(began))
+        .as_millis()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(window.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_waits_until_the_window_is_over() {
+        let (began, window) = (Time::from_seconds(1000), SIGN_IN.window);
+        assert_eq!(retry_after(window, began, began), 900);
+        let later = began + Duration::from_millis(300_500);
+        assert_eq!(retry_after(window, began, later), 600);
+        assert_eq!(retry_after(window, began, began + window), 0);
+    }
+
+    #[test]
+    fn names_are_counted_as_they_are_compared_and_not_kept() {
+        let count = |name: &str| SIGN_IN.of(name).count;
+        assert_eq!(count("Ada@Example.org"), count(" ada@example.ORG"));
+        assert_ne!(count("ada"), count("adb"));
+        assert!(!count("ada").contains("ada"));
+        assert_ne!(count("ada"), CONFIRM.of("ada").count);
+    }
+}

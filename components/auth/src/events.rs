@@ -9,10 +9,12 @@
 //! | `account.address_verified` | `user_id` | its owner reads what is sent there |
 //! | `account.address_changed` | `user_id` | it is another one, whose owner reads what is sent there |
 //! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), or `password_changed` |
+//! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
 //!
-//! A session that runs out by itself ends without a word.
+//! A session or a token that runs out by itself ends without a word.
 
 use crate::model::SessionId;
+use crate::permanent::TokenId;
 use sbd_sdk::documents::Transaction;
 use serde::Serialize;
 
@@ -31,6 +33,14 @@ pub(crate) enum Happened<'a> {
     },
     AddressChanged {
         user_id: &'a str,
+    },
+    TokenMade {
+        user_id: &'a str,
+        token_id: &'a TokenId,
+    },
+    TokenEnded {
+        user_id: &'a str,
+        token_id: &'a TokenId,
     },
     SessionEnded {
         user_id: &'a str,
@@ -59,6 +69,8 @@ impl Happened<'_> {
             Self::PasswordChanged { user_id } => ("account.password_changed", user_id),
             Self::AddressVerified { user_id } => ("account.address_verified", user_id),
             Self::AddressChanged { user_id } => ("account.address_changed", user_id),
+            Self::TokenMade { user_id, .. } => ("token.made", user_id),
+            Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),
         };
         change.publish(kind, Some(user_id), self)

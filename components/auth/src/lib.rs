@@ -2,7 +2,8 @@
 //!
 //! A user signs in with a password and gets two tokens: an access token, a signed JWT that lives 15
 //! minutes and goes with every request, and a refresh token, an opaque secret that buys the next
-//! pair once. Both belong to a session; when that ends, both are worthless.
+//! pair once. Both belong to a session; when that ends, both are worthless. Programs that act for a user have
+//! permanent tokens instead.
 //!
 //! What happens to an account is told in the commit of the change: `events`.
 
@@ -16,6 +17,7 @@ mod mailed;
 mod model;
 mod notices;
 mod password;
+mod permanent;
 mod registration;
 mod sessions;
 mod store;
@@ -48,6 +50,10 @@ pub fn component() -> Component {
                 api::addresses::verify_email(),
                 api::addresses::change_email(),
                 api::addresses::confirm_email(),
+                api::permanent::make_permanent_token(),
+                api::permanent::list_permanent_tokens(),
+                api::permanent::end_permanent_token(),
+                api::permanent::end_permanent_tokens(),
             ],
         )
         .tasks([api::host::mail_secret()])

@@ -42,6 +42,18 @@ pub(crate) fn password_changed(change: Transaction, user_id: &str) -> Transactio
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that a program may act for them.
+pub(crate) fn token_made(change: Transaction, user_id: &str, name: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.token_made",
+        "title": format!("A permanent token was made: {name}"),
+        "body": "Whoever has it may act for you. If it was not you, take it back, change your password, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that the address is another one; the one before was told when it was asked for.
 pub(crate) fn address_changed(change: Transaction, user_id: &str, address: &str) -> Transaction {
     let notice = json!({

@@ -11,6 +11,7 @@ use sbd_sdk::{Error, Listing, Result, Sort, header};
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
+use std::fmt::Display;
 use utoipa::ToSchema;
 
 /// Sessions a user may have at a time; the one that was not used for longest ends for a new one.
@@ -19,9 +20,9 @@ pub(crate) const MAX_SESSIONS: usize = 50;
 /// Sessions that end in one transaction.
 const AT_ONCE: usize = 50;
 
-/// Before an answer: tells the host which sessions have ended, so that it forgets what it knows of
-/// them. The host takes the header off the answer.
-pub(crate) struct Revoked(pub(crate) Vec<SessionId>);
+/// Before an answer: tells the host which sessions have ended, or permanent tokens, so that it forgets what it
+/// knows of them. The host takes the header off the answer.
+pub(crate) struct Revoked<T = SessionId>(pub(crate) Vec<T>);
 
 /// What the list of sessions is sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -119,11 +120,11 @@ pub(crate) fn revoking(error: Error, session: &SessionId) -> Error {
     }
 }
 
-impl IntoResponseParts for Revoked {
+impl<T: Display> IntoResponseParts for Revoked<T> {
     type Error = Infallible;
 
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
-        let ids: Vec<_> = self.0.iter().map(SessionId::as_str).collect();
+        let ids: Vec<_> = self.0.iter().map(ToString::to_string).collect();
         if let Ok(ids) = HeaderValue::try_from(ids.join(", "))
             && !ids.is_empty()
         {

@@ -3,6 +3,7 @@
 use crate::events::Happened;
 use crate::mailed::Mailed;
 use crate::model::{RefreshToken, Session, User};
+use crate::permanent::PermanentToken;
 use sbd_sdk::documents::{Collection, DocumentsError, Transaction};
 use sbd_sdk::{Error, Result, time};
 use serde_json::json;
@@ -13,6 +14,8 @@ pub(crate) const USERS: Collection<User> = Collection::new("users");
 pub(crate) const SESSIONS: Collection<Session> = Collection::new("sessions");
 /// Refresh tokens by digest; gone when `expires_at` is past.
 pub(crate) const REFRESH_TOKENS: Collection<RefreshToken> = Collection::new("refresh_tokens");
+/// Permanent tokens; gone when `expires_at` is past.
+pub(crate) const PERMANENT_TOKENS: Collection<PermanentToken> = Collection::new("permanent_tokens");
 /// Secrets that were mailed, by digest; gone when `expires_at` is past.
 pub(crate) const MAILED: Collection<Mailed> = Collection::new("mailed");
 

@@ -2,7 +2,7 @@
 
 use crate::events::EndReason;
 use crate::model::{ADMIN, Bought, RefreshToken, Session, SessionId, User};
-use crate::{notices, sessions, store};
+use crate::{notices, permanent, sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -164,8 +164,11 @@ pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
     }
 }
 
-/// Checks an access token: signature and times, that its session lasts, and that its user may act.
+/// Checks a permanent token, or an access token: signature and times, that its session lasts, and that its user may act.
 async fn bearer(token: &str) -> Result<Identity> {
+    if token.starts_with(permanent::PREFIX) {
+        return permanent::bearer(token).await;
+    }
     let claims = match keys::verify::<CheckedClaims>(PURPOSE, token).await? {
         Verdict::Valid(claims) => claims,
         Verdict::Expired => {
@@ -219,7 +222,7 @@ fn identity(user: User, session: Option<Session>, expires_at: Time) -> Identity 
 }
 
 /// What roles give: everybody may do all that users may, administrators administer as well.
-fn scopes(roles: &[String]) -> Scopes {
+pub(crate) fn scopes(roles: &[String]) -> Scopes {
     let all = Scopes::everything();
     match roles.iter().any(|role| role == ADMIN) {
         true => all.with_administration(),
@@ -265,7 +268,7 @@ fn judge(stored: Option<&RefreshToken>, now: Time) -> Presented<'_> {
     }
 }
 
-fn random() -> Result<[u8; 32]> {
+pub(crate) fn random() -> Result<[u8; 32]> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(Error::internal)?;
     Ok(random)

@@ -4,5 +4,6 @@ pub(crate) mod accounts;
 pub(crate) mod addresses;
 pub(crate) mod host;
 pub(crate) mod passwords;
+pub(crate) mod permanent;
 pub(crate) mod sessions;
 pub(crate) mod tokens;

@@ -1,0 +1,115 @@
+//! Accounts over HTTP: what a password and a token are worth, on the very next request.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use reqwest::Method;
+use sbd_tests::{Account, PASSWORD, Server, assert_error, json};
+use serde_json::json;
+
+const ME: &str = "/api/v1/auth/me";
+const NEW: &str = "Battery-staple-8";
+
+/// The token in the mail that is in its folder, once it is there.
+async fn mailed(server: &Server) -> String {
+    let folder = server.data().join("mail/default");
+    let token = || {
+        let files = std::fs::read_dir(&folder).ok()?;
+        let mails = files.filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
+        let words: Vec<String> = mails
+            .flat_map(|mail| {
+                mail.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        words.into_iter().find(|word| word.starts_with("mt_"))
+    };
+    server.wait_for("the mail", || token().is_some()).await;
+    token().unwrap()
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_set_anew_by_who_reads_the_mail() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    for email in ["ada@example.com", "eve@example.com"] {
+        let asked = server
+            .post("/api/v1/auth/password-resets", &json!({"email": email}))
+            .await;
+        assert_eq!(asked.status(), 204);
+    }
+    let token = mailed(&server).await;
+    let reset = json!({"token": token, "new_password": NEW});
+    let complete = "/api/v1/auth/password-resets/complete";
+    // Of many at once one wins.
+    let all = (0..8).map(|_| server.post(complete, &reset));
+    let answers = futures::future::join_all(all).await;
+    let set = answers
+        .iter()
+        .filter(|answer| answer.status() == 204)
+        .count();
+    assert_eq!(set, 1);
+    // Whoever was signed in is so no more, and the password there was is none.
+    assert_error(ada.get(ME).send().await.unwrap(), 401, "TOKEN_INVALID").await;
+    let login = |password: &'static str| {
+        let body = json!({"identifier": "ada", "password": password});
+        let server = &server;
+        async move { server.post("/api/v1/auth/login", &body).await }
+    };
+    assert_error(login(PASSWORD).await, 401, "INVALID_CREDENTIALS").await;
+    assert_eq!(login(NEW).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_all_other_sessions_at_once() {
+    let server = Server::start().await;
+    let here = Account::register(&server, "ada").await;
+    let there = Account::login(&server, "ada").await;
+    there.read(ME).await;
+    let change = here.request(Method::PUT, &format!("{ME}/password"));
+    let changed = change
+        .json(&json!({"current_password": PASSWORD, "new_password": NEW}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(changed.status(), 204);
+    here.read(ME).await;
+    assert_error(there.get(ME).send().await.unwrap(), 401, "TOKEN_INVALID").await;
+}
+
+#[tokio::test]
+async fn a_permanent_token_does_what_it_may_until_it_is_taken_back() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    ada.create_family("Lovelace").await;
+    let tokens = "/api/v1/auth/permanent-tokens";
+    let wanted = json!({"name": "a program", "scopes": ["families:read", "tokens:*"]});
+    let made = json(ada.post(tokens, &wanted).send().await.unwrap(), 201).await;
+    let program = |method: Method, path: &str| {
+        let request = server.client.request(method, server.at(path));
+        request.bearer_auth(made["token"].as_str().unwrap())
+    };
+    let read = program(Method::GET, "/api/v1/families")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(json(read, 200).await["total"], 1);
+    // Neither what it was not given, nor another token.
+    let family = json!({"name": "Byron"});
+    let create = program(Method::POST, "/api/v1/families").json(&family);
+    assert_error(create.send().await.unwrap(), 403, "FORBIDDEN").await;
+    let another = program(Method::POST, tokens).json(&wanted);
+    assert_error(another.send().await.unwrap(), 403, "FORBIDDEN").await;
+    let own = format!("{tokens}/{}", made["id"].as_str().unwrap());
+    let ended = ada.request(Method::DELETE, &own).send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    let read = program(Method::GET, "/api/v1/families")
+        .send()
+        .await
+        .unwrap();
+    assert_error(read, 401, "TOKEN_INVALID").await;
+}

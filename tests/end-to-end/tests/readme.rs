@@ -52,11 +52,12 @@ fn session(mark: &str) -> Vec<Step> {
 }
 
 #[tokio::test]
-async fn the_first_session_and_what_is_asked_of_documents() {
+async fn the_first_session_a_program_and_what_is_asked_of_documents() {
     let mut steps = session("first session");
+    steps.extend(session("accounts"));
     steps.extend(session("knowledge"));
     assert!(
-        steps.iter().filter(|step| !step.answer.is_empty()).count() >= 6,
+        steps.iter().filter(|step| !step.answer.is_empty()).count() >= 8,
         "the README shows too little"
     );
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! What the component tells others, in the commit of the change itself. The subject of each is the user's
+//! What the component tells others, and records of an account, in the commit of the change itself. The subject of each is the user's
 //! id, so that whoever listens hears of one user in order. They say who and what by ids alone, and never
 //! anything that could be signed in with.
 //!
@@ -8,7 +8,9 @@
 //! | `account.password_changed` | `user_id` | by who knew the old one, or by mail |
 //! | `account.address_verified` | `user_id` | its owner reads what is sent there |
 //! | `account.address_changed` | `user_id` | it is another one, whose owner reads what is sent there |
-//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), or `password_changed` |
+//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, or by `administration` |
+//! | `account.switched_off`, `.switched_on` | `user_id`, `reason` | an administrator says whether the user may sign in |
+//! | `account.appointed`, `.dismissed` | `user_id`, `reason` | an administrator says whether the user is one |
 //! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
 //!
 //! A session or a token that runs out by itself ends without a word.
@@ -34,6 +36,22 @@ pub(crate) enum Happened<'a> {
     AddressChanged {
         user_id: &'a str,
     },
+    SwitchedOff {
+        user_id: &'a str,
+        reason: &'a str,
+    },
+    SwitchedOn {
+        user_id: &'a str,
+        reason: &'a str,
+    },
+    Appointed {
+        user_id: &'a str,
+        reason: &'a str,
+    },
+    Dismissed {
+        user_id: &'a str,
+        reason: &'a str,
+    },
     TokenMade {
         user_id: &'a str,
         token_id: &'a TokenId,
@@ -57,23 +75,30 @@ pub(crate) enum EndReason {
     Replaced,
     Stolen,
     PasswordChanged,
+    Administration,
 }
 
 // === impl Happened ===
 
 impl Happened<'_> {
-    /// Has a change tell of it.
+    /// Has a change tell of it, and record it.
     pub(crate) fn told_by(&self, change: Transaction) -> Transaction {
         let (kind, user_id) = match self {
             Self::Registered { user_id } => ("account.registered", user_id),
             Self::PasswordChanged { user_id } => ("account.password_changed", user_id),
             Self::AddressVerified { user_id } => ("account.address_verified", user_id),
             Self::AddressChanged { user_id } => ("account.address_changed", user_id),
+            Self::SwitchedOff { user_id, .. } => ("account.switched_off", user_id),
+            Self::SwitchedOn { user_id, .. } => ("account.switched_on", user_id),
+            Self::Appointed { user_id, .. } => ("account.appointed", user_id),
+            Self::Dismissed { user_id, .. } => ("account.dismissed", user_id),
             Self::TokenMade { user_id, .. } => ("token.made", user_id),
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),
         };
-        change.publish(kind, Some(user_id), self)
+        change
+            .audit(user_id, kind, self)
+            .publish(kind, Some(user_id), self)
     }
 }
 

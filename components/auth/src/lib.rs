@@ -7,6 +7,7 @@
 //!
 //! What happens to an account is told in the commit of the change: `events`.
 
+mod activity;
 mod address;
 mod administrators;
 mod api;
@@ -23,6 +24,7 @@ mod sessions;
 mod store;
 mod throttle;
 mod tokens;
+mod users;
 
 use axum::routing::post;
 use sbd_sdk::{Component, path};
@@ -35,6 +37,7 @@ pub fn component() -> Component {
             [
                 api::accounts::register(),
                 api::accounts::get_me(),
+                api::accounts::list_account_activity(),
                 api::accounts::get_user_contact(),
                 api::accounts::look_up_user(),
                 api::tokens::login(),
@@ -54,6 +57,16 @@ pub fn component() -> Component {
                 api::permanent::list_permanent_tokens(),
                 api::permanent::end_permanent_token(),
                 api::permanent::end_permanent_tokens(),
+            ],
+        )
+        .operations(
+            "users",
+            [
+                api::users::list_users(),
+                api::users::get_user(),
+                api::users::set_user_active(),
+                api::users::set_user_admin(),
+                api::users::end_user_sessions(),
             ],
         )
         .tasks([api::host::mail_secret()])

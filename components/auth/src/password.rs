@@ -6,7 +6,7 @@ use crate::events::{EndReason, Happened};
 use crate::mailed::{self, Purpose};
 use crate::model::{SessionId, User};
 use crate::registration::{MAX_PASSWORD, new_password};
-use crate::store::{REFRESH_TOKENS, SESSIONS, USERS};
+use crate::store::USERS;
 use crate::{notices, sessions, throttle};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::passwords::{self, Verdict};
@@ -44,7 +44,13 @@ pub(crate) async fn change(caller: &Caller, current: &str, new: &str) -> Result<
     ended.retain(|session| Some(session) != kept.as_ref());
     let set = json!({"password_hash": hash, "updated_at": time::now()});
     let change = replaced(Transaction::new(), &user, set);
-    committed(over(change, &user.id, &ended)).await?;
+    committed(sessions::over(
+        change,
+        &user.id,
+        &ended,
+        EndReason::PasswordChanged,
+    ))
+    .await?;
     Ok(ended)
 }
 
@@ -62,7 +68,13 @@ pub(crate) async fn reset(token: &str, new: &str) -> Result<Vec<SessionId>> {
         set["email_verified_at"] = json!(now);
     }
     let change = replaced(mailed.used(Transaction::new()), &user, set);
-    committed(over(change, &user.id, &ended)).await?;
+    committed(sessions::over(
+        change,
+        &user.id,
+        &ended,
+        EndReason::PasswordChanged,
+    ))
+    .await?;
     // Whoever was kept out by somebody's guesses gets in at once.
     for name in [&user.username, &user.email] {
         throttle::SIGN_IN.of(name).forget().await?;
@@ -91,21 +103,6 @@ fn replaced(change: Transaction, user: &User, set: Value) -> Transaction {
     let changed = Happened::PasswordChanged { user_id: &user.id };
     let change = changed.told_by(change);
     notices::password_changed(change, &user.id)
-}
-
-/// These sessions are over.
-fn over(change: Transaction, user_id: &str, ended: &[SessionId]) -> Transaction {
-    let change = change
-        .delete_many(&SESSIONS, json!({"_id": {"$in": ended}}))
-        .delete_many(&REFRESH_TOKENS, json!({"session_id": {"$in": ended}}));
-    ended.iter().fold(change, |change, session_id| {
-        let ended = Happened::SessionEnded {
-            user_id,
-            session_id,
-            reason: EndReason::PasswordChanged,
-        };
-        ended.told_by(change)
-    })
 }
 
 async fn committed(change: Transaction) -> Result<()> {

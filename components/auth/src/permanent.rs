@@ -112,12 +112,7 @@ pub(crate) async fn make(caller: &Caller, wanted: Wanted) -> Result<(PermanentTo
 
 /// Stores a token at the first seat that is free.
 async fn seated(mut token: PermanentToken) -> Result<PermanentToken> {
-    let own = PERMANENT_TOKENS.find(json!({"user_id": token.user_id}));
-    let own = own
-        .limit(u32::try_from(MOST).unwrap_or(u32::MAX))
-        .fetch()
-        .await?
-        .documents;
+    let own = of(&token.user_id).await?;
     let seats = (0..MOST).map(|seat| format!("{}/{seat}", token.user_id));
     for seat in seats.filter(|seat| own.iter().all(|other| other.seat != *seat)) {
         token.seat = seat;
@@ -162,19 +157,31 @@ pub(crate) async fn take_back(user_id: &str, id: &TokenId) -> Result<()> {
 
 /// Takes all tokens of a user's back; answers which.
 pub(crate) async fn take_all_back(user_id: &str) -> Result<Vec<TokenId>> {
-    let own = PERMANENT_TOKENS.find(json!({"user_id": user_id}));
-    let own = own
-        .limit(u32::try_from(MOST).unwrap_or(u32::MAX))
-        .fetch()
-        .await?
-        .documents;
-    let ids: Vec<TokenId> = own.into_iter().map(|token| token.id).collect();
-    let change = Transaction::new().delete_many(&PERMANENT_TOKENS, json!({"_id": {"$in": ids}}));
-    let change = ids.iter().fold(change, |change, token_id| {
-        Happened::TokenEnded { user_id, token_id }.told_by(change)
-    });
-    change.commit().await?;
+    let ids = of_user(user_id).await?;
+    taken_back(Transaction::new(), user_id, &ids)
+        .commit()
+        .await?;
     Ok(ids)
+}
+
+/// The ids of all tokens of a user.
+pub(crate) async fn of_user(user_id: &str) -> Result<Vec<TokenId>> {
+    let own = of(user_id).await?.into_iter();
+    Ok(own.map(|token| token.id).collect())
+}
+
+/// These tokens of a user are worth nothing any more.
+pub(crate) fn taken_back(change: Transaction, user_id: &str, ids: &[TokenId]) -> Transaction {
+    let change = change.delete_many(&PERMANENT_TOKENS, json!({"_id": {"$in": ids}}));
+    ids.iter().fold(change, |change, token_id| {
+        Happened::TokenEnded { user_id, token_id }.told_by(change)
+    })
+}
+
+async fn of(user_id: &str) -> Result<Vec<PermanentToken>> {
+    let own = PERMANENT_TOKENS.find(json!({"user_id": user_id}));
+    let all = u32::try_from(MOST).unwrap_or(u32::MAX);
+    Ok(own.limit(all).fetch().await?.documents)
 }
 
 /// Who has a permanent token, and what they may do with it: what both it and its user may.

@@ -68,20 +68,31 @@ pub(crate) async fn end_all(
     reason: EndReason,
 ) -> Result<()> {
     for sessions in sessions.chunks(AT_ONCE) {
-        let change = Transaction::new()
-            .delete_many(&SESSIONS, json!({"_id": {"$in": sessions}}))
-            .delete_many(&REFRESH_TOKENS, json!({"session_id": {"$in": sessions}}));
-        let change = sessions.iter().fold(change, |change, session_id| {
-            let ended = Happened::SessionEnded {
-                user_id,
-                session_id,
-                reason,
-            };
-            ended.told_by(change)
-        });
-        change.commit().await?;
+        over(Transaction::new(), user_id, sessions, reason)
+            .commit()
+            .await?;
     }
     Ok(())
+}
+
+/// These sessions of a user are over, with all their refresh tokens.
+pub(crate) fn over(
+    change: Transaction,
+    user_id: &str,
+    ended: &[SessionId],
+    reason: EndReason,
+) -> Transaction {
+    let change = change
+        .delete_many(&SESSIONS, json!({"_id": {"$in": ended}}))
+        .delete_many(&REFRESH_TOKENS, json!({"session_id": {"$in": ended}}));
+    ended.iter().fold(change, |change, session_id| {
+        let ended = Happened::SessionEnded {
+            user_id,
+            session_id,
+            reason,
+        };
+        ended.told_by(change)
+    })
 }
 
 /// The ids of all sessions of a user, the one not used for longest first.

@@ -69,7 +69,14 @@ pub(crate) async fn begin(user: &User, session: &Session, now: Time) -> Result<P
     let access = sign(user, session).await?;
     let begun = Transaction::new()
         .insert(&store::SESSIONS, session)
-        .insert(&store::REFRESH_TOKENS, &stored);
+        .insert(&store::REFRESH_TOKENS, &stored)
+        .audit(
+            &user.id,
+            "session.began",
+            &json!({
+                "session_id": session.id, "user_agent": session.user_agent,
+            }),
+        );
     let begun = match notices::is_elsewhere(session).await? {
         true => notices::begins_elsewhere(begun, session),
         false => begun,

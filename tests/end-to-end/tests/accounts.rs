@@ -7,7 +7,7 @@
 )]
 
 use reqwest::Method;
-use sbd_tests::{Account, PASSWORD, Server, assert_error, json};
+use sbd_tests::{Account, PASSWORD, Server, assert_error, json, run};
 use serde_json::json;
 
 const ME: &str = "/api/v1/auth/me";
@@ -112,4 +112,35 @@ async fn a_permanent_token_does_what_it_may_until_it_is_taken_back() {
         .await
         .unwrap();
     assert_error(read, 401, "TOKEN_INVALID").await;
+}
+
+#[tokio::test]
+async fn an_administrator_switches_somebody_off_and_others_do_not() {
+    let server = Server::start().await;
+    let bob = Account::register(&server, "bob").await;
+    let data = server.data().display().to_string();
+    let args = [
+        "admin",
+        "create",
+        "ada@example.com",
+        "--username",
+        "ada",
+        "--data-dir",
+        &data,
+    ];
+    let made = run(&args, &[], &format!("{PASSWORD}\n"));
+    assert!(made.success, "{}", made.stderr);
+    let ada = Account::login(&server, "ada").await;
+    let users = "/api/v1/auth/users";
+    assert_error(bob.get(users).send().await.unwrap(), 403, "FORBIDDEN").await;
+    assert_eq!(ada.read(&format!("{users}?username=b")).await["total"], 1);
+    let off = json!({"active": false, "reason": "left us"});
+    let path = format!("{users}/{}/active", bob.id);
+    let by = async |who: &Account| {
+        let put = who.request(Method::PUT, &path).json(&off);
+        put.send().await.unwrap()
+    };
+    assert_error(by(&bob).await, 403, "FORBIDDEN").await;
+    json(by(&ada).await, 200).await;
+    assert_error(bob.get(ME).send().await.unwrap(), 401, "TOKEN_INVALID").await;
 }

@@ -1,9 +1,11 @@
 //! Opening an account, and reading one's own.
 
+use crate::activity::{self, Wanted};
 use crate::model::User;
 use crate::{contact, registration, store};
+use sbd_sdk::audit::Entry;
 use sbd_sdk::time::Time;
-use sbd_sdk::{By, Caller, Created, Error, Json, NoStore, Path, Result, operation};
+use sbd_sdk::{By, Caller, Created, Error, Json, NoStore, Path, Query, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -69,6 +71,29 @@ pub(crate) async fn get_me(caller: Caller) -> Result<Json<UserView>> {
     let user = store::USERS.get(&caller.user).await?;
     user.map(|user| Json(user.into()))
         .ok_or_else(Error::unauthenticated)
+}
+
+/// A page of what was done with an account, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AccountActivity {
+    items: Vec<Entry>,
+    /// Where the next page begins; none on the last one.
+    next: Option<String>,
+}
+
+/// Lists what was done with the caller's account, by whom and when, the newest first.
+#[operation(
+    get "/api/v1/auth/me/activity", permission = "account:read", answers = "A page of it"
+)]
+pub(crate) async fn list_account_activity(
+    caller: Caller,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<AccountActivity>> {
+    let page = activity::page(&caller, wanted).await?;
+    Ok(Json(AccountActivity {
+        items: page.entries,
+        next: page.next,
+    }))
 }
 
 /// Where a user is reached.

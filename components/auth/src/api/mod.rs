@@ -7,3 +7,4 @@ pub(crate) mod passwords;
 pub(crate) mod permanent;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
+pub(crate) mod users;

@@ -21,6 +21,7 @@ mod process;
 mod report;
 mod rounds;
 mod sbd;
+mod shop;
 mod sockets;
 mod start;
 mod swaps;
@@ -29,6 +30,7 @@ mod tenants;
 mod toolchains;
 mod vectors;
 mod wallet;
+mod workspaces;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
@@ -104,7 +106,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 18] = [
+const MEASUREMENTS: [Measurement; 20] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -189,6 +191,16 @@ const MEASUREMENTS: [Measurement; 18] = [
         name: "wallet",
         about: "transfers on one account and on many, a long statement's pages, and a large family",
         run: wallet::run,
+    },
+    Measurement {
+        name: "shop",
+        about: "a page of 10 000 items against one of 50, and the checkout of five items against a transfer",
+        run: shop::run,
+    },
+    Measurement {
+        name: "workspaces",
+        about: "a workspace of 1000 members against one of two: its members, what one may do, another role",
+        run: workspaces::run,
     },
     Measurement {
         name: "knowledge",

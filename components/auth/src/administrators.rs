@@ -42,7 +42,7 @@ pub(crate) async fn appoint(
             .is_some();
     let name = if taken { unlike_any(&chosen) } else { chosen };
     let user = User::new(&name, email, hash, &[USER, ADMIN], time::now());
-    store::insert_user(&user).await?;
+    store::insert_user(&user, None).await?;
     Ok(Appointed {
         user,
         created: true,

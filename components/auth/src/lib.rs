@@ -13,12 +13,14 @@ mod administrators;
 mod api;
 mod contact;
 mod events;
+mod invitations;
 mod login;
 mod mailed;
 mod model;
 mod notices;
 mod password;
 mod permanent;
+mod policy;
 mod registration;
 mod sessions;
 mod store;
@@ -67,9 +69,14 @@ pub fn component() -> Component {
                 api::users::set_user_active(),
                 api::users::set_user_admin(),
                 api::users::end_user_sessions(),
+                api::invitations::get_account_policy(),
+                api::invitations::set_account_policy(),
+                api::invitations::invite_user(),
+                api::invitations::list_account_invitations(),
+                api::invitations::cancel_account_invitation(),
             ],
         )
-        .tasks([api::host::mail_secret()])
+        .tasks([api::host::mail_secret(), api::host::mail_invitation()])
         .route(path::AUTHENTICATE, post(api::host::authenticate))
         .route(path::ADMINISTRATORS, post(api::host::administrators))
 }

@@ -166,13 +166,18 @@ pub(crate) async fn send(about: &About, task_id: &str) -> Result<()> {
         Purpose::ResetPassword => ("reset-password", &RESET),
         Purpose::VerifyAddress | Purpose::ChangeAddress => ("verify-address", &VERIFY),
     };
-    let page = config::get("account_page")?.filter(|page| !page.is_empty());
-    // In the fragment, which no server sees.
-    let link = page.map(|page| format!("{page}#{name}={token}"));
-    let values =
-        json!({"username": user.username, "token": token, "link": link.unwrap_or_default()});
+    let link = link(name, &token)?;
+    let values = json!({"username": user.username, "token": token, "link": link});
     let message = Message::new(task_id, &mailed.address, name, templates, values);
     mail::send(&message).await
+}
+
+/// Where a mail leads that is for this; empty where there is no such page.
+pub(crate) fn link(what: &str, token: &str) -> Result<String> {
+    let page = config::get("account_page")?.filter(|page| !page.is_empty());
+    // In the fragment, which no server sees.
+    let link = page.map(|page| format!("{page}#{what}={token}"));
+    Ok(link.unwrap_or_default())
 }
 
 /// What a token was mailed for, if it is one of these.

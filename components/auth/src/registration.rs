@@ -1,6 +1,8 @@
 //! Who may be called what, and opening an account.
 
+use crate::invitations::{self, Invitation};
 use crate::model::{USER, User};
+use crate::policy::{self, Registration};
 use crate::store;
 use sbd_sdk::{Detail, Error, Result, passwords, text, time};
 use std::ops::RangeInclusive;
@@ -32,18 +34,43 @@ const RESERVED_NAMES: [&str; 12] = [
     "anonymous",
 ];
 
-/// Opens an account. That a name or an address is taken is said openly: who chooses one must know.
-pub(crate) async fn register(username: &str, email: &str, password: &str) -> Result<User> {
+/// Opens an account, where whoever asks may. That a name or an address is taken is said openly: who chooses one must
+/// know.
+pub(crate) async fn register(
+    username: &str,
+    email: &str,
+    password: &str,
+    token: Option<&str>,
+) -> Result<User> {
     let reserved = || is_reserved(username).then_some("this name is reserved; choose another one");
     let password = check(
         username_problem(username).or_else(reserved),
         email_problem(email),
         new_password(password, username),
     )?;
-    let hash = passwords::hash(&password).await?;
-    let user = User::new(username, email, hash, &[USER], time::now());
-    store::insert_user(&user).await?;
+    let invitation = admitted(email, token).await?;
+    let (hash, now) = (passwords::hash(&password).await?, time::now());
+    let user = User {
+        // Whoever has the code reads what is sent there.
+        email_verified_at: invitation.as_ref().map(|_| now),
+        ..User::new(username, email, hash, &[USER], now)
+    };
+    store::insert_user(&user, invitation.as_ref()).await?;
     Ok(user)
+}
+
+/// The invitation by which somebody may open an account, if they need one.
+async fn admitted(email: &str, token: Option<&str>) -> Result<Option<Invitation>> {
+    match (policy::get().await?, token) {
+        (Registration::Closed, _) => Err(Error::forbidden(
+            "nobody opens an account here; ask an administrator",
+        )),
+        (Registration::Invited, None) => Err(Error::forbidden(
+            "accounts are opened by whoever is invited; ask an administrator for an invitation",
+        )),
+        (Registration::Open, None) => Ok(None),
+        (_, Some(token)) => invitations::found(token, email).await.map(Some),
+    }
 }
 
 /// The password in the form that is hashed, or all that is wrong with what an account is to have.

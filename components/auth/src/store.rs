@@ -1,9 +1,11 @@
 //! The component's collections; the manifest declares their indexes.
 
 use crate::events::Happened;
-use crate::mailed::Mailed;
+use crate::invitations::Invitation;
+use crate::mailed::{self, Mailed};
 use crate::model::{RefreshToken, Session, User};
 use crate::permanent::PermanentToken;
+use crate::policy::Policy;
 use sbd_sdk::documents::{Collection, DocumentsError, Transaction};
 use sbd_sdk::{Error, Result, time};
 use serde_json::json;
@@ -16,19 +18,29 @@ pub(crate) const SESSIONS: Collection<Session> = Collection::new("sessions");
 pub(crate) const REFRESH_TOKENS: Collection<RefreshToken> = Collection::new("refresh_tokens");
 /// Permanent tokens; gone when `expires_at` is past.
 pub(crate) const PERMANENT_TOKENS: Collection<PermanentToken> = Collection::new("permanent_tokens");
+/// What is decided about accounts.
+pub(crate) const POLICIES: Collection<Policy> = Collection::new("policies");
+/// Invitations to open an account; gone when `expires_at` is past.
+pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
 /// Secrets that were mailed, by digest; gone when `expires_at` is past.
 pub(crate) const MAILED: Collection<Mailed> = Collection::new("mailed");
 
 /// Stores a new user.
 ///
 /// # Errors
-/// `CONFLICT` with the field that another user has already.
-pub(crate) async fn insert_user(user: &User) -> Result<()> {
+/// `CONFLICT` with the field that another user has already; `TOKEN_INVALID` where the invitation that it takes was
+/// used meanwhile.
+pub(crate) async fn insert_user(user: &User, invitation: Option<&Invitation>) -> Result<()> {
     let opened = Transaction::new().insert(&USERS, user);
+    let opened = match invitation {
+        Some(invitation) => invitation.used(opened),
+        None => opened,
+    };
     let registered = Happened::Registered { user_id: &user.id };
     match registered.told_by(opened).commit().await {
         Ok(_) => Ok(()),
         Err(DocumentsError::Duplicate(index)) => Err(taken(&index)),
+        Err(DocumentsError::PreconditionFailed(_)) => Err(mailed::unknown()),
         Err(error) => Err(error.into()),
     }
 }

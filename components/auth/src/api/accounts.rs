@@ -33,6 +33,10 @@ pub(crate) struct RegisterRequest {
         example = "Correct-horse-7"
     )]
     password: String,
+    /// The code of an invitation, where it takes one.
+    #[serde(default)]
+    #[schema(example = "mt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY")]
+    invitation: Option<String>,
 }
 
 /// An account, without its secrets.
@@ -58,10 +62,15 @@ pub(crate) struct UserView {
 #[operation(
     post "/api/v1/auth/register", answers = "Opened",
     location = "Where the account is read, once signed in",
-    refuses(conflict = "Name or address is taken; whoever chooses one must know")
+    refuses(
+        conflict = "Name or address is taken; whoever chooses one must know",
+        forbidden = "It takes an invitation, or nobody opens an account here",
+        token_invalid = "The code is not known, is for another address, was used, or has run out"
+    )
 )]
 pub(crate) async fn register(Json(new): Json<RegisterRequest>) -> Result<Created<UserView>> {
-    let user = registration::register(&new.username, &new.email, &new.password).await?;
+    let invitation = new.invitation.as_deref();
+    let user = registration::register(&new.username, &new.email, &new.password, invitation).await?;
     Created::at("/api/v1/auth/me", &UserView::from(user))
 }
 

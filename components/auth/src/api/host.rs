@@ -1,7 +1,7 @@
 //! What only the host asks, under `/-/`: it is not reachable from outside.
 
 use crate::sessions::Revoked;
-use crate::{administrators, mailed, tokens};
+use crate::{administrators, invitations, mailed, tokens};
 use axum::response::{IntoResponse, Response};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::tasks::Work;
@@ -37,6 +37,12 @@ pub(crate) async fn authenticate(Json(question): Json<Question>) -> Result<Json<
 #[task("mail-secret", queue = "default")]
 pub(crate) async fn mail_secret(work: Work<mailed::About>) -> Result<()> {
     mailed::send(&work.data, &work.id).await
+}
+
+/// Makes the code of an invitation and mails it.
+#[task("mail-invitation", queue = "default")]
+pub(crate) async fn mail_invitation(work: Work<invitations::About>) -> Result<()> {
+    invitations::send(&work.data, &work.id).await
 }
 
 /// Makes an administrator: 201 with a new account, 200 when the account was there.

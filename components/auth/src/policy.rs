@@ -1,0 +1,59 @@
+//! Who may open an account in a tenant: everybody, whoever is invited, or nobody. Administrators say which. The
+//! operator makes administrators in any case (`sbd admin create`).
+
+use crate::store::POLICIES;
+use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::{Caller, Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+/// There is one.
+const ID: &str = "policy";
+
+/// Who may open an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Registration {
+    /// Everybody.
+    #[default]
+    Open,
+    /// Whoever was invited by an administrator.
+    Invited,
+    /// Nobody.
+    Closed,
+}
+
+/// What is decided about accounts, as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    #[serde(rename = "_id")]
+    id: String,
+    pub(crate) registration: Registration,
+}
+
+/// What is decided, or what holds as long as nobody has.
+pub(crate) async fn get() -> Result<Registration> {
+    let policy = POLICIES.get(ID).await?;
+    Ok(policy.map(|policy| policy.registration).unwrap_or_default())
+}
+
+/// Decides it, which is recorded.
+pub(crate) async fn set(by: &Caller, registration: Registration) -> Result<()> {
+    let policy = Policy {
+        id: ID.to_owned(),
+        registration,
+    };
+    let data = json!({"registration": registration, "by": by.user});
+    let change = Transaction::new()
+        .delete_many(&POLICIES, json!({"_id": ID}))
+        .insert(&POLICIES, &policy)
+        .audit(ID, "policy.changed", &data);
+    match change.commit().await {
+        Ok(_) => Ok(()),
+        Err(DocumentsError::Duplicate(_)) => Err(Error::conflict(
+            "somebody else decided at the same time; read it, and try again",
+        )),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -59,7 +59,7 @@ fn where_nothing_runs_it_says_what_a_start_would_meet() {
     assert_line(&well, "ok", "admin_listen", "is free");
     assert_line(&well, "ok", "clock", "it is 20");
     assert_line(&well, "ok", "mail", "mails become files");
-    assert_line(&well, "ok", "application", "components 9");
+    assert_line(&well, "ok", "application", "components 10");
     assert!(!data.exists(), "it leaves no trace");
 
     let proxy = [("https_proxy", "http://proxy:3128")];

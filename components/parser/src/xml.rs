@@ -12,6 +12,28 @@ pub(crate) enum Node<'a> {
     Text(&'a str),
 }
 
+/// How deep one is in an element that nobody reads.
+#[derive(Default)]
+pub(crate) struct Skipped(usize);
+
+impl Skipped {
+    /// The element that was just opened is left out, with all that is in it.
+    pub(crate) fn begin(&mut self) {
+        self.0 = 1;
+    }
+
+    /// Whether this piece is left out.
+    pub(crate) fn takes(&mut self, node: &Node<'_>) -> bool {
+        let is_within = self.0 > 0;
+        match node {
+            Node::Open(..) if is_within => self.0 += 1,
+            Node::Close(_) if is_within => self.0 -= 1,
+            _ => {}
+        }
+        is_within
+    }
+}
+
 /// The attributes of an element.
 pub(crate) struct Attributes<'a>(&'a BytesStart<'a>);
 

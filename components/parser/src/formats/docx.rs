@@ -4,7 +4,7 @@ use super::{Read, office};
 use crate::archive::Archive;
 use crate::flow::{Flow, Kind};
 use crate::output::Output;
-use crate::xml::{self, Attributes, Node};
+use crate::xml::{self, Attributes, Node, Skipped};
 use document::{Content, Place, Reason, Unread};
 use std::collections::HashMap;
 
@@ -109,8 +109,7 @@ struct Text<'s, 'o> {
     flow: Flow<'o>,
     /// Those that are open, the innermost last: a text box stands within a paragraph.
     paragraphs: Vec<Paragraph>,
-    /// What is open of what nobody reads.
-    skipped: usize,
+    skipped: Skipped,
     in_text: bool,
     in_properties: bool,
     columns: usize,
@@ -127,7 +126,7 @@ impl<'s, 'o> Text<'s, 'o> {
             styles,
             flow: Flow::new(out, Place::Paragraph(1)),
             paragraphs: Vec::new(),
-            skipped: 0,
+            skipped: Skipped::default(),
             in_text: false,
             in_properties: false,
             columns: 1,
@@ -139,12 +138,7 @@ impl<'s, 'o> Text<'s, 'o> {
     }
 
     fn node(&mut self, node: Node<'_>) -> bool {
-        if self.skipped > 0 {
-            match node {
-                Node::Open(..) => self.skipped += 1,
-                Node::Close(_) => self.skipped -= 1,
-                Node::Text(_) => {}
-            }
+        if self.skipped.takes(&node) {
             return true;
         }
         match node {
@@ -159,10 +153,10 @@ impl<'s, 'o> Text<'s, 'o> {
     fn open(&mut self, name: &str, element: &Attributes<'_>) {
         match name {
             // What was deleted, and what is there once more for older programs.
-            "del" | "moveFrom" | "Fallback" | "instrText" | "delText" => self.skipped = 1,
+            "del" | "moveFrom" | "Fallback" | "instrText" | "delText" => self.skipped.begin(),
             // The notes that only draw a line.
             "footnote" | "endnote" if element.get("type").is_some_and(|kind| kind != "normal") => {
-                self.skipped = 1;
+                self.skipped.begin();
             }
             "p" => {
                 self.number = self.number.saturating_add(1);
@@ -171,7 +165,7 @@ impl<'s, 'o> Text<'s, 'o> {
                 }
                 self.paragraphs.push(Paragraph::default());
                 if self.paragraphs.len() > 100 {
-                    self.skipped = 1;
+                    self.skipped.begin();
                 }
             }
             "pPr" => self.in_properties = true,
@@ -307,7 +301,7 @@ impl<'s, 'o> Text<'s, 'o> {
 
     fn part_ended(&mut self) {
         self.paragraphs.clear();
-        self.skipped = 0;
+        self.skipped = Skipped::default();
         self.in_text = false;
     }
 

@@ -5,7 +5,7 @@ use super::office::{self, Relation};
 use crate::archive::Archive;
 use crate::flow::{Flow, Kind};
 use crate::output::Output;
-use crate::xml::{self, Attributes, Node};
+use crate::xml::{self, Attributes, Node, Skipped};
 use document::{Place, Reason, Unread};
 use std::collections::HashMap;
 
@@ -97,7 +97,7 @@ struct Shapes {
     open: Option<Shape>,
     table: Option<Vec<Vec<String>>>,
     in_text: bool,
-    skipped: usize,
+    skipped: Skipped,
     pictures: usize,
     drawings: usize,
 }
@@ -130,12 +130,7 @@ impl Shapes {
     }
 
     fn node(&mut self, node: Node<'_>) -> bool {
-        if self.skipped > 0 {
-            match node {
-                Node::Open(..) => self.skipped += 1,
-                Node::Close(_) => self.skipped -= 1,
-                Node::Text(_) => {}
-            }
+        if self.skipped.takes(&node) {
             return true;
         }
         match node {
@@ -149,7 +144,7 @@ impl Shapes {
 
     fn open(&mut self, name: &str, element: &Attributes<'_>) {
         match name {
-            "Fallback" => self.skipped = 1,
+            "Fallback" => self.skipped.begin(),
             "sp" => self.open = Some(Shape::default()),
             "ph" => {
                 let kind = element.get("type").unwrap_or_else(|| "body".to_owned());

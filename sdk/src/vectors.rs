@@ -30,6 +30,8 @@
 use crate::bindings::vectors as host;
 use crate::{Error, Result};
 pub use sbd_vectors_terms as terms;
+/// A sparse vector: terms, each once, with a positive weight each.
+pub use sbd_vectors_terms::Terms as Sparse;
 use serde_json::Value;
 
 /// How dense vectors are compared. A higher score is always more alike.
@@ -61,15 +63,6 @@ pub struct Collection {
     pub config: Config,
     /// How many there are.
     pub points: u64,
-}
-
-/// A sparse vector: terms, each once, with a positive weight each.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sparse {
-    /// The terms, by number.
-    pub terms: Vec<u32>,
-    /// Their weights, in the same order.
-    pub weights: Vec<f32>,
 }
 
 /// A point.
@@ -324,9 +317,9 @@ impl Point {
 
     /// With a sparse vector.
     #[must_use]
-    pub fn sparse(self, vector: impl Into<Sparse>) -> Self {
+    pub fn sparse(self, vector: Sparse) -> Self {
         Self {
-            sparse: Some(vector.into()),
+            sparse: Some(vector),
             ..self
         }
     }
@@ -425,9 +418,9 @@ impl Query {
 
     /// Alike to this sparse vector.
     #[must_use]
-    pub fn sparse(self, vector: impl Into<Sparse>) -> Self {
+    pub fn sparse(self, vector: Sparse) -> Self {
         Self {
-            sparse: Some(vector.into()),
+            sparse: Some(vector),
             ..self
         }
     }
@@ -483,12 +476,6 @@ impl Hit {
 }
 
 // Between what is written here and what the host is told.
-
-impl From<terms::Terms> for Sparse {
-    fn from(terms::Terms { terms, weights }: terms::Terms) -> Self {
-        Self { terms, weights }
-    }
-}
 
 impl From<Sparse> for host::Sparse {
     fn from(Sparse { terms, weights }: Sparse) -> Self {

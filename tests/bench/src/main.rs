@@ -17,6 +17,7 @@ mod listen;
 mod load;
 mod native;
 mod neighbours;
+mod parser;
 mod process;
 mod report;
 mod rounds;
@@ -106,7 +107,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 20] = [
+const MEASUREMENTS: [Measurement; 21] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -206,6 +207,11 @@ const MEASUREMENTS: [Measurement; 20] = [
         name: "knowledge",
         about: "how well 200 questions in three languages find their answers in 200 documents, and what that takes",
         run: knowledge::run,
+    },
+    Measurement {
+        name: "parser",
+        about: "pages of documents read a second, by format, against markitdown",
+        run: parser::run,
     },
 ];
 

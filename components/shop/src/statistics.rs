@@ -280,3 +280,139 @@ impl Sales {
         self.refunded += other.refunded;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::item::Term;
+    use crate::market::{Market, SHOP};
+    use sbd_sdk::Tokens;
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Two buyers on three days; one of the items is rented, and one order is paid back.
+    fn sold() -> Market {
+        let market = Market::new();
+        let red = market.item("Red", 40);
+        let blue = market.offer("Blue", 10, |item| {
+            let price = Tokens::new(5).unwrap();
+            item.draft.rentals = vec![Term { days: 7, price }];
+        });
+        market.advance(DAY);
+        market.put("usr_1", &red, json!({})).assert_status(201);
+        market.put("usr_1", &blue, json!({})).assert_status(201);
+        let order = |user: &str, total: u64| {
+            market
+                .send(user, "orders", json!({"total": total}))
+                .assert_status(201)
+        };
+        order("usr_1", 50);
+        market.advance(DAY);
+        market
+            .put("usr_2", &blue, json!({"days": 7}))
+            .assert_status(201);
+        order("usr_2", 5);
+        market.advance(DAY);
+        market.put("usr_2", &red, json!({})).assert_status(201);
+        let back = order("usr_2", 40).text("id").to_owned();
+        market
+            .send("usr_2", &format!("orders/{back}/refunds"), json!({}))
+            .assert_status(201);
+        market.advance(Duration::from_secs(1));
+        market
+    }
+
+    fn read(market: &Market, query: &str) -> sbd_sdk::testing::Reply {
+        market
+            .root(&market.app)
+            .get(&format!("{SHOP}/statistics?{query}"))
+    }
+
+    #[test]
+    fn sales_are_summed_up_by_item_customer_and_day() {
+        let market = sold();
+        let all = read(&market, "").assert_status(200);
+        assert_eq!(
+            all["all"],
+            json!({"orders": 3, "revenue": 95, "refunded": 40})
+        );
+        assert_eq!(
+            (&all["customers"], &all["rentals_active"]),
+            (&json!(2), &json!(1))
+        );
+        let of = |list: &str, name: &str, number: &str| -> Vec<(Value, Value)> {
+            let rows = all[list].as_array().unwrap().iter();
+            rows.map(|row| (row[name].clone(), row[number].clone()))
+                .collect()
+        };
+        let pairs = |pairs: &[(&str, i64)]| -> Vec<(Value, Value)> {
+            pairs
+                .iter()
+                .map(|(name, number)| (json!(name), json!(number)))
+                .collect()
+        };
+        assert_eq!(
+            of("items", "title", "revenue"),
+            pairs(&[("Red", 80), ("Blue", 15)])
+        );
+        assert_eq!(
+            of("items", "title", "sold"),
+            pairs(&[("Red", 2), ("Blue", 2)])
+        );
+        assert_eq!(of("kinds", "kind", "revenue"), pairs(&[("theme", 95)]));
+        assert_eq!(
+            of("top_customers", "user_id", "spent"),
+            pairs(&[("usr_1", 50), ("usr_2", 45)])
+        );
+        let periods = all["periods"].as_array().unwrap();
+        let by_day: Vec<_> = periods[27..]
+            .iter()
+            .map(|of| of["revenue"].as_i64().unwrap())
+            .collect();
+        assert_eq!((periods.len(), by_day), (30, vec![50, 5, 40]));
+        // All weeks together are the same, and a part is a part.
+        assert_eq!(read(&market, "by=week")["all"], all["all"]);
+        let from = periods[28]["from"].as_str().unwrap();
+        assert_eq!(read(&market, &format!("from={from}"))["all"]["revenue"], 45);
+        for query in [
+            "to=2020-01-01T00:00:00Z",
+            "from=2020-01-01T00:00:00Z",
+            "by=year",
+            "x=1",
+        ] {
+            read(&market, query).assert_refused(422, "VALIDATION_ERROR");
+        }
+    }
+
+    #[test]
+    fn administrators_see_charts() {
+        let market = sold();
+        let browser = market.root(&market.app);
+        let browser = browser.with_header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        let page = browser
+            .get(&format!("{SHOP}/statistics"))
+            .assert_status(200);
+        assert_eq!(
+            page.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'"), "{policy}");
+        let html = page.body().as_str().unwrap();
+        assert_eq!(html.matches("<svg").count(), 3);
+        for said in [
+            "By item",
+            ">Red<",
+            "By customer",
+            "95 tokens paid, 40 paid back. 1 rentals",
+        ] {
+            assert!(html.contains(said), "{said}: {html}");
+        }
+        assert!(!html.contains("<script"), "{html}");
+        if let Some(file) = std::env::var_os("SBD_SHOW_STATISTICS") {
+            std::fs::write(file, html).unwrap();
+        }
+    }
+}

@@ -221,6 +221,7 @@ impl New {
             let message = "a whole number from 1 to 1000000000; without it there is no end";
             return Err(Error::validation("uses", message));
         }
+        let note = text::line("note", self.note.as_deref(), 200)?;
         if self.off.percent.is_some() == self.off.amount.is_some() {
             let message = "either `percent`, a whole number from 1 to 100, or `amount`, in tokens";
             return Err(Error::validation("percent", message));
@@ -238,7 +239,7 @@ impl New {
             used: 0,
             from: self.from,
             until: self.until,
-            note: text::line("note", self.note.as_deref(), 200)?,
+            note,
             created_by: by.to_owned(),
             created_at: now,
         })

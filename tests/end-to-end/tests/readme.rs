@@ -11,9 +11,10 @@
     reason = "a test fails by panicking"
 )]
 
-use sbd_tests::{Application, Launch, Server, guest, run};
+use sbd_tests::{Account, Application, Launch, PASSWORD, Server, guest, run};
 use serde_json::{Value, json};
 use std::process::Command;
+use std::time::Duration;
 
 const README: &str = include_str!("../../../README.md");
 const BETWEEN: &str = "--- next command ---";
@@ -56,20 +57,57 @@ async fn the_first_session_a_program_and_what_is_asked_of_documents() {
     let mut steps = session("first session");
     steps.extend(session("accounts"));
     steps.extend(session("knowledge"));
+}
+async fn the_first_session() {
+    let steps = session("first session");
     assert!(
         steps.iter().filter(|step| !step.answer.is_empty()).count() >= 8,
         "the README shows too little"
     );
     let server = Server::start().await;
     let folder = tempfile::tempdir().unwrap();
+    try_out(&server, &steps, &[]);
+}
+
+#[tokio::test]
+async fn the_shop() {
+    let server = Server::start().await;
+    let data = server.data().display().to_string();
+    let args = ["admin", "create", "root@example.com", "--data-dir", &data];
+    let made = run(&args, &[], &format!("{PASSWORD}\n"));
+    assert!(made.success, "{}", made.stderr);
+    let root = Account::login(&server, "root@example.com").await;
+    let ada = Account::register(&server, "ada").await;
+    let mint = json!({"to": ada.id, "amount": 100});
+    loop {
+        let sent = root.post("/api/v1/wallet/mint", &mint);
+        let sent = sent.header("idempotency-key", "mint").send().await.unwrap();
+        // Whoever has just registered has an account soon.
+        if sent.status() == 201 {
+            break;
+        }
+        assert_eq!(sent.status(), 404);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let tokens = [("ADMIN", &*root.access), ("TOKEN", &*ada.access)];
+    try_out(&server, &session("shop"), &tokens);
+}
+
+/// Does what is shown, and has it be answered so.
+fn try_out(server: &Server, steps: &[Step], variables: &[(&str, &str)]) {
     let mut script = String::from("set -e\n");
-    for step in &steps {
+    for step in steps {
         let command = step.command.replace("localhost:4747", server.address());
         script.push_str(&format!("{command}\nprintf '\\n{BETWEEN}\\n'\n"));
     }
     let mut shell = Command::new("sh");
     let shell = shell.args(["-c", &script]).current_dir(&folder);
     let output = shell.output().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}\n{}", server.log());
     let answers: Vec<&str> = said.split(BETWEEN).map(str::trim).collect();

@@ -5,6 +5,7 @@ use crate::orders;
 use crate::receipt::Receipt;
 use axum::response::{IntoResponse, Response};
 use http::header;
+use membership::html;
 use sbd_sdk::openapi::{Description, Output};
 use sbd_sdk::{Caller, Json, Path, Query, Result, operation};
 use serde::Deserialize;
@@ -59,11 +60,11 @@ pub(crate) async fn get_shop_receipt(
 
 impl IntoResponse for Formed {
     fn into_response(self) -> Response {
-        let of = |kind: &'static str| [(header::CONTENT_TYPE, kind)];
+        let pdf = [(header::CONTENT_TYPE, "application/pdf")];
         match self.format {
             Format::Json => Json(self.receipt).into_response(),
-            Format::Html => (of("text/html; charset=utf-8"), self.receipt.html()).into_response(),
-            Format::Pdf => (of("application/pdf"), self.receipt.pdf()).into_response(),
+            Format::Html => (html::HEADERS, self.receipt.html()).into_response(),
+            Format::Pdf => (pdf, self.receipt.pdf()).into_response(),
         }
     }
 }

@@ -97,6 +97,19 @@ pub(crate) async fn of(user: &str) -> Result<Cart> {
 /// Somebody's cart as it can be bought now, with a voucher if they have one.
 pub(crate) async fn sum(user: &str, voucher: Option<&str>) -> Result<Sum> {
     let cart = of(user).await?;
+    summed(cart, voucher).await
+}
+
+/// One line that is in no cart, as it can be bought now.
+pub(crate) async fn sum_of(line: &CartLine) -> Result<Sum> {
+    let cart = Cart {
+        lines: vec![line.clone()],
+        ..of(&line.user).await?
+    };
+    summed(cart, None).await
+}
+
+async fn summed(cart: Cart, voucher: Option<&str>) -> Result<Sum> {
     let now = time::now();
     let mut lines = Vec::with_capacity(cart.lines.len());
     for line in &cart.lines {
@@ -104,7 +117,7 @@ pub(crate) async fn sum(user: &str, voucher: Option<&str>) -> Result<Sum> {
     }
     let subtotal = lines.iter().filter_map(|line| line.price).sum();
     let voucher = match voucher {
-        Some(code) => Some(vouchers::usable(code, user, subtotal).await?),
+        Some(code) => Some(vouchers::usable(code, &cart.user, subtotal).await?),
         None => None,
     };
     let discount = voucher

@@ -364,7 +364,6 @@ mod tests {
     fn every_constraint_is_kept() {
         let shelf = Shelf::new();
         assert_constraints(&shelf.keeper().with_header("idempotency-key", "k-1"));
-        assert_constraints(&shelf.component("courses"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Ordering what is in a cart. The order, its stock, its voucher and the empty cart are one commit, once per key;
 //! from there on `progress` goes on with it.
 
-use crate::cart::{self, Priced, Sum};
+use crate::cart::{self, CartLine, Priced, Sum};
 use crate::commit::{busy, committed, tries};
 use crate::item::Offer;
 use crate::model::OrderId;
@@ -25,6 +25,8 @@ pub(crate) struct Wanted {
     /// The account that is to pay; their own when not said.
     pub(crate) payer: Option<String>,
     pub(crate) voucher: Option<String>,
+    /// This line alone, and not the cart.
+    pub(crate) line: Option<CartLine>,
 }
 
 /// What was ordered, now or when the same was asked before.
@@ -45,7 +47,10 @@ pub(crate) async fn order(caller: &Caller, key: &str, wanted: &Wanted) -> Result
             }
             return settled(known, true).await;
         }
-        let sum = cart::sum(&caller.user, wanted.voucher.as_deref()).await?;
+        let sum = match &wanted.line {
+            Some(line) => cart::sum_of(line).await?,
+            None => cart::sum(&caller.user, wanted.voucher.as_deref()).await?,
+        };
         let offers = bought(&sum, wanted.total)?;
         require_members(payer, &caller.user, &sum).await?;
         let now = time::now();
@@ -78,7 +83,11 @@ pub(crate) async fn order(caller: &Caller, key: &str, wanted: &Wanted) -> Result
             Some(voucher) => vouchers::used(change, voucher, &order),
             None => change,
         };
-        let change = cart::ordered(change, &sum.cart).insert(&ORDERS, &order);
+        let change = match &wanted.line {
+            Some(_) => change,
+            None => cart::ordered(change, &sum.cart),
+        };
+        let change = change.insert(&ORDERS, &order);
         if committed(telling::placed(change, &order).commit().await)? {
             return settled(order, false).await;
         }

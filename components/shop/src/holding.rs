@@ -1,7 +1,7 @@
 //! What somebody has of an item: for good, or rented until a time. Each grant adds a part; one that is taken back
 //! takes its part along, and rented parts follow each other.
 
-use crate::item::{Good, ItemId, MOST_DAYS};
+use crate::item::{Good, ItemId, MOST_DAYS, Term};
 use crate::kinds::Kind;
 use sbd_sdk::id;
 use sbd_sdk::time::Time;
@@ -31,6 +31,9 @@ pub(crate) struct Holding {
     /// How many there are, of what somebody may have several of.
     pub(crate) count: u32,
     pub(crate) since: Time,
+    /// That it is rented again by itself, and how.
+    #[serde(default)]
+    pub(crate) renewal: Option<Term>,
     /// When its owner is to be reminded of its end.
     pub(crate) remind_at: Option<Time>,
     /// Goes up by one with every change.
@@ -78,6 +81,7 @@ impl Holding {
             until: Some(now),
             count: 0,
             since: now,
+            renewal: None,
             remind_at: None,
             version: 0,
         }

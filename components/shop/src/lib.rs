@@ -28,6 +28,7 @@ mod payer;
 mod progress;
 mod receipt;
 mod refunds;
+mod renewals;
 mod rentals;
 mod saga;
 mod statistics;
@@ -67,6 +68,8 @@ pub fn component() -> Component {
             "shop inventory",
             [
                 api::inventory::list_shop_inventory(),
+                api::inventory::renew_shop_rental(),
+                api::inventory::end_shop_renewal(),
                 api::inventory::get_shop_active(),
                 api::inventory::use_shop_item(),
                 api::inventory::stop_using_shop_item(),
@@ -118,6 +121,7 @@ pub fn component() -> Component {
             api::progress::granted_by_others(),
             api::progress::refused_by_others(),
         ])
+        .tasks([api::host::renew_rental()])
         .schedules([
             api::progress::settle(),
             api::host::settle_rentals(),

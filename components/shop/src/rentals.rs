@@ -51,7 +51,7 @@ pub(crate) async fn end(holding: &Holding) -> Result<bool> {
         change = events::ended(change, &grant.told(), Ended::Expired);
     }
     let title = format!("\"{}\" was rented until now", holding.title);
-    change = noticed(change, holding, "shop.rental.ended", &title);
+    change = noticed(change, holding, "shop.rental.ended", &title, "");
     let done = committed(change.commit().await)?;
     if done {
         metrics::count("shop_rentals_total", &[("change", "ended")]).await;
@@ -68,16 +68,30 @@ async fn remind(holding: &Holding) -> Result<()> {
         .map(|until| until.to_string())
         .unwrap_or_default();
     let title = format!("\"{}\" is rented until {until}", holding.title);
-    let change = noticed(change, holding, "shop.rental.ending", &title);
+    let again = match holding.renewal {
+        Some(term) => format!(
+            "It is rented again for {} days and {} tokens.",
+            term.days,
+            term.price.number()
+        ),
+        None => String::new(),
+    };
+    let change = noticed(change, holding, "shop.rental.ending", &title, &again);
     committed(change.commit().await).map(drop)
 }
 
 /// Has a change tell whoever rents it.
-fn noticed(change: Transaction, holding: &Holding, kind: &str, title: &str) -> Transaction {
+pub(crate) fn noticed(
+    change: Transaction,
+    holding: &Holding,
+    kind: &str,
+    title: &str,
+    body: &str,
+) -> Transaction {
     let until = json!(holding.until);
     let unique = format!("{}/{}", holding.id, until.as_str().unwrap_or_default());
     let notice: Value = json!({
-        "user": holding.user_id, "kind": kind, "title": title, "link": "/shop/inventory",
+        "user": holding.user_id, "kind": kind, "title": title, "body": body, "link": "/shop/inventory",
         "data": {"item_id": holding.item_id, "until": until},
         // Of each kind once for each end.
         "unique": format!("{kind}/{unique}"),

@@ -1,7 +1,8 @@
 //! What only the host asks: events, ticks.
 
-use crate::{contents, grants, rentals};
-use sbd_sdk::{Result, schedule};
+use crate::{contents, grants, renewals, rentals};
+use sbd_sdk::tasks::Work;
+use sbd_sdk::{Caller, Result, schedule, task};
 
 /// Ends what was rented until now, reminds of what ends soon, and refuses what no component has confirmed in time.
 #[schedule("settle-rentals", cron = "* * * * *", missed = "once")]
@@ -14,4 +15,10 @@ pub(crate) async fn settle_rentals() -> Result<()> {
 #[schedule("sweep-contents", cron = "40 3 * * *", missed = "once", jitter = "1h")]
 pub(crate) async fn sweep_contents() -> Result<()> {
     contents::sweep().await
+}
+
+/// Rents again what ends in an hour.
+#[task("renew-rental", queue = "default")]
+pub(crate) async fn renew_rental(caller: Caller, work: Work<renewals::About>) -> Result<()> {
+    renewals::renew(&caller, &work.data).await
 }

@@ -2,8 +2,9 @@
 
 use crate::holding::Holding;
 use crate::inventory::{self, HoldingFilter, HoldingSort};
-use crate::item::ItemId;
+use crate::item::{ItemId, Term};
 use crate::kinds::Kind;
+use crate::renewals;
 use crate::store::Active;
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
@@ -30,6 +31,8 @@ pub(crate) struct HoldingView {
     since: Time,
     /// Until when it is rented; for good without.
     until: Option<Time>,
+    /// That it is rented again by itself, and how.
+    renewal: Option<Term>,
 }
 
 /// Which of one's own is to be used.
@@ -61,6 +64,35 @@ pub(crate) async fn list_shop_inventory(
 ) -> Result<Json<Page<HoldingView>>> {
     let page = inventory::list(&caller, &listing).await?;
     Ok(Json(page.map(HoldingView::from)))
+}
+
+/// Has what the caller rents be rented again by itself, an hour before its end, out of their own account.
+///
+/// The price is the one that is offered now. Where it is another one then, nothing is paid, and the caller is told.
+#[operation(
+    put "/api/v1/shop/inventory/{item_id}/renewal", permission = "shop:write", answers = "What the caller has",
+    refuses(
+        not_found = "Nothing that the caller rents, or it is not offered any more",
+        conflict = "It is offered otherwise: `PRICE_CHANGED`, or not for so many days"
+    )
+)]
+pub(crate) async fn renew_shop_rental(
+    caller: Caller,
+    Path(id): Path<ItemId>,
+    Json(term): Json<Term>,
+) -> Result<Json<HoldingView>> {
+    let holding = renewals::set(&caller, &id, Some(term)).await?;
+    Ok(Json(holding.into()))
+}
+
+/// Has what the caller rents end as it is.
+#[operation(
+    delete "/api/v1/shop/inventory/{item_id}/renewal", permission = "shop:write",
+    refuses(not_found = "Nothing that the caller rents")
+)]
+pub(crate) async fn end_shop_renewal(caller: Caller, Path(id): Path<ItemId>) -> Result<NoContent> {
+    renewals::set(&caller, &id, None).await?;
+    Ok(NoContent)
 }
 
 /// Says which theme, avatar and banner the caller uses.
@@ -112,6 +144,7 @@ impl From<Holding> for HoldingView {
             count: holding.count,
             since: holding.since,
             until: holding.until,
+            renewal: holding.renewal,
         }
     }
 }

@@ -115,6 +115,7 @@ pub(crate) async fn place_shop_order(
         total: input.total,
         payer: input.pay_from,
         voucher: input.voucher,
+        line: None,
     };
     let made = checkout::order(&caller, &key, &wanted).await?;
     let location = format!("/api/v1/shop/orders/{}", made.order.id);

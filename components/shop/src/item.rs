@@ -5,7 +5,6 @@ use membership::text;
 use sbd_sdk::time::Time;
 use sbd_sdk::{Error, Result, Tokens, id};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use utoipa::ToSchema;

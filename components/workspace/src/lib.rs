@@ -8,6 +8,8 @@
 mod activity;
 mod answers;
 mod api;
+#[cfg(test)]
+mod bad_input;
 mod changes;
 mod commit;
 mod creation;

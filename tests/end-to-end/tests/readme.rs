@@ -57,15 +57,11 @@ async fn the_first_session_a_program_and_what_is_asked_of_documents() {
     let mut steps = session("first session");
     steps.extend(session("accounts"));
     steps.extend(session("knowledge"));
-}
-async fn the_first_session() {
-    let steps = session("first session");
     assert!(
         steps.iter().filter(|step| !step.answer.is_empty()).count() >= 8,
         "the README shows too little"
     );
     let server = Server::start().await;
-    let folder = tempfile::tempdir().unwrap();
     try_out(&server, &steps, &[]);
 }
 
@@ -93,8 +89,9 @@ async fn the_shop() {
     try_out(&server, &session("shop"), &tokens);
 }
 
-/// Does what is shown, and has it be answered so.
+/// Does what is shown, in a folder of its own, and has it be answered so.
 fn try_out(server: &Server, steps: &[Step], variables: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
     let mut script = String::from("set -e\n");
     for step in steps {
         let command = step.command.replace("localhost:4747", server.address());
@@ -102,12 +99,7 @@ fn try_out(server: &Server, steps: &[Step], variables: &[(&str, &str)]) {
     }
     let mut shell = Command::new("sh");
     let shell = shell.args(["-c", &script]).current_dir(&folder);
-    let output = shell.output().unwrap();
-    let output = Command::new("sh")
-        .args(["-c", &script])
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
+    let output = shell.envs(variables.iter().copied()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}\n{}", server.log());
     let answers: Vec<&str> = said.split(BETWEEN).map(str::trim).collect();

@@ -81,8 +81,9 @@ impl Application {
         let head = "spin_manifest_version = 2\n[application]\nname = \"test\"\n";
         let lines = filled(manifest, "{component:", |name| {
             let own = own_manifest(name);
-            let begin = own.find("[[trigger.http]]").unwrap();
-            own[begin..].to_owned()
+            let first = ["[variables.", "[[trigger.http]]"];
+            let begin = first.iter().filter_map(|table| own.find(table)).min();
+            own[begin.unwrap()..].to_owned()
         });
         let lines = filled(&lines, "{guest:", |name| guest(name).display().to_string());
         Self::of(&format!("{head}{lines}"))

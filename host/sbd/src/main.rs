@@ -40,6 +40,16 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Gives memory that is free back to the system. By itself the allocator does so when it is next at work, which
+/// in a server that nobody asks anything may be long.
+fn give_memory_back() {
+    #[expect(unsafe_code, reason = "the allocator's API is C")]
+    // SAFETY: it takes no pointer, and may be called at any time from any thread.
+    unsafe {
+        libmimalloc_sys::mi_collect(true);
+    }
+}
+
 fn main() -> ExitCode {
     #[cfg(feature = "local-inference")]
     inference::leave_cores_free();

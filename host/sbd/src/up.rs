@@ -76,6 +76,8 @@ pub(crate) async fn command(
     let app = Arc::clone(application.app());
     let gateway = Gateway::new(config, application, &app)?;
     served.serve_with(gateway.clone());
+    // What compiling took.
+    crate::give_memory_back();
 
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone())?);

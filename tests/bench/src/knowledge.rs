@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Passages that are looked at.
 const LOOKED_AT: usize = 10;
+/// MB (10^6 bytes) that a server without a model holds when it has answered for the first time.
+const FIRST_ANSWER: Goal = Goal::CandidateAtMost(250.0);
 /// How long reading the corpus may take.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
@@ -30,6 +32,10 @@ struct Quality {
 /// Figures of search against search by keyword, and of asking against searching.
 pub(crate) fn run(_: Plan) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir_in(report::folder()?)?;
+    let (documents, questions) = corpus::corpus();
+    let fresh = Sbd::start(&folder.path().join("fresh"))?;
+    let mut figures = vec![first_answer(&fresh, &documents, &questions)?];
+    drop(fresh);
     let data_dir = folder.path().join("sbd");
     let sbd = Sbd::start_for_load(&data_dir)?;
     let model = embedding_model()?;
@@ -39,26 +45,14 @@ pub(crate) fn run(_: Plan) -> anyhow::Result<Vec<Figure>> {
         Sbd::administer(&data_dir, "POST /models", json, add.as_bytes())?;
     }
     let user = sbd.user("bench")?;
-    let (documents, questions) = corpus::corpus();
     let began = Instant::now();
     for document in &documents {
-        let path = format!("/api/v1/documents?name={}", document.name);
-        let upload = Shot {
-            method: "POST".to_owned(),
-            body: Some(document.text.clone()),
-            ..Shot::get(path)
-        };
-        let upload = upload
-            .header("content-type", "text/markdown")
-            .header("authorization", &user)
-            .expecting(202);
-        load::once(sbd.address, &upload)?;
+        upload(&sbd, &user, document)?;
     }
     wait_until_read(&sbd, &user, documents.len())?;
     let read_in = began.elapsed();
     let search = |mode: &str| search(&sbd, &user, &questions, mode, &documents);
     let keyword = search("keyword")?;
-    let mut figures = Vec::new();
     let memory = sbd.process.memory().context("its memory cannot be read")?;
     let about = format!(
         "{} documents were read in {:.1} s; {} MB resident then; {}",
@@ -97,6 +91,53 @@ pub(crate) fn run(_: Plan) -> anyhow::Result<Vec<Figure>> {
             .note(keyword.told(&about)),
     );
     Ok(figures)
+}
+
+/// What a fresh server holds when it has answered for the first time, against what it holds after its start, which
+/// compiled its components.
+fn first_answer(
+    sbd: &Sbd,
+    documents: &[corpus::Document],
+    questions: &[Question],
+) -> anyhow::Result<Figure> {
+    let resident = || {
+        let memory = sbd.process.memory().context("its memory cannot be read")?;
+        anyhow::Ok(memory.resident as f64 / 1e6)
+    };
+    let started = resident()?;
+    let user = sbd.user("first")?;
+    let question = questions.first().context("no question")?;
+    let document = documents.get(question.document);
+    upload(sbd, &user, document.context("no such document")?)?;
+    wait_until_read(sbd, &user, 1)?;
+    if ask(sbd, &user, std::slice::from_ref(question))? != [1.0] {
+        bail!("the first question was not answered");
+    }
+    let figure = Figure::new(
+        "knowledge-memory",
+        "MB",
+        ("sbd after its first start", &[started]),
+        (
+            "after its first cited answer, without a model",
+            &[resident()?],
+        ),
+    );
+    Ok(figure.goal(FIRST_ANSWER))
+}
+
+fn upload(sbd: &Sbd, user: &str, document: &corpus::Document) -> anyhow::Result<()> {
+    let path = format!("/api/v1/documents?name={}", document.name);
+    let upload = Shot {
+        method: "POST".to_owned(),
+        body: Some(document.text.clone()),
+        ..Shot::get(path)
+    };
+    let upload = upload
+        .header("content-type", "text/markdown")
+        .header("authorization", user)
+        .expecting(202);
+    load::once(sbd.address, &upload)?;
+    Ok(())
 }
 
 /// Shares of all questions, one against the other.

@@ -6,7 +6,7 @@ use crate::load::{self, Shot};
 use crate::process::build_folder;
 use crate::report::{self, Figure};
 use crate::sbd::Sbd;
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -98,8 +98,12 @@ fn read(sbd: &Sbd, format: &str, document: &str) -> anyhow::Result<f64> {
         .header("content-type", "application/octet-stream")
         .expecting(200);
     let begun = Instant::now();
-    load::once(sbd.address, &shot)?;
-    Ok(begun.elapsed().as_secs_f64())
+    let answer = load::once(sbd.address, &shot)?;
+    let took = begun.elapsed().as_secs_f64();
+    let last = format!("On page {} line {} says", PAGES - 1, LINES - 1);
+    let is_whole = String::from_utf8_lossy(&answer).contains(&last);
+    ensure!(is_whole, "the last line of the {format} was not read");
+    Ok(took)
 }
 
 /// The lines of a page, each other than all before.

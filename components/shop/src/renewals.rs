@@ -27,6 +27,8 @@ use std::time::Duration;
 const BEFORE: Duration = Duration::from_secs(60 * 60);
 /// As far ahead as a task can be set; it looks then, and is set again.
 const FAR: Duration = Duration::from_secs(300 * 24 * 60 * 60);
+/// When it is looked at again what became of an order that others have to do something for.
+const AGAIN: Duration = Duration::from_secs(20 * 60);
 
 /// Which end a task is about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,8 +79,10 @@ pub(crate) async fn renew(caller: &Caller, about: &About) -> Result<()> {
     }
     let ordered = checkout::order(caller, &key(about), &wanted(&holding, term)).await;
     let why = match ordered {
-        // Another component may be asked first; it is extended when that one has confirmed.
-        Ok(made) if made.order.state != State::Completed => return Ok(()),
+        // Another component is asked first: what came of it is seen when it has answered, or its time is over.
+        Ok(made) if made.order.state != State::Completed => {
+            return enqueue_in(&holding, until, AGAIN).await;
+        }
         Ok(_) => {
             let extended = inventory::holding(&caller.user, &about.item_id).await?;
             return match extended.and_then(|holding| holding.until) {
@@ -151,14 +155,17 @@ fn changed(holding: &Holding, term: Option<Term>) -> Transaction {
 
 /// Has it looked at an hour before its end, for the user who asks; once, however often this is said.
 async fn enqueue(holding: &Holding, until: Time) -> Result<()> {
+    let delay = (until - BEFORE).since(time::now());
+    enqueue_in(holding, until, delay.min(FAR)).await
+}
+
+async fn enqueue_in(holding: &Holding, until: Time, delay: Duration) -> Result<()> {
     let about = About {
         item_id: holding.item_id.clone(),
         until,
     };
-    let now = time::now();
-    let delay = (until - BEFORE).since(now).min(FAR);
     let task = New::of("renew-rental", &about)?.for_user();
-    let task = task.unique(format!("{}/{}", holding.id, now + delay));
+    let task = task.unique(format!("{}/{}", holding.id, time::now() + delay));
     task.delay(delay).enqueue().await?;
     Ok(())
 }
@@ -277,6 +284,50 @@ mod tests {
                 (before, 1),
                 "{why}"
             );
+        }
+    }
+
+    #[test]
+    fn what_another_component_grants_is_extended_when_it_confirms() {
+        let market = Market::new();
+        let courses = market.app.by(Principal::service("test", "courses"));
+        let body = json!({"title": "A lesson"});
+        courses
+            .put(&format!("{SHOP}/kinds/lesson"), body)
+            .assert_status(200);
+        let item = market.offer("Red", 40, |item| {
+            item.draft.kind = "courses.lesson".to_owned().try_into().unwrap();
+        });
+        let confirm = || {
+            let asked = market.app.published().into_iter();
+            let asked = asked
+                .rfind(|event| event.kind == "shop.grant.requested")
+                .unwrap();
+            let path = format!(
+                "{SHOP}/grants/{}/confirmation",
+                asked.data["grant_id"].as_str().unwrap()
+            );
+            courses.post(&path, json!({})).assert_status(200);
+            market.hear();
+        };
+        market
+            .put("usr_4", &item, json!({"days": 10}))
+            .assert_status(201);
+        market
+            .send("usr_4", "orders", json!({"total": 4}))
+            .assert_status(201);
+        confirm();
+        renew(&market, &item, json!({"days": 10, "price": 4})).assert_status(200);
+        for times in 2..4 {
+            market.advance(DAY * 10 - BEFORE);
+            market.app.run_tasks();
+            confirm();
+            market.advance(AGAIN);
+            market.app.run_tasks();
+            market.advance(BEFORE - AGAIN);
+            assert_eq!(market.balance("usr_4"), (1000 - 4 * times, 0));
+            let held = market.app.run(inventory::holding("usr_4", &item)).unwrap();
+            assert!(held.unwrap().until.unwrap().since(market.app.now()) > DAY * 9);
         }
     }
 }

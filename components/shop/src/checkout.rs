@@ -491,6 +491,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_the_family_says_no_or_nothing_to_is_not_paid() {
+        for (path, status, code) in [
+            ("/purchase-requests", 409, "ACCOUNT_FROZEN"),
+            ("/purchase-requests", 503, "OVERLOADED"),
+            ("/fulfilment", 404, "NOT_FOUND"),
+            ("/fulfilment", 409, "CONFLICT"),
+            ("/fulfilment", 503, "OVERLOADED"),
+        ] {
+            let market = Market::new();
+            market.permit("usr_2", 100);
+            let red = market.offer("Red", 40, |item| item.stock = Some(2));
+            market.instead(path, status, code);
+            let family = json!({"total": 40, "pay_from": market.family_id});
+            let reply = market.buy("usr_2", &red, family);
+            assert_eq!(reply.status(), status, "{path} {:?}", reply.body());
+            market.undisturbed();
+            market.recover();
+            let expected = match (path, status) {
+                ("/fulfilment", 503) => State::Completed,
+                _ => State::Undone,
+            };
+            assert_eq!(market.orders()[0].state, expected, "{path} {status}");
+            market.assert_settled();
+        }
+    }
+
     /// The hold ends before it is paid: what was handed over is taken back.
     #[test]
     fn a_hold_that_ends_undoes_the_order() {

@@ -192,7 +192,13 @@ pub(crate) async fn hear(kind: &str, told: &Told) -> Result<()> {
     };
     let order = order.filter(|order| order.payer == told.group_id);
     match order {
-        Some(order) if order.request_id.as_ref() == Some(&told.request_id) => wake(&order.id).await,
+        Some(order) if order.request_id.as_ref() == Some(&told.request_id) => {
+            // It is paid, whatever becomes of the group before that is written down.
+            if kind.ends_with(".completed") {
+                remember(&order, Done::of(Act::Captured)).await?;
+            }
+            wake(&order.id).await
+        }
         order if kind.ends_with(".created") || kind.ends_with(".approved") => {
             unknown(order, told).await
         }

@@ -31,7 +31,6 @@ mod tenants;
 mod toolchains;
 mod vectors;
 mod wallet;
-mod workspaces;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
@@ -107,7 +106,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 21] = [
+const MEASUREMENTS: [Measurement; 20] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -197,11 +196,6 @@ const MEASUREMENTS: [Measurement; 21] = [
         name: "shop",
         about: "a page of 10 000 items against one of 50, and the checkout of five items against a transfer",
         run: shop::run,
-    },
-    Measurement {
-        name: "workspaces",
-        about: "a workspace of 1000 members against one of two: its members, what one may do, another role",
-        run: workspaces::run,
     },
     Measurement {
         name: "knowledge",

@@ -67,6 +67,14 @@ impl Shot {
         }
     }
 
+    pub(crate) fn put(path: impl Into<String>, body: &serde_json::Value) -> Self {
+        Self {
+            method: "PUT".to_owned(),
+            expect: 200,
+            ..Self::post(path, body)
+        }
+    }
+
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self

@@ -31,6 +31,7 @@ mod tenants;
 mod toolchains;
 mod vectors;
 mod wallet;
+mod workspace;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
@@ -106,7 +107,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 20] = [
+const MEASUREMENTS: [Measurement; 21] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -196,6 +197,11 @@ const MEASUREMENTS: [Measurement; 20] = [
         name: "shop",
         about: "a page of 10 000 items against one of 50, and the checkout of five items against a transfer",
         run: shop::run,
+    },
+    Measurement {
+        name: "workspace",
+        about: "members, a permission and a role in a workspace of 1000 against one of 2",
+        run: workspace::run,
     },
     Measurement {
         name: "knowledge",

@@ -63,6 +63,14 @@ async fn family() {
     assert_eq!(ada.create_family("Lovelace").await["name"], "Lovelace");
 }
 
+/// What it is for is shown in `workspaces.rs`.
+#[tokio::test]
+async fn workspace() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    assert_eq!(ada.read("/api/v1/workspaces").await["total"], 0);
+}
+
 /// What it is for is shown in `blobs.rs`.
 #[tokio::test]
 async fn files() {

@@ -1,8 +1,8 @@
 //! What the README shows is true.
 //!
-//! The first session is the fenced block behind the comment `<!-- first session -->`, and what is asked of documents
-//! goes on from there. A line that begins with `$ ` is a command for the shell; the lines below it are what it answers.
-//! JSON is compared field by field as far as it is shown, and `…` stands for anything.
+//! The first session is the fenced block behind the comment `<!-- first session -->`, and what goes on from
+//! it stands behind others. A line that begins with `$ ` is a command for the shell; the lines below it are what it
+//! answers. JSON is compared field by field as far as it is shown, and `…` stands for anything.
 
 #![allow(
     clippy::unwrap_used,
@@ -53,12 +53,13 @@ fn session(mark: &str) -> Vec<Step> {
 }
 
 #[tokio::test]
-async fn the_first_session_a_program_and_what_is_asked_of_documents() {
+async fn the_first_session_and_what_goes_on_from_it() {
     let mut steps = session("first session");
-    steps.extend(session("accounts"));
-    steps.extend(session("knowledge"));
+    for mark in ["accounts", "workspaces", "knowledge"] {
+        steps.extend(session(mark));
+    }
     assert!(
-        steps.iter().filter(|step| !step.answer.is_empty()).count() >= 8,
+        steps.iter().filter(|step| !step.answer.is_empty()).count() >= 12,
         "the README shows too little"
     );
     let server = Server::start().await;

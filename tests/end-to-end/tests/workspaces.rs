@@ -1,0 +1,207 @@
+//! A workspace behind the real host: a team comes together, may what its roles say, hears of each other, and shares
+//! notes and documents that are found, labelled, and gone with it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use futures::future::join_all;
+use reqwest::Method;
+use sbd_tests::{Account, Server, Socket, assert_error, json};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const WORKSPACES: &str = "/api/v1/workspaces";
+
+async fn post(by: &Account, path: &str, body: &Value, expected: u16) -> Value {
+    let answer = json(by.post(path, body).send().await.unwrap(), expected).await;
+    println!("POST {path} {body}\n  {expected} {answer}");
+    answer
+}
+
+async fn put(by: &Account, path: &str, body: &Value) -> Value {
+    let answer = by.request(Method::PUT, path).json(body).send().await;
+    let answer = json(answer.unwrap(), 200).await;
+    println!("PUT {path} {body}\n  200 {answer}");
+    answer
+}
+
+async fn delete(by: &Account, path: &str) {
+    let answer = by.request(Method::DELETE, path).send().await.unwrap();
+    assert_eq!(answer.status(), 204, "{path}: {:?}", answer.text().await);
+}
+
+/// What a page has, once it has something: who is invited, and what is to be found, is seen to after the answer.
+async fn first(by: &Account, path: &str) -> Value {
+    for _ in 0..300 {
+        let page = by.read(path).await;
+        if page["items"][0].is_object() {
+            return page["items"][0].clone();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{path} stays empty");
+}
+
+fn id(of: &Value) -> &str {
+    of["id"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_team_comes_together_and_shares_what_it_writes() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    let bob = Account::register(&server, "bob").await;
+    let cleo = Account::register(&server, "cleo").await;
+    let workspace = post(&ada, WORKSPACES, &json!({"name": "Engines"}), 201).await;
+    let at = format!("{WORKSPACES}/{}", id(&workspace));
+    // By name, and by a link.
+    let invited = json!({"to": "bob", "role": "editor"});
+    post(&ada, &format!("{at}/invitations"), &invited, 201).await;
+    let invitation = first(&bob, &format!("{WORKSPACES}/invitations")).await;
+    let accept = format!("{WORKSPACES}/invitations/{}/acceptance", id(&invitation));
+    let joined = post(&bob, &accept, &json!({}), 200).await;
+    assert_eq!(joined["role"], "editor");
+    let role = json!({"name": "Treasurer", "permissions": ["request", "spend"]});
+    let role = post(&ada, &format!("{at}/roles"), &role, 201).await;
+    let link = json!({"role": id(&role), "uses": 1, "days": 1});
+    let link = post(&ada, &format!("{at}/links"), &link, 201).await;
+    // Ada hears of it while it happens.
+    let channel = format!("workspace:{}", id(&workspace));
+    let query = format!("?channels={channel}");
+    let mut socket = Socket::connect(&server, &ada.access, &query).await;
+    while socket.until("stream.joined").await["data"]["channel"] != channel {}
+    let code = json!({"code": link["code"]});
+    let joined = post(&cleo, &format!("{WORKSPACES}/joining"), &code, 200).await;
+    assert_eq!(joined["permissions"], json!(["request", "spend"]));
+    let heard = socket.until("workspace.member.added").await;
+    assert_eq!(heard["data"]["user_id"], cleo.id);
+    let members = cleo.read(&format!("{at}/members")).await;
+    println!("GET {at}/members\n  200 {members}");
+    assert_eq!(members["total"], 3);
+    assert!(members["items"][0]["present_since"].is_string());
+    // Whoever writes, writes; the others read and find.
+    let new = json!({"title": "Difference engine", "workspace_id": id(&workspace), "body": "Brass cogwheels."});
+    let note = post(&bob, "/api/v1/notes", &new, 201).await;
+    let refused = cleo.post("/api/v1/notes", &new).send().await.unwrap();
+    assert_error(refused, 403, "FORBIDDEN").await;
+    let path = format!("/api/v1/notes/{}", id(&note));
+    assert_eq!(cleo.read(&path).await["title"], "Difference engine");
+    let mut found = 0;
+    for _ in 0..300 {
+        let asked = json!({"query": "cogwheels"});
+        let answer = json(
+            cleo.post("/api/v1/search", &asked).send().await.unwrap(),
+            200,
+        )
+        .await;
+        found = answer["results"].as_array().unwrap().len();
+        if found > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(found, 1);
+    let label = json!({"name": "Apollo"});
+    let label = post(&bob, &format!("{at}/labels"), &label, 201).await;
+    let items = format!("{at}/labels/{}/items", id(&label));
+    put(&bob, &format!("{items}/{}", id(&note)), &json!({})).await;
+    assert_eq!(first(&cleo, &items).await["item"], note["id"]);
+    // What is in the trash has no labels.
+    delete(&bob, &path).await;
+    for _ in 0..300 {
+        if cleo.read(&items).await["total"] == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(cleo.read(&items).await["total"], 0);
+    let happened = cleo.read(&format!("{at}/activity?limit=100")).await;
+    println!("GET {at}/activity\n  200 {happened}");
+    let actions = happened["items"].as_array().unwrap().iter();
+    let actions: Vec<_> = actions.map(|one| one["action"].as_str().unwrap()).collect();
+    assert_eq!(
+        actions.iter().rev().copied().collect::<Vec<_>>(),
+        [
+            "workspace.created",
+            "workspace.member.added",
+            "workspace.invitation.sent",
+            "workspace.invitation.accepted",
+            "workspace.member.added",
+            "workspace.role.made",
+            "workspace.link.made",
+            "workspace.member.added",
+            "workspace.link.used",
+            "workspace.label.made",
+            "workspace.label.put",
+        ]
+    );
+    // Whoever is sent away hears nothing more, and does not come back by the link.
+    delete(&ada, &format!("{at}/members/{}", cleo.id)).await;
+    assert_error(cleo.get(&at).send().await.unwrap(), 404, "NOT_FOUND").await;
+    assert_error(cleo.get(&path).send().await.unwrap(), 404, "NOT_FOUND").await;
+    let again = cleo.post(&format!("{WORKSPACES}/joining"), &code);
+    assert_error(again.send().await.unwrap(), 409, "LINK_ENDED").await;
+    // It is handed over, and deleted by whoever owns it then, with all that is in it.
+    put(&ada, &format!("{at}/transfer"), &json!({"to": bob.id})).await;
+    let taken = post(&bob, &format!("{at}/transfer/acceptance"), &json!({}), 200).await;
+    assert_eq!(taken["owner"], bob.id);
+    let kept = json!({"title": "Plan", "workspace_id": id(&workspace)});
+    let kept = post(&ada, "/api/v1/notes", &kept, 201).await;
+    let refused = ada.request(Method::DELETE, &at).send().await.unwrap();
+    assert_error(refused, 403, "FORBIDDEN").await;
+    delete(&bob, &at).await;
+    assert_error(ada.get(&at).send().await.unwrap(), 404, "NOT_FOUND").await;
+    let kept = format!("/api/v1/notes/{}", id(&kept));
+    assert_error(ada.get(&kept).send().await.unwrap(), 404, "NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn at_once_no_more_join_than_may_and_no_two_send_each_other_down() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    let workspace = post(&ada, WORKSPACES, &json!({"name": "Engines"}), 201).await;
+    let at = format!("{WORKSPACES}/{}", id(&workspace));
+    let link = json!({"role": "admin", "uses": 3, "days": 1});
+    let link = post(&ada, &format!("{at}/links"), &link, 201).await;
+    let mut others = Vec::new();
+    for number in 0..8 {
+        others.push(Account::register(&server, &format!("member{number}")).await);
+    }
+    let code = json!({"code": link["code"]});
+    let join = |by: &Account| by.post(&format!("{WORKSPACES}/joining"), &code).send();
+    let joined = join_all(others.iter().map(join)).await;
+    let mut inside = Vec::new();
+    for (other, answer) in others.iter().zip(joined) {
+        match answer.unwrap().status().as_u16() {
+            200 => inside.push(other),
+            409 => {}
+            // Several were quicker each time; the next try says.
+            503 => match join(other).await.unwrap().status().as_u16() {
+                200 => inside.push(other),
+                status => assert_eq!(status, 409),
+            },
+            status => panic!("{status}"),
+        }
+    }
+    assert_eq!(inside.len(), 3);
+    assert_eq!(ada.read(&at).await["member_count"], 4);
+    // Two administrators, each of whom takes the other's role.
+    let demote = |by: &Account, of: &Account| {
+        let path = format!("{at}/members/{}/role", of.id);
+        let role = json!({"role": "viewer"});
+        by.request(Method::PUT, &path).json(&role).send()
+    };
+    let (one, other) = (inside[0], inside[1]);
+    let done = join_all([demote(one, other), demote(other, one)]).await;
+    let mut statuses: Vec<_> = done
+        .into_iter()
+        .map(|answer| answer.unwrap().status().as_u16())
+        .collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 403]);
+}

@@ -13,11 +13,9 @@
 use crate::commit::{busy, committed, counted, still_admin, tries};
 use crate::events::Happened;
 use crate::model::{Closing, Family, FamilyId, Heir, Membership, membership_id, require_admin};
-use crate::store::{
-    self, FAMILIES, INVITATIONS, MEMBERSHIPS, PAYMENTS, RELATIONSHIPS, REQUESTS, WALLETS,
-};
+use crate::store::{self, FAMILIES, INVITATIONS, MEMBERSHIPS, RELATIONSHIPS};
 use crate::{continuity, ownership};
-use group::store::ALLOWANCES;
+use group::closing::{self, Standing};
 use group::wallet;
 use http::StatusCode;
 use sbd_sdk::documents::Transaction;
@@ -34,6 +32,8 @@ pub(crate) const CLOSE: &str = "close-family";
 const RETRIES: u32 = 20;
 /// How long whoever deletes has to do it, before the task goes on.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Who could be given a balance.
+const HEIRS_SAID: &str = "which member is given them, or `members` for equal shares";
 /// Among how many a balance is split at most.
 const HEIRS: usize = 100;
 
@@ -46,11 +46,7 @@ pub(crate) struct About {
 /// What is to be known before a family is deleted.
 pub(crate) struct Plan {
     pub(crate) family: Family,
-    pub(crate) account: wallet::Account,
-    /// Payments that are not done yet, purchases that wait for approval among them.
-    pub(crate) open_payments: u64,
-    /// What members ask for, which nobody has decided.
-    pub(crate) pending_requests: u64,
+    pub(crate) standing: Standing,
     /// Who could be given the balance: the first hundred.
     pub(crate) heirs: Vec<Membership>,
 }
@@ -59,11 +55,8 @@ pub(crate) struct Plan {
 pub(crate) async fn plan(family_id: &FamilyId, caller: &Caller) -> Result<Plan> {
     let (family, own) = store::family(family_id, caller).await?;
     require_admin(&own)?;
-    let pending = json!({"group": family_id, "state": "pending"});
     Ok(Plan {
-        account: wallet::account(family_id).await?,
-        open_payments: PAYMENTS.count(open_payments(family_id)).await?,
-        pending_requests: REQUESTS.count(pending).await?,
+        standing: closing::standing(family_id).await?,
         heirs: heirs(family_id).await?,
         family,
     })
@@ -81,18 +74,9 @@ pub(crate) async fn delete(
         require_admin(&own)?;
         wanted.require(family.version)?;
         require_open(&family)?;
-        let account = wallet::account(family_id).await?;
-        let closing = decided(&family, caller, &account, heir).await?;
-        let payments = open_payments(family_id);
-        if PAYMENTS.find_one(payments.clone()).await?.is_some() || account.held > 0 {
-            return Err(refused(
-                "HOLDS_OPEN",
-                format!(
-                    "{} tokens are reserved for what is being paid or waits for approval; wait, or cancel the requests, and delete it then",
-                    account.held
-                ),
-            ));
-        }
+        let standing = closing::standing(family_id).await?;
+        standing.require_closable::<FamilyId>(heir.is_none().then_some(HEIRS_SAID))?;
+        let closing = decided(&family, caller, &standing.account, heir).await?;
         // First, so that no crash leaves a family that closes for ever; of one that does not it finds nothing.
         let about = About {
             family: family_id.clone(),
@@ -106,13 +90,12 @@ pub(crate) async fn delete(
         let as_read = json!({"version": family.version});
         let change =
             Transaction::new().check(&MEMBERSHIPS, still_admin(family_id, &caller.user), 1);
-        let change = counted(change, family_id, as_read, json!({}))
-            .check(&PAYMENTS, payments, 0)
-            .update_one(
-                &FAMILIES,
-                json!({"_id": family_id}),
-                json!({"$set": {"closing": closing}}),
-            );
+        let change = counted(change, family_id, as_read, json!({}));
+        let change = closing::while_unpaid(change, family_id).update_one(
+            &FAMILIES,
+            json!({"_id": family_id}),
+            json!({"$set": {"closing": closing}}),
+        );
         let told = Happened::Closing {
             family_id,
             deleted_by: &caller.user,
@@ -136,13 +119,6 @@ async fn decided(
     account: &wallet::Account,
     heir: Option<&Heir>,
 ) -> Result<Closing> {
-    if let Some(frozen) = &account.frozen {
-        let message = format!(
-            "the account is frozen ({}); have it unfrozen, and delete the family then",
-            frozen.reason
-        );
-        return Err(refused("ACCOUNT_FROZEN", message));
-    }
     let closing = Closing {
         by: caller.user.to_string(),
         to: heir.cloned(),
@@ -150,13 +126,6 @@ async fn decided(
         at: time::now(),
     };
     match heir {
-        None if account.balance > 0 => Err(refused(
-            "BALANCE_UNDECIDED",
-            format!(
-                "{} tokens are on the family's account; say by `balance_to` which member is given them, or `members` for equal shares",
-                account.balance
-            ),
-        )),
         None => Ok(closing),
         Some(Heir::Member(user)) => {
             let member = MEMBERSHIPS.get(&membership_id(&family.id, user)).await?;
@@ -223,11 +192,8 @@ async fn settle(family_id: &FamilyId) -> Result<()> {
         Some(Heir::Members) => Some(&*closing.by),
         None => None,
     };
-    match wallet::close(family_id, to).await {
-        Ok(()) => {}
-        Err(error) if error.code() == "ACCOUNT_CLOSED" => {}
-        Err(error) if error.status().is_client_error() => return undo(&family, error).await,
-        Err(error) => return Err(error),
+    if let Some(error) = closing::close(family_id, to).await? {
+        return undo(&family, error).await;
     }
     let change = erased(&family);
     let deleted = Happened::Deleted {
@@ -260,30 +226,18 @@ async fn undo(family: &Family, why: Error) -> Result<()> {
 /// All that there is of a family.
 fn erased(family: &Family) -> Transaction {
     let of_family = || json!({"family_id": family.id});
-    let of_account = || json!({"group": family.id});
-    // The ids of memberships begin with the family's.
-    let allowances = json!({"_id": {
-        "$gte": format!("{}/", family.id), "$lt": format!("{}0", family.id),
-    }});
     let change = Transaction::new()
         .delete_one(&FAMILIES, still_closing(&family.id))
         .delete_many(&MEMBERSHIPS, of_family())
         .delete_many(&INVITATIONS, of_family())
-        .delete_many(&RELATIONSHIPS, of_family())
-        .delete_many(&REQUESTS, of_account())
-        .delete_many(&PAYMENTS, of_account())
-        .delete_many(&ALLOWANCES, allowances)
-        .delete_many(&WALLETS, json!({"_id": family.id}));
+        .delete_many(&RELATIONSHIPS, of_family());
+    let change = closing::erased(change, &family.id);
     let change = continuity::gone(change, &family.id);
     ownership::given_back(change, &family.owner)
 }
 
 fn still_closing(family_id: &FamilyId) -> Value {
     json!({"_id": family_id, "closing.at": {"$exists": true}})
-}
-
-fn open_payments(family_id: &FamilyId) -> Value {
-    json!({"group": family_id, "state": {"$nin": ["paid", "undone"]}})
 }
 
 async fn heirs(family_id: &FamilyId) -> Result<Vec<Membership>> {

@@ -6,7 +6,6 @@ use crate::model::{Creator, Family, FamilyId, Membership, Role, membership_id};
 use crate::recovery::FamilyRecovery;
 use crate::relationships::Relationship;
 use crate::succession::{self, FamilyPlan, FamilySuccession};
-use group::account::Wallet;
 use group::payments::Payment;
 use group::requests::Request;
 use sbd_sdk::documents::{Collection, Transaction};
@@ -20,9 +19,7 @@ pub(crate) const MEMBERSHIPS: Collection<Membership> = Collection::new("membersh
 /// How many families each user has created.
 pub(crate) const CREATORS: Collection<Creator> = Collection::new("creators");
 
-/// What is decided about families' accounts.
-pub(crate) const WALLETS: Collection<Wallet<FamilyId>> = group::store::wallets();
-/// Payments out of them.
+/// Payments out of families' accounts.
 pub(crate) const PAYMENTS: Collection<Payment<FamilyId>> = group::store::payments();
 /// What members ask for.
 pub(crate) const REQUESTS: Collection<Request<FamilyId>> = group::store::requests();

@@ -37,7 +37,10 @@ pub struct Wallet<G> {
     /// What members of a role may spend, where the group says other than usual.
     #[serde(default)]
     pub(crate) roles: BTreeMap<String, Permission>,
-    /// Goes up with every change of what is approved automatically, and of what roles may spend.
+    /// How many unfreeze it in an emergency, where the group says other than usual.
+    #[serde(default)]
+    pub(crate) unfreezers: Option<u64>,
+    /// Goes up with every change of what is approved automatically, who unfreezes, and what roles may spend.
     pub(crate) version: u64,
 }
 
@@ -101,6 +104,7 @@ pub async fn of<G: Group>(group: &G) -> Result<Wallet<G>> {
             per_month: Tokens::new(APPROVED_PER_MONTH),
         },
         roles: BTreeMap::new(),
+        unfreezers: None,
         version: 0,
     };
     match wallets().insert(&wallet).await {
@@ -137,14 +141,16 @@ pub(crate) async fn deposit<G: Group>(
     wallet::deposit(group, key, amount, memo).await
 }
 
-/// Sets what is approved without anybody who reviews.
+/// Sets what is approved without anybody who reviews, and how many unfreeze it, if that is said.
 pub(crate) async fn set_automatic<G: Group>(
     group: &G,
     caller: &Caller,
     automatic: Automatic,
+    unfreezers: Option<u64>,
 ) -> Result<Wallet<G>> {
     let set_to = |before: Wallet<G>| Wallet {
         automatic,
+        unfreezers: unfreezers.or(before.unfreezers),
         ..before
     };
     set(group, caller, set_to).await
@@ -186,7 +192,9 @@ async fn set<G: Group>(
             &wallets::<G>(),
             json!({"_id": group, "version": before.version}),
             json!({
-                "$set": {"automatic": after.automatic, "roles": after.roles},
+                "$set": {
+                    "automatic": after.automatic, "roles": after.roles, "unfreezers": after.unfreezers,
+                },
                 "$inc": {"version": 1},
             }),
         );
@@ -226,5 +234,5 @@ pub fn while_open<G: Group>(change: Transaction, wallet: &Wallet<G>) -> Transact
 
 /// What whoever does not govern the account is told.
 pub(crate) fn not_governing() -> Error {
-    Error::forbidden("this is for administrators to decide; ask one of them")
+    Error::forbidden("only an administrator does this; ask one of them")
 }

@@ -1,12 +1,12 @@
 //! What was done in a group: every change that is told of, chained so that nobody alters it unnoticed. Members read
 //! it; whether it is whole, everybody in the group may know.
 
-use crate::{Group, Member};
-use sbd_sdk::audit::{Entry, Page, Query, Verdict, find, verify};
+use crate::{Group, Member, events};
+use sbd_sdk::audit::{Entry, Page, Query, Verdict, append, find, verify};
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Error, Result};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 /// Entries on a page when the request does not say, and at most.
@@ -33,7 +33,7 @@ pub struct Wanted {
     #[param(inline)]
     to: Option<Time>,
     /// The `next` of the page before, with the same filters.
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// Entries on a page; 50 when not said.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
@@ -62,6 +62,13 @@ pub(crate) async fn page<G: Group>(group: &G, caller: &Caller, wanted: Wanted) -
 pub(crate) async fn verdict<G: Group>(group: &G, caller: &Caller) -> Result<Verdict> {
     group.reader(caller).await?;
     verify(&group.to_string()).await
+}
+
+/// Records what nobody is told of: that somebody has read, or taken along.
+pub(crate) async fn record<G: Group>(group: &G, what: &str, mut data: Value) -> Result<()> {
+    data[events::id_of::<G>()] = json!(group);
+    let recorded = append(&group.to_string(), &events::named::<G>(what), &data).await;
+    recorded.map(drop)
 }
 
 /// Whether a member is told more than who did what and when: those who audit are, and others where it is about

@@ -37,13 +37,12 @@ pub(crate) async fn decide<G: Group>(group: &G, caller: &Caller, act: Act) -> Re
 /// Asks those whose say it is to unfreeze the account; whoever asks is one of them.
 pub(crate) async fn ask<G: Group>(group: &G, caller: &Caller, reason: &str) -> Result<Wallet<G>> {
     let own = unfreezer(group, caller).await?;
-    let members = MEMBERSHIPS
-        .count(group.those(Who::Unfreezers).await?)
-        .await?;
+    let wallet = account::of(group).await?;
+    let members = MEMBERSHIPS.count(group.those(Who::Unfreezers)).await?;
     let act = Act::Ask {
         reason: reason.to_owned(),
         members,
-        required: group.required(members).await?,
+        required: wallet.unfreezers.unwrap_or_else(|| G::required(members)),
     };
     change(group, &own, act).await
 }
@@ -81,7 +80,7 @@ async fn change<G: Group>(group: &G, own: &Member, act: Act) -> Result<Wallet<G>
             json!({"$set": {"freeze": after}}),
         );
         let voted = u64::try_from(voters.len()).map_err(Error::internal)?;
-        let still = of_these(group, &voters).await?;
+        let still = of_these(group, &voters);
         let change = own.unchanged(change).check(&MEMBERSHIPS, still, voted);
         let change = told(group, &own.user_id, &act, &after, change);
         if !committed(change.commit().await)? {
@@ -102,17 +101,17 @@ async fn of_voters<G: Group>(group: &G, freeze: &Freeze) -> Result<(Freeze, BTre
         return Ok((freeze.clone(), BTreeSet::new()));
     };
     let voted = vote.approvals.iter().chain(&vote.rejections);
-    let of = of_these(group, &voted.cloned().collect()).await?;
+    let of = of_these(group, &voted.cloned().collect());
     let voters: Vec<String> = MEMBERSHIPS.distinct("user_id", of).await?;
     let voters: BTreeSet<_> = voters.into_iter().collect();
     Ok((freeze.of_members(|user| voters.contains(user)), voters))
 }
 
 /// Those of these whose say it is.
-async fn of_these<G: Group>(group: &G, users: &BTreeSet<String>) -> Result<Value> {
-    let mut of = group.those(Who::Unfreezers).await?;
+fn of_these<G: Group>(group: &G, users: &BTreeSet<String>) -> Value {
+    let mut of = group.those(Who::Unfreezers);
     of["user_id"] = json!({"$in": users});
-    Ok(of)
+    of
 }
 
 fn told<G: Group>(

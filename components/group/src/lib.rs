@@ -10,6 +10,7 @@ pub mod account;
 pub mod allowances;
 pub mod api;
 pub mod audit;
+pub mod closing;
 pub mod events;
 pub mod freezing;
 pub mod notices;
@@ -57,10 +58,10 @@ pub trait Group:
     fn member(&self, user: &str) -> impl Future<Output = Result<Member>>;
 
     /// Which of the memberships are theirs, as a filter.
-    fn those(&self, who: Who) -> impl Future<Output = Result<Value>>;
+    fn those(&self, who: Who) -> Value;
 
-    /// How many must be for unfreezing the account, of so many whose say it is.
-    fn required(&self, voters: u64) -> impl Future<Output = Result<u64>>;
+    /// How many must be for unfreezing the account, of so many whose say it is, where the group says nothing else.
+    fn required(voters: u64) -> u64;
 
     /// Its name, and who belongs to it: the heading of a report.
     fn described(&self) -> impl Future<Output = Result<(String, Vec<Person>)>>;

@@ -325,6 +325,11 @@ pub async fn go_on_with_due<G: Group>() -> Result<()> {
     Ok(())
 }
 
+/// Payments of a group that are not done yet, as a filter.
+pub(crate) fn open<G: Group>(group: &G) -> Value {
+    json!({"group": group, "state": {"$nin": [State::Paid, State::Undone]}})
+}
+
 /// A payment, as it is now.
 pub(crate) async fn stored<G: Group>(id: &PaymentId) -> Result<Payment<G>> {
     let payment = store::payments::<G>().get(id.as_str()).await?;

@@ -1,12 +1,13 @@
 //! What those who audit account for: what happened in a group in some time. That they look is recorded as well.
 
-use crate::{Group, account, events};
+use crate::audit::record;
+use crate::{Group, account};
 use membership::report::{Heading, Report};
 use sbd_sdk::audit::{self, Entry, Query};
 use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Caller, Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
@@ -65,10 +66,8 @@ pub(crate) async fn compliance<G: Group>(
     let chain = audit::verify(&group.to_string()).await?;
     let (name, members) = group.described().await?;
     let format = wanted.format.unwrap_or_default();
-    let mut made: Value = json!({"from": from, "to": to, "format": format});
-    made[events::id_of::<G>()] = json!(group);
-    let action = events::named::<G>("report.made");
-    audit::append(&group.to_string(), &action, &made).await?;
+    let made = json!({"from": from, "to": to, "format": format});
+    record(group, "report.made", made).await?;
     let heading = Heading {
         id: group.to_string(),
         name,

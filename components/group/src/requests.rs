@@ -543,7 +543,7 @@ async fn reviewed<G: Group>(
     let change = match request.user_id == reviewer.user_id {
         true if !G::ALONE => return Err(own_request()),
         true => {
-            let all = request.group.those(Who::Reviewers).await?;
+            let all = request.group.those(Who::Reviewers);
             let count = MEMBERSHIPS.count(all.clone()).await?;
             require_reviewer(&request.user_id, &reviewer.user_id, count)?;
             change.check(&MEMBERSHIPS, all, count)

@@ -40,7 +40,7 @@ pub async fn of_account<G: Group>(event: &str, kind: &str, group: &G) -> Result<
         ),
         _ => return Ok(()),
     };
-    tell(group.those(who).await?, |user| {
+    tell(group.those(who), |user| {
         let title = format!("The {}'s {title}", G::NOUN);
         let notice = notices::about(
             group,
@@ -70,7 +70,7 @@ pub async fn of_request<G: Group>(group: &G, id: &RequestId) -> Result<()> {
         return Ok(());
     }
     let title = format!("{} asks for {}", request.username, request.words());
-    let mut others = group.those(Who::Reviewers).await?;
+    let mut others = group.those(Who::Reviewers);
     others["user_id"] = json!({"$ne": request.user_id});
     tell(others, |user| {
         let (kind, unique) = (

@@ -9,7 +9,7 @@ use sbd_sdk::{Caller, Error, Result};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// Entries on a page at most.
 const MOST: u32 = 100;
@@ -37,6 +37,20 @@ pub struct Wanted {
     /// Entries on a page; 50 when not said.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
+    /// `json` when not said.
+    #[param(inline)]
+    pub(crate) format: Option<Format>,
+}
+
+/// The form of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For programs.
+    #[default]
+    Json,
+    /// For spreadsheets.
+    Csv,
 }
 
 /// A page of them, each with the payment that it was of, if it was one of this component's.

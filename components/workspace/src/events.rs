@@ -27,6 +27,9 @@
 //! | `workspace.link.revoked` | `link_id`, `revoked_by` | nobody joins by it any more |
 //! | `workspace.label.made`, `.changed`, `.deleted` | `label_id`, `by` | there is a label, it has another name, it is gone |
 //! | `workspace.label.put`, `.taken` | `label_id`, `item`, `by` | it lies on something, or does not any more |
+//! | `workspace.backup.designated`, `.removed` | `user_id`, `by` | somebody helps to unfreeze the account, or does not any more |
+//!
+//! What happens to the account is told by `group::events`.
 
 use crate::model::WorkspaceId;
 use sbd_sdk::documents::Transaction;

@@ -107,6 +107,7 @@ pub(crate) async fn joins(
         username: caller.username.clone(),
         role: inviting.given.role.clone(),
         permissions: inviting.given.permissions.clone(),
+        backup: false,
         joined_at: now,
         workspace_name_key: text::key(&workspace.name),
         workspace_created_at: workspace.created_at,

@@ -5,9 +5,11 @@
 //!
 //! What happens to a workspace is told in the commit of the change: `events`.
 
+mod account;
 mod activity;
 mod answers;
 mod api;
+mod backups;
 #[cfg(test)]
 mod bad_input;
 mod changes;
@@ -33,9 +35,10 @@ mod shared;
 mod store;
 
 use api::{
-    activity as activity_api, host, invitations as invitations_api, labels as labels_api,
-    links as links_api, members as members_api, roles as roles_api, settings as settings_api,
-    transfer, workspaces,
+    account as account_api, activity as activity_api, audit as audit_api, backups as backups_api,
+    host, invitations as invitations_api, labels as labels_api, links as links_api,
+    members as members_api, requests as requests_api, roles as roles_api, settings as settings_api,
+    transfer, wallet as wallet_api, workspaces,
 };
 use sbd_sdk::Component;
 
@@ -102,17 +105,82 @@ pub fn component() -> Component {
                 labels_api::unlabel_item(),
             ],
         )
+        .operations(
+            "workspace wallet",
+            [
+                wallet_api::get_workspace_wallet(),
+                wallet_api::deposit_to_workspace(),
+                wallet_api::pay_from_workspace(),
+                wallet_api::get_workspace_payment(),
+                wallet_api::list_workspace_transactions(),
+                wallet_api::get_workspace_spending_permission(),
+                wallet_api::set_workspace_spending_permission(),
+                wallet_api::list_workspace_role_permissions(),
+                wallet_api::set_workspace_role_permission(),
+                wallet_api::unset_workspace_role_permission(),
+                wallet_api::get_workspace_wallet_settings(),
+                wallet_api::set_workspace_wallet_settings(),
+                wallet_api::freeze_workspace_wallet(),
+                wallet_api::unfreeze_workspace_wallet(),
+                wallet_api::get_workspace_emergency_unfreeze(),
+                wallet_api::ask_for_workspace_unfreeze(),
+                wallet_api::approve_workspace_unfreeze(),
+                wallet_api::reject_workspace_unfreeze(),
+                backups_api::list_workspace_backups(),
+                backups_api::designate_workspace_backup(),
+                backups_api::remove_workspace_backup(),
+            ],
+        )
+        .operations(
+            "workspace requests",
+            [
+                requests_api::create_workspace_token_request(),
+                requests_api::list_workspace_token_requests(),
+                requests_api::get_workspace_token_request(),
+                requests_api::approve_workspace_token_request(),
+                requests_api::deny_workspace_token_request(),
+                requests_api::cancel_workspace_token_request(),
+                requests_api::create_workspace_purchase_request(),
+                requests_api::list_workspace_purchase_requests(),
+                requests_api::get_workspace_purchase_request(),
+                requests_api::approve_workspace_purchase_request(),
+                requests_api::deny_workspace_purchase_request(),
+                requests_api::cancel_workspace_purchase_request(),
+                requests_api::fulfil_workspace_purchase_request(),
+                requests_api::fail_workspace_purchase_request(),
+            ],
+        )
+        .operations(
+            "workspace audit",
+            [
+                audit_api::list_workspace_audit(),
+                audit_api::verify_workspace_audit(),
+                audit_api::get_workspace_compliance_report(),
+            ],
+        )
         .events([
+            account_api::created(),
+            account_api::account_changed(),
+            account_api::tokens_requested(),
+            account_api::purchase_requested(),
             host::invitation_sent(),
             host::happened(),
             host::note_deleted(),
             host::document_deleted(),
         ])
-        .tasks([host::deliver_invitation()])
+        .tasks([
+            account_api::open_account(),
+            account_api::settle_freeze(),
+            host::deliver_invitation(),
+        ])
+        .schedules([account_api::settle()])
         .channels([activity_api::may_listen()])
 }
 
 sbd_sdk::component!(component);
+
+#[cfg(test)]
+mod team;
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ use crate::model::{Membership, Workspace, WorkspaceId};
 use crate::permissions::{Permission, Role, beyond};
 use crate::store::{self, MEMBERSHIPS, SENT_AWAY, WORKSPACES};
 use crate::{notices, roles};
+use group::store::ALLOWANCES;
 use http::StatusCode;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::{self, Time};
@@ -172,6 +173,7 @@ fn gone(change: Transaction, member: &Membership) -> Transaction {
     let offered = json!({"_id": member.workspace_id, "offer.to": member.user_id});
     let change = change
         .delete_one(&MEMBERSHIPS, still_is(member))
+        .delete_many(&ALLOWANCES, json!({"_id": member.id}))
         .update_many(&WORKSPACES, offered, json!({"$set": {"offer": null}}));
     counted(
         change,

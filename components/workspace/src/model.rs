@@ -88,6 +88,9 @@ pub(crate) struct Membership {
     /// What may be done in that role, kept here so that one look says what a member may do, and a commit can
     /// ask for it.
     pub(crate) permissions: Permissions,
+    /// Whether they unfreeze the account with others, in an emergency.
+    #[serde(default)]
+    pub(crate) backup: bool,
     pub(crate) joined_at: Time,
     /// What a user's list of workspaces is sorted and filtered by, kept here so that one index
     /// serves a page of it.
@@ -125,6 +128,7 @@ pub(crate) fn found(draft: Draft, caller: &Caller, now: Time) -> (Workspace, Mem
         username: caller.username.clone(),
         permissions: Role::Owner.built_in().unwrap_or_default(),
         role: Role::Owner,
+        backup: false,
         joined_at: now,
         workspace_name_key: text::key(&draft.name),
         workspace_created_at: now,

@@ -204,6 +204,17 @@ pub(crate) async fn given(workspace_id: &WorkspaceId, role: &Role) -> Result<Giv
     })
 }
 
+/// A role of the workspace that is named in an address, for a member.
+pub(crate) async fn named(workspace_id: &WorkspaceId, caller: &Caller, name: &str) -> Result<Role> {
+    store::membership(workspace_id, caller).await?;
+    let role = Role::try_from(name.to_owned()).map_err(|_| Error::not_found("role"))?;
+    if role != Role::Owner {
+        let given = given(workspace_id, &role).await;
+        given.map_err(|_| Error::not_found("role"))?;
+    }
+    Ok(role)
+}
+
 /// The caller, who makes roles, and may all of this.
 async fn maker(
     workspace_id: &WorkspaceId,

@@ -101,21 +101,18 @@ impl Decision {
 impl From<Plan> for PlanView {
     fn from(plan: Plan) -> Self {
         let closing = plan.family.closing.is_some();
-        let account = plan.account;
+        let standing = plan.standing;
         let receivers = plan.heirs.into_iter().map(|member| ReceiverView {
             user_id: member.user_id,
             username: member.username,
         });
         Self {
-            possible: !closing
-                && account.held == 0
-                && account.frozen.is_none()
-                && plan.open_payments == 0,
-            balance: account.balance,
-            held: account.held,
-            frozen: account.frozen.map(|frozen| frozen.reason),
-            open_payments: plan.open_payments,
-            pending_requests: plan.pending_requests,
+            possible: !closing && standing.is_closable(),
+            balance: standing.account.balance,
+            held: standing.account.held,
+            frozen: standing.account.frozen.map(|frozen| frozen.reason),
+            open_payments: standing.open_payments,
+            pending_requests: standing.pending_requests,
             receivers: receivers.collect(),
             closing,
         }

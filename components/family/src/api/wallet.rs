@@ -4,7 +4,7 @@ use crate::model::FamilyId;
 use group::api::wallet as account;
 use group::api::wallet::{
     DepositInput, DepositView, FreezeView, PaymentInput, PaymentView, PermissionView, ReasonInput,
-    TransactionsView, WalletView,
+    Transactions, WalletView,
 };
 use group::payments::PaymentId;
 use group::transactions::Wanted;
@@ -84,8 +84,8 @@ pub(crate) async fn list_family_transactions(
     caller: Caller,
     Path(id): Path<FamilyId>,
     Query(wanted): Query<Wanted>,
-) -> Result<Json<TransactionsView>> {
-    Ok(Json(account::transactions(&id, &caller, &wanted).await?))
+) -> Result<Transactions> {
+    account::transactions(&id, &caller, &wanted).await
 }
 
 /// Reads what a member may spend and has spent: oneself, and any for administrators.

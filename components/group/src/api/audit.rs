@@ -5,6 +5,7 @@ use crate::audit::{self, Wanted};
 use sbd_sdk::audit::{Entry, Verdict};
 use sbd_sdk::{Caller, Result};
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// A page of what was done, the newest first.
@@ -36,6 +37,23 @@ pub async fn page(group: &impl Group, caller: &Caller, wanted: Wanted) -> Result
         items: page.entries,
         next: page.next,
     })
+}
+
+/// The same; that somebody begins to read what others do is recorded.
+///
+/// # Errors
+/// When it is not the caller's to see.
+pub async fn recorded_page<G: Group>(
+    group: &G,
+    caller: &Caller,
+    wanted: Wanted,
+) -> Result<AuditView> {
+    let begins = wanted.cursor.is_none();
+    let read = page(group, caller, wanted).await?;
+    if begins && group.reader(caller).await?.audits {
+        audit::record(group, "audit.read", json!({})).await?;
+    }
+    Ok(read)
 }
 
 /// Whether all that was recorded of a group is as it was recorded.

@@ -4,17 +4,21 @@ use crate::account::{self, Seen, Wallet};
 use crate::allowances::{self, Allowance};
 use crate::payments::{self, Made, Order, Payment, PaymentId};
 use crate::requests::RequestId;
-use crate::transactions::{self, Wanted};
+use crate::transactions::{self, Format, Wanted};
 use crate::wallet::{Entry, Transfer};
 use crate::{Group, Member, freezing};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, header};
 use membership::freeze::{Act, Frozen, Vote};
 use membership::payment::State;
 use membership::request::Automatic;
 use membership::spending::Permission;
 use membership::text;
+use sbd_sdk::csv::{cell, line};
 use sbd_sdk::idempotency::REPLAYED;
+use sbd_sdk::openapi::{Description, Output};
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Answer, Caller, Created, Error, Result, Tokens};
+use sbd_sdk::{Answer, Caller, Created, Error, Json, Result, Tokens};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,6 +26,21 @@ use utoipa::ToSchema;
 pub(super) const MAX_TEXT: usize = 200;
 /// Characters in the type of a payment at most: as in the ledger.
 const MAX_TYPE: usize = 50;
+/// Where the next page of a table begins.
+const NEXT: HeaderName = HeaderName::from_static("next-cursor");
+/// The columns of one.
+const COLUMNS: [&str; 10] = [
+    "transaction_id",
+    "at",
+    "type",
+    "amount",
+    "counterparty",
+    "memo",
+    "user_id",
+    "payment_id",
+    "request_id",
+    "approved_by",
+];
 /// Types that are not for payments of members: they say what made a payment.
 const RESERVED: [&str; 5] = ["mint", "burn", "deposit", "token_request", "purchase"];
 
@@ -182,6 +201,38 @@ pub struct VoteView {
     expires_at: Time,
 }
 
+/// What is decided about an account whose backup administrators unfreeze it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AccountSettings)]
+pub struct AccountSettings {
+    /// A request for so many tokens at most is approved by itself; without both numbers none is.
+    #[serde(default)]
+    up_to: Option<Tokens>,
+    /// Of a member's requests so many tokens in a month (UTC) at most, together.
+    #[serde(default)]
+    per_month: Option<Tokens>,
+    /// How many backup administrators unfreeze the account in an emergency: 1 or 2.
+    #[schema(minimum = 1, maximum = 2)]
+    unfreezers: u64,
+}
+
+/// What members of a role may spend of whom nothing else is said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountRolePermission)]
+pub struct RolePermissionView {
+    /// The role.
+    role: String,
+    permission: Permission,
+}
+
+/// All of them that are said; others may spend what is usual for their role.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountRolePermissions)]
+pub struct RolePermissionsView {
+    items: Vec<RolePermissionView>,
+}
+
 /// An entry of the account, and whose doing it was.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AccountTransaction)]
@@ -204,6 +255,15 @@ pub struct TransactionView {
     request_id: Option<RequestId>,
     /// Who approved the request.
     approved_by: Option<String>,
+}
+
+/// A page of them in the form that was asked for.
+#[derive(Debug)]
+pub enum Transactions {
+    /// For programs.
+    Json(TransactionsView),
+    /// For spreadsheets.
+    Csv(TransactionsView),
 }
 
 /// A page of them, the newest first.
@@ -272,10 +332,14 @@ pub async fn transactions(
     group: &impl Group,
     caller: &Caller,
     wanted: &Wanted,
-) -> Result<TransactionsView> {
+) -> Result<Transactions> {
     let (entries, next) = transactions::page(group, caller, wanted).await?;
     let items = entries.into_iter().map(TransactionView::from).collect();
-    Ok(TransactionsView { items, next })
+    let page = TransactionsView { items, next };
+    Ok(match wanted.format.unwrap_or_default() {
+        Format::Json => Transactions::Json(page),
+        Format::Csv => Transactions::Csv(page),
+    })
 }
 
 /// What a member may spend and has spent.
@@ -319,8 +383,61 @@ pub async fn set_settings(
     caller: &Caller,
     automatic: Automatic,
 ) -> Result<Automatic> {
-    let wallet = account::set_automatic(group, caller, automatic).await?;
+    let wallet = account::set_automatic(group, caller, automatic, None).await?;
     Ok(wallet.automatic)
+}
+
+/// Which requests are approved by themselves, and how many unfreeze it.
+///
+/// # Errors
+/// When it is not the caller's to see.
+pub async fn all_settings<G: Group>(group: &G, caller: &Caller) -> Result<AccountSettings> {
+    group.reader(caller).await?;
+    Ok(account::of(group).await?.into())
+}
+
+/// Sets both.
+///
+/// # Errors
+/// When that is not the caller's to say.
+pub async fn set_all_settings<G: Group>(
+    group: &G,
+    caller: &Caller,
+    settings: AccountSettings,
+) -> Result<AccountSettings> {
+    if !(1..=2).contains(&settings.unfreezers) {
+        return Err(Error::validation("unfreezers", "1 or 2"));
+    }
+    let automatic = Automatic {
+        up_to: settings.up_to,
+        per_month: settings.per_month,
+    };
+    let unfreezers = Some(settings.unfreezers);
+    let wallet = account::set_automatic(group, caller, automatic, unfreezers).await?;
+    Ok(wallet.into())
+}
+
+/// What members may spend by their roles.
+///
+/// # Errors
+/// When it is not the caller's to see.
+pub async fn role_permissions(group: &impl Group, caller: &Caller) -> Result<RolePermissionsView> {
+    group.reader(caller).await?;
+    Ok(account::of(group).await?.into())
+}
+
+/// Sets what members of a role may spend; none: what is usual.
+///
+/// # Errors
+/// When that is not the caller's to say.
+pub async fn set_role_permission(
+    group: &impl Group,
+    caller: &Caller,
+    role: &str,
+    permission: Option<Permission>,
+) -> Result<RolePermissionsView> {
+    let wallet = account::set_of_role(group, caller, role, permission).await?;
+    Ok(wallet.into())
 }
 
 /// Freezes it, so that nothing is spent from it.
@@ -506,6 +623,26 @@ impl<G> From<Wallet<G>> for FreezeView {
     }
 }
 
+impl<G: Group> From<Wallet<G>> for AccountSettings {
+    fn from(wallet: Wallet<G>) -> Self {
+        Self {
+            up_to: wallet.automatic.up_to,
+            per_month: wallet.automatic.per_month,
+            unfreezers: wallet.unfreezers.unwrap_or_else(|| G::required(0)),
+        }
+    }
+}
+
+impl<G> From<Wallet<G>> for RolePermissionsView {
+    fn from(wallet: Wallet<G>) -> Self {
+        let roles = wallet.roles.into_iter();
+        let items = roles.map(|(role, permission)| RolePermissionView { role, permission });
+        Self {
+            items: items.collect(),
+        }
+    }
+}
+
 impl From<Vote> for VoteView {
     fn from(vote: Vote) -> Self {
         Self {
@@ -548,5 +685,59 @@ impl<G> From<(Entry, Option<Payment<G>>)> for TransactionView {
             request_id,
             approved_by,
         }
+    }
+}
+
+// === impl Transactions ===
+
+impl IntoResponse for Transactions {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Json(page) => Json(page).into_response(),
+            Self::Csv(page) => {
+                let table = page.table();
+                let kind = [
+                    (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+                    (
+                        header::CONTENT_DISPOSITION,
+                        "attachment; filename=\"transactions.csv\"",
+                    ),
+                ];
+                match page.next {
+                    Some(next) => (kind, [(NEXT, next)], table).into_response(),
+                    None => (kind, table).into_response(),
+                }
+            }
+        }
+    }
+}
+
+/// As JSON; a table has the same columns, and the next page in `next-cursor`.
+impl Output for Transactions {
+    fn describe(description: &mut Description) {
+        <Json<TransactionsView> as Output>::describe(description);
+        description.answer_header("next-cursor", "Of a table: where the next page begins");
+    }
+}
+
+impl TransactionsView {
+    fn table(&self) -> String {
+        let text = |text: &Option<String>| cell(text.as_deref().unwrap_or_default());
+        let lines = self.items.iter().map(|one| {
+            let cells = [
+                cell(&one.transaction_id),
+                cell(&one.at.to_string()),
+                cell(&one.kind),
+                one.amount.to_string(),
+                cell(&one.counterparty),
+                text(&one.memo),
+                text(&one.user_id),
+                cell(one.payment_id.as_ref().map_or("", PaymentId::as_str)),
+                cell(one.request_id.as_ref().map_or("", RequestId::as_str)),
+                text(&one.approved_by),
+            ];
+            format!("{}\r\n", cells.join(","))
+        });
+        std::iter::once(line(COLUMNS)).chain(lines).collect()
     }
 }

@@ -6,6 +6,7 @@ use crate::commit::{busy, committed, tries};
 use crate::grants;
 use crate::item::{ItemId, MOST_DAYS, Offer};
 use crate::model::LineId;
+use crate::order::Order;
 use crate::store::CARTS;
 use crate::vouchers::{self, Voucher};
 use membership::text;
@@ -236,6 +237,29 @@ pub(crate) async fn empty(user: &str) -> Result<()> {
 pub(crate) fn ordered(change: Transaction, cart: &Cart) -> Transaction {
     let as_read = json!({"_id": cart.user, "version": cart.version});
     change.update_one(&CARTS, as_read, emptied())
+}
+
+/// Has a change put into the cart again what nothing came of, if nobody has touched the cart since.
+pub(crate) fn given_back(change: Transaction, order: &Order) -> Transaction {
+    let Some(version) = order.cart else {
+        return change;
+    };
+    let lines = order.lines.iter().map(|line| CartLine {
+        id: line.id.clone(),
+        item: line.good.item.clone(),
+        title: line.good.title.clone(),
+        days: line.days,
+        count: line.count,
+        user: line.user.clone(),
+        note: line.note.clone(),
+        price: line.price,
+    });
+    let lines: Vec<_> = lines.collect();
+    change.update_many(
+        &CARTS,
+        json!({"_id": order.buyer, "version": version}),
+        json!({"$set": {"lines": lines, "updated_at": time::now()}, "$inc": {"version": 1}}),
+    )
 }
 
 /// It stays, so that no version of it comes twice.

@@ -62,6 +62,7 @@ pub(crate) async fn order(caller: &Caller, key: &str, wanted: &Wanted) -> Result
             buyer_name: caller.username.to_string(),
             payer: payer.to_owned(),
             lines: lines(&sum),
+            cart: wanted.line.is_none().then_some(sum.cart.version + 1),
             subtotal: sum.subtotal,
             discount: sum.discount,
             voucher: sum.voucher.as_ref().map(|voucher| voucher.code.clone()),
@@ -365,15 +366,13 @@ mod tests {
             (market.owns("usr_3"), market.owns("usr_2").len()),
             (vec!["Red".to_owned()], 0)
         );
-        // What is denied is undone.
+        // What is denied is undone, and in the cart again.
         market.buy("usr_2", &red, family.clone()).assert_status(201);
         market.decide("deny");
         assert_eq!(market.orders()[1].state, State::Undone);
         // Who may spend so much waits for nobody.
         market.permit("usr_2", 100);
-        let done = market.send("usr_2", "orders", json!({"total": 0}));
-        done.assert_refused(409, "CONFLICT");
-        let done = market.buy("usr_2", &red, family.clone()).assert_status(201);
+        let done = market.send("usr_2", "orders", family).assert_status(201);
         assert_eq!(done["state"], "completed");
         // Nothing is bought for strangers, and nothing by them.
         let blue = market.item("Blue", 1);
@@ -405,7 +404,7 @@ mod tests {
             (market.family_balance(), market.stock(&red)),
             ((500, 0), Some(1))
         );
-        market.buy("usr_2", &red, family).assert_status(201);
+        market.send("usr_2", "orders", family).assert_status(201);
         market.advance(Duration::from_secs(8 * 24 * 60 * 60));
         market.recover();
         assert_eq!(market.orders()[1].state, State::Undone);
@@ -518,6 +517,47 @@ mod tests {
         }
     }
 
+    /// One commit has at most 100 steps.
+    #[test]
+    fn an_order_may_be_of_as_many_lines_as_a_cart() {
+        let market = Market::new();
+        let root = market.root(&market.app);
+        let voucher = json!({"code": "HALF", "percent": 50});
+        root.post(&format!("{SHOP}/vouchers"), voucher)
+            .assert_status(201);
+        let fill = |price| {
+            for number in 0..40 {
+                let item = market.offer(&format!("Item {number}"), price, |item| {
+                    item.stock = (number < 30).then_some(1);
+                });
+                let gift = json!({"for": format!("usr_{}", 100 + number)});
+                market.put("usr_2", &item, gift).assert_status(201);
+            }
+        };
+        fill(1000);
+        let dear = json!({"total": 20_000, "voucher": "half"});
+        let refused = market.send("usr_2", "orders", dear);
+        refused.assert_refused(409, "INSUFFICIENT_BALANCE");
+        market
+            .app
+            .signed_in("usr_2")
+            .delete(&format!("{SHOP}/cart"))
+            .assert_status(204);
+        fill(10);
+        let order = json!({"total": 200, "voucher": "half"});
+        let done = market.send("usr_2", "orders", order).assert_status(201);
+        assert_eq!(done["state"], "completed");
+        market.assert_settled();
+        let path = format!("{SHOP}/orders/{}/refunds", done.text("id"));
+        let keyed = root.with_header("idempotency-key", "r");
+        assert_eq!(
+            keyed.post(&path, json!({})).assert_status(201)["state"],
+            "done"
+        );
+        assert_eq!(market.balance("usr_2"), (1000, 0));
+        market.assert_settled();
+    }
+
     /// The hold ends before it is paid: what was handed over is taken back.
     #[test]
     fn a_hold_that_ends_undoes_the_order() {
@@ -586,11 +626,11 @@ mod tests {
         market
             .buy("usr_2", &dear, half(2500))
             .assert_refused(409, "INSUFFICIENT_BALANCE");
-        market
-            .app
-            .signed_in("usr_2")
-            .delete(&format!("{SHOP}/cart"))
-            .assert_status(204);
+        let cart = format!("{SHOP}/cart");
+        // What was in the cart is in it again.
+        let ada = market.app.signed_in("usr_2");
+        assert_eq!(ada.get(&cart)["lines"][0]["title"], "Dear");
+        ada.delete(&cart).assert_status(204);
         let done = market.buy("usr_2", &red, half(16)).assert_status(201);
         assert_eq!(
             (&done["discount"], &done["total"]),

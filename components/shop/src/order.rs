@@ -33,6 +33,8 @@ pub(crate) struct Order {
     /// The account that pays: the buyer's own, or that of a family or a workspace, by its owner's id.
     pub(crate) payer: String,
     pub(crate) lines: Vec<Line>,
+    /// The version of the buyer's cart that it has left empty, if it came out of it.
+    pub(crate) cart: Option<u64>,
     /// What the lines are together.
     pub(crate) subtotal: u64,
     /// What a voucher takes off.

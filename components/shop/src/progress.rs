@@ -10,7 +10,7 @@ use crate::order::{Order, PATIENCE, stops_at};
 use crate::payer::{self, Done, Group};
 use crate::saga::{Act, Next, State};
 use crate::store::ORDERS;
-use crate::{stock, telling, vouchers};
+use crate::{cart, stock, telling, vouchers};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::Time;
 use sbd_sdk::{Error, Result, metrics, time};
@@ -140,6 +140,7 @@ fn changed(order: &Order, state: State, done: &Done) -> Transaction {
             let why = why.unwrap_or_else(Refusal::given_up);
             let change = stock::give_back(change, &order.buyer, &order.counts());
             let change = vouchers::give_back(change, order);
+            let change = cart::given_back(change, order);
             telling::undone(change, order, &why.code, why.message())
         }
         _ => change,
@@ -214,9 +215,10 @@ async fn unknown(order: Option<Order>, told: &Told) -> Result<()> {
     };
     let request = group.get(&told.request_id).await?;
     let is_for = |order: &Order| {
-        let seller = request.item.as_ref().map(|item| item.seller.as_str());
-        let right = (request.amount, &*request.user_id, seller);
-        right == (order.total, &*order.buyer, Some(payer::SHOP))
+        let item = request.item.as_ref();
+        let item =
+            item.is_some_and(|item| item.id == order.id.as_str() && item.seller == payer::SHOP);
+        item && (request.amount, &*request.user_id) == (order.total, &*order.buyer)
     };
     if let Some(order) = order.filter(|order| order.state == State::Reserved && is_for(order)) {
         let asked = Done {

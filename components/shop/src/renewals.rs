@@ -299,7 +299,7 @@ mod tests {
             item.draft.kind = "courses.lesson".to_owned().try_into().unwrap();
         });
         let confirm = || {
-            let asked = market.app.published().into_iter();
+            let mut asked = market.app.published().into_iter();
             let asked = asked
                 .rfind(|event| event.kind == "shop.grant.requested")
                 .unwrap();

@@ -2,7 +2,7 @@
 
 use crate::categories;
 use crate::commit::committed;
-use crate::item::{Draft, Good, Item, ItemId, Offer};
+use crate::item::{Draft, Good, Item, ItemId, MOST_STOCK, Offer};
 use crate::kinds::{self, Kind};
 use crate::stock;
 use crate::store::ITEMS;
@@ -148,7 +148,7 @@ pub(crate) async fn restock(id: &ItemId, restock: Restock) -> Result<Item> {
             (json!({"_id": id}), json!({"$set": {"stock": left}}))
         }
         Restock::Add(more) => {
-            let most = i64::try_from(crate::item::MOST_STOCK).unwrap_or(i64::MAX);
+            let most = i64::try_from(MOST_STOCK).unwrap_or(i64::MAX);
             if !(-most..=most).contains(&more) {
                 let message = format!("a whole number from -{most} to {most}");
                 return Err(Error::validation("add", message));

@@ -5,6 +5,7 @@ use crate::catalogue::{self, changed, recorded};
 use crate::commit::{busy, committed, tries};
 use crate::item::{ContentId, File, Image, Item, ItemId};
 use crate::kinds::Kind;
+use crate::store::ITEMS;
 use axum::body::Body;
 use http_body_util::Limited;
 use imagesize::ImageType;
@@ -144,7 +145,7 @@ async fn is_known(blob: &str) -> Result<bool> {
     let (Some(item), Some(content)) = (parts.next(), parts.next()) else {
         return Ok(false);
     };
-    let Some(item) = crate::store::ITEMS.get(item).await? else {
+    let Some(item) = ITEMS.get(item).await? else {
         return Ok(false);
     };
     let images = item.images.iter().map(|image| &image.id);

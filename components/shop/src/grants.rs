@@ -517,7 +517,7 @@ impl Unfit {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::shelf::{INVENTORY, Shelf};
+    use crate::shelf::{INVENTORY, Line, Shelf};
     use serde_json::Value;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -783,7 +783,7 @@ mod tests {
     #[test]
     fn of_some_kinds_there_are_several() {
         let (shelf, item) = courses(true);
-        let confirm = |line: &crate::shelf::Line| {
+        let confirm = |line: &Line| {
             shelf.grant(line);
             let path = format!("{}/confirmation", asked(&shelf).1);
             shelf

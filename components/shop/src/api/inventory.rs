@@ -8,7 +8,7 @@ use crate::renewals;
 use crate::store::Active;
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
-use sbd_sdk::{Caller, Json, Listing, NoContent, Path, Result, operation};
+use sbd_sdk::{Caller, Error, Json, Listing, NoContent, Path, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -131,7 +131,7 @@ pub(crate) async fn stop_using_shop_item(
 }
 
 fn used(kind: String) -> Result<Kind> {
-    Kind::try_from(kind).map_err(|_| sbd_sdk::Error::not_found("kind"))
+    Kind::try_from(kind).map_err(|_| Error::not_found("kind"))
 }
 
 impl From<Holding> for HoldingView {

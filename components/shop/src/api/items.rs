@@ -1,6 +1,7 @@
 //! `/api/v1/shop/items`.
 
 use crate::catalogue::{self, MOST_IMPORTED, Restock};
+use crate::contents;
 use crate::item::{CategoryId, Draft, File, Image, Item, ItemId, NEW, Sale, Term};
 use crate::kinds::Kind;
 use crate::listing::{self, Wanted};
@@ -10,7 +11,7 @@ use sbd_sdk::{
     By, Caller, Created, Error, Json, NoContent, Path, Principal, Query, Result, Tagged, Tokens,
     operation,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// Whoever keeps the catalogue.
@@ -268,7 +269,7 @@ pub(crate) async fn delete_shop_item(
     wanted: Preconditions,
 ) -> Result<NoContent> {
     let item = catalogue::delete(&id, &wanted).await?;
-    crate::contents::delete_all(&item.id).await?;
+    contents::delete_all(&item.id).await?;
     Ok(NoContent)
 }
 
@@ -282,9 +283,7 @@ fn address(id: &ItemId) -> String {
 }
 
 /// What is there, be it null.
-fn said<'de, D: serde::Deserializer<'de>>(
-    from: D,
-) -> std::result::Result<Option<Option<u64>>, D::Error> {
+fn said<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Option<u64>>, D::Error> {
     Option::<u64>::deserialize(from).map(Some)
 }
 

@@ -175,7 +175,7 @@ impl Search {
         }
         let wanted = Query {
             dense: vector,
-            sparse: by_words.then(|| words.into()),
+            sparse: by_words.then_some(words),
             filter: self.filter(),
             candidates: CANDIDATES,
             offset,

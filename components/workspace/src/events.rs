@@ -19,6 +19,9 @@
 //! | `workspace.ownership.offered` | `offered_by`, `to` | it is to be another's |
 //! | `workspace.ownership.withdrawn` | `withdrawn_by` | it is not after all |
 //! | `workspace.ownership.taken` | `taken_by`, `taken_from` | it is from now on |
+//! | `workspace.closing` | `deleted_by`, `balance_to` | it is being deleted |
+//! | `workspace.not_deleted` | | it is not after all, for its account cannot be closed |
+//! | `workspace.deleted` | `deleted_by` | it is gone, and so are all memberships |
 //! | `workspace.invitation.sent` | `invitation_id`, `role`, `sent_by`, `sent` | somebody is invited, or once more |
 //! | `workspace.invitation.accepted`, `.declined` | `invitation_id`, `user_id` | this user has answered |
 //! | `workspace.invitation.cancelled` | `invitation_id`, `cancelled_by` | it was taken back |

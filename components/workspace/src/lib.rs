@@ -15,6 +15,7 @@ mod bad_input;
 mod changes;
 mod commit;
 mod creation;
+mod deletion;
 mod delivery;
 mod events;
 mod invitations;
@@ -36,9 +37,9 @@ mod store;
 
 use api::{
     account as account_api, activity as activity_api, audit as audit_api, backups as backups_api,
-    host, invitations as invitations_api, labels as labels_api, links as links_api,
-    members as members_api, requests as requests_api, roles as roles_api, settings as settings_api,
-    transfer, wallet as wallet_api, workspaces,
+    deletion as deletion_api, host, invitations as invitations_api, labels as labels_api,
+    links as links_api, members as members_api, requests as requests_api, roles as roles_api,
+    settings as settings_api, transfer, wallet as wallet_api, workspaces,
 };
 use sbd_sdk::Component;
 
@@ -52,6 +53,8 @@ pub fn component() -> Component {
                 workspaces::list_workspaces(),
                 workspaces::get_workspace(),
                 workspaces::replace_workspace(),
+                deletion_api::get_workspace_deletion(),
+                deletion_api::delete_workspace(),
                 settings_api::set_workspace_settings(),
                 settings_api::archive_workspace(),
                 settings_api::unarchive_workspace(),
@@ -172,6 +175,7 @@ pub fn component() -> Component {
             account_api::open_account(),
             account_api::settle_freeze(),
             host::deliver_invitation(),
+            host::close_workspace(),
         ])
         .schedules([account_api::settle()])
         .channels([activity_api::may_listen()])

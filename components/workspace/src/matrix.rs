@@ -26,7 +26,7 @@ struct Place {
 
 type Operation = fn(&Client<'_>, &Place) -> Reply;
 
-const OPERATIONS: [(&str, Who, Operation); 28] = [
+const OPERATIONS: [(&str, Who, Operation); 30] = [
     ("read it", Who::Everybody, |by, at| by.get(&at.address)),
     ("list members", Who::Everybody, |by, at| {
         by.get(&format!("{}/members", at.address))
@@ -130,6 +130,10 @@ const OPERATIONS: [(&str, Who, Operation); 28] = [
         Who::With(Permission::Write),
         |by, at| by.delete(&format!("{}/items/{NOTE}", at.label)),
     ),
+    ("see what there is to delete", Who::Owner, |by, at| {
+        by.get(&format!("{}/deletion", at.address))
+    }),
+    ("delete it", Who::Owner, |by, at| by.delete(&at.address)),
     ("hand it over", Who::Owner, |by, at| {
         by.put(&format!("{}/transfer", at.address), json!({"to": "usr_6"}))
     }),

@@ -1,6 +1,6 @@
 //! What only the host asks: events, tasks, ticks.
 
-use crate::{activity, delivery, labels};
+use crate::{activity, deletion, delivery, labels};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, task};
@@ -17,6 +17,12 @@ pub(crate) async fn invitation_sent(event: Event<delivery::About>) -> Result<()>
 #[task("deliver-invitation", queue = "default")]
 pub(crate) async fn deliver_invitation(work: Work<delivery::About>) -> Result<()> {
     delivery::deliver(&work.data).await
+}
+
+/// Goes on with the deletion of a workspace, if it stopped on the way.
+#[task("close-workspace", queue = "default")]
+pub(crate) async fn close_workspace(work: Work<deletion::About>) -> Result<()> {
+    deletion::go_on(&work.data).await
 }
 
 /// What happens in a workspace is said to those who listen.

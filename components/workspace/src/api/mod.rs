@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod activity;
 pub(crate) mod audit;
 pub(crate) mod backups;
+pub(crate) mod deletion;
 pub(crate) mod host;
 pub(crate) mod invitations;
 pub(crate) mod labels;

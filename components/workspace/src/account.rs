@@ -16,6 +16,8 @@ mod audit;
 #[cfg(test)]
 mod freezing;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod spending;

@@ -224,7 +224,6 @@ pub(crate) fn require_open<G: Group>(wallet: &Wallet<G>) -> Result<()> {
 
 /// Has a change be made only while the account is not frozen, nor the group being deleted, and what was decided
 /// about it is what was read.
-#[must_use]
 pub fn while_open<G: Group>(change: Transaction, wallet: &Wallet<G>) -> Transaction {
     let open = json!({"_id": wallet.group, "freeze.frozen": null, "version": wallet.version});
     wallet

@@ -35,7 +35,6 @@ pub async fn standing<G: Group>(group: &G) -> Result<Standing> {
 }
 
 /// Has a change be made only while nothing is being paid.
-#[must_use]
 pub fn while_unpaid<G: Group>(change: Transaction, group: &G) -> Transaction {
     change.check(&payments::<G>(), paying::open(group), 0)
 }
@@ -54,7 +53,6 @@ pub async fn close<G: Group>(group: &G, to: Option<&str>) -> Result<Option<Error
 }
 
 /// Deletes all that there is of an account here.
-#[must_use]
 pub fn erased<G: Group>(change: Transaction, group: &G) -> Transaction {
     let of = || json!({"group": group});
     // The ids of memberships begin with the group's.

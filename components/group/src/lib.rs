@@ -121,7 +121,6 @@ pub fn member_id(group: &impl Group, user: &str) -> String {
 
 impl Member {
     /// Has a change be made only while the member is one still, and the same as before.
-    #[must_use]
     pub fn unchanged(&self, change: Transaction) -> Transaction {
         change.check(&MEMBERSHIPS, self.still.clone(), 1)
     }

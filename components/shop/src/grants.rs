@@ -48,7 +48,7 @@ pub(crate) struct Delivery<'a> {
 
 /// What became of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Granted {
+pub(crate) enum Outcome {
     /// It is theirs.
     Granted,
     /// Another component is to confirm it: ask again when `shop.grant.granted` or `.refused` is told.
@@ -127,7 +127,7 @@ pub(crate) async fn require_fit(user: &str, good: &Good, days: Option<u16>) -> R
 }
 
 /// Gives somebody what a line of an order is of. The same line is given once: asked again, it is answered again.
-pub(crate) async fn grant(delivery: &Delivery<'_>) -> Result<Granted> {
+pub(crate) async fn grant(delivery: &Delivery<'_>) -> Result<Outcome> {
     for _ in tries() {
         let known = GRANTS.find_one(json!({"key": delivery.key()})).await?;
         let done = match known {
@@ -212,7 +212,7 @@ async fn take_one_back(grant: &Grant, now: Time) -> Result<bool> {
 }
 
 /// Begins with a line; none if somebody else was quicker.
-async fn begin(delivery: &Delivery<'_>) -> Result<Option<Granted>> {
+async fn begin(delivery: &Delivery<'_>) -> Result<Option<Outcome>> {
     let now = time::now();
     let grant = Grant::of(delivery, now);
     if delivery.good.kind == Kind::Bundle {
@@ -234,7 +234,7 @@ async fn begin(delivery: &Delivery<'_>) -> Result<Option<Granted>> {
         now,
     ) {
         Ok(with) => with,
-        Err(unfit) => return Ok(Some(Granted::Refused(unfit.why().to_owned()))),
+        Err(unfit) => return Ok(Some(Outcome::Refused(unfit.why().to_owned()))),
     };
     if delivery.good.kind.component().is_some() {
         let asked = Grant {
@@ -245,7 +245,7 @@ async fn begin(delivery: &Delivery<'_>) -> Result<Option<Granted>> {
         let change = Transaction::new().insert(&GRANTS, &asked);
         let change = events::requested(change, &asked.told(), with.until);
         let done = committed(change.commit().await)?;
-        return Ok(done.then_some(Granted::Asked));
+        return Ok(done.then_some(Outcome::Asked));
     }
     let change = Transaction::new().insert(&GRANTS, &grant);
     let change = kept(change, stored.as_ref(), &with)?;
@@ -253,14 +253,14 @@ async fn begin(delivery: &Delivery<'_>) -> Result<Option<Granted>> {
     match committed(change.commit().await)? {
         true => {
             counted(&grant).await;
-            Ok(Some(Granted::Granted))
+            Ok(Some(Outcome::Granted))
         }
         false => Ok(None),
     }
 }
 
 /// Gives what a bundle contains, as far as that is not done; none if somebody else was quicker.
-async fn give_contents(bundle: &Grant) -> Result<Option<Granted>> {
+async fn give_contents(bundle: &Grant) -> Result<Option<Outcome>> {
     for good in &bundle.good.contains {
         let now = time::now();
         let key = format!("{}/{}", bundle.key, good.item);
@@ -294,14 +294,14 @@ async fn give_contents(bundle: &Grant) -> Result<Option<Granted>> {
 }
 
 /// A bundle is theirs when something of it is.
-async fn finish(bundle: &Grant) -> Result<Option<Granted>> {
+async fn finish(bundle: &Grant) -> Result<Option<Outcome>> {
     let now = time::now();
     let given =
         json!({"order_id": bundle.order_id, "line_id": bundle.line_id, "state": State::Granted});
     if GRANTS.count(given).await? == 0 {
         let change = moved(bundle, State::Refused, Some(OWNED));
         let done = committed(change.commit().await)?;
-        return Ok(done.then(|| Granted::Refused(OWNED.to_owned())));
+        return Ok(done.then(|| Outcome::Refused(OWNED.to_owned())));
     }
     let change = moved(bundle, State::Granted, None);
     let (holding, stored) = held(&bundle.user_id, &bundle.good, now).await?;
@@ -312,7 +312,7 @@ async fn finish(bundle: &Grant) -> Result<Option<Granted>> {
     };
     let change = events::granted(change, &bundle.told(), None);
     let done = committed(change.commit().await)?;
-    Ok(done.then_some(Granted::Granted))
+    Ok(done.then_some(Outcome::Granted))
 }
 
 /// A component says that it has granted what it was asked for. Said again, it is answered again.
@@ -477,12 +477,12 @@ impl Grant {
         }
     }
 
-    fn outcome(&self) -> Granted {
+    fn outcome(&self) -> Outcome {
         match self.state {
-            State::Granted => Granted::Granted,
-            State::Asked | State::Giving => Granted::Asked,
-            State::Refused => Granted::Refused(self.refusal.clone().unwrap_or_default()),
-            State::TakenBack => Granted::Refused("it was taken back".to_owned()),
+            State::Granted => Outcome::Granted,
+            State::Asked | State::Giving => Outcome::Asked,
+            State::Refused => Outcome::Refused(self.refusal.clone().unwrap_or_default()),
+            State::TakenBack => Outcome::Refused("it was taken back".to_owned()),
         }
     }
 
@@ -522,8 +522,8 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    fn refused(why: &str) -> Granted {
-        Granted::Refused(why.to_owned())
+    fn refused(why: &str) -> Outcome {
+        Outcome::Refused(why.to_owned())
     }
 
     #[test]
@@ -531,7 +531,7 @@ mod tests {
         let shelf = Shelf::new();
         let item = shelf.item(json!({}));
         let line = shelf.give("usr_1", &item, None);
-        assert_eq!(shelf.grant(&line), Granted::Granted);
+        assert_eq!(shelf.grant(&line), Outcome::Granted);
         assert_eq!(shelf.told("shop.grant.granted").len(), 1);
         assert_eq!(shelf.titles("usr_1"), ["A red theme"]);
         // Theirs already: nobody else's line gives it again.
@@ -584,7 +584,7 @@ mod tests {
         let line = shelf.give("usr_1", &bundle, None);
         let all = ["A", "All", "B", "C"].map(|title| (title.to_owned(), false));
         assert_eq!(shelf.inventory("usr_1"), all);
-        assert_eq!(shelf.grant(&line), Granted::Granted);
+        assert_eq!(shelf.grant(&line), Outcome::Granted);
         assert!(shelf.titles("usr_2").is_empty());
         // All of it is theirs.
         let again = shelf.line("usr_1", &bundle, None);
@@ -693,8 +693,8 @@ mod tests {
     fn what_another_component_grants_is_there_when_it_confirms() {
         let (shelf, item) = courses(false);
         let line = shelf.line("usr_1", &item, None);
-        assert_eq!(shelf.grant(&line), Granted::Asked);
-        assert_eq!(shelf.grant(&line), Granted::Asked);
+        assert_eq!(shelf.grant(&line), Outcome::Asked);
+        assert_eq!(shelf.grant(&line), Outcome::Asked);
         assert!(shelf.titles("usr_1").is_empty());
         assert_eq!(shelf.told("shop.grant.requested").len(), 1);
         let (told, path) = asked(&shelf);
@@ -720,7 +720,7 @@ mod tests {
                 "granted"
             );
         }
-        assert_eq!(shelf.grant(&line), Granted::Granted);
+        assert_eq!(shelf.grant(&line), Outcome::Granted);
         assert_eq!(shelf.titles("usr_1"), ["A red theme"]);
         courses
             .post(&format!("{path}/refusal"), json!({"reason": "no"}))
@@ -756,7 +756,7 @@ mod tests {
         let (_, path) = asked(&shelf);
         shelf.app.advance(PATIENCE - Duration::from_secs(1));
         shelf.tick();
-        assert_eq!(shelf.grant(&slow), Granted::Asked);
+        assert_eq!(shelf.grant(&slow), Outcome::Asked);
         shelf.app.advance(Duration::from_secs(1));
         shelf.tick();
         assert_eq!(

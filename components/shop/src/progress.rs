@@ -3,7 +3,7 @@
 //! and by whoever sends the same order again.
 
 use crate::commit::{busy, committed};
-use crate::grants::{self, Granted};
+use crate::grants::{self, Outcome};
 use crate::model::OrderId;
 use crate::neighbours::Refusal;
 use crate::order::{Order, PATIENCE, stops_at};
@@ -75,9 +75,9 @@ async fn grant(order: &Order) -> Result<Option<Done>> {
     let mut all = true;
     for line in &order.lines {
         match grants::grant(&order.delivery(line)).await? {
-            Granted::Granted => {}
-            Granted::Asked => all = false,
-            Granted::Refused(why) => {
+            Outcome::Granted => {}
+            Outcome::Asked => all = false,
+            Outcome::Refused(why) => {
                 let why = format!("\"{}\" cannot be handed over: {why}", line.good.title);
                 return Ok(Some(Done::stopped(Refusal::not_delivered(&why))));
             }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::catalogue;
-use crate::grants::{self, Delivery, Granted};
+use crate::grants::{self, Delivery, Outcome};
 use crate::item::{Good, ItemId};
 use crate::model::{LineId, OrderId};
 use sbd_sdk::testing::{App, Client, Reply};
@@ -85,7 +85,7 @@ impl Shelf {
         }
     }
 
-    pub(crate) fn grant(&self, line: &Line) -> Granted {
+    pub(crate) fn grant(&self, line: &Line) -> Outcome {
         self.app.run(grants::grant(&line.delivery())).unwrap()
     }
 
@@ -96,7 +96,7 @@ impl Shelf {
     /// Gives somebody an item.
     pub(crate) fn give(&self, user: &'static str, item: &str, days: Option<u16>) -> Line {
         let line = self.line(user, item, days);
-        assert_eq!(self.grant(&line), Granted::Granted);
+        assert_eq!(self.grant(&line), Outcome::Granted);
         line
     }
 

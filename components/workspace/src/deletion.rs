@@ -19,9 +19,7 @@ use crate::model::{Closing, Membership, Workspace, WorkspaceId, membership_id};
 use crate::store::{
     self, INVITATIONS, LABELLED, LABELS, LINKS, MEMBERSHIPS, ROLES, SENT_AWAY, WORKSPACES,
 };
-use group::store::{ALLOWANCES, payments, requests, wallets};
-use group::wallet;
-use http::StatusCode;
+use group::closing::{self, Standing};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::etag::Preconditions;
 use sbd_sdk::tasks::New;
@@ -48,11 +46,7 @@ pub(crate) struct About {
 /// What is to be known before a workspace is deleted.
 pub(crate) struct Plan {
     pub(crate) workspace: Workspace,
-    pub(crate) account: wallet::Account,
-    /// Payments that are not done yet, purchases that wait for approval among them.
-    pub(crate) open_payments: u64,
-    /// What members ask for, which nobody has decided.
-    pub(crate) pending_requests: u64,
+    pub(crate) standing: Standing,
     /// Who could be given the balance: the first hundred.
     pub(crate) heirs: Vec<Membership>,
 }
@@ -61,14 +55,9 @@ pub(crate) struct Plan {
 pub(crate) async fn plan(workspace_id: &WorkspaceId, caller: &Caller) -> Result<Plan> {
     let (workspace, own) = store::workspace(workspace_id, caller).await?;
     own.require_owner()?;
-    let pending = json!({"group": workspace_id, "state": "pending"});
     let members = MEMBERSHIPS.find(json!({"workspace_id": workspace_id}));
     Ok(Plan {
-        account: wallet::account(workspace_id).await?,
-        open_payments: payments::<WorkspaceId>()
-            .count(open_payments(workspace_id))
-            .await?,
-        pending_requests: requests::<WorkspaceId>().count(pending).await?,
+        standing: closing::standing(workspace_id).await?,
         heirs: members.limit(HEIRS).fetch().await?.documents,
         workspace,
     })
@@ -86,19 +75,10 @@ pub(crate) async fn delete(
         own.require_owner()?;
         wanted.require(workspace.version)?;
         store::require_open(&workspace)?;
-        let account = wallet::account(workspace_id).await?;
-        decided(workspace_id, &account, heir).await?;
-        let payments_open = open_payments(workspace_id);
-        let payments = payments::<WorkspaceId>();
-        if payments.find_one(payments_open.clone()).await?.is_some() || account.held > 0 {
-            return Err(refused(
-                "HOLDS_OPEN",
-                format!(
-                    "{} tokens are reserved for what is being paid or waits for approval; wait, or cancel the requests, and delete it then",
-                    account.held
-                ),
-            ));
-        }
+        require_heir(workspace_id, heir).await?;
+        let undecided = heir.is_none().then_some("which member is given them");
+        let standing = closing::standing(workspace_id).await?;
+        standing.require_closable::<WorkspaceId>(undecided)?;
         let closing = Closing {
             by: caller.user.to_string(),
             to: heir.map(str::to_owned),
@@ -111,14 +91,12 @@ pub(crate) async fn delete(
         let task = New::of(CLOSE, &about)?.retries(RETRIES).delay(PATIENCE);
         task.enqueue().await?;
         let set = json!({"closing": closing, "updated_at": closing.at});
-        let change = Transaction::new()
-            .check(&MEMBERSHIPS, still_is(&own), 1)
-            .check(&payments, payments_open, 0)
-            .update_one(
-                &WORKSPACES,
-                as_read(&workspace),
-                json!({"$set": set, "$inc": {"version": 1}}),
-            );
+        let change = Transaction::new().check(&MEMBERSHIPS, still_is(&own), 1);
+        let change = closing::while_unpaid(change, workspace_id).update_one(
+            &WORKSPACES,
+            as_read(&workspace),
+            json!({"$set": set, "$inc": {"version": 1}}),
+        );
         let told = json!({"deleted_by": caller.user, "balance_to": heir});
         let change = tell(change, workspace_id, "workspace.closing", told);
         if committed(change.commit().await)? {
@@ -128,31 +106,9 @@ pub(crate) async fn delete(
     Err(busy())
 }
 
-/// Answers why not, where what becomes of a balance is not decided.
-async fn decided(
-    workspace_id: &WorkspaceId,
-    account: &wallet::Account,
-    heir: Option<&str>,
-) -> Result<()> {
-    if let Some(frozen) = &account.frozen {
-        let message = format!(
-            "the account is frozen ({}); have it unfrozen, and delete the workspace then",
-            frozen.reason
-        );
-        return Err(refused("ACCOUNT_FROZEN", message));
-    }
-    let Some(heir) = heir else {
-        return match account.balance > 0 {
-            false => Ok(()),
-            true => Err(refused(
-                "BALANCE_UNDECIDED",
-                format!(
-                    "{} tokens are on the workspace's account; say by `balance_to` which member is given them",
-                    account.balance
-                ),
-            )),
-        };
-    };
+/// Answers 422 where somebody is to be given the balance who is no member.
+async fn require_heir(workspace_id: &WorkspaceId, heir: Option<&str>) -> Result<()> {
+    let Some(heir) = heir else { return Ok(()) };
     let member = MEMBERSHIPS.get(&membership_id(workspace_id, heir)).await?;
     match member {
         Some(_) => Ok(()),
@@ -177,11 +133,8 @@ async fn settle(workspace_id: &WorkspaceId) -> Result<()> {
     let Some(closing) = &workspace.closing else {
         return Ok(());
     };
-    match wallet::close(workspace_id, closing.to.as_deref()).await {
-        Ok(()) => {}
-        Err(error) if error.code() == "ACCOUNT_CLOSED" => {}
-        Err(error) if error.status().is_client_error() => return undo(workspace_id, error).await,
-        Err(error) => return Err(error),
+    if let Some(error) = closing::close(workspace_id, closing.to.as_deref()).await? {
+        return undo(workspace_id, error).await;
     }
     let deleted = json!({"deleted_by": closing.by});
     let change = tell(
@@ -212,9 +165,6 @@ async fn undo(workspace_id: &WorkspaceId, why: Error) -> Result<()> {
 fn erased(workspace: &Workspace) -> Transaction {
     let id = &workspace.id;
     let all = || json!({"workspace_id": id});
-    let of_account = || json!({"group": id});
-    // The ids of memberships begin with the workspace's.
-    let allowances = json!({"_id": {"$gte": format!("{id}/"), "$lt": format!("{id}0")}});
     let change = Transaction::new()
         .delete_one(&WORKSPACES, still_closing(id))
         .delete_many(&MEMBERSHIPS, all())
@@ -223,24 +173,13 @@ fn erased(workspace: &Workspace) -> Transaction {
         .delete_many(&INVITATIONS, all())
         .delete_many(&LINKS, all())
         .delete_many(&LABELLED, all())
-        .delete_many(&LABELS, all())
-        .delete_many(&requests::<WorkspaceId>(), of_account())
-        .delete_many(&payments::<WorkspaceId>(), of_account())
-        .delete_many(&ALLOWANCES, allowances)
-        .delete_many(&wallets::<WorkspaceId>(), json!({"_id": id}));
+        .delete_many(&LABELS, all());
+    let change = closing::erased(change, id);
     given_back(change, &workspace.owner)
 }
 
 fn still_closing(workspace_id: &WorkspaceId) -> Value {
     json!({"_id": workspace_id, "closing.at": {"$exists": true}})
-}
-
-fn open_payments(workspace_id: &WorkspaceId) -> Value {
-    json!({"group": workspace_id, "state": {"$nin": ["paid", "undone"]}})
-}
-
-fn refused(code: &'static str, message: String) -> Error {
-    Error::new(StatusCode::CONFLICT, code, message)
 }
 
 #[cfg(test)]

@@ -99,21 +99,17 @@ impl Decision {
 impl From<Plan> for PlanView {
     fn from(plan: Plan) -> Self {
         let closing = plan.workspace.closing.is_some();
-        let account = plan.account;
         let receivers = plan.heirs.into_iter().map(|member| ReceiverView {
             user_id: member.user_id,
             username: member.username,
         });
         Self {
-            possible: !closing
-                && account.held == 0
-                && account.frozen.is_none()
-                && plan.open_payments == 0,
-            balance: account.balance,
-            held: account.held,
-            frozen: account.frozen.map(|frozen| frozen.reason),
-            open_payments: plan.open_payments,
-            pending_requests: plan.pending_requests,
+            possible: !closing && plan.standing.is_closable(),
+            balance: plan.standing.account.balance,
+            held: plan.standing.account.held,
+            frozen: plan.standing.account.frozen.map(|frozen| frozen.reason),
+            open_payments: plan.standing.open_payments,
+            pending_requests: plan.standing.pending_requests,
             receivers: receivers.collect(),
             closing,
         }

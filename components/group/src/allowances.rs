@@ -3,8 +3,9 @@
 use crate::account::{self, Wallet};
 use crate::events::{self, Happened};
 use crate::notices;
+use crate::payments::Payment;
 use crate::store::ALLOWANCES;
-use crate::{Group, Member};
+use crate::{Group, Member, member_id};
 use membership::commit::{busy, committed, tries};
 use membership::notice::Notice;
 use membership::request::Automatic;
@@ -216,27 +217,27 @@ pub(crate) fn count_approved(
     change.update_one(&ALLOWANCES, before, begun)
 }
 
-/// Gives back what was counted and not paid after all.
-pub(crate) async fn give_back(
+/// Gives back what was counted for a payment that is not made after all.
+pub(crate) async fn give_back<G: Group>(
     change: Transaction,
-    id: &str,
-    amount: Tokens,
-    counted_at: Time,
-    automatic: bool,
+    payment: &Payment<G>,
 ) -> Result<Transaction> {
-    let Some(allowance) = ALLOWANCES.get(id).await? else {
+    let id = member_id(&payment.group, &payment.user_id);
+    let Some(allowance) = ALLOWANCES.get(&id).await? else {
         return Ok(change);
     };
-    let change = match spending::give_back(&allowance.spent, amount, counted_at) {
+    let (amount, at) = (payment.order.amount, payment.made_at);
+    let spent = spending::give_back(&allowance.spent, amount, at);
+    let change = match spent.filter(|_| payment.counted) {
         Some(step) => {
             let mut filter = step.still("spent");
-            filter.insert("_id".to_owned(), id.into());
+            filter.insert("_id".to_owned(), id.as_str().into());
             change.update_one(&ALLOWANCES, Value::Object(filter), step.change("spent"))
         }
         None => change,
     };
-    let month = spending::month(counted_at);
-    if !automatic || allowance.approved.month != month {
+    let month = spending::month(at);
+    if !payment.automatic || allowance.approved.month != month {
         return Ok(change);
     }
     let same = json!({"_id": id, "approved.month": month});

@@ -2,13 +2,13 @@
 //! there: `membership::payment` has the steps. Whoever begins a payment goes through them at once; what
 //! stopped on the way, for whatever reason, is gone on with by the schedule.
 
+use crate::Group;
 use crate::account;
 use crate::allowances;
 use crate::events::Happened;
 use crate::requests::{self, RequestId};
 use crate::store;
 use crate::wallet::{self, Held, Refusal};
-use crate::{Group, member_id};
 use membership::commit::{busy, committed, tries};
 use membership::payment::{Act, Next, State};
 use sbd_sdk::documents::Transaction;
@@ -294,12 +294,10 @@ pub(crate) async fn changed<G: Group>(
         payment.still(),
         json!({"$set": set}),
     );
-    if state != State::Undone || !payment.counted {
+    if state != State::Undone {
         return Ok(change);
     }
-    let member = member_id(&payment.group, &payment.user_id);
-    let (amount, at) = (payment.order.amount, payment.made_at);
-    allowances::give_back(change, &member, amount, at, payment.automatic).await
+    allowances::give_back(change, payment).await
 }
 
 /// Goes on with what stopped on the way.

@@ -164,6 +164,24 @@ fn what_nobody_decides_on_expires_and_what_cannot_be_paid_is_pending_again() {
 }
 
 #[test]
+fn what_was_approved_by_itself_and_not_paid_leaves_its_room() {
+    let team = Team::with(0);
+    let made = ask(&team, "usr_4", 60).assert_status(201);
+    assert_eq!(made["state"], "pending");
+    let own = "wallet/permissions/usr_4";
+    assert_eq!(team.read("usr_4", own)["approved_this_month"], 0);
+    team.send("usr_1", "wallet/deposits", json!({"amount": 100}))
+        .assert_status(201);
+    let made = ask(&team, "usr_4", 60).assert_status(201);
+    assert_eq!(made["state"], "completed");
+    let own = team.read("usr_4", own);
+    assert_eq!(
+        (&own["approved_this_month"], &own["spent_today"]),
+        (&json!(60), &json!(0))
+    );
+}
+
+#[test]
 fn whoever_asked_and_is_gone_is_not_paid() {
     let team = Team::with(1000);
     let request = ask(&team, "usr_4", 150)

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+use crate::model::{Closing, WorkspaceId};
+use crate::store::WORKSPACES;
 use crate::team::Team;
+use sbd_sdk::documents::Transaction;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -164,14 +167,36 @@ fn an_own_role_spends_and_reviews_if_it_says_so() {
 #[test]
 fn a_limit_that_changes_while_somebody_pays_holds() {
     let team = Team::with(100);
-    let id: crate::model::WorkspaceId = team.id.parse().unwrap();
+    let id: WorkspaceId = team.id.parse().unwrap();
     let before = team.app.run(group::account::of(&id)).unwrap();
     let role = json!({"may_spend": true, "per_transaction": 5});
     team.put("usr_1", "wallet/role-permissions/editor", role)
         .assert_status(200);
     // What was read before is not what a payment is committed by.
-    let late = group::account::while_open(sbd_sdk::documents::Transaction::new(), &before);
+    let late = group::account::while_open(Transaction::new(), &before);
     assert!(team.app.run(late.commit()).is_err());
+}
+
+#[test]
+fn nothing_is_paid_while_the_workspace_is_deleted() {
+    let team = Team::with(100);
+    let id: WorkspaceId = team.id.parse().unwrap();
+    let account = team.app.run(group::account::of(&id)).unwrap();
+    let paid = || group::account::while_open(Transaction::new(), &account);
+    assert!(team.app.run(paid().commit()).is_ok());
+    let closing = Closing {
+        by: "usr_1".to_owned(),
+        to: None,
+        at: team.app.now(),
+    };
+    let closing = json!({"$set": {"closing": closing}});
+    let closes = WORKSPACES.update_one(json!({"_id": id}), closing);
+    team.app.run(closes).unwrap();
+    // Neither what was decided before, nor what is asked for now.
+    assert!(team.app.run(paid().commit()).is_err());
+    team.send("usr_1", PAYMENTS, to("usr_9", 1))
+        .assert_refused(409, "WORKSPACE_CLOSING");
+    assert_eq!((team.balance(), team.owns("usr_9")), ((100, 0), 1000));
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The shop of a test, beside the wallet and a family themselves, and what may go wrong between them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use crate::grants::Grant;
 use crate::item::{Draft, Item, ItemId, Term};

@@ -308,8 +308,8 @@ mod tests {
                 self.state = state;
                 self.hold = hold;
                 self.reserved = state != State::Undone;
-            } else if hold.is_some() && hold != self.hold {
-                self.free(hold.unwrap());
+            } else if let Some(hold) = hold.filter(|_| hold != self.hold) {
+                self.free(hold);
             }
         }
 

@@ -128,7 +128,6 @@ fn more(data: &Value) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
     use crate::report::tests::{entry, report};
 
     fn count(document: &[u8], what: &str) -> usize {

@@ -310,6 +310,10 @@ mod tests {
                 self.reserved = state != State::Undone;
             } else if let Some(hold) = hold.filter(|_| hold != self.hold) {
                 self.free(hold);
+            } else if let Some(id) = hold
+                && hold != self.hold
+            {
+                self.free(id);
             }
         }
 

@@ -1,6 +1,10 @@
 //! What tests of this component have in common: its neighbours, and documents.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use crate::chunks;
 use crate::embedding;

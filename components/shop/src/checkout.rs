@@ -392,6 +392,46 @@ mod tests {
     }
 
     #[test]
+    fn a_workspace_pays_for_its_members_when_somebody_says_so() {
+        let market = Market::new();
+        let team = market.team();
+        let red = market.offer("Red", 40, |item| item.stock = Some(3));
+        let pays = json!({"total": 40, "pay_from": team});
+        let for_owner = json!({"for": "usr_1"});
+        market.put("usr_2", &red, for_owner).assert_status(201);
+        for (how, expected) in [("deny", State::Undone), ("approve", State::Completed)] {
+            let placed = market.send("usr_2", "orders", pays.clone());
+            assert_eq!(placed.assert_status(201)["state"], "awaiting_approval");
+            assert_eq!(market.team_balance(&team), (460, 40));
+            market.team_decides(&team, how);
+            assert_eq!(market.orders().pop().unwrap().state, expected);
+        }
+        assert_eq!(
+            (market.owns("usr_1"), market.team_balance(&team)),
+            (vec!["Red".to_owned()], (460, 0))
+        );
+        // For nobody else, and by nobody else.
+        market
+            .put("usr_2", &red, json!({"for": "usr_3"}))
+            .assert_status(201);
+        market
+            .send("usr_2", "orders", pays.clone())
+            .assert_refused(409, "CONFLICT");
+        market
+            .buy("usr_3", &red, pays)
+            .assert_refused(404, "NOT_FOUND");
+        // It is paid back what it has paid.
+        let order = market
+            .orders()
+            .into_iter()
+            .find(|order| order.state == State::Completed);
+        let path = format!("orders/{}/refunds", order.unwrap().id);
+        market.send("usr_2", &path, json!({})).assert_status(201);
+        assert_eq!(market.team_balance(&team), (500, 0));
+        market.assert_settled();
+    }
+
+    #[test]
     fn what_nobody_approves_is_undone() {
         let market = Market::new();
         let red = market.offer("Red", 40, |item| item.stock = Some(1));

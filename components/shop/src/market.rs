@@ -44,12 +44,14 @@ pub(crate) struct Market {
     pub(crate) wallet: Rc<App>,
     pub(crate) family: Rc<App>,
     pub(crate) family_id: String,
+    workspace: Rc<App>,
     hook: Rc<RefCell<Option<Rc<Hook>>>>,
     answers: Rc<RefCell<Option<Instead>>>,
     /// What of each item was in stock at first.
     stocks: RefCell<BTreeMap<ItemId, u64>>,
     heard: Cell<usize>,
     heard_itself: Cell<usize>,
+    heard_workspace: Cell<usize>,
 }
 
 impl Market {
@@ -60,10 +62,16 @@ impl Market {
         let asked = Rc::clone(&wallet);
         family.on_call(move |call| answer(&asked, "family", call));
         let family = Rc::new(family);
+        let manifest = include_str!("../../workspace/spin.toml");
+        let workspace = App::new(workspace::component()).manifest(manifest);
+        let asked = Rc::clone(&wallet);
+        workspace.on_call(move |call| answer(&asked, "workspace", call));
+        let workspace = Rc::new(workspace);
         let app = App::new(crate::component()).manifest(include_str!("../spin.toml"));
         let hook: Rc<RefCell<Option<Rc<Hook>>>> = Rc::default();
         let answers: Rc<RefCell<Option<Instead>>> = Rc::default();
         let (ledger, group) = (Rc::clone(&wallet), Rc::clone(&family));
+        let team = Rc::clone(&workspace);
         let (by, instead) = (Rc::clone(&hook), Rc::clone(&answers));
         app.on_call(move |call| {
             let hook = by.borrow().clone();
@@ -81,6 +89,7 @@ impl Market {
             let asked = match &*call.to {
                 "wallet" => &ledger,
                 "family" => &group,
+                "workspace" => &team,
                 other => panic!("there is no `{other}`"),
             };
             let reply = answer(asked, "shop", call);
@@ -92,11 +101,13 @@ impl Market {
             wallet,
             family,
             family_id: String::new(),
+            workspace,
             hook,
             answers,
             stocks: RefCell::default(),
             heard: Cell::default(),
             heard_itself: Cell::default(),
+            heard_workspace: Cell::default(),
         };
         for number in 1..10 {
             let user = format!("usr_{number}");
@@ -161,9 +172,59 @@ impl Market {
         self.hear();
     }
 
+    /// A workspace of `usr_1`, in which `usr_2` looks and asks, with 500 tokens; its id.
+    pub(crate) fn team(&self) -> String {
+        let ada = self.workspace.signed_in("usr_1");
+        let made = ada.post("/api/v1/workspaces", json!({"name": "Team"}));
+        let id = made.assert_status(201).text("id").to_owned();
+        let itself = self.workspace.by(Principal::service("test", "workspace"));
+        let created = json!({"workspace_id": id, "created_by": "usr_1"});
+        itself
+            .event("workspace.created", created)
+            .assert_status(204);
+        self.workspace.run(async {
+            let memberships = sbd_sdk::documents::Collection::<Value>::new("memberships");
+            let founder = json!({"workspace_id": id});
+            let mut member = memberships.find_one(founder).await.unwrap().unwrap();
+            member["_id"] = format!("{id}/usr_2").into();
+            member["user_id"] = "usr_2".into();
+            member["username"] = "usr_2".into();
+            member["role"] = "viewer".into();
+            member["permissions"] = json!(["request"]);
+            memberships.insert(&member).await.unwrap();
+        });
+        self.mint(&id, 500);
+        id
+    }
+
+    /// Its owner decides on what is pending, and the shop hears of it.
+    pub(crate) fn team_decides(&self, id: &str, how: &str) {
+        let path = format!("/api/v1/workspaces/{id}/purchase-requests");
+        let ada = self.workspace.signed_in("usr_1");
+        let pending = ada.get(&format!("{path}?state=pending")).assert_status(200);
+        for request in pending["items"].as_array().unwrap() {
+            let path = format!("{path}/{}/{how}", request["id"].as_str().unwrap());
+            ada.post(&path, json!({})).assert_status(200);
+        }
+        self.hear();
+    }
+
+    /// What it can spend, and what is held.
+    pub(crate) fn team_balance(&self, id: &str) -> (i64, i64) {
+        let path = format!("/api/v1/workspaces/{id}/wallet");
+        let account = self.workspace.signed_in("usr_1").get(&path);
+        let account = account.assert_status(200);
+        let number = |field: &str| account[field].as_i64().unwrap();
+        (number("available"), number("held"))
+    }
+
     /// The shop hears what happened in the family since, and what it told itself.
     pub(crate) fn hear(&self) {
-        for (app, heard) in [(&self.family, &self.heard), (&self.app, &self.heard_itself)] {
+        for (app, heard) in [
+            (&self.family, &self.heard),
+            (&self.workspace, &self.heard_workspace),
+            (&self.app, &self.heard_itself),
+        ] {
             loop {
                 let Some(event) = app.published().into_iter().nth(heard.get()) else {
                     break;
@@ -178,7 +239,7 @@ impl Market {
     }
 
     fn hears(&self, kind: &str, data: Value) -> bool {
-        let heard = ["family.purchase.", "shop.grant."];
+        let heard = ["family.purchase.", "workspace.purchase.", "shop.grant."];
         if !heard.iter().any(|begin| kind.starts_with(begin)) {
             return true;
         }
@@ -326,7 +387,7 @@ impl Market {
 
     /// Time passes, for all.
     pub(crate) fn advance(&self, time: Duration) {
-        for app in [&self.app, &self.family, &self.wallet] {
+        for app in [&self.app, &self.family, &self.workspace, &self.wallet] {
             app.advance(time);
         }
         self.wallet.run_tasks();

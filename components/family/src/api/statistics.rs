@@ -6,15 +6,12 @@ use axum::response::{IntoResponse, Response};
 use group::wallet::{Flow, OfType, Period};
 use http::{HeaderMap, header};
 use membership::chart::{self, Bar, Line};
+use membership::html;
 use sbd_sdk::openapi::{Description, Output};
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Json, Path, Query, Result, operation};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-/// What a page of ours may load: nothing.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fff}svg{display:block;max-width:100%;height:auto;margin:2rem 0}";
 
 /// What a family's account was used for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,19 +58,10 @@ pub(crate) async fn get_family_statistics(
     headers: HeaderMap,
 ) -> Result<Statistics> {
     let used = statistics::of(&id, &caller, wanted).await?;
-    Ok(match accepts_page(&headers) {
+    Ok(match html::is_wanted(&headers) {
         true => Statistics::Page(page(&used)),
         false => Statistics::Json(used.into()),
     })
-}
-
-/// Whether the first that is asked for is a page, as browsers do.
-fn accepts_page(headers: &HeaderMap) -> bool {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    let first = accept.and_then(|accept| accept.split([',', ';']).next());
-    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/html"))
 }
 
 fn page(used: &Used) -> String {
@@ -82,7 +70,6 @@ fn page(used: &Used) -> String {
         members,
         account,
     } = used;
-    let name = chart::escaped(name);
     let day = |time: Time| time.to_string().chars().take(10).collect::<String>();
     let (from, to) = (day(account.from), day(account.to));
     let [received, spent] = [account.all.received, account.all.spent].map(chart::thousands);
@@ -108,28 +95,16 @@ fn page(used: &Used) -> String {
         chart::bars("Spending by member", &members.collect::<Vec<_>>()),
         chart::bars("Spending by type", &types.collect::<Vec<_>>()),
         chart::lines("Over time", &times, &lines),
-    ]
-    .concat();
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{name}</title><style>{STYLE}</style></head><body><h1>{name}</h1>\
-         <p>From {from} to {to}: {spent} tokens spent, {received} received.</p>{charts}</body></html>"
-    )
+    ];
+    let text = format!("From {from} to {to}: {spent} tokens spent, {received} received.");
+    html::of(name, &text, &charts)
 }
 
 impl IntoResponse for Statistics {
     fn into_response(self) -> Response {
         match self {
             Self::Json(view) => ([(header::VARY, "accept")], Json(view)).into_response(),
-            Self::Page(page) => {
-                let headers = [
-                    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-                    (header::CONTENT_SECURITY_POLICY, POLICY),
-                    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-                    (header::VARY, "accept"),
-                ];
-                (headers, page).into_response()
-            }
+            Self::Page(page) => (html::HEADERS, page).into_response(),
         }
     }
 }

@@ -197,10 +197,13 @@ fn our_own_manifest_is_right() {
     assert_eq!(
         auth.settings.grants,
         [
+            Grant::Audit,
             Grant::Documents,
             Grant::Cache,
             Grant::Passwords,
-            Grant::Keys
+            Grant::Keys,
+            Grant::Mail,
+            Grant::Tasks
         ]
     );
     let routes = Routes::new(&app.triggers);

@@ -122,7 +122,7 @@ async fn a_team_of_three_shares_an_account_and_buys_for_one_another() {
         201,
     )
     .await;
-    let settings = json!({"automatic": {"up_to": 50, "per_month": 80}, "unfreezers": 2});
+    let settings = json!({"up_to": 50, "per_month": 80, "unfreezers": 2});
     done(&ada, Method::PUT, &format!("{wallet}/settings"), settings).await;
     let requests = format!("{workspace}/token-requests");
     let ask = |amount: u64| json!({"amount": amount, "reason": "Brass for the mill"});

@@ -99,7 +99,7 @@ async fn a_team_comes_together_and_shares_what_it_writes() {
             200,
         )
         .await;
-        found = answer["results"].as_array().unwrap().len();
+        found = answer["items"].as_array().unwrap().len();
         if found > 0 {
             break;
         }

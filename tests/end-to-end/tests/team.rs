@@ -145,7 +145,7 @@ async fn a_team_of_three_shares_an_account_and_buys_for_one_another() {
     assert_eq!(cyd.read("/api/v1/wallet").await["balance"], 240);
     let own = post(&bob, &requests, ask(60), 201).await;
     let refused = send(&bob, Method::POST, &review(&own, "approve"), &json!({})).await;
-    assert_error(refused, 403, "FORBIDDEN").await;
+    assert_error(refused, 403, "OWN_REQUEST").await;
 
     // Frozen, and unfrozen by two backup administrators.
     for backup in [&bob, &cyd] {

@@ -197,7 +197,10 @@ async fn a_team_of_three_shares_an_account_and_buys_for_one_another() {
         titles.sort();
         titles
     };
-    assert_eq!(owns(&cyd.read(&inventory).await), ["A mill", "Brass"]);
+    assert_eq!(
+        owns(&cyd.read(&inventory).await),
+        ["A mill", "Brass", "The mill in brass"]
+    );
     assert_eq!(ada.read(&wallet).await["balance"], 320);
 
     // A rental, which says when it ends.

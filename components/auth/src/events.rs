@@ -81,7 +81,7 @@ pub(crate) enum EndReason {
 // === impl Happened ===
 
 impl Happened<'_> {
-    /// Has a change tell of it, and record it.
+    /// Has a change tell of it, and record it, but for the end of a session.
     pub(crate) fn told_by(&self, change: Transaction) -> Transaction {
         let (kind, user_id) = match self {
             Self::Registered { user_id } => ("account.registered", user_id),
@@ -96,9 +96,12 @@ impl Happened<'_> {
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),
         };
-        change
-            .audit(user_id, kind, self)
-            .publish(kind, Some(user_id), self)
+        let change = match self {
+            // There may be many at once, and a commit has room for a hundred steps.
+            Self::SessionEnded { .. } => change,
+            _ => change.audit(user_id, kind, self),
+        };
+        change.publish(kind, Some(user_id), self)
     }
 }
 

@@ -28,8 +28,9 @@ id!(pub(crate) TokenId, "ptk", "token");
 pub(crate) const PREFIX: &str = "sbd_";
 /// Bytes of the checksum at its end: against slips and chance, not against anybody.
 const CHECKSUM: usize = 4;
-/// Tokens that a user has at most.
-const MOST: usize = 50;
+/// Tokens that a user has at most: all of them end in one commit with all sessions, which has room for a hundred
+/// steps.
+const MOST: usize = 20;
 /// Scopes of a token at most.
 const MAX_SCOPES: usize = 50;
 /// Characters of a name at most.
@@ -388,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_fifty_at_most_and_all_go_at_once() {
+    fn there_are_twenty_at_most_and_all_go_at_once() {
         let app = app();
         let ada = ada(&app);
         let tokens: Vec<_> = (0..MOST)

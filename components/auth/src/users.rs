@@ -335,4 +335,33 @@ mod tests {
         let reasons: Vec<Value> = told.map(|event| event.data["reason"].clone()).collect();
         assert_eq!(reasons, [json!("administration")]);
     }
+
+    #[test]
+    fn all_that_ends_at_once_fits_into_one_commit() {
+        let app = app();
+        let id = register(&app, "ada")
+            .assert_status(201)
+            .text("id")
+            .to_owned();
+        let mut tokens = login(&app, "ada", PASSWORD);
+        for _ in 1..crate::sessions::MAX_SESSIONS {
+            tokens = login(&app, "ada", PASSWORD);
+        }
+        let ada = signed_in(&app, &tokens);
+        let wanted = json!({"name": "x", "scopes": ["*"]});
+        while ada
+            .post("/api/v1/auth/permanent-tokens", wanted.clone())
+            .status()
+            == 201
+        {}
+        let steps = || app.published().len() + app.recorded().len();
+        let before = steps();
+        let off = json!({"active": false, "reason": "left us"});
+        root(&app)
+            .put(&format!("{ALL}/{id}/active"), off)
+            .assert_status(200);
+        // Four more change what is stored; the host takes a hundred.
+        let all = steps() - before + 4;
+        assert!((90..=100).contains(&all), "{all}");
+    }
 }

@@ -14,6 +14,8 @@ pub struct Notice {
     /// Two or more words, such as `family.invitation.received`: preferences are kept by kind.
     kind: Cow<'static, str>,
     title: String,
+    /// Left out where there is none: a text is what the component takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     link: String,
     data: Value,
@@ -78,5 +80,20 @@ impl Notice {
     /// Has a change tell of it.
     pub fn told_by(&self, change: Transaction) -> Transaction {
         change.publish("notification.requested", Some(&self.user), self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_is_left_out() {
+        let notice = Notice::new("usr_1", "family.renamed", "Hello", "fam_1/renamed");
+        let said = serde_json::to_value(&notice).unwrap();
+        assert_eq!(said.get("body"), None);
+        let said = serde_json::to_value(notice.body("More")).unwrap();
+        assert_eq!(said.get("body"), Some(&Value::from("More")));
     }
 }

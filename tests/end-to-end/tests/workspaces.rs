@@ -63,6 +63,8 @@ async fn a_team_comes_together_and_shares_what_it_writes() {
     let invited = json!({"to": "bob", "role": "editor"});
     post(&ada, &format!("{at}/invitations"), &invited, 201).await;
     let invitation = first(&bob, &format!("{WORKSPACES}/invitations")).await;
+    let notice = first(&bob, "/api/v1/notifications").await;
+    assert_eq!(notice["kind"], "workspace.invitation.received");
     let accept = format!("{WORKSPACES}/invitations/{}/acceptance", id(&invitation));
     let joined = post(&bob, &accept, &json!({}), 200).await;
     assert_eq!(joined["role"], "editor");

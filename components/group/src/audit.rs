@@ -78,7 +78,8 @@ fn concerns(entry: &Entry, reader: &Member) -> bool {
     reader.audits || entry.actor.as_deref() == Some(user) || names(&entry.data, user)
 }
 
-fn names(data: &Value, user: &str) -> bool {
+/// Whether what was recorded names a user, wherever in it.
+pub fn names(data: &Value, user: &str) -> bool {
     match data {
         Value::String(text) => text == user,
         Value::Array(values) => values.iter().any(|value| names(value, user)),

@@ -113,16 +113,7 @@ fn concerns(entry: &Entry, reader: &Membership) -> bool {
     let user = reader.user_id.as_str();
     reader.may(Permission::Audit)
         || entry.actor.as_deref() == Some(user)
-        || names_user(&entry.data, user)
-}
-
-fn names_user(data: &Value, user: &str) -> bool {
-    match data {
-        Value::String(text) => text == user,
-        Value::Array(values) => values.iter().any(|value| names_user(value, user)),
-        Value::Object(fields) => fields.values().any(|value| names_user(value, user)),
-        _ => false,
-    }
+        || group::audit::names(&entry.data, user)
 }
 
 async fn names(

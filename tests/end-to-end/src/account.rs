@@ -1,6 +1,6 @@
 //! A user of the system, as a test plays it.
 
-use crate::{Server, answers};
+use crate::{Server, answers, run};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -29,6 +29,15 @@ impl Account {
             json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});
         answers::json(server.post("/api/v1/auth/register", &body).await, 201).await;
         Self::login(server, name).await
+    }
+
+    /// Makes an administrator, as an operator does, and signs in.
+    pub async fn administrator(server: &Server) -> Self {
+        let data = server.data().display().to_string();
+        let args = ["admin", "create", "root@example.com", "--data-dir", &data];
+        let made = run(&args, &[], &format!("{PASSWORD}\n"));
+        assert!(made.success, "{}", made.stderr);
+        Self::login(server, "root@example.com").await
     }
 
     /// Signs in.

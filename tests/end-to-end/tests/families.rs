@@ -11,7 +11,7 @@
 
 use reqwest::Method;
 use sbd_storage::rusqlite::Connection;
-use sbd_tests::{Account, PASSWORD, Server, assert_error, json, run};
+use sbd_tests::{Account, Server, assert_error, json, run};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,14 +32,6 @@ struct Lovelaces {
     eve: Account,
     /// Where the family is.
     at: String,
-}
-
-async fn administrator(server: &Server) -> Account {
-    let data = server.data().display().to_string();
-    let args = ["admin", "create", "root@example.com", "--data-dir", &data];
-    let made = run(&args, &[], &format!("{PASSWORD}\n"));
-    assert!(made.success, "{}", made.stderr);
-    Account::login(server, "root@example.com").await
 }
 
 /// The invitation that somebody has, once it has arrived: who it is for is looked up after the answer, so
@@ -82,7 +74,7 @@ async fn put(by: &Account, path: &str, body: &Value) -> Value {
 
 impl Lovelaces {
     async fn meet(server: &Server) -> Self {
-        let root = administrator(server).await;
+        let root = Account::administrator(server).await;
         let ada = Account::register(server, "ada").await;
         let bob = Account::register(server, "bob").await;
         let cleo = Account::register(server, "cleo").await;

@@ -9,7 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
-use sbd_tests::{Account, PASSWORD, Server, assert_error, run};
+use sbd_tests::{Account, Server, assert_error};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,14 +23,6 @@ const KILLS: u32 = 8;
 const BUYERS: usize = 4;
 /// How many want the one that there is.
 const CROWD: usize = 100;
-
-async fn administrator(server: &Server) -> Account {
-    let data = server.data().display().to_string();
-    let args = ["admin", "create", "root@example.com", "--data-dir", &data];
-    let made = run(&args, &[], &format!("{PASSWORD}\n"));
-    assert!(made.success, "{}", made.stderr);
-    Account::login(server, "root@example.com").await
-}
 
 /// Sends something under a key until it is known what was done; none where nobody answers any more.
 async fn sent(by: &Account, path: &str, key: &str, body: &Value) -> Option<(u16, Value)> {
@@ -90,7 +82,7 @@ async fn owned(by: &Account) -> Vec<String> {
 #[tokio::test]
 async fn what_is_bought_is_paid_and_handed_over() {
     let server = Server::start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let (ada, bob) = (
         Account::register(&server, "ada").await,
         Account::register(&server, "bob").await,
@@ -189,7 +181,7 @@ async fn what_is_bought_is_paid_and_handed_over() {
 #[tokio::test]
 async fn a_family_pays_for_a_member_when_its_administrator_says_so() {
     let server = Server::start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let (ada, bob) = (
         Account::register(&server, "ada").await,
         Account::register(&server, "bob").await,
@@ -272,7 +264,7 @@ async fn ended(by: &Account, order: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_stock_of_one_a_hundred_buyers_have_one() {
     let server = Server::start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let one = offer(&root, "One", 10, Some(1)).await;
     let mut crowd = Vec::new();
     for number in 0..CROWD {
@@ -324,7 +316,7 @@ async fn orders_are_whole_whenever_the_server_dies() {
     let kills = std::env::var("SBD_TEST_KILLS").ok();
     let kills = kills.and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
     let mut server = Server::start().await;
-    let mut root = administrator(&server).await;
+    let mut root = Account::administrator(&server).await;
     let names: Vec<_> = (0..BUYERS).map(|number| format!("buyer{number}")).collect();
     let mut buyers = Vec::new();
     for name in &names {

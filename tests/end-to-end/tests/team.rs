@@ -8,7 +8,7 @@
 )]
 
 use reqwest::{Method, Response};
-use sbd_tests::{Account, PASSWORD, Server, assert_error, json, run};
+use sbd_tests::{Account, Server, assert_error, json, run};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,23 +56,6 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no `{field}` in {value}"))
 }
 
-/// An administrator of the tenant.
-async fn administrator(server: &Server) -> Account {
-    let data = server.data().display().to_string();
-    let args = [
-        "admin",
-        "create",
-        "root@example.com",
-        "--username",
-        "root",
-        "--data-dir",
-        &data,
-    ];
-    let made = run(&args, &[], &format!("{PASSWORD}\n"));
-    assert!(made.success, "{}", made.stderr);
-    Account::login(server, "root").await
-}
-
 async fn joins(owner: &Account, workspace: &str, who: &Account, name: &str, role: &str) {
     let invite = json!({"to": name, "role": role});
     post(owner, &format!("{workspace}/invitations"), invite, 201).await;
@@ -91,7 +74,7 @@ async fn joins(owner: &Account, workspace: &str, who: &Account, name: &str, role
 #[tokio::test]
 async fn a_team_of_three_shares_an_account_and_buys_for_one_another() {
     let server = Server::start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let (ada, bob, cyd) = (
         Account::register(&server, "ada").await,
         Account::register(&server, "bob").await,

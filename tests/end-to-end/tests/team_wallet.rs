@@ -10,20 +10,12 @@
 )]
 
 use reqwest::Method;
-use sbd_tests::{Account, PASSWORD, Server, assert_error, json, run};
+use sbd_tests::{Account, Server, assert_error, json};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const WORKSPACES: &str = "/api/v1/workspaces";
 const WALLET: &str = "/api/v1/wallet";
-
-async fn administrator(server: &Server) -> Account {
-    let data = server.data().display().to_string();
-    let args = ["admin", "create", "root@example.com", "--data-dir", &data];
-    let made = run(&args, &[], &format!("{PASSWORD}\n"));
-    assert!(made.success, "{}", made.stderr);
-    Account::login(server, "root@example.com").await
-}
 
 /// Sends something under a key, until whoever listens to what happened before has heard of it.
 async fn sent(by: &Account, path: &str, key: &str, body: &Value, expected: u16) -> Value {
@@ -70,7 +62,7 @@ async fn join(owner: &Account, at: &str, who: &Account, role: &str) {
 #[tokio::test]
 async fn a_team_of_three_spends_asks_freezes_and_unfreezes() {
     let server = Server::start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let ada = Account::register(&server, "ada").await;
     let bob = Account::register(&server, "bob").await;
     let cleo = Account::register(&server, "cleo").await;

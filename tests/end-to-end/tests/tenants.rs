@@ -282,7 +282,7 @@ async fn idle_tenants_are_closed_and_open_again() {
     server.done(&["tenant", "create", "acme"]);
     let acme = server.as_tenant("acme");
     let token = signed_in(&server, &acme, "ada").await;
-    let admin = administrator(&server).await;
+    let admin = Account::administrator(&server).await;
     let open = async || admin.read("/health").await["components"]["tenants_open"].clone();
     assert_eq!(open().await, 2);
     // Instances leave after five to ten seconds, and the tenants with them, both at once perhaps: who is asked
@@ -359,20 +359,10 @@ async fn a_tenant_with_slow_requests_keeps_nobody_out() {
     assert_eq!(rested.filter(|status| *status == 200).count(), 7);
 }
 
-async fn administrator(server: &Server) -> Account {
-    let args = ["admin", "create", "root@example.com", "--username", "root"];
-    let data_dir = server.data().display().to_string();
-    let mut all = args.to_vec();
-    all.extend(["--data-dir", &data_dir]);
-    let made = run(&all, &[], &format!("{PASSWORD}\n"));
-    assert!(made.success, "{}", made.stderr);
-    Account::login(server, "root").await
-}
-
 #[tokio::test]
 async fn the_admin_api_is_for_administrators() {
     let server = Server::start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let ada = Account::register(&server, "ada").await;
     let at = |path: &str| format!("{}/admin/api/v1{path}", server.admin_url);
     let anonymous = server.client.get(at("/tenants")).send().await.unwrap();
@@ -496,7 +486,7 @@ async fn the_admin_api_is_for_administrators() {
 #[tokio::test]
 async fn commands_work_beside_a_server_on_a_stopped_one_and_from_elsewhere() {
     let server = Server::start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let elsewhere = |args: &[&str], token: &str| {
         let mut all = args.to_vec();
         all.extend(["--admin", &server.admin_url]);

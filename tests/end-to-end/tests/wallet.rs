@@ -10,7 +10,7 @@
 
 use futures::future::join_all;
 use reqwest::RequestBuilder;
-use sbd_tests::{Account, Launch, PASSWORD, Server, assert_error, json, run};
+use sbd_tests::{Account, Launch, Server, assert_error, json, run};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,14 +22,6 @@ const ROUNDS: usize = 10;
 
 async fn start() -> Server {
     Launch::app(include_str!("apps/wallet.toml")).start().await
-}
-
-async fn administrator(server: &Server) -> Account {
-    let data = server.data().display().to_string();
-    let args = ["admin", "create", "root@example.com", "--data-dir", &data];
-    let made = run(&args, &[], &format!("{PASSWORD}\n"));
-    assert!(made.success, "{}", made.stderr);
-    Account::login(server, "root@example.com").await
 }
 
 /// A request that moves value, under a key.
@@ -74,7 +66,7 @@ async fn assert_reconciled(root: &Account) {
 #[tokio::test]
 async fn tokens_are_minted_paid_held_and_accounted_for() {
     let server = start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let ada = Account::register(&server, "ada").await;
     let bob = Account::register(&server, "bob").await;
     mint(&root, &ada, 1000).await;
@@ -159,7 +151,7 @@ async fn told(who: &Account, title: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_two_spend_the_same_token() {
     let server = start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let ada = Account::register(&server, "ada").await;
     let bob = Account::register(&server, "bob").await;
     mint(&root, &ada, 305).await;
@@ -244,7 +236,7 @@ fn today() -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_holds_against_many_at_once() {
     let server = start().await;
-    let root = administrator(&server).await;
+    let root = Account::administrator(&server).await;
     let ada = Account::register(&server, "ada").await;
     let bob = Account::register(&server, "bob").await;
     mint(&root, &ada, 10_000).await;
@@ -335,7 +327,7 @@ async fn pay_until_killed(
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_is_made_or_lost_by_kills() {
     let mut server = start().await;
-    let mut root = administrator(&server).await;
+    let mut root = Account::administrator(&server).await;
     let mut ada = Account::register(&server, "ada").await;
     let mut bob = Account::register(&server, "bob").await;
     mint(&root, &ada, 1_000_000).await;

@@ -23,6 +23,7 @@ mod permanent;
 mod policy;
 mod registration;
 mod sessions;
+mod sign_in;
 mod store;
 mod throttle;
 mod tokens;

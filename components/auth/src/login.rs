@@ -3,41 +3,26 @@
 //! Whether an account exists can be told neither from the answer nor from its time: a password is
 //! compared either way, and wrong ones are counted for the name that was given, not for an account.
 
-use crate::model::{Session, SessionId, User};
+use crate::model::{Device, Proof};
 use crate::registration::{MAX_EMAIL, MAX_PASSWORD, refuse};
-use crate::tokens::{self, Pair};
-use crate::{password, sessions, store, throttle};
+use crate::sign_in::{self, SignedIn};
+use crate::{password, store, throttle};
 use sbd_sdk::{Error, Result, text, time};
 
-/// What a sign-in gives: tokens, and sessions that had to end for it.
-pub(crate) struct SignedIn {
-    pub(crate) tokens: Pair,
-    pub(crate) ended: Vec<SessionId>,
-}
-
 /// Signs somebody in by username or e-mail address.
-pub(crate) async fn login(
-    identifier: &str,
-    given: &str,
-    user_agent: Option<&str>,
-) -> Result<SignedIn> {
+pub(crate) async fn login(identifier: &str, given: &str, device: &Device) -> Result<SignedIn> {
     check(identifier, given)?;
-    let now = time::now();
     let attempts = throttle::SIGN_IN.of(identifier);
-    attempts.count(now).await?;
+    attempts.count(time::now()).await?;
     let user = store::user_by_identifier(&text::key(identifier)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let verdict = password::verify(given, hash).await?;
     let user = user.filter(|_| verdict.valid).ok_or_else(wrong)?;
     attempts.forget().await?;
-    require_active(&user)?;
     if let Some(hash) = verdict.rehashed {
         store::replace_password_hash(&user, &hash).await?;
     }
-    let ended = sessions::make_room(&user.id).await?;
-    let session = Session::begin(&user.id, user_agent, now);
-    let tokens = tokens::begin(&user, &session, now).await?;
-    Ok(SignedIn { tokens, ended })
+    sign_in::admit(&user, &[Proof::Password], device).await
 }
 
 /// Bounds only: what cannot be a password need not be compared, whoever it is for.
@@ -57,16 +42,6 @@ fn wrong() -> Error {
     Error::invalid_credentials("name or password is wrong; check both and try again")
 }
 
-/// Only said to somebody who knows the password.
-fn require_active(user: &User) -> Result<()> {
-    if user.active {
-        return Ok(());
-    }
-    Err(Error::forbidden(
-        "this account is switched off; ask an administrator to switch it on",
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -74,7 +49,6 @@ mod tests {
     use crate::tests::{PASSWORD, app, login, register};
     use crate::throttle::SIGN_IN;
     use sbd_sdk::passwords;
-    use sbd_sdk::time::Time;
     use serde_json::json;
     use std::time::Duration;
 
@@ -195,13 +169,5 @@ mod tests {
             assert_eq!(error.details().first().unwrap().field, field);
         }
         assert!(check(&"a".repeat(255), "x").is_err());
-    }
-
-    #[test]
-    fn a_switched_off_account_is_refused() {
-        let mut user = User::new("ada", "a@b.de", String::new(), &[], Time::from_seconds(0));
-        assert!(require_active(&user).is_ok());
-        user.active = false;
-        assert_eq!(require_active(&user).unwrap_err().code(), "FORBIDDEN");
     }
 }

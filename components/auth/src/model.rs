@@ -1,9 +1,12 @@
 //! Users, their sessions, and the refresh tokens of those.
 
+use http::{HeaderMap, HeaderName, header};
 use sbd_sdk::time::Time;
 use sbd_sdk::{id, text};
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 id!(pub(crate) SessionId, "ses", "session");
 
@@ -16,6 +19,8 @@ pub(crate) const ADMIN: &str = "admin";
 pub(crate) const SESSION_IDLE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long a session lasts at most, used or not.
 pub(crate) const SESSION_ABSOLUTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Where the host writes whose connection a request came over.
+const CLIENT: HeaderName = HeaderName::from_static("spin-client-addr");
 /// Characters of a user agent that are kept.
 const MAX_USER_AGENT: usize = 200;
 
@@ -47,11 +52,37 @@ pub(crate) struct Session {
     #[serde(rename = "_id")]
     pub(crate) id: SessionId,
     pub(crate) user_id: String,
-    pub(crate) user_agent: Option<String>,
+    #[serde(flatten)]
+    pub(crate) device: Device,
+    /// How its user showed who they are.
+    #[serde(default)]
+    pub(crate) proofs: Vec<Proof>,
+    /// When they last did.
+    #[serde(default)]
+    pub(crate) confirmed_at: Option<Time>,
     pub(crate) created_at: Time,
     pub(crate) last_used_at: Time,
     /// Moves with use, up to 30 days after the beginning.
     pub(crate) expires_at: Time,
+}
+
+/// How somebody shows who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Proof {
+    /// By the password.
+    Password,
+}
+
+/// What somebody signs in with, as far as it says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Device {
+    /// The program, as it calls itself.
+    #[serde(default)]
+    pub(crate) user_agent: Option<String>,
+    /// The address of the network it comes from, as the host sees it.
+    #[serde(default)]
+    pub(crate) address: Option<String>,
 }
 
 /// A refresh token, as stored: never the token itself, only its digest.
@@ -109,11 +140,13 @@ impl User {
 
 impl Session {
     /// A session that begins now.
-    pub(crate) fn begin(user_id: &str, user_agent: Option<&str>, now: Time) -> Self {
+    pub(crate) fn begin(user_id: &str, proofs: &[Proof], device: &Device, now: Time) -> Self {
         Self {
             id: SessionId::new(),
             user_id: user_id.to_owned(),
-            user_agent: user_agent.and_then(readable),
+            device: device.clone(),
+            proofs: proofs.to_vec(),
+            confirmed_at: Some(now),
             created_at: now,
             last_used_at: now,
             expires_at: now + SESSION_IDLE,
@@ -133,6 +166,24 @@ impl Session {
     /// Whether the session lasts still.
     pub(crate) fn is_alive(&self, now: Time) -> bool {
         now < self.expires_at
+    }
+}
+
+// === impl Device ===
+
+impl Device {
+    /// What the headers of a request say of it.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        // As the host tells it: a port may stand behind the address.
+        let address = text(&CLIENT).and_then(|text| {
+            let address = text.parse().map(|address: SocketAddr| address.ip());
+            address.or_else(|_| text.parse::<IpAddr>()).ok()
+        });
+        Self {
+            user_agent: text(&header::USER_AGENT).and_then(readable),
+            address: address.map(|address| address.to_string()),
+        }
     }
 }
 
@@ -157,7 +208,7 @@ mod tests {
     #[test]
     fn use_extends_a_session_up_to_its_absolute_end() {
         let begin = Time::from_seconds(1_000_000);
-        let mut session = Session::begin("usr_1", None, begin);
+        let mut session = Session::begin("usr_1", &[], &Device::default(), begin);
         assert!(session.is_alive(begin + 6 * DAY) && !session.is_alive(begin + 7 * DAY));
         for day in 1..30 {
             session = session.used(begin + day * DAY);
@@ -169,11 +220,27 @@ mod tests {
 
     #[test]
     fn user_agents_are_trimmed() {
-        let session =
-            |agent: &str| Session::begin("usr_1", Some(agent), Time::from_seconds(0)).user_agent;
-        assert_eq!(session(" curl/8\u{7} ").unwrap(), "curl/8");
+        let session = |agent: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::USER_AGENT, agent.parse().unwrap());
+            Device::of(&headers).user_agent
+        };
+        assert_eq!(session(" curl/8\t ").unwrap(), "curl/8");
         assert_eq!(session(&"x".repeat(1000)).unwrap().len(), MAX_USER_AGENT);
         assert_eq!(session(" \t"), None);
+    }
+
+    #[test]
+    fn addresses_are_told_by_the_host() {
+        for (told, expected) in [
+            ("192.0.2.7:4711", Some("192.0.2.7")),
+            ("[2001:db8::1]:4711", Some("2001:db8::1")),
+            ("192.0.2.7", Some("192.0.2.7")),
+            ("nonsense", None),
+        ] {
+            let headers = HeaderMap::from_iter([(CLIENT, told.parse().unwrap())]);
+            assert_eq!(Device::of(&headers).address.as_deref(), expected);
+        }
     }
 
     #[test]

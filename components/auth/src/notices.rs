@@ -10,13 +10,17 @@ use serde_json::json;
 pub(crate) async fn is_elsewhere(session: &Session) -> Result<bool> {
     let others = SESSIONS.find(json!({"user_id": session.user_id}));
     let others = others.fetch().await?.documents;
-    let same = |other: &Session| other.user_agent == session.user_agent;
+    let same = |other: &Session| other.device.user_agent == session.device.user_agent;
     Ok(!others.is_empty() && !others.iter().any(same))
 }
 
 /// Tells a user that a session begins elsewhere.
 pub(crate) fn begins_elsewhere(change: Transaction, session: &Session) -> Transaction {
-    let agent = session.user_agent.as_deref().unwrap_or("(it did not say)");
+    let agent = session
+        .device
+        .user_agent
+        .as_deref()
+        .unwrap_or("(it did not say)");
     let notice = json!({
         "user": session.user_id,
         "kind": "account.signed_in",

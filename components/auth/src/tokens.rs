@@ -74,7 +74,7 @@ pub(crate) async fn begin(user: &User, session: &Session, now: Time) -> Result<P
             &user.id,
             "session.began",
             &json!({
-                "session_id": session.id, "user_agent": session.user_agent,
+                "session_id": session.id, "device": session.device, "proofs": session.proofs,
             }),
         );
     let begun = match notices::is_elsewhere(session).await? {
@@ -325,12 +325,17 @@ pub(crate) fn digest(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::model::Device;
     use crate::tests::{PASSWORD, app, bearer, login, register, renew, signed_in};
     use sbd_sdk::testing::{App, Reply};
 
     fn delegation(app: &App, user: &str) -> Reply {
         let question = json!({"delegation": {"user": user}});
         app.anonymous().post(sbd_sdk::path::AUTHENTICATE, question)
+    }
+
+    fn session(now: Time) -> Session {
+        Session::begin("usr_1", &[], &Device::default(), now)
     }
 
     #[test]
@@ -501,7 +506,7 @@ mod tests {
     #[test]
     fn refresh_tokens_are_random_and_stored_as_digests() {
         let now = Time::from_seconds(1000);
-        let session = Session::begin("usr_1", None, now);
+        let session = session(now);
         let token = refresh_token(random().unwrap());
         assert!(token.starts_with("rt_") && token.len() == 46);
         assert_ne!(token, refresh_token(random().unwrap()));
@@ -530,7 +535,7 @@ mod tests {
     #[test]
     fn a_token_is_usable_once_and_in_time() {
         let now = Time::from_seconds(1000);
-        let session = Session::begin("usr_1", None, now);
+        let session = session(now);
         let mut stored = to_store("rt_1", &session, now);
         let end = stored.expires_at;
         assert_eq!(judge(None, now), Presented::Unknown);

@@ -1,7 +1,7 @@
 //! Signing out, and one's own sessions.
 
 use crate::events::EndReason;
-use crate::model::{Session, SessionId};
+use crate::model::{Proof, Session, SessionId};
 use crate::sessions::{self, Revoked, SessionSort};
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
@@ -17,10 +17,16 @@ pub(crate) struct SessionView {
     id: SessionId,
     /// The program that signed in, as it called itself.
     user_agent: Option<String>,
+    /// The address that it signed in from.
+    address: Option<String>,
+    /// How its user showed who they are.
+    proofs: Vec<Proof>,
     /// Whether it is the session of this very request.
     current: bool,
     /// When it began.
     created_at: Time,
+    /// When its user last did.
+    confirmed_at: Option<Time>,
     /// When its tokens were last renewed.
     last_used_at: Time,
     /// When it ends if it is not used before.
@@ -79,8 +85,11 @@ impl SessionView {
         Self {
             current: caller.session.as_deref() == Some(session.id.as_str()),
             id: session.id,
-            user_agent: session.user_agent,
+            user_agent: session.device.user_agent,
+            address: session.device.address,
+            proofs: session.proofs,
             created_at: session.created_at,
+            confirmed_at: session.confirmed_at,
             last_used_at: session.last_used_at,
             expires_at: session.expires_at,
         }

@@ -1,6 +1,7 @@
 //! Signing in, renewing tokens, and the keys to check them with.
 
 use crate::login;
+use crate::model::Device;
 use crate::sessions::Revoked;
 use crate::tokens::{self, ACCESS, Pair};
 use http::{HeaderMap, HeaderName, header};
@@ -70,10 +71,8 @@ pub(crate) async fn login(
     headers: HeaderMap,
     Json(request): Json<LoginRequest>,
 ) -> Result<(Revoked, Fresh)> {
-    let user_agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok());
-    let signed_in = login::login(&request.identifier, &request.password, user_agent).await?;
+    let device = Device::of(&headers);
+    let signed_in = login::login(&request.identifier, &request.password, &device).await?;
     Ok((Revoked(signed_in.ended), fresh(signed_in.tokens)))
 }
 

@@ -1,0 +1,47 @@
+//! The one door: however somebody shows who they are, a session begins here.
+
+use crate::model::{Device, Proof, Session, SessionId, User};
+use crate::sessions;
+use crate::tokens::{self, Pair};
+use sbd_sdk::{Error, Result, time};
+
+/// What a sign-in gives: tokens, and sessions that had to end for it.
+pub(crate) struct SignedIn {
+    pub(crate) tokens: Pair,
+    pub(crate) ended: Vec<SessionId>,
+}
+
+/// Lets a user in who showed who they are: a session begins.
+pub(crate) async fn admit(user: &User, proofs: &[Proof], device: &Device) -> Result<SignedIn> {
+    require_active(user)?;
+    let now = time::now();
+    let ended = sessions::make_room(&user.id).await?;
+    let session = Session::begin(&user.id, proofs, device, now);
+    let tokens = tokens::begin(user, &session, now).await?;
+    Ok(SignedIn { tokens, ended })
+}
+
+/// Only said to somebody who showed who they are.
+pub(crate) fn require_active(user: &User) -> Result<()> {
+    if user.active {
+        return Ok(());
+    }
+    Err(Error::forbidden(
+        "this account is switched off; ask an administrator to switch it on",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use sbd_sdk::time::Time;
+
+    #[test]
+    fn a_switched_off_account_is_refused() {
+        let mut user = User::new("ada", "a@b.de", String::new(), &[], Time::from_seconds(0));
+        assert!(require_active(&user).is_ok());
+        user.active = false;
+        assert_eq!(require_active(&user).unwrap_err().code(), "FORBIDDEN");
+    }
+}

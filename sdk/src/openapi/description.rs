@@ -215,6 +215,14 @@ impl Description {
         self.answers.insert(status.as_u16(), response);
     }
 
+    /// Another answer that is no refusal, with a JSON body of its own.
+    pub fn also_answers_with<T: ToSchema>(&mut self, status: StatusCode, description: &str) {
+        let content = Content::new(Some(self.schema::<T>()));
+        let mut response = ResponseBuilder::new().description(description).build();
+        response.content.insert(JSON.to_owned(), RefOr::T(content));
+        self.answers.insert(status.as_u16(), response);
+    }
+
     fn good(&mut self) -> impl Iterator<Item = &mut Response> {
         let successes = self.answers.range_mut(200..300);
         successes.map(|(_, response)| response)

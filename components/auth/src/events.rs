@@ -11,6 +11,7 @@
 //! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, or by `administration` |
 //! | `account.switched_off`, `.switched_on` | `user_id`, `reason` | an administrator says whether the user may sign in |
 //! | `account.appointed`, `.dismissed` | `user_id`, `reason` | an administrator says whether the user is one |
+//! | `account.backup_code_used` | `user_id` | there is one less |
 //! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
 //!
 //! A session or a token that runs out by itself ends without a word.
@@ -52,6 +53,9 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         reason: &'a str,
     },
+    BackupCodeUsed {
+        user_id: &'a str,
+    },
     TokenMade {
         user_id: &'a str,
         token_id: &'a TokenId,
@@ -92,6 +96,7 @@ impl Happened<'_> {
             Self::SwitchedOn { user_id, .. } => ("account.switched_on", user_id),
             Self::Appointed { user_id, .. } => ("account.appointed", user_id),
             Self::Dismissed { user_id, .. } => ("account.dismissed", user_id),
+            Self::BackupCodeUsed { user_id } => ("account.backup_code_used", user_id),
             Self::TokenMade { user_id, .. } => ("token.made", user_id),
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),

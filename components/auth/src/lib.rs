@@ -11,6 +11,8 @@ mod activity;
 mod address;
 mod administrators;
 mod api;
+mod backup_codes;
+mod confirmation;
 mod contact;
 mod events;
 mod invitations;
@@ -22,6 +24,7 @@ mod password;
 mod permanent;
 mod policy;
 mod registration;
+mod second_factor;
 mod sessions;
 mod sign_in;
 mod store;
@@ -44,6 +47,8 @@ pub fn component() -> Component {
                 api::accounts::get_user_contact(),
                 api::accounts::look_up_user(),
                 api::tokens::login(),
+                api::second_factor::finish_login(),
+                api::second_factor::confirm(),
                 api::tokens::refresh(),
                 api::tokens::get_jwks(),
                 api::sessions::logout(),

@@ -5,12 +5,12 @@
 
 use crate::model::{Device, Proof};
 use crate::registration::{MAX_EMAIL, MAX_PASSWORD, refuse};
-use crate::sign_in::{self, SignedIn};
+use crate::sign_in::{self, Admitted};
 use crate::{password, store, throttle};
 use sbd_sdk::{Error, Result, text, time};
 
 /// Signs somebody in by username or e-mail address.
-pub(crate) async fn login(identifier: &str, given: &str, device: &Device) -> Result<SignedIn> {
+pub(crate) async fn login(identifier: &str, given: &str, device: &Device) -> Result<Admitted> {
     check(identifier, given)?;
     let attempts = throttle::SIGN_IN.of(identifier);
     attempts.count(time::now()).await?;

@@ -72,6 +72,8 @@ pub(crate) struct Session {
 pub(crate) enum Proof {
     /// By the password.
     Password,
+    /// By a code that was made beforehand, for who has nothing else at hand.
+    BackupCode,
 }
 
 /// What somebody signs in with, as far as it says so.
@@ -166,6 +168,17 @@ impl Session {
     /// Whether the session lasts still.
     pub(crate) fn is_alive(&self, now: Time) -> bool {
         now < self.expires_at
+    }
+}
+
+// === impl Proof ===
+
+impl Proof {
+    /// For how many proofs it counts: whoever has a second factor needs two.
+    pub(crate) fn counts(self) -> u8 {
+        match self {
+            Self::Password | Self::BackupCode => 1,
+        }
     }
 }
 

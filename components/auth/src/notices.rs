@@ -46,6 +46,18 @@ pub(crate) fn password_changed(change: Transaction, user_id: &str) -> Transactio
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that a backup code was used.
+pub(crate) fn backup_code_used(change: Transaction, user_id: &str, left: usize) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.backup_code_used",
+        "title": format!("A backup code was used; {left} are left"),
+        "body": "Make new ones before there are none. If it was not you, change your password at once, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that a program may act for them.
 pub(crate) fn token_made(change: Transaction, user_id: &str, name: &str) -> Transaction {
     let notice = json!({

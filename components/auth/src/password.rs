@@ -7,7 +7,7 @@ use crate::mailed::{self, Purpose};
 use crate::model::{SessionId, User};
 use crate::registration::{MAX_PASSWORD, new_password};
 use crate::store::USERS;
-use crate::{notices, sessions, throttle};
+use crate::{notices, second_factor, sessions, throttle};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::passwords::{self, Verdict};
 use sbd_sdk::{Caller, Error, Result, text, time};
@@ -101,6 +101,7 @@ fn replaced(change: Transaction, user: &User, set: Value) -> Transaction {
         json!({"_id": user.id, "password_hash": user.password_hash, "email": user.email});
     let change = change.update_one(&USERS, unchanged, json!({"$set": set}));
     let changed = Happened::PasswordChanged { user_id: &user.id };
+    let change = second_factor::begin_anew(change, &user.id);
     let change = changed.told_by(change);
     notices::password_changed(change, &user.id)
 }

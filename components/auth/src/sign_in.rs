@@ -1,9 +1,19 @@
 //! The one door: however somebody shows who they are, a session begins here.
 
 use crate::model::{Device, Proof, Session, SessionId, User};
+use crate::second_factor::{self, Pending};
 use crate::sessions;
 use crate::tokens::{self, Pair};
+use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Error, Result, time};
+
+/// How a sign-in goes on.
+pub(crate) enum Admitted {
+    /// A session has begun.
+    In(SignedIn),
+    /// It takes a second step.
+    SecondFactor(Pending),
+}
 
 /// What a sign-in gives: tokens, and sessions that had to end for it.
 pub(crate) struct SignedIn {
@@ -11,13 +21,29 @@ pub(crate) struct SignedIn {
     pub(crate) ended: Vec<SessionId>,
 }
 
-/// Lets a user in who showed who they are: a session begins.
-pub(crate) async fn admit(user: &User, proofs: &[Proof], device: &Device) -> Result<SignedIn> {
+/// Lets a user in who showed who they are, in as many ways as it takes: a session begins.
+pub(crate) async fn admit(user: &User, proofs: &[Proof], device: &Device) -> Result<Admitted> {
     require_active(user)?;
+    let methods = second_factor::methods(user).await?;
+    if methods.is_empty() || proofs.iter().map(|proof| proof.counts()).sum::<u8>() >= 2 {
+        let signed_in = begin(Transaction::new(), user, proofs, device).await?;
+        return Ok(Admitted::In(signed_in));
+    }
+    let pending = second_factor::begin(user, methods, proofs, device).await?;
+    Ok(Admitted::SecondFactor(pending))
+}
+
+/// A session begins with this change, by which what was shown is used.
+pub(crate) async fn begin(
+    change: Transaction,
+    user: &User,
+    proofs: &[Proof],
+    device: &Device,
+) -> Result<SignedIn> {
     let now = time::now();
     let ended = sessions::make_room(&user.id).await?;
     let session = Session::begin(&user.id, proofs, device, now);
-    let tokens = tokens::begin(user, &session, now).await?;
+    let tokens = tokens::begin(change, user, &session, now).await?;
     Ok(SignedIn { tokens, ended })
 }
 

@@ -6,6 +6,7 @@ use crate::mailed::{self, Mailed};
 use crate::model::{RefreshToken, Session, User};
 use crate::permanent::PermanentToken;
 use crate::policy::Policy;
+use crate::second_factor::{SecondFactors, SecondStep};
 use sbd_sdk::documents::{Collection, DocumentsError, Transaction};
 use sbd_sdk::{Error, Result, time};
 use serde_json::json;
@@ -18,6 +19,10 @@ pub(crate) const SESSIONS: Collection<Session> = Collection::new("sessions");
 pub(crate) const REFRESH_TOKENS: Collection<RefreshToken> = Collection::new("refresh_tokens");
 /// Permanent tokens; gone when `expires_at` is past.
 pub(crate) const PERMANENT_TOKENS: Collection<PermanentToken> = Collection::new("permanent_tokens");
+/// What a user has for a second step, by the user's id.
+pub(crate) const SECOND_FACTORS: Collection<SecondFactors> = Collection::new("second_factors");
+/// Sign-ins that take a second step, by digest; gone when `expires_at` is past.
+pub(crate) const SECOND_STEPS: Collection<SecondStep> = Collection::new("second_steps");
 /// What is decided about accounts.
 pub(crate) const POLICIES: Collection<Policy> = Collection::new("policies");
 /// Invitations to open an account; gone when `expires_at` is past.

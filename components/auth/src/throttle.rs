@@ -22,6 +22,13 @@ pub(crate) const CONFIRM: Limit = Limit {
     ..SIGN_IN
 };
 
+/// Attempts of somebody who showed one proof, or is signed in, at the code that is another one.
+pub(crate) const SECOND_STEP: Limit = Limit {
+    what: "second-step",
+    refusal: "too many wrong codes; wait and try again",
+    ..SIGN_IN
+};
+
 /// Mails to an address that anybody may ask for.
 pub(crate) const MAIL: Limit = Limit {
     what: "mail",

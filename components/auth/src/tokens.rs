@@ -62,12 +62,18 @@ enum Presented<'a> {
     Usable(&'a RefreshToken),
 }
 
-/// Stores a new session with its first refresh token and makes the pair.
-pub(crate) async fn begin(user: &User, session: &Session, now: Time) -> Result<Pair> {
+/// Stores a new session with its first refresh token, together with a change by which what was shown for it is used,
+/// and makes the pair.
+pub(crate) async fn begin(
+    change: Transaction,
+    user: &User,
+    session: &Session,
+    now: Time,
+) -> Result<Pair> {
     let refresh = refresh_token(random()?);
     let stored = to_store(&refresh, session, now);
     let access = sign(user, session).await?;
-    let begun = Transaction::new()
+    let begun = change
         .insert(&store::SESSIONS, session)
         .insert(&store::REFRESH_TOKENS, &stored)
         .audit(
@@ -81,8 +87,13 @@ pub(crate) async fn begin(user: &User, session: &Session, now: Time) -> Result<P
         true => notices::begins_elsewhere(begun, session),
         false => begun,
     };
-    begun.commit().await?;
-    Ok(Pair { access, refresh })
+    match begun.commit().await {
+        Ok(_) => Ok(Pair { access, refresh }),
+        Err(DocumentsError::PreconditionFailed(_)) => Err(Error::token_invalid(
+            "this was used at the same time; sign in again",
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Trades a refresh token for a new pair, and for half a minute for one with the same refresh token
@@ -283,10 +294,12 @@ pub(crate) fn random() -> Result<[u8; 32]> {
 
 /// A secret to be mailed.
 pub(crate) fn mail_token() -> Result<String> {
-    Ok(format!(
-        "{MAIL_PREFIX}{}",
-        URL_SAFE_NO_PAD.encode(random()?)
-    ))
+    secret(MAIL_PREFIX)
+}
+
+/// A secret that nobody guesses, with what it begins with.
+pub(crate) fn secret(prefix: &str) -> Result<String> {
+    Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random()?)))
 }
 
 fn refresh_token(secret: [u8; 32]) -> String {

@@ -1,8 +1,8 @@
 //! Signing in, renewing tokens, and the keys to check them with.
 
+use crate::api::second_factor::FirstStep;
 use crate::login;
 use crate::model::Device;
-use crate::sessions::Revoked;
 use crate::tokens::{self, ACCESS, Pair};
 use http::{HeaderMap, HeaderName, header};
 use sbd_sdk::keys::{self, KeySet};
@@ -48,7 +48,7 @@ pub(crate) struct TokensView {
 }
 
 /// Tokens, which nobody but the client may keep.
-type Fresh = (NoStore, Json<TokensView>);
+pub(crate) type Fresh = (NoStore, Json<TokensView>);
 
 /// How long anybody may keep an answer.
 type ForFiveMinutes = [(HeaderName, &'static str); 1];
@@ -58,9 +58,10 @@ const FOR_FIVE_MINUTES: ForFiveMinutes = [(header::CACHE_CONTROL, "public, max-a
 /// Signs in by username or e-mail address.
 ///
 /// The answer is the same for a wrong password and for an account that does not exist; after 10
-/// failures under a name everybody has to wait with it, at most 15 minutes.
+/// failures under a name everybody has to wait with it, at most 15 minutes. Whoever has a second factor
+/// gets no tokens yet, but a token for the second step, good for five minutes.
 #[operation(
-    post "/api/v1/auth/login", answers = "Signed in",
+    post "/api/v1/auth/login",
     refuses(
         invalid_credentials,
         forbidden = "The account is switched off",
@@ -70,10 +71,10 @@ const FOR_FIVE_MINUTES: ForFiveMinutes = [(header::CACHE_CONTROL, "public, max-a
 pub(crate) async fn login(
     headers: HeaderMap,
     Json(request): Json<LoginRequest>,
-) -> Result<(Revoked, Fresh)> {
+) -> Result<FirstStep> {
     let device = Device::of(&headers);
-    let signed_in = login::login(&request.identifier, &request.password, &device).await?;
-    Ok((Revoked(signed_in.ended), fresh(signed_in.tokens)))
+    let admitted = login::login(&request.identifier, &request.password, &device).await?;
+    Ok(admitted.into())
 }
 
 /// Trades a refresh token for a new pair of tokens.
@@ -94,7 +95,7 @@ pub(crate) async fn get_jwks() -> Result<(ForFiveMinutes, Json<KeySet>)> {
     Ok((FOR_FIVE_MINUTES, Json(keys::jwks().await?)))
 }
 
-fn fresh(tokens: Pair) -> Fresh {
+pub(crate) fn fresh(tokens: Pair) -> Fresh {
     let tokens = TokensView {
         access_token: tokens.access,
         refresh_token: tokens.refresh,

@@ -1,0 +1,276 @@
+//! The second step of a sign-in. Who has a second factor, and showed who they are in one way only, gets a token for
+//! five minutes, which together with a code lets them in, once.
+
+use crate::model::{Device, Proof, User};
+use crate::sign_in::{self, SignedIn};
+use crate::store::{SECOND_FACTORS, SECOND_STEPS, USERS};
+use crate::{backup_codes, throttle, tokens};
+use sbd_sdk::documents::Transaction;
+use sbd_sdk::time::{self, Time};
+use sbd_sdk::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Duration;
+
+/// How long there is for the second step.
+pub(crate) const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
+/// What its token begins with.
+const PREFIX: &str = "st_";
+
+/// What a user has for a second step, as stored; who has nothing has no document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SecondFactors {
+    #[serde(rename = "_id")]
+    pub(crate) user_id: String,
+    /// Digests of those that were not used.
+    pub(crate) backup_codes: Vec<String>,
+}
+
+/// A sign-in that takes a second step, as it is answered.
+pub(crate) struct Pending {
+    pub(crate) token: String,
+    /// What may be shown.
+    pub(crate) methods: Vec<Proof>,
+}
+
+/// A sign-in that takes a second step, as stored: never its token, only the digest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SecondStep {
+    #[serde(rename = "_id")]
+    digest: String,
+    pub(crate) user_id: String,
+    #[serde(flatten)]
+    device: Device,
+    /// What was shown already.
+    proofs: Vec<Proof>,
+    expires_at: Time,
+}
+
+/// What a user may show for a second step; nothing, where it takes none.
+pub(crate) async fn methods(user: &User) -> Result<Vec<Proof>> {
+    let factors = SECOND_FACTORS.get(&user.id).await?;
+    Ok(factors.map(|factors| factors.methods()).unwrap_or_default())
+}
+
+/// A sign-in goes on with a second step.
+pub(crate) async fn begin(
+    user: &User,
+    methods: Vec<Proof>,
+    proofs: &[Proof],
+    device: &Device,
+) -> Result<Pending> {
+    let token = tokens::secret(PREFIX)?;
+    let step = SecondStep {
+        digest: tokens::digest(&token),
+        user_id: user.id.clone(),
+        device: device.clone(),
+        proofs: proofs.to_vec(),
+        expires_at: time::now() + GOOD_FOR,
+    };
+    SECOND_STEPS.insert(&step).await?;
+    Ok(Pending { token, methods })
+}
+
+/// Takes the second step by a code.
+pub(crate) async fn finish(token: &str, code: &str, device: &Device) -> Result<SignedIn> {
+    let (step, user) = found(token, device).await?;
+    let attempts = throttle::SECOND_STEP.of(&user.id);
+    attempts.count(time::now()).await?;
+    let Some((proof, used)) = shown(&user, code).await? else {
+        refused(&user, device).await?;
+        return Err(Error::invalid_credentials(
+            "this code is wrong or was used; wait for the next one, or use a backup code",
+        ));
+    };
+    let signed_in = step.taken(&user, proof, used, device).await?;
+    attempts.forget().await?;
+    Ok(signed_in)
+}
+
+/// The step that a token is for, and its user. It is worth nothing to another program.
+pub(crate) async fn found(token: &str, device: &Device) -> Result<(SecondStep, User)> {
+    let step = SECOND_STEPS.get(&tokens::digest(token)).await?;
+    let is_good = |step: &SecondStep| {
+        // Not the address: a device may have several at a time.
+        time::now() < step.expires_at && step.device.user_agent == device.user_agent
+    };
+    let unknown = || {
+        Error::token_invalid("this sign-in is not known, is over, or has run out; sign in again")
+    };
+    let step = step.filter(is_good).ok_or_else(unknown)?;
+    let user = USERS.get(&step.user_id).await?;
+    let user = user.filter(|user| user.active).ok_or_else(unknown)?;
+    Ok((step, user))
+}
+
+/// What a code of a user's is, and the change by which it is used; none, where it is wrong.
+pub(crate) async fn shown(user: &User, code: &str) -> Result<Option<(Proof, Transaction)>> {
+    let factors = SECOND_FACTORS.get(&user.id).await?;
+    let used = factors.and_then(|factors| backup_codes::used(&factors, code));
+    Ok(used.map(|used| (Proof::BackupCode, used)))
+}
+
+/// Records that somebody knew the first proof and not the second.
+pub(crate) async fn refused(user: &User, device: &Device) -> Result<()> {
+    let data = json!({"device": device});
+    let change = Transaction::new().audit(&user.id, "second_factor.refused", &data);
+    change.commit().await?;
+    Ok(())
+}
+
+/// Whoever is at their second step begins anew.
+pub(crate) fn begin_anew(change: Transaction, user_id: &str) -> Transaction {
+    change.delete_many(&SECOND_STEPS, json!({"user_id": user_id}))
+}
+
+// === impl SecondFactors ===
+
+impl SecondFactors {
+    fn methods(&self) -> Vec<Proof> {
+        match self.backup_codes.is_empty() {
+            true => Vec::new(),
+            false => vec![Proof::BackupCode],
+        }
+    }
+}
+
+// === impl SecondStep ===
+
+impl SecondStep {
+    /// It is taken, by this proof, which is used with this change: a session begins, once.
+    pub(crate) async fn taken(
+        &self,
+        user: &User,
+        proof: Proof,
+        used: Transaction,
+        device: &Device,
+    ) -> Result<SignedIn> {
+        let change = used.delete_one(&SECOND_STEPS, json!({"_id": self.digest}));
+        let proofs: Vec<_> = self.proofs.iter().copied().chain([proof]).collect();
+        sign_in::begin(change, user, &proofs, device).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
+    use sbd_sdk::testing::{App, Reply};
+
+    const CODE: &str = "abcd-efgh-jkmn-pqrs";
+
+    /// An account whose sign-in takes a second step.
+    fn ada(app: &App) -> String {
+        let id = register(app, "ada")
+            .assert_status(201)
+            .text("id")
+            .to_owned();
+        let factors = SecondFactors {
+            backup_codes: vec![backup_codes::digest(&id, CODE)],
+            user_id: id.clone(),
+        };
+        app.run(SECOND_FACTORS.insert(&factors)).unwrap();
+        id
+    }
+
+    fn step(app: &App, token: &str, code: &str) -> Reply {
+        let request = json!({"second_factor_token": token, "code": code});
+        app.anonymous()
+            .post("/api/v1/auth/login/second-factor", request)
+    }
+
+    #[test]
+    fn it_takes_both_steps_and_each_of_them_once() {
+        let app = app();
+        ada(&app);
+        let first = login(&app, "ada", PASSWORD).assert_status(202);
+        assert_eq!(first["methods"], json!(["backup_code"]));
+        assert_eq!(first["expires_in"], 300);
+        assert_eq!(first.header("cache-control"), Some("no-store"));
+        assert!(first.body().get("access_token").is_none());
+        let token = first.text("second_factor_token");
+        step(&app, token, "abcd-efgh-jkmn-pqrt").assert_refused(401, "INVALID_CREDENTIALS");
+        let tokens = step(&app, token, " ABCD efghjkmnpqrs").assert_status(200);
+        bearer(&app, tokens.text("access_token")).assert_status(200);
+        let sessions = signed_in(&app, &tokens).get("/api/v1/auth/sessions");
+        let proofs = &sessions["items"][0]["proofs"];
+        assert_eq!(*proofs, json!(["password", "backup_code"]));
+        step(&app, token, CODE).assert_refused(401, "TOKEN_INVALID");
+    }
+
+    #[test]
+    fn a_step_is_for_a_while_for_one_program_and_for_whoever_may_sign_in() {
+        let app = app();
+        let id = ada(&app);
+        let token = |reply: Reply| reply.text("second_factor_token").to_owned();
+        let late = token(login(&app, "ada", PASSWORD).assert_status(202));
+        app.advance(GOOD_FOR);
+        step(&app, &late, CODE).assert_refused(401, "TOKEN_INVALID");
+        let other = token(login(&app, "ada", PASSWORD).assert_status(202));
+        let request = json!({"second_factor_token": other, "code": CODE});
+        let elsewhere = app.anonymous().with_header("user-agent", "another");
+        let elsewhere = elsewhere.post("/api/v1/auth/login/second-factor", request);
+        elsewhere.assert_refused(401, "TOKEN_INVALID");
+        let off = json!({"$set": {"active": false}});
+        app.run(USERS.update_one(json!({"_id": id}), off)).unwrap();
+        step(&app, &other, CODE).assert_refused(401, "TOKEN_INVALID");
+    }
+
+    #[test]
+    fn nobody_tries_codes_for_ever() {
+        let app = app();
+        let id = ada(&app);
+        let first = login(&app, "ada", PASSWORD).assert_status(202);
+        for _ in 0..throttle::SECOND_STEP.most {
+            step(&app, first.text("second_factor_token"), "000000")
+                .assert_refused(401, "INVALID_CREDENTIALS");
+        }
+        // Another first step is no way around it.
+        let again = login(&app, "ada", PASSWORD).assert_status(202);
+        let token = again.text("second_factor_token");
+        step(&app, token, CODE).assert_refused(429, "RATE_LIMITED");
+        let refused = app.run(sbd_sdk::audit::find(sbd_sdk::audit::Query {
+            subject: Some(id),
+            limit: 1,
+            ..Default::default()
+        }));
+        let refused = refused.unwrap().entries;
+        assert_eq!(refused[0].action, "second_factor.refused");
+    }
+
+    #[test]
+    fn a_new_password_begins_anew() {
+        let app = app();
+        let id = ada(&app);
+        let first = login(&app, "ada", PASSWORD).assert_status(202);
+        app.run(begin_anew(Transaction::new(), &id).commit())
+            .unwrap();
+        let token = first.text("second_factor_token");
+        step(&app, token, CODE).assert_refused(401, "TOKEN_INVALID");
+    }
+
+    #[test]
+    fn bad_input_is_refused() {
+        let app = app();
+        for (token, code, status, refusal) in [
+            ("", CODE, 401, "TOKEN_INVALID"),
+            ("st_nonsense", CODE, 401, "TOKEN_INVALID"),
+            ("st_nonsense", "", 422, "VALIDATION_ERROR"),
+            ("st_nonsense", &"1".repeat(65), 422, "VALIDATION_ERROR"),
+        ] {
+            step(&app, token, code).assert_refused(status, refusal);
+        }
+        for request in [
+            json!({}),
+            json!({"second_factor_token": "st_x"}),
+            json!({"second_factor_token": "st_x", "code": 123_456}),
+            json!({"second_factor_token": "st_x", "code": "123456", "more": 1}),
+        ] {
+            let refused = app
+                .anonymous()
+                .post("/api/v1/auth/login/second-factor", request);
+            refused.assert_refused(422, "VALIDATION_ERROR");
+        }
+    }
+}

@@ -127,7 +127,7 @@ pub use key::Key;
 pub use listing::{ById, Listing, Sort, Unfiltered};
 pub use openapi::{About, BEARER};
 pub use operation::Operation;
-pub use sbd_contract::{Principal, Scopes, authentication, header, path};
+pub use sbd_contract::{Principal, Scopes, authentication, header, path, session_cookie};
 pub use sbd_sdk_macros::{channels, on_event, operation, schedule, task};
 pub use tokens::Tokens;
 

@@ -2,6 +2,7 @@
 //! need not be reachable from outside.
 
 use crate::components::Components;
+use crate::credentials::Brought;
 use crate::error::Refusal;
 use crate::gateway::Edge;
 use crate::headers;
@@ -102,9 +103,15 @@ async fn administrator<C: Components>(
             .map(Actor::Operator)
             .map_err(Refusal::token_invalid);
     }
+    // A cookie goes to every port of a host, and says nothing here.
+    let brought = Brought {
+        headers,
+        ticketed: None,
+        site: None,
+    };
     let caller = edge
         .authenticator
-        .authenticate(&edge.components, &tenant, request_id, headers, None, admit)
+        .authenticate(&edge.components, &tenant, request_id, &brought, admit)
         .await?
         .ok_or_else(|| {
             Refusal::unauthenticated(

@@ -1,11 +1,10 @@
 //! Credentials in, principal out. About tokens the auth component decides; its answers are kept a while.
 
 use crate::components::Components;
-use crate::credentials::Credentials;
+use crate::credentials::{Brought, Credentials};
 use crate::error::Refusal;
 use crate::revoked::Revocations;
-use crate::tickets::Tickets;
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use jiff::Timestamp;
 use moka::Expiry;
 use moka::future::Cache;
@@ -79,27 +78,27 @@ impl Authenticator {
     }
 
     /// The principal behind a request, or `None` for an anonymous one. `admit` is asked before a
-    /// token that is not known costs the auth component work. A route that takes
-    /// tickets is `ticketed`: by these, in the request's query.
+    /// token that is not known costs the auth component work.
     pub(crate) async fn authenticate<C: Components>(
         &self,
         components: &C,
         tenant: &Arc<str>,
         request_id: &Arc<str>,
-        headers: &HeaderMap,
-        ticketed: Option<(&Tickets, Option<&str>)>,
+        brought: &Brought<'_>,
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<Option<Arc<Authenticated>>, Refusal> {
         let Some(component) = &self.component else {
             return Ok(None);
         };
-        let token = match Credentials::of(headers, ticketed.and_then(|(_, query)| query))? {
+        let (token, is_cookie) = match brought.credentials()? {
             Credentials::None => return Ok(None),
-            Credentials::Token(token) => token,
+            Credentials::Token(token) => (token, false),
+            Credentials::Cookie(token) => (token, true),
             Credentials::Ticket(ticket) => {
                 admit()?;
-                let origin = headers.get(header::ORIGIN);
-                let caller = ticketed.and_then(|(tickets, _)| tickets.take(ticket, tenant, origin));
+                let origin = brought.headers.get(header::ORIGIN);
+                let tickets = brought.ticketed.map(|(tickets, _)| tickets);
+                let caller = tickets.and_then(|tickets| tickets.take(ticket, tenant, origin));
                 let caller = caller.ok_or_else(|| {
                     Refusal::token_invalid(
                         "The ticket was used, is too old or is for another page; get a new one.",
@@ -132,9 +131,15 @@ impl Authenticator {
         };
         // Looked at after the answer is in, from the cache or from the component alike: a logout
         // that overtook a slow answer still wins.
-        match answer {
+        let caller = match answer {
             Answer::Refused(refusal) => Err(refusal),
-            Answer::Known(caller) => self.standing(tenant, caller).map(Some),
+            Answer::Known(caller) => self.standing(tenant, caller),
+        };
+        match (caller, &brought.site) {
+            // A browser goes on sending it: whoever signs in anew is nobody until then.
+            (Err(_), _) if is_cookie => Ok(None),
+            (Ok(caller), Some(site)) if is_cookie => site.require_own().map(|()| Some(caller)),
+            (caller, _) => caller.map(Some),
         }
     }
 

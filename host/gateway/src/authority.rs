@@ -109,7 +109,8 @@ impl Authority {
         &self.value
     }
 
-    fn same(&self, other: &Self, scheme: Option<&str>) -> bool {
+    /// The same host and port, over this scheme.
+    pub(crate) fn same(&self, other: &Self, scheme: Option<&str>) -> bool {
         let usual = if scheme == Some("https") { 443 } else { 80 };
         self.host().eq_ignore_ascii_case(other.host())
             && self.port.unwrap_or(usual) == other.port.unwrap_or(usual)

@@ -1,9 +1,13 @@
-//! What a request brings to say who sends it. There are three ways, as browsers can set no header on a
-//! WebSocket or a stream of events: the header, a sub-protocol beside the one that is spoken, and where a
-//! route takes them a ticket, which stands in the address and is worth nothing once it was used.
+//! What a request brings to say who sends it. There are four ways, as browsers can set no header on a
+//! WebSocket or a stream of events: the header, a sub-protocol beside the one that is spoken, where a
+//! route takes them a ticket, which stands in the address and is worth nothing once it was used, and the
+//! cookie of a session.
 
 use crate::error::Refusal;
+use crate::site::Site;
+use crate::tickets::Tickets;
 use http::{HeaderMap, HeaderValue, header};
+use sbd_contract::session_cookie;
 
 /// Longest token that is looked at. Ours have a few hundred bytes.
 const LONGEST_TOKEN: usize = 4096;
@@ -14,6 +18,15 @@ const BEARER_PROTOCOL: &str = "bearer.";
 /// What a ticket is called in the query.
 const TICKET: &str = "ticket";
 
+/// Where a request may say who sends it.
+pub(crate) struct Brought<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    /// The query, on a route that takes tickets.
+    pub(crate) ticketed: Option<(&'a Tickets, Option<&'a str>)>,
+    /// Where the request is from, if a cookie counts here.
+    pub(crate) site: Option<Site<'a>>,
+}
+
 /// What a request brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Credentials<'a> {
@@ -23,23 +36,30 @@ pub(crate) enum Credentials<'a> {
     Token(&'a str),
     /// A ticket, for a route that takes them.
     Ticket(&'a str),
+    /// The cookie of a session, which browsers send along whoever asked them to.
+    Cookie(&'a str),
 }
 
-// === impl Credentials ===
+// === impl Brought ===
 
-impl<'a> Credentials<'a> {
-    /// What these headers bring, and the query on a route that takes tickets. More than one way is
-    /// refused: it would be chance who the sender is.
-    pub(crate) fn of(headers: &'a HeaderMap, query: Option<&'a str>) -> Result<Self, Refusal> {
-        let token = bearer(headers)?.map(Self::Token);
-        let protocol = protocol(headers)?.map(Self::Token);
-        let ticket = ticket(query.unwrap_or_default())?.map(Self::Ticket);
-        let mut brought = [token, protocol, ticket].into_iter().flatten();
-        let first = brought.next().unwrap_or(Self::None);
+impl<'a> Brought<'a> {
+    /// By which way the request says who sends it. More than one is refused: it would be chance who the
+    /// sender is.
+    pub(crate) fn credentials(&self) -> Result<Credentials<'a>, Refusal> {
+        let query = self.ticketed.and_then(|(_, query)| query);
+        let token = bearer(self.headers)?.map(Credentials::Token);
+        let protocol = protocol(self.headers)?.map(Credentials::Token);
+        let ticket = ticket(query.unwrap_or_default())?.map(Credentials::Ticket);
+        let cookie = match &self.site {
+            Some(site) => cookie(self.headers, site.cookie())?.map(Credentials::Cookie),
+            None => None,
+        };
+        let mut brought = [token, protocol, ticket, cookie].into_iter().flatten();
+        let first = brought.next().unwrap_or(Credentials::None);
         match brought.next() {
             None => Ok(first),
             Some(_) => Err(Refusal::token_invalid(
-                "The request says twice who sends it; send one of the Authorization header, the sub-protocol and a ticket.",
+                "The request says twice who sends it; send one of the Authorization header, the sub-protocol, a ticket and the session's cookie (a page leaves the cookie out by `credentials: \"omit\"`).",
             )),
         }
     }
@@ -48,6 +68,11 @@ impl<'a> Credentials<'a> {
 /// Takes the secrets out of a request's headers: whoever answers gets to know who asks, and no more.
 pub(crate) fn remove(headers: &mut HeaderMap) {
     headers.remove(header::AUTHORIZATION);
+    remove_protocol(headers);
+    remove_cookie(headers);
+}
+
+fn remove_protocol(headers: &mut HeaderMap) {
     let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
     if !protocols(offered.iter()).any(|offered| offered.starts_with(BEARER_PROTOCOL)) {
         return;
@@ -59,6 +84,30 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
     headers.remove(header::SEC_WEBSOCKET_PROTOCOL);
     if let Some(left) = left.filter(|left| !left.is_empty()) {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, left);
+    }
+}
+
+/// Takes the cookies of sessions away, of whichever scheme, and leaves the others.
+fn remove_cookie(headers: &mut HeaderMap) {
+    let is_ours = |cookie: &str| {
+        let name = cookie.split_once('=').map_or(cookie, |(name, _)| name);
+        [session_cookie::SECURE, session_cookie::PLAIN].contains(&name.trim())
+    };
+    let lines = headers.get_all(header::COOKIE).iter();
+    let mut cookies = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    if !cookies.any(|cookie| is_ours(&String::from_utf8_lossy(cookie))) {
+        return;
+    }
+    let lines = headers.get_all(header::COOKIE).iter();
+    let cookies = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let left: Vec<&[u8]> = cookies
+        .map(<[u8]>::trim_ascii)
+        .filter(|cookie| !is_ours(&String::from_utf8_lossy(cookie)))
+        .collect();
+    let left = HeaderValue::from_bytes(&left.join(&b"; "[..])).ok();
+    headers.remove(header::COOKIE);
+    if let Some(left) = left.filter(|left| !left.is_empty()) {
+        headers.insert(header::COOKIE, left);
     }
 }
 
@@ -105,6 +154,21 @@ fn protocols<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator
     lists.flat_map(|list| list.split(',')).map(str::trim)
 }
 
+/// The value of the cookie of this name. One that cannot be ours is none: nobody but the browser chose to send
+/// it.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let cookies = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let pairs = cookies.filter_map(|cookie| std::str::from_utf8(cookie).ok()?.split_once('='));
+    let mut values = pairs.filter_map(|(known, value)| (known.trim() == name).then_some(value));
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(str::trim).filter(|value| is_token(value))),
+        _ => Err(Refusal::token_invalid(
+            "The request has two cookies of a session; delete the cookies of this site and sign in again.",
+        )),
+    }
+}
+
 /// The ticket of a query. Ours needs no encoding.
 fn ticket(query: &str) -> Result<Option<&str>, Refusal> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -128,6 +192,7 @@ fn is_token(token: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use http::Method;
 
     fn headers(all: &[(&'static str, &'static str)]) -> HeaderMap {
         let all = all.iter().map(|(name, value)| {
@@ -175,18 +240,42 @@ mod tests {
         let header = ("authorization", "Bearer x");
         let read = |query: &str, all: &[(&'static str, &'static str)]| {
             let headers = headers(all);
-            let read = Credentials::of(&headers, Some(query)).map(|read| format!("{read:?}"));
+            let (tickets, method) = (Tickets::default(), Method::GET);
+            let brought = Brought {
+                headers: &headers,
+                ticketed: Some((&tickets, Some(query))),
+                site: Some(Site::new(&method, &headers, false, None)),
+            };
+            let read = brought.credentials().map(|read| format!("{read:?}"));
             read.ok()
         };
+        let cookie = ("cookie", "a=b; sbd-session=c;__Host-sbd-session=d");
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(read("", &[]), some("None"));
         assert_eq!(read("", &[protocol]), some("Token(\"abc.def\")"));
         assert_eq!(read("a=b&ticket=t", &[]), some("Ticket(\"t\")"));
+        assert_eq!(read("", &[cookie]), some("Cookie(\"c\")"));
+        for nobodys in [
+            "__Host-sbd-session=d",
+            "sbd-session",
+            "sbd-session=",
+            "sbd-session=\"c\"",
+            "SBD-session=c",
+            "sbd-sessions=c",
+            "xsbd-session=c",
+            "",
+        ] {
+            assert_eq!(read("", &[("cookie", nobodys)]), some("None"), "{nobodys}");
+        }
         for (query, all) in [
             ("ticket=t", &[protocol][..]),
             ("ticket=t", &[header]),
             ("ticket=t&ticket=t", &[]),
             ("", &[protocol, header]),
+            ("", &[cookie, header]),
+            ("", &[cookie, protocol]),
+            ("ticket=t", &[cookie]),
+            ("", &[("cookie", "sbd-session=c; sbd-session=c")]),
             ("", &[("sec-websocket-protocol", "bearer.")]),
             ("", &[("sec-websocket-protocol", "bearer.a b")]),
             ("", &[("sec-websocket-protocol", "bearer.a, bearer.b")]),
@@ -213,5 +302,20 @@ mod tests {
         assert!(left(&["bearer.x"]).is_empty());
         assert_eq!(left(&["sbd.v1, bearer.x", "other"]), ["sbd.v1, other"]);
         assert_eq!(left(&["a", "b"]), ["a", "b"]);
+        for (sent, left) in [
+            ("a=b", Some("a=b")),
+            ("sbd-session=c", None),
+            (
+                " sbd-session = c ;a=b;__Host-sbd-session=d; e",
+                Some("a=b; e"),
+            ),
+            ("sbd-session; sbd-session=c", None),
+            ("a=sbd-session; b", Some("a=sbd-session; b")),
+        ] {
+            let mut headers = headers(&[("cookie", sent)]);
+            remove(&mut headers);
+            let found = headers.get("cookie").map(|value| value.to_str().unwrap());
+            assert_eq!(found, left, "{sent}");
+        }
     }
 }

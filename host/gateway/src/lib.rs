@@ -33,6 +33,7 @@ mod revoked;
 mod routes;
 mod sender;
 mod server;
+mod site;
 mod stream_kind;
 mod tenant;
 mod tickets;

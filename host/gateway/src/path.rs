@@ -4,7 +4,7 @@
 use crate::builtin::Builtin;
 use crate::components::Components;
 use crate::cors;
-use crate::credentials;
+use crate::credentials::{self, Brought};
 use crate::error::Refusal;
 use crate::gateway::{Edge, Lasting};
 use crate::headers;
@@ -216,14 +216,18 @@ async fn routed<C: Components>(
     // charged to the address, or guessing tokens would be free.
     let address = Payer::address(&exchange.tenant, exchange.sender.client);
     let admit = || edge.charge(&address);
+    let brought = Brought {
+        headers: &parts.headers,
+        ticketed: asked.tickets().map(|tickets| (tickets, parts.uri.query())),
+        site: Some(exchange.sender.site(&parts)),
+    };
     let caller = edge
         .authenticator
         .authenticate(
             &edge.components,
             &exchange.tenant,
             exchange.request_id,
-            &parts.headers,
-            asked.tickets().map(|tickets| (tickets, parts.uri.query())),
+            &brought,
             admit,
         )
         .await?;

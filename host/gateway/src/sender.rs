@@ -5,6 +5,7 @@ use crate::error::Refusal;
 use crate::forwarded::{self, Told, TrustedProxies};
 use crate::headers;
 use crate::server::Peer;
+use crate::site::Site;
 use http::request::Parts;
 use http::uri::{self, Scheme};
 use http::{HeaderValue, Uri, header};
@@ -62,6 +63,12 @@ impl Sender {
 
     pub(crate) fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
+    }
+
+    /// Where a request with this head is from.
+    pub(crate) fn site<'a>(&'a self, parts: &'a Parts) -> Site<'a> {
+        let authority = self.authority.as_ref();
+        Site::new(&parts.method, &parts.headers, self.https, authority)
     }
 
     /// Makes a request's head say what is true, and nothing else.

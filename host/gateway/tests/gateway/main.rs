@@ -9,6 +9,7 @@
 
 mod auth;
 mod bad_input;
+mod cookies;
 mod early_answers;
 mod edge;
 mod fake;

@@ -2,8 +2,8 @@
 //!
 //! A user signs in with a password and gets two tokens: an access token, a signed JWT that lives 15
 //! minutes and goes with every request, and a refresh token, an opaque secret that buys the next
-//! pair once. Both belong to a session; when that ends, both are worthless. Programs that act for a user have
-//! permanent tokens instead.
+//! pair once. Both belong to a session; when that ends, both are worthless. A browser may keep its session in a
+//! cookie instead. Programs that act for a user have permanent tokens.
 //!
 //! What happens to an account is told in the commit of the change: `events`.
 
@@ -14,6 +14,7 @@ mod api;
 mod backup_codes;
 mod confirmation;
 mod contact;
+mod cookies;
 mod events;
 mod invitations;
 mod login;
@@ -130,7 +131,12 @@ mod tests {
 
     /// Whom the host takes the bearer of these tokens for.
     pub(crate) fn signed_in<'a>(app: &'a App, tokens: &Reply) -> Client<'a> {
-        let identity = bearer(app, tokens.text("access_token")).assert_status(200);
+        signed_in_by(app, tokens.text("access_token"))
+    }
+
+    /// Whom the host takes the bearer of this for.
+    pub(crate) fn signed_in_by<'a>(app: &'a App, token: &str) -> Client<'a> {
+        let identity = bearer(app, token).assert_status(200);
         let principal = Principal::user("test", identity.text("user"))
             .in_session(identity.text("session"))
             .named(identity.text("username"));

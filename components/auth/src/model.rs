@@ -54,6 +54,9 @@ pub(crate) struct Session {
     pub(crate) user_id: String,
     #[serde(flatten)]
     pub(crate) device: Device,
+    /// The digest of the secret in its cookie, where a browser keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cookie: Option<String>,
     /// How its user showed who they are.
     #[serde(default)]
     pub(crate) proofs: Vec<Proof>,
@@ -76,6 +79,17 @@ pub(crate) enum Proof {
     BackupCode,
 }
 
+/// In what who signs in keeps the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    /// In an access token and a refresh token, as programs do.
+    #[default]
+    Tokens,
+    /// In a cookie, as browsers do.
+    Cookie,
+}
+
 /// What somebody signs in with, as far as it says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Device {
@@ -85,6 +99,9 @@ pub(crate) struct Device {
     /// The address of the network it comes from, as the host sees it.
     #[serde(default)]
     pub(crate) address: Option<String>,
+    /// In what it keeps the session.
+    #[serde(default)]
+    pub(crate) mode: Mode,
 }
 
 /// A refresh token, as stored: never the token itself, only its digest.
@@ -147,6 +164,7 @@ impl Session {
             id: SessionId::new(),
             user_id: user_id.to_owned(),
             device: device.clone(),
+            cookie: None,
             proofs: proofs.to_vec(),
             confirmed_at: Some(now),
             created_at: now,
@@ -196,7 +214,13 @@ impl Device {
         Self {
             user_agent: text(&header::USER_AGENT).and_then(readable),
             address: address.map(|address| address.to_string()),
+            mode: Mode::Tokens,
         }
+    }
+
+    /// The same, which keeps the session so.
+    pub(crate) fn keeping(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 }
 

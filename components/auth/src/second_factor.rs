@@ -146,6 +146,8 @@ impl SecondStep {
         device: &Device,
     ) -> Result<SignedIn> {
         let change = used.delete_one(&SECOND_STEPS, json!({"_id": self.digest}));
+        // How the session is kept, the first step has said.
+        let device = &device.clone().keeping(self.device.mode);
         let proofs: Vec<_> = self.proofs.iter().copied().chain([proof]).collect();
         sign_in::begin(change, user, &proofs, device).await
     }
@@ -197,6 +199,19 @@ mod tests {
         let proofs = &sessions["items"][0]["proofs"];
         assert_eq!(*proofs, json!(["password", "backup_code"]));
         step(&app, token, CODE).assert_refused(401, "TOKEN_INVALID");
+    }
+
+    #[test]
+    fn how_a_session_is_kept_the_first_step_says() {
+        let app = app();
+        ada(&app);
+        let request = json!({"identifier": "ada", "password": PASSWORD, "mode": "cookie"});
+        let first = app.anonymous().post("/api/v1/auth/login", request);
+        let first = first.assert_status(202);
+        assert_eq!(first.header("set-cookie"), None);
+        let done = step(&app, first.text("second_factor_token"), CODE).assert_status(204);
+        let cookie = done.header("set-cookie").unwrap();
+        assert!(cookie.starts_with("sbd-session=sc_"), "{cookie}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::model::{Device, Proof, Session, SessionId, User};
 use crate::second_factor::{self, Pending};
 use crate::sessions;
-use crate::tokens::{self, Pair};
+use crate::tokens::{self, Kept};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Error, Result, time};
 
@@ -15,9 +15,9 @@ pub(crate) enum Admitted {
     SecondFactor(Pending),
 }
 
-/// What a sign-in gives: tokens, and sessions that had to end for it.
+/// What a sign-in gives: in what the session is kept, and sessions that had to end for it.
 pub(crate) struct SignedIn {
-    pub(crate) tokens: Pair,
+    pub(crate) kept: Kept,
     pub(crate) ended: Vec<SessionId>,
 }
 
@@ -43,8 +43,8 @@ pub(crate) async fn begin(
     let now = time::now();
     let ended = sessions::make_room(&user.id).await?;
     let session = Session::begin(&user.id, proofs, device, now);
-    let tokens = tokens::begin(change, user, &session, now).await?;
-    Ok(SignedIn { tokens, ended })
+    let kept = tokens::begin(change, user, session, now).await?;
+    Ok(SignedIn { kept, ended })
 }
 
 /// Only said to somebody who showed who they are.

@@ -1,8 +1,8 @@
 //! Access and refresh tokens: making, renewing and checking them.
 
 use crate::events::EndReason;
-use crate::model::{ADMIN, Bought, RefreshToken, Session, SessionId, User};
-use crate::{notices, permanent, sessions, store};
+use crate::model::{ADMIN, Bought, Mode, RefreshToken, Session, SessionId, User};
+use crate::{cookies, notices, permanent, sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -31,6 +31,14 @@ const AGAIN: Duration = Duration::from_secs(30);
 pub(crate) struct Pair {
     pub(crate) access: String,
     pub(crate) refresh: String,
+}
+
+/// In what a session is kept, by who signed in.
+pub(crate) enum Kept {
+    /// In these tokens.
+    Tokens(Pair),
+    /// In a cookie, which holds this secret.
+    Cookie(String),
 }
 
 /// What an access token says. Roles and name are for other readers of the token: they are read
@@ -62,33 +70,41 @@ enum Presented<'a> {
     Usable(&'a RefreshToken),
 }
 
-/// Stores a new session with its first refresh token, together with a change by which what was shown for it is used,
-/// and makes the pair.
+/// Stores a new session with what it is kept in, the secret of a cookie or its first pair of tokens, together with a
+/// change by which what was shown for it is used.
 pub(crate) async fn begin(
     change: Transaction,
     user: &User,
-    session: &Session,
+    mut session: Session,
     now: Time,
-) -> Result<Pair> {
-    let refresh = refresh_token(random()?);
-    let stored = to_store(&refresh, session, now);
-    let access = sign(user, session).await?;
-    let begun = change
-        .insert(&store::SESSIONS, session)
-        .insert(&store::REFRESH_TOKENS, &stored)
-        .audit(
-            &user.id,
-            "session.began",
-            &json!({
-                "session_id": session.id, "device": session.device, "proofs": session.proofs,
-            }),
-        );
-    let begun = match notices::is_elsewhere(session).await? {
-        true => notices::begins_elsewhere(begun, session),
+) -> Result<Kept> {
+    let (kept, begun) = match session.device.mode {
+        Mode::Cookie => {
+            let secret = cookies::secret()?;
+            session.cookie = Some(digest(&secret));
+            (Kept::Cookie(secret), change)
+        }
+        Mode::Tokens => {
+            let refresh = refresh_token(random()?);
+            let stored = to_store(&refresh, &session, now);
+            let access = sign(user, &session).await?;
+            let begun = change.insert(&store::REFRESH_TOKENS, &stored);
+            (Kept::Tokens(Pair { access, refresh }), begun)
+        }
+    };
+    let begun = begun.insert(&store::SESSIONS, &session).audit(
+        &user.id,
+        "session.began",
+        &json!({
+            "session_id": session.id, "device": session.device, "proofs": session.proofs,
+        }),
+    );
+    let begun = match notices::is_elsewhere(&session).await? {
+        true => notices::begins_elsewhere(begun, &session),
         false => begun,
     };
     match begun.commit().await {
-        Ok(_) => Ok(Pair { access, refresh }),
+        Ok(_) => Ok(kept),
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::token_invalid(
             "this was used at the same time; sign in again",
         )),
@@ -182,10 +198,14 @@ pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
     }
 }
 
-/// Checks a permanent token, or an access token: signature and times, that its session lasts, and that its user may act.
+/// Checks a permanent token, the secret of a cookie, or an access token: signature and times, that its session lasts,
+/// and that its user may act.
 async fn bearer(token: &str) -> Result<Identity> {
     if token.starts_with(permanent::PREFIX) {
         return permanent::bearer(token).await;
+    }
+    if token.starts_with(cookies::PREFIX) {
+        return cookies::bearer(token).await;
     }
     let claims = match keys::verify::<CheckedClaims>(PURPOSE, token).await? {
         Verdict::Valid(claims) => claims,
@@ -228,7 +248,7 @@ async fn delegation(user: &str) -> Result<Identity> {
     ))
 }
 
-fn identity(user: User, session: Option<Session>, expires_at: Time) -> Identity {
+pub(crate) fn identity(user: User, session: Option<Session>, expires_at: Time) -> Identity {
     Identity {
         user: user.id.into(),
         session: session.map(|session| session.id.as_str().into()),
@@ -270,7 +290,7 @@ async fn end_stolen<T>(session: &SessionId) -> Result<T> {
     Err(sessions::revoking(Error::token_invalid(message), session))
 }
 
-fn session_over() -> Error {
+pub(crate) fn session_over() -> Error {
     Error::token_invalid("the session has ended; sign in again")
 }
 

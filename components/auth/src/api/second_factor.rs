@@ -1,6 +1,6 @@
 //! The second step of a sign-in, and showing once more who one is.
 
-use crate::api::tokens::{Fresh, TokensView, fresh};
+use crate::api::tokens::{Welcome, welcome};
 use crate::confirmation::{self, Shown};
 use crate::model::{Device, Proof};
 use crate::registration::MAX_PASSWORD;
@@ -56,9 +56,9 @@ pub(crate) struct PendingView {
     expires_in: u64,
 }
 
-/// What a first step answers: tokens, or that it takes a second one.
+/// What a first step answers: what the session is kept in, or that it takes a second one.
 pub(crate) enum FirstStep {
-    Done((Revoked, Fresh)),
+    Done((Revoked, Welcome)),
     Pending((NoStore, Json<PendingView>)),
 }
 
@@ -76,12 +76,12 @@ pub(crate) enum FirstStep {
 pub(crate) async fn finish_login(
     headers: HeaderMap,
     Json(request): Json<SecondFactorRequest>,
-) -> Result<(Revoked, Fresh)> {
+) -> Result<(Revoked, Welcome)> {
     require_code(&request.code)?;
     let device = Device::of(&headers);
     let token = &request.second_factor_token;
     let signed_in = second_factor::finish(token, &request.code, &device).await?;
-    Ok((Revoked(signed_in.ended), fresh(signed_in.tokens)))
+    welcome(signed_in, &headers)
 }
 
 /// Shows once more who the caller is, which counts for ten minutes in this session.
@@ -133,12 +133,11 @@ pub(crate) fn require_code(code: &str) -> Result<()> {
 
 // === impl FirstStep ===
 
-impl From<Admitted> for FirstStep {
-    fn from(admitted: Admitted) -> Self {
-        match admitted {
-            Admitted::In(signed_in) => {
-                Self::Done((Revoked(signed_in.ended), fresh(signed_in.tokens)))
-            }
+impl FirstStep {
+    /// The answer to a request with these headers.
+    pub(crate) fn of(admitted: Admitted, headers: &HeaderMap) -> Result<Self> {
+        Ok(match admitted {
+            Admitted::In(signed_in) => Self::Done(welcome(signed_in, headers)?),
             Admitted::SecondFactor(Pending { token, methods }) => {
                 let view = PendingView {
                     second_factor_token: token,
@@ -147,14 +146,14 @@ impl From<Admitted> for FirstStep {
                 };
                 Self::Pending((NoStore, Json(view)))
             }
-        }
+        })
     }
 }
 
 impl IntoResponse for FirstStep {
     fn into_response(self) -> Response {
         match self {
-            Self::Done(tokens) => tokens.into_response(),
+            Self::Done(welcome) => welcome.into_response(),
             Self::Pending(pending) => (StatusCode::ACCEPTED, pending).into_response(),
         }
     }
@@ -162,8 +161,7 @@ impl IntoResponse for FirstStep {
 
 impl Output for FirstStep {
     fn describe(description: &mut Description) {
-        description.answers(StatusCode::OK, "Signed in");
-        description.answer_body::<TokensView>();
+        Welcome::describe(description);
         let second = "It takes a second step: `POST /api/v1/auth/login/second-factor`";
         description.also_answers_with::<PendingView>(StatusCode::ACCEPTED, second);
     }

@@ -1,13 +1,19 @@
 //! Signing out, and one's own sessions.
 
+use crate::cookies;
 use crate::events::EndReason;
-use crate::model::{Proof, Session, SessionId};
+use crate::model::{Mode, Proof, Session, SessionId};
 use crate::sessions::{self, Revoked, SessionSort};
+use axum::response::AppendHeaders;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Json, Listing, NoContent, Path, Result, operation};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// Before an answer: the sessions that have ended, and that the browser may forget its cookie.
+type SignedOut = (Revoked, AppendHeaders<[(HeaderName, HeaderValue); 1]>);
 
 /// A session: one sign-in on one device.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,6 +25,9 @@ pub(crate) struct SessionView {
     user_agent: Option<String>,
     /// The address that it signed in from.
     address: Option<String>,
+    /// In what it is kept.
+    #[schema(inline)]
+    mode: Mode,
     /// How its user showed who they are.
     proofs: Vec<Proof>,
     /// Whether it is the session of this very request.
@@ -27,7 +36,7 @@ pub(crate) struct SessionView {
     created_at: Time,
     /// When its user last did.
     confirmed_at: Option<Time>,
-    /// When its tokens were last renewed.
+    /// When its tokens were last renewed, or its cookie was used, to about a minute.
     last_used_at: Time,
     /// When it ends if it is not used before.
     expires_at: Time,
@@ -36,13 +45,13 @@ pub(crate) struct SessionView {
 /// Signs out: ends the session of this request.
 #[operation(
     post "/api/v1/auth/logout", permission = "sessions:write",
-    answers = "Signed out; both tokens are worthless"
+    answers = "Signed out; tokens and cookie are worthless"
 )]
-pub(crate) async fn logout(caller: Caller) -> Result<(Revoked, NoContent)> {
+pub(crate) async fn logout(caller: Caller, headers: HeaderMap) -> Result<(SignedOut, NoContent)> {
     let session = caller.session.as_deref().map(str::parse).transpose()?;
     let ended: Vec<_> = session.into_iter().collect();
     sessions::end_all(&ended, &caller.user, EndReason::SignedOut).await?;
-    Ok((Revoked(ended), NoContent))
+    Ok((signed_out(ended, &headers)?, NoContent))
 }
 
 /// Signs out everywhere: ends all sessions of the caller.
@@ -50,10 +59,18 @@ pub(crate) async fn logout(caller: Caller) -> Result<(Revoked, NoContent)> {
     post "/api/v1/auth/logout-all", permission = "sessions:write",
     answers = "Signed out everywhere"
 )]
-pub(crate) async fn logout_all(caller: Caller) -> Result<(Revoked, NoContent)> {
+pub(crate) async fn logout_all(
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<(SignedOut, NoContent)> {
     let ended = sessions::of_user(&caller.user).await?;
     sessions::end_all(&ended, &caller.user, EndReason::SignedOut).await?;
-    Ok((Revoked(ended), NoContent))
+    Ok((signed_out(ended, &headers)?, NoContent))
+}
+
+fn signed_out(ended: Vec<SessionId>, headers: &HeaderMap) -> Result<SignedOut> {
+    let forgotten = (header::SET_COOKIE, cookies::forget(headers)?);
+    Ok((Revoked(ended), AppendHeaders([forgotten])))
 }
 
 /// Lists the caller's sessions.
@@ -87,6 +104,7 @@ impl SessionView {
             id: session.id,
             user_agent: session.device.user_agent,
             address: session.device.address,
+            mode: session.device.mode,
             proofs: session.proofs,
             created_at: session.created_at,
             confirmed_at: session.confirmed_at,

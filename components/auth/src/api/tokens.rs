@@ -1,12 +1,16 @@
 //! Signing in, renewing tokens, and the keys to check them with.
 
 use crate::api::second_factor::FirstStep;
-use crate::login;
-use crate::model::Device;
-use crate::tokens::{self, ACCESS, Pair};
-use http::{HeaderMap, HeaderName, header};
+use crate::model::{Device, Mode};
+use crate::sessions::Revoked;
+use crate::sign_in::SignedIn;
+use crate::tokens::{self, ACCESS, Kept, Pair};
+use crate::{cookies, login};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sbd_sdk::keys::{self, KeySet};
-use sbd_sdk::{Json, NoStore, Result, operation};
+use sbd_sdk::openapi::{Description, Output};
+use sbd_sdk::{Json, NoContent, NoStore, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,6 +24,10 @@ pub(crate) struct LoginRequest {
     /// The password.
     #[schema(format = Password, min_length = 1, max_length = 1024)]
     password: String,
+    /// In what the session is kept: `tokens` in the answer, or a `cookie`, for browsers.
+    #[serde(default)]
+    #[schema(inline)]
+    mode: Mode,
 }
 
 /// What to renew.
@@ -48,7 +56,13 @@ pub(crate) struct TokensView {
 }
 
 /// Tokens, which nobody but the client may keep.
-pub(crate) type Fresh = (NoStore, Json<TokensView>);
+type Fresh = (NoStore, Json<TokensView>);
+
+/// What who signed in keeps the session in: tokens in the body, or a cookie and no body.
+pub(crate) enum Welcome {
+    Tokens(Fresh),
+    Cookie(HeaderValue),
+}
 
 /// How long anybody may keep an answer.
 type ForFiveMinutes = [(HeaderName, &'static str); 1];
@@ -60,6 +74,9 @@ const FOR_FIVE_MINUTES: ForFiveMinutes = [(header::CACHE_CONTROL, "public, max-a
 /// The answer is the same for a wrong password and for an account that does not exist; after 10
 /// failures under a name everybody has to wait with it, at most 15 minutes. Whoever has a second factor
 /// gets no tokens yet, but a token for the second step, good for five minutes.
+///
+/// In the mode `cookie` no token is answered: the session is in a cookie that no script can read, and counts for what
+/// a page of this very address asks for.
 #[operation(
     post "/api/v1/auth/login",
     refuses(
@@ -72,9 +89,9 @@ pub(crate) async fn login(
     headers: HeaderMap,
     Json(request): Json<LoginRequest>,
 ) -> Result<FirstStep> {
-    let device = Device::of(&headers);
+    let device = Device::of(&headers).keeping(request.mode);
     let admitted = login::login(&request.identifier, &request.password, &device).await?;
-    Ok(admitted.into())
+    FirstStep::of(admitted, &headers)
 }
 
 /// Trades a refresh token for a new pair of tokens.
@@ -95,7 +112,38 @@ pub(crate) async fn get_jwks() -> Result<(ForFiveMinutes, Json<KeySet>)> {
     Ok((FOR_FIVE_MINUTES, Json(keys::jwks().await?)))
 }
 
-pub(crate) fn fresh(tokens: Pair) -> Fresh {
+/// The answer to whoever signed in by a request with these headers.
+pub(crate) fn welcome(signed_in: SignedIn, headers: &HeaderMap) -> Result<(Revoked, Welcome)> {
+    let welcome = match signed_in.kept {
+        Kept::Tokens(tokens) => Welcome::Tokens(fresh(tokens)),
+        Kept::Cookie(secret) => Welcome::Cookie(cookies::keep(headers, &secret)?),
+    };
+    Ok((Revoked(signed_in.ended), welcome))
+}
+
+impl IntoResponse for Welcome {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Tokens(fresh) => fresh.into_response(),
+            Self::Cookie(cookie) => {
+                ([(header::SET_COOKIE, cookie)], (NoStore, NoContent)).into_response()
+            }
+        }
+    }
+}
+
+impl Output for Welcome {
+    fn describe(description: &mut Description) {
+        description.answers(StatusCode::OK, "Signed in");
+        description.answer_body::<TokensView>();
+        description.also_answers(
+            StatusCode::NO_CONTENT,
+            "Signed in; the session is in the cookie of this answer",
+        );
+    }
+}
+
+fn fresh(tokens: Pair) -> Fresh {
     let tokens = TokensView {
         access_token: tokens.access,
         refresh_token: tokens.refresh,

@@ -26,6 +26,7 @@ pub(crate) mod generated {
                 import sbd:platform/cache@0.1.0;
                 import sbd:platform/passwords@0.1.0;
                 import sbd:platform/keys@0.1.0;
+                import sbd:platform/vault@0.1.0;
                 import sbd:platform/features@0.1.0;
                 import sbd:platform/events@0.1.0;
                 import sbd:platform/audit@0.1.0;
@@ -52,7 +53,7 @@ pub(crate) mod generated {
 pub(crate) use generated::{
     sbd::platform::{
         audit, blobs, cache, documents, events, features, inference, keys, mail, metrics, ocr,
-        passwords, realtime, tasks, vectors,
+        passwords, realtime, tasks, vault, vectors,
     },
     wasi::{config::store as config, keyvalue},
 };
@@ -60,5 +61,5 @@ pub(crate) use generated::{
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::{
     audit, blobs, cache, config, documents, events, features, keys, keyvalue, mail, metrics, ocr,
-    passwords, realtime, tasks, vectors,
+    passwords, realtime, tasks, vault, vectors,
 };

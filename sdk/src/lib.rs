@@ -112,6 +112,7 @@ pub mod testing;
 pub mod text;
 pub mod time;
 mod tokens;
+pub mod vault;
 pub mod vectors;
 
 pub use answer::{Answer, Created, NoContent, NoStore, Tagged};

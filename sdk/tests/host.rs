@@ -10,6 +10,7 @@ use sbd_sdk::keys::{self, Verdict};
 use sbd_sdk::keyvalue::Bucket;
 use sbd_sdk::tasks::State;
 use sbd_sdk::testing::{App, Call};
+use sbd_sdk::vault::{self, Opened};
 use sbd_sdk::{
     By, Component, Error, Json, cache, config, features, mail, passwords, realtime, time,
 };
@@ -325,6 +326,42 @@ fn time_is_the_tests_own() {
         );
     }
     assert!(app.run(passwords::hash("")).is_err());
+}
+
+#[test]
+fn what_is_sealed_opens_for_what_it_was_sealed_for() {
+    let app = App::new(Component::new())
+        .manifest(&MANIFEST.replace(r#"["documents", "features"]"#, r#"["vault"]"#));
+    let seal = |plain: &[u8]| app.run(vault::encrypt("totp", "usr_1", plain)).unwrap();
+    let open =
+        |purpose, context, sealed: &str| app.run(vault::decrypt(purpose, context, sealed)).unwrap();
+    let sealed = seal(b"secret");
+    assert_ne!(seal(b"secret"), sealed);
+    assert_eq!(
+        open("totp", "usr_1", &sealed).text().as_deref(),
+        Some("secret")
+    );
+    let long = vec![7; 100];
+    assert_eq!(open("totp", "usr_1", &seal(&long)), Opened::Plain(long));
+    for (purpose, context, sealed) in [
+        ("other", "usr_1", sealed.clone()),
+        ("totp", "usr_2", sealed.clone()),
+        ("totp", "usr_1", sealed[..sealed.len() - 1].to_owned()),
+        ("totp", "usr_1", String::new()),
+    ] {
+        assert_eq!(open(purpose, context, &sealed), Opened::Forged);
+    }
+    for (purpose, context, bytes) in [
+        ("", "usr_1", 1),
+        ("Totp", "usr_1", 1),
+        ("totp", &*"x".repeat(1025), 1),
+        ("totp", "usr_1", 64 * 1024 + 1),
+    ] {
+        let refused = app.run(vault::encrypt(purpose, context, vec![0; bytes]));
+        assert!(refused.is_err(), "{purpose}");
+    }
+    app.lose_vault_keys();
+    assert_eq!(open("totp", "usr_1", &sealed), Opened::UnknownKey);
 }
 
 #[test]

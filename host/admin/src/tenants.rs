@@ -94,7 +94,7 @@ impl Admin {
     }
 
     /// All that a tenant has stored, as of one moment: a tar archive of JSON files, in a file without a
-    /// name. Its signing keys stay here, and so do sessions.
+    /// name. Its keys stay here, and so do sessions.
     ///
     /// # Errors
     /// When there is no such tenant, it is being deleted, or the archive cannot be written.

@@ -38,6 +38,8 @@ grants! {
     Passwords = "passwords",
     /// Sign and verify tokens.
     Keys = "keys",
+    /// Encrypt and decrypt fields.
+    Vault = "vault",
     /// Ask which features are on.
     Features = "features",
     /// Publish events that belong to no transaction.

@@ -42,10 +42,11 @@ blobs/COMPONENT/NUMBER.json             what is known of a blob of a component: 
                                         how many bytes it has, their SHA-256, and when it was put
 blobs/COMPONENT/NUMBER                  its content
 
-Not in here: the tenant's signing keys, the sessions of those who were signed in, and what was only kept for
+Not in here: the tenant's keys, the sessions of those who were signed in, and what was only kept for
 a while (caches, events that are to be delivered, queued work: where the tenant was it goes on): wherever
-this is imported, everybody signs in anew. Passwords are in here as they are stored, as hashes: keep this file as safe as the server
-itself.
+this is imported, everybody signs in anew, and fields that were encrypted with the tenant's keys are in here and open
+nowhere but where they came from. Passwords are in here as they are stored, as hashes: keep this file as safe as the
+server itself.
 ";
 
 /// Characters that stand for themselves in the name of a file.

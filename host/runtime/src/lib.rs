@@ -20,6 +20,7 @@ mod events;
 mod import;
 mod inspection;
 mod instances;
+mod keyrings;
 mod limits;
 mod offers;
 mod principal;
@@ -42,6 +43,7 @@ pub use events::{EventLog, Publishing, TaskStore};
 pub use import::ArchivedTenant;
 pub use inspection::{Inspection, Reuse, Target, Toolchain, Unreadable};
 pub use instances::grants::Permission;
+pub use keyrings::check_keyrings;
 pub use limits::{Limit, OverLimit};
 pub use offers::{NoOffer, Offered, check as openapi};
 pub use principal::{Authenticated, Delegation, Seal, SealError};
@@ -59,6 +61,7 @@ use ::http::{HeaderValue, Request, Response, Uri, header};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use engine::compile_cache::CompileCache;
 use instances::cpu_scheduler::CpuScheduler;
+use keyrings::Keyrings;
 use offers::Loader;
 use requests::egress::{Reaches, SystemResolver};
 use requests::outgoing::INTERNAL_SCHEME;
@@ -66,7 +69,7 @@ use requests::running::RequestContext;
 use sbd_contract::header as platform;
 use sbd_features::Switches;
 use sbd_inference::Models;
-use sbd_keys::{FileKeyring, HostSecret};
+use sbd_keyring::HostSecret;
 use sbd_mail::Mailer;
 use sbd_ocr::Tesseract;
 use sbd_pace::Breakers;
@@ -358,7 +361,7 @@ impl Runtime {
     pub async fn remove_tenant(&self, name: &str) -> Result<Vec<(PathBuf, u64)>, Error> {
         let shared = &self.inner.shared;
         let mut removed = shared.stores.remove(name).await?;
-        let keys = shared.keyring.remove(name).await;
+        let keys = shared.keyrings.remove(name).await;
         removed.extend(keys.map_err(|error| Error::capability("keys", &error))?);
         let (mailer, tenant) = (Arc::clone(&shared.mailer), name.to_owned());
         let mails = tokio::task::spawn_blocking(move || mailer.remove(&tenant)).await;
@@ -385,7 +388,8 @@ impl WeakRuntime {
 impl Inner {
     fn load(definition: &Definition, settings: Settings) -> Result<Self, Error> {
         let data_dir = settings.data_dir;
-        let secrets = data_dir.join("keyring").join("host");
+        let keyring = data_dir.join("keyring");
+        let secrets = keyrings::host_secrets(&keyring);
         let secret = |name| {
             HostSecret::load_or_create(&secrets, name)
                 .map_err(|error| Error::capability("keys", &error))
@@ -394,9 +398,7 @@ impl Inner {
             engine::engine().map_err(|error| Error::Engine(format!("{error:#}")))?;
         let compile_cache =
             CompileCache::open(data_dir.join("compiled"), secret("compile-cache")?.bytes())?;
-        sbd_keys::tidy(&data_dir.join("keyring"))
-            .map_err(|error| Error::capability("keys", &error))?;
-        let keyring = FileKeyring::open(data_dir.join("keyring").join("tenants"), settings.keys)
+        let keyrings = Keyrings::open(&keyring, settings.keys)
             .map_err(|error| Error::capability("keys", &error))?;
         let passwords = Hasher::new(settings.passwords)
             .map_err(|error| Error::capability("passwords", &error))?;
@@ -417,7 +419,7 @@ impl Inner {
             reaches: Reaches::new(resolver.unwrap_or_else(|| Arc::new(SystemResolver))),
             passwords: Arc::new(passwords),
             images,
-            keyring: Arc::new(keyring),
+            keyrings,
             mailer: Arc::new(mailer),
             models: settings.models,
             switches: settings.switches,
@@ -539,7 +541,7 @@ impl Inner {
         }
         let count = closed.len();
         for (name, _) in &closed {
-            self.shared.keyring.forget(name);
+            self.shared.keyrings.forget(name);
         }
         // A database that closes writes its log back and waits for its thread.
         let _ = tokio::task::spawn_blocking(move || drop(closed)).await;

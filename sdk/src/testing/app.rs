@@ -269,6 +269,12 @@ impl App {
         }
     }
 
+    /// From now on the tenant has another key to encrypt with, and the one before is lost: as where a tenant is
+    /// imported from another server.
+    pub fn lose_vault_keys(&self) {
+        self.world.vault.replace(super::vault::Key::default());
+    }
+
     /// Deletes the documents whose time is over by an index.
     pub fn sweep(&self) {
         self.world.documents.borrow_mut().sweep(self.now());

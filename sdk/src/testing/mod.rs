@@ -60,6 +60,7 @@ pub(crate) mod passwords;
 pub(crate) mod realtime;
 pub(crate) mod schedules;
 pub(crate) mod tasks;
+pub(crate) mod vault;
 pub(crate) mod vectors;
 mod world;
 

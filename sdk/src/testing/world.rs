@@ -3,7 +3,7 @@
 use super::App;
 use super::{
     blobs, cache, documents, features, inference, keys, keyvalue, mail, metrics, ocr, outbound,
-    realtime, schedules, tasks, vectors,
+    realtime, schedules, tasks, vault, vectors,
 };
 use sbd_manifest::AllowedHosts;
 use std::cell::{Cell, RefCell};
@@ -31,6 +31,7 @@ pub(super) struct World {
     pub(super) features: RefCell<BTreeMap<String, features::Switch>>,
     pub(super) channels: RefCell<realtime::Channels>,
     pub(super) keys: keys::Secret,
+    pub(super) vault: RefCell<vault::Key>,
     pub(super) tasks: RefCell<tasks::Tasks>,
     pub(super) schedules: RefCell<schedules::Schedules>,
     pub(super) mails: RefCell<Vec<mail::Mail>>,

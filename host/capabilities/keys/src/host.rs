@@ -75,8 +75,10 @@ impl From<Error> for keys::Error {
     fn from(error: Error) -> Self {
         match &error {
             Error::Invalid(_) => Self::Invalid(error.to_string()),
-            Error::Unavailable(_) => Self::Unavailable(error.to_string()),
-            Error::Name(_) | Error::File { .. } | Error::Damaged { .. } => {
+            Error::Keyring(sbd_keyring::Error::Unavailable(_)) => {
+                Self::Unavailable(error.to_string())
+            }
+            Error::Keyring(_) => {
                 let kept =
                     "the tenant's keys cannot be used; the host's operator must look at them";
                 Self::Unavailable(kept.to_owned())

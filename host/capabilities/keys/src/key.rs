@@ -1,6 +1,7 @@
 //! One signing key.
 
-use crate::{Algorithm, Error};
+use crate::token::MAX_TTL;
+use crate::{Algorithm, Settings};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ring::hmac;
@@ -11,6 +12,7 @@ use ring::signature::{
     RsaKeyPair, UnparsedPublicKey,
 };
 use rsa::pkcs8::EncodePrivateKey as _;
+use sbd_keyring::{Error, Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
@@ -21,18 +23,18 @@ const RSA_BITS: usize = 2048;
 /// A key as the file keeps it. It does not print.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StoredKey {
-    pub(crate) kid: String,
-    pub(crate) algorithm: Algorithm,
+pub struct StoredKey {
+    kid: String,
+    algorithm: Algorithm,
     /// PKCS #8 (HS256: the 32 bytes of the key), base64url.
     private: String,
     /// When the last token signed with it has run out, in Unix seconds; none while it signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) retire_at: Option<i64>,
+    retire_at: Option<i64>,
 }
 
 /// A key, ready to sign and verify.
-pub(crate) struct Key {
+pub struct Key {
     pub(crate) kid: String,
     pub(crate) retire_at: Option<i64>,
     material: Material,
@@ -47,8 +49,8 @@ enum Material {
 // === impl StoredKey ===
 
 impl StoredKey {
-    /// Makes a key. RSA takes a second: never on an async thread.
-    pub(crate) fn generate(algorithm: Algorithm) -> Result<Self, Error> {
+    /// RSA takes a second.
+    fn generate(algorithm: Algorithm) -> Result<Self, Error> {
         const FAILED: Error = Error::Unavailable("making a key");
         let random = SystemRandom::new();
         let private = match algorithm {
@@ -77,8 +79,7 @@ impl StoredKey {
         })
     }
 
-    /// Reads the key; `None` when it is damaged.
-    pub(crate) fn open(&self) -> Option<Key> {
+    fn open(&self) -> Option<Key> {
         let private = BASE64.decode(&self.private).ok()?;
         let material = match self.algorithm {
             Algorithm::EdDsa => Material::EdDsa(Ed25519KeyPair::from_pkcs8(&private).ok()?),
@@ -97,6 +98,35 @@ impl StoredKey {
 }
 
 // === impl Key ===
+
+impl Kind for Key {
+    type Stored = StoredKey;
+    type Settings = Settings;
+
+    fn generate(settings: &Settings) -> Result<StoredKey, Error> {
+        StoredKey::generate(settings.algorithm)
+    }
+
+    fn open(stored: &StoredKey) -> Option<Self> {
+        stored.open()
+    }
+
+    fn suits(stored: &StoredKey, settings: &Settings) -> bool {
+        stored.algorithm == settings.algorithm
+    }
+
+    /// It goes when the longest-lived token it can have signed does.
+    fn retired(stored: StoredKey, now: i64) -> StoredKey {
+        StoredKey {
+            retire_at: Some(now.saturating_add(MAX_TTL.into())),
+            ..stored
+        }
+    }
+
+    fn is_over(stored: &StoredKey, now: i64) -> bool {
+        stored.retire_at.is_none_or(|at| at <= now)
+    }
+}
 
 impl Key {
     pub(crate) fn algorithm(&self) -> Algorithm {

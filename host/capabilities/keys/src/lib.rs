@@ -6,20 +6,19 @@
 
 mod bindings;
 mod error;
-mod file;
 mod host;
 mod key;
 mod keyring;
-mod secret;
 mod settings;
 mod token;
 
 pub use error::{Error, UnknownAlgorithm};
-pub use keyring::{FileKeyring, Keyring, TenantKeys, check, tidy};
-pub use secret::HostSecret;
+pub use key::{Key, StoredKey};
+pub use keyring::{FileKeyring, Keyring, TenantKeys};
 pub use settings::{Algorithm, Settings};
 pub use token::{MAX_CLAIMS_BYTES, MAX_TOKEN_BYTES, MAX_TTL, Verdict};
 
+use sbd_keyring::now;
 use sbd_metering::Metered;
 use std::fmt;
 use std::sync::Arc;
@@ -66,7 +65,7 @@ impl KeysCtx {
     /// [`Error::Invalid`] when claims, purpose or time to live are out of bounds; any other when
     /// the keyring does not answer.
     pub async fn sign(&self, purpose: &str, claims: &str, ttl: u32) -> Result<String, Error> {
-        self.sign_at(purpose, claims, ttl, keyring::now()).await
+        self.sign_at(purpose, claims, ttl, now()).await
     }
 
     /// Checks a token's signature, tenant, purpose and times.
@@ -74,7 +73,7 @@ impl KeysCtx {
     /// # Errors
     /// [`Error::Invalid`] when the purpose is none; any other when the keyring does not answer.
     pub async fn verify(&self, purpose: &str, token: &str) -> Result<Verdict, Error> {
-        self.verify_at(purpose, token, keyring::now()).await
+        self.verify_at(purpose, token, now()).await
     }
 
     /// The public keys as a JSON Web Key Set (RFC 7517); empty with HS256.
@@ -82,7 +81,8 @@ impl KeysCtx {
     /// # Errors
     /// When the keyring does not answer.
     pub async fn jwks(&self) -> Result<String, Error> {
-        Ok(self.keyring.keys(&self.tenant).await?.jwks(keyring::now()))
+        let keys = self.keyring.keys(&self.tenant).await?;
+        Ok(keyring::jwks(&keys, now()))
     }
 
     /// [`Self::sign`] at another time, in Unix seconds.
@@ -98,7 +98,7 @@ impl KeysCtx {
     ) -> Result<String, Error> {
         token::check_purpose(purpose)?;
         let keys = self.keyring.keys(&self.tenant).await?;
-        token::sign(&self.tenant, keys.current(), purpose, claims, ttl, now)
+        token::sign(&self.tenant, &keys.current, purpose, claims, ttl, now)
     }
 
     /// [`Self::verify`] at another time, in Unix seconds.

@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::key::Key;
-use crate::keyring::TenantKeys;
+use crate::keyring::{self, TenantKeys};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use sbd_contract::Oversized;
@@ -111,7 +111,7 @@ fn authentic(keys: &TenantKeys, token: &str, now: i64) -> Option<(String, Regist
     let (message, signature) = token.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
     let header: Header = serde_json::from_slice(&BASE64.decode(header).ok()?).ok()?;
-    let key = keys.by_id(&header.kid, now)?;
+    let key = keyring::by_id(keys, &header.kid, now)?;
     // The key says by which algorithm it verifies, never the token.
     if header.typ != "JWT" || header.alg != key.algorithm().as_str() {
         return None;
@@ -158,6 +158,7 @@ fn read_claims(claims: &str) -> Result<Map<String, Value>, Error> {
 }
 
 fn encode(part: &impl Serialize) -> Result<String, Error> {
-    let json = serde_json::to_vec(part).map_err(|_| Error::Unavailable("writing a token"))?;
+    let json =
+        serde_json::to_vec(part).map_err(|_| sbd_keyring::Error::Unavailable("writing a token"))?;
     Ok(BASE64.encode(json))
 }

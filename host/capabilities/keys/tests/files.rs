@@ -1,7 +1,8 @@
 //! What lies on the disk.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use sbd_keys::{Error, FileKeyring, HostSecret, KeysCtx, Settings};
+use sbd_keyring::{Error, HostSecret};
+use sbd_keys::{FileKeyring, Key, KeysCtx, Settings};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -67,7 +68,8 @@ async fn a_damaged_file_is_not_overwritten_and_not_quoted() {
         std::fs::write(&path, &content).unwrap();
         let ctx = KeysCtx::new(Arc::new(keyring(folder.path())), "acme".into());
         let error = ctx.jwks().await.unwrap_err();
-        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        let damaged = matches!(error, sbd_keys::Error::Keyring(Error::Damaged { .. }));
+        assert!(damaged, "{error}");
         assert!(!format!("{error} {error:?}").contains(secret));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
     }
@@ -128,27 +130,27 @@ fn a_damaged_secret_is_refused() {
 async fn a_keyring_is_checked_and_tidied_without_a_change_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let tenants = folder.path().join("tenants");
-    sbd_keys::check(folder.path()).unwrap();
+    sbd_keyring::check::<Key>(&tenants).unwrap();
     keyring(&tenants).rotate("acme").await.unwrap();
     let host = folder.path().join("host");
     HostSecret::load_or_create(&host, "caller").unwrap();
     let path = tenants.join("acme.json");
     let whole = std::fs::read(&path).unwrap();
-    sbd_keys::check(folder.path()).unwrap();
+    sbd_keyring::check::<Key>(&tenants).unwrap();
+    HostSecret::check(&host).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), whole);
     for wrong in [b"".as_slice(), b"{}", &whole[..whole.len() / 2]] {
         std::fs::write(&path, wrong).unwrap();
-        let refused = sbd_keys::check(folder.path()).unwrap_err();
+        let refused = sbd_keyring::check::<Key>(&tenants).unwrap_err();
         assert!(refused.to_string().contains("acme.json"), "{refused}");
     }
-    std::fs::write(&path, &whole).unwrap();
     std::fs::write(host.join("caller.key"), "short").unwrap();
-    sbd_keys::check(folder.path()).unwrap_err();
+    HostSecret::check(&host).unwrap_err();
 
     let left = tenants.join(format!(".{}", "0123456789abcdef".repeat(2)));
     std::fs::write(&left, "half").unwrap();
     std::fs::write(tenants.join(".mine"), "").unwrap();
-    sbd_keys::tidy(folder.path()).unwrap();
+    sbd_keyring::tidy([&*tenants, &*host]).unwrap();
     let mut names = names(&tenants);
     names.sort();
     assert_eq!(names, [".mine", "acme.json"]);

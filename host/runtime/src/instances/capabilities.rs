@@ -4,6 +4,7 @@
 //! by names as in Spin, is in `grants.rs`.
 
 use crate::instances::instance::State;
+use crate::keyrings::Keyrings;
 use crate::stores::Stores;
 use arc_swap::ArcSwap;
 use sbd_audit::AuditCtx;
@@ -13,7 +14,7 @@ use sbd_documents::DocumentsCtx;
 use sbd_events::EventsCtx;
 use sbd_features::{Catalogue, FeaturesCtx, Switches};
 use sbd_inference::{InferenceCtx, Models};
-use sbd_keys::{FileKeyring, KeysCtx};
+use sbd_keys::KeysCtx;
 use sbd_keyvalue::KeyvalueCtx;
 use sbd_mail::{MailCtx, Mailer};
 use sbd_manifest::Grant;
@@ -23,6 +24,7 @@ use sbd_passwords::{Hasher, PasswordsCtx};
 use sbd_realtime::RealtimeCtx;
 use sbd_sqlite::SqliteCtx;
 use sbd_tasks::TasksCtx;
+use sbd_vault::VaultCtx;
 use sbd_vectors::VectorsCtx;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,7 +52,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) database_bytes: u64,
     pub(crate) passwords: &'a Arc<Hasher>,
     pub(crate) images: &'a sbd_ocr::Reader,
-    pub(crate) keyring: &'a Arc<FileKeyring>,
+    pub(crate) keyrings: &'a Keyrings,
     pub(crate) mailer: &'a Arc<Mailer>,
     pub(crate) models: &'a Arc<Models>,
     pub(crate) switches: &'a Switches,
@@ -167,7 +169,18 @@ capabilities! {
         meaning: "signs and checks tokens with the tenant's keys, without seeing them",
         link: sbd_keys::add_to_linker,
         view: sbd_keys::KeysView,
-        open: |of| KeysCtx::new(of.keyring.clone(), Arc::clone(of.tenant)),
+        open: |of| KeysCtx::new(of.keyrings.signing.clone(), Arc::clone(of.tenant)),
+    }
+    vault: VaultCtx {
+        grant: Vault,
+        meaning: "encrypts fields with the tenant's keys, without seeing them",
+        link: sbd_vault::add_to_linker,
+        view: sbd_vault::VaultView,
+        open: |of| VaultCtx::new(
+            of.keyrings.sealing.clone(),
+            Arc::clone(of.tenant),
+            Arc::clone(of.component),
+        ),
     }
     features: FeaturesCtx {
         grant: Features,

@@ -10,6 +10,7 @@ use crate::instances::circuit_breaker::CircuitBreaker;
 use crate::instances::cpu_scheduler::CpuScheduler;
 use crate::instances::pool::Pool;
 use crate::instances::worker::Blueprint;
+use crate::keyrings::Keyrings;
 use crate::limits::ComponentBudget;
 use crate::offers::Loader;
 use crate::requests::egress::{Egress, Reaches};
@@ -22,7 +23,6 @@ use jiff::{SignedDuration, Timestamp};
 use sbd_config::ConfigCtx;
 use sbd_features::{Catalogue, Switches};
 use sbd_inference::Models;
-use sbd_keys::FileKeyring;
 use sbd_mail::Mailer;
 use sbd_pace::Breakers;
 use sbd_passwords::Hasher;
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) reaches: Reaches,
     pub(crate) passwords: Arc<Hasher>,
     pub(crate) images: sbd_ocr::Reader,
-    pub(crate) keyring: Arc<FileKeyring>,
+    pub(crate) keyrings: Keyrings,
     pub(crate) mailer: Arc<Mailer>,
     pub(crate) models: Arc<Models>,
     pub(crate) switches: Switches,
@@ -338,7 +338,7 @@ impl Tenant {
             database_bytes: component.declared.settings.limits.stored_bytes.bytes(),
             passwords: &shared.passwords,
             images: &shared.images,
-            keyring: &shared.keyring,
+            keyrings: &shared.keyrings,
             mailer: &shared.mailer,
             models: &shared.models,
             switches: &shared.switches,

@@ -80,7 +80,7 @@ async fn verify(file: &Path, key: Option<&Key>) -> anyhow::Result<Manifest> {
         extracted => extracted.map_err(anyhow::Error::from),
     }?;
     check_databases(folder.path(), &manifest)?;
-    let keys = sbd_keys::check(&folder.path().join("keyring"));
+    let keys = sbd_runtime::check_keyrings(&folder.path().join("keyring"));
     keys.context("this backup cannot be trusted")?;
     let registry = Registry::open(folder.path()).await?;
     if let Some(broken) = registry.audit.verify().await? {

@@ -40,7 +40,19 @@ impl HostSecret {
         &self.0
     }
 
-    pub(crate) fn read(path: &Path, content: &[u8]) -> Result<Self, Error> {
+    /// Says whether every secret in a folder can be read. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::Damaged`].
+    pub fn check(folder: &Path) -> Result<(), Error> {
+        for path in file::all(folder, "key")? {
+            let content = file::read(&path)?.unwrap_or_default();
+            Self::read(&path, &content)?;
+        }
+        Ok(())
+    }
+
+    fn read(path: &Path, content: &[u8]) -> Result<Self, Error> {
         let secret = content.try_into();
         secret
             .map(Self)

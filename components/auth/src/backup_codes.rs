@@ -1,13 +1,64 @@
 //! Backup codes: for who does not have their other second factor at hand. Each is good once; of each only the digest
 //! is kept.
 
+use crate::confirmation;
 use crate::events::Happened;
 use crate::notices;
 use crate::second_factor::SecondFactors;
 use crate::store::SECOND_FACTORS;
 use crate::tokens;
-use sbd_sdk::documents::Transaction;
+use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::{Caller, Error, Result};
 use serde_json::json;
+
+/// How many a user is given.
+pub(crate) const MANY: usize = 10;
+/// Letters and digits that nobody takes for one another, 32 of them.
+const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz123456789";
+/// Characters of a code, of five bits each.
+const LENGTH: usize = 16;
+/// Characters between two strokes.
+const GROUP: usize = 4;
+
+/// New codes of a user's, and what is kept of them.
+pub(crate) fn new(user_id: &str) -> Result<(Vec<String>, Vec<String>)> {
+    let codes = (0..MANY).map(|_| code()).collect::<Result<Vec<_>>>()?;
+    let digests = codes.iter().map(|code| digest(user_id, code)).collect();
+    Ok((codes, digests))
+}
+
+/// Makes new codes of the caller's, which are shown this once. Those before are worth nothing.
+pub(crate) async fn renew(caller: &Caller) -> Result<Vec<String>> {
+    confirmation::fresh(caller).await?;
+    let user_id = &*caller.user;
+    let (codes, digests) = new(user_id)?;
+    let change = Transaction::new().update_one(
+        &SECOND_FACTORS,
+        json!({"_id": user_id}),
+        json!({"$set": {"backup_codes": digests}}),
+    );
+    let change = Happened::BackupCodesMade { user_id }.told_by(change);
+    match notices::backup_codes_made(change, user_id).commit().await {
+        Ok(_) => Ok(codes),
+        Err(DocumentsError::PreconditionFailed(_)) => Err(Error::conflict(
+            "your account has no second factor; set up an authenticator app first",
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn code() -> Result<String> {
+    let random = tokens::random()?;
+    let letter = |byte: &u8| {
+        ALPHABET
+            .get(usize::from(byte % 32))
+            .copied()
+            .map(char::from)
+    };
+    let letters: Vec<char> = random.iter().take(LENGTH).filter_map(letter).collect();
+    let groups = letters.chunks(GROUP).map(|group| group.iter().collect());
+    Ok(groups.collect::<Vec<String>>().join("-"))
+}
 
 /// The change by which a code of a user's is used, once; none, where it is wrong.
 pub(crate) fn used(factors: &SecondFactors, code: &str) -> Option<Transaction> {
@@ -34,7 +85,22 @@ pub(crate) fn digest(user_id: &str, code: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+
+    #[test]
+    fn codes_are_random_and_kept_as_digests() {
+        let (codes, digests) = new("usr_1").unwrap();
+        let mut unlike = codes.clone();
+        unlike.sort();
+        unlike.dedup();
+        assert_eq!((codes.len(), unlike.len()), (MANY, MANY));
+        for (code, kept) in codes.iter().zip(&digests) {
+            assert_eq!(code.len(), LENGTH + LENGTH / GROUP - 1, "{code}");
+            assert_eq!(digest("usr_1", &code.to_uppercase()), *kept);
+            assert!(!kept.contains(&code[..GROUP]));
+        }
+    }
 
     #[test]
     fn a_code_is_one_user_s_however_it_is_typed() {

@@ -11,12 +11,14 @@
 //! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, or by `administration` |
 //! | `account.switched_off`, `.switched_on` | `user_id`, `reason` | an administrator says whether the user may sign in |
 //! | `account.appointed`, `.dismissed` | `user_id`, `reason` | an administrator says whether the user is one |
+//! | `account.second_factor_on`, `.second_factor_off` | `user_id`, `method` | the user's sign-in takes a second step, by this, or no more |
+//! | `account.backup_codes_made` | `user_id` | there are new ones, and those before are worth nothing |
 //! | `account.backup_code_used` | `user_id` | there is one less |
 //! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
 //!
 //! A session or a token that runs out by itself ends without a word.
 
-use crate::model::SessionId;
+use crate::model::{Proof, SessionId};
 use crate::permanent::TokenId;
 use sbd_sdk::documents::Transaction;
 use serde::Serialize;
@@ -52,6 +54,17 @@ pub(crate) enum Happened<'a> {
     Dismissed {
         user_id: &'a str,
         reason: &'a str,
+    },
+    SecondFactorOn {
+        user_id: &'a str,
+        method: Proof,
+    },
+    SecondFactorOff {
+        user_id: &'a str,
+        method: Proof,
+    },
+    BackupCodesMade {
+        user_id: &'a str,
     },
     BackupCodeUsed {
         user_id: &'a str,
@@ -96,6 +109,9 @@ impl Happened<'_> {
             Self::SwitchedOn { user_id, .. } => ("account.switched_on", user_id),
             Self::Appointed { user_id, .. } => ("account.appointed", user_id),
             Self::Dismissed { user_id, .. } => ("account.dismissed", user_id),
+            Self::SecondFactorOn { user_id, .. } => ("account.second_factor_on", user_id),
+            Self::SecondFactorOff { user_id, .. } => ("account.second_factor_off", user_id),
+            Self::BackupCodesMade { user_id } => ("account.backup_codes_made", user_id),
             Self::BackupCodeUsed { user_id } => ("account.backup_code_used", user_id),
             Self::TokenMade { user_id, .. } => ("token.made", user_id),
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),

@@ -31,6 +31,7 @@ mod sign_in;
 mod store;
 mod throttle;
 mod tokens;
+mod totp;
 mod users;
 
 use axum::routing::post;
@@ -62,6 +63,11 @@ pub fn component() -> Component {
                 api::addresses::verify_email(),
                 api::addresses::change_email(),
                 api::addresses::confirm_email(),
+                api::second_factor::get_second_factor(),
+                api::second_factor::set_up_totp(),
+                api::second_factor::turn_totp_on(),
+                api::second_factor::turn_totp_off(),
+                api::second_factor::make_backup_codes(),
                 api::permanent::make_permanent_token(),
                 api::permanent::list_permanent_tokens(),
                 api::permanent::end_permanent_token(),

@@ -75,6 +75,8 @@ pub(crate) struct Session {
 pub(crate) enum Proof {
     /// By the password.
     Password,
+    /// By a code of the authenticator app.
+    Totp,
     /// By a code that was made beforehand, for who has nothing else at hand.
     BackupCode,
 }
@@ -195,7 +197,7 @@ impl Proof {
     /// For how many proofs it counts: whoever has a second factor needs two.
     pub(crate) fn counts(self) -> u8 {
         match self {
-            Self::Password | Self::BackupCode => 1,
+            Self::Password | Self::Totp | Self::BackupCode => 1,
         }
     }
 }

@@ -46,6 +46,42 @@ pub(crate) fn password_changed(change: Transaction, user_id: &str) -> Transactio
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that the sign-in takes a second step now.
+pub(crate) fn second_factor_on(change: Transaction, user_id: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.second_factor_on",
+        "title": "Your account has a second factor now",
+        "body": "Whoever signs in with your password needs a code as well. If it was not you, have an administrator reset it, and change your password.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that the sign-in takes no second step any more.
+pub(crate) fn second_factor_off(change: Transaction, user_id: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.second_factor_off",
+        "title": "A second factor of your account was turned off",
+        "body": "If it was not you, change your password at once, end all sessions, and turn it on again.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that there are other backup codes.
+pub(crate) fn backup_codes_made(change: Transaction, user_id: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.backup_codes_made",
+        "title": "You have new backup codes",
+        "body": "Those before are worth nothing. If it was not you, change your password at once, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that a backup code was used.
 pub(crate) fn backup_code_used(change: Transaction, user_id: &str, left: usize) -> Transaction {
     let notice = json!({

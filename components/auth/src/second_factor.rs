@@ -4,10 +4,11 @@
 use crate::model::{Device, Proof, User};
 use crate::sign_in::{self, SignedIn};
 use crate::store::{SECOND_FACTORS, SECOND_STEPS, USERS};
+use crate::totp::{self, Totp};
 use crate::{backup_codes, throttle, tokens};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Error, Result};
+use sbd_sdk::{Caller, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -22,6 +23,8 @@ const PREFIX: &str = "st_";
 pub(crate) struct SecondFactors {
     #[serde(rename = "_id")]
     pub(crate) user_id: String,
+    #[serde(default)]
+    pub(crate) totp: Option<Totp>,
     /// Digests of those that were not used.
     pub(crate) backup_codes: Vec<String>,
 }
@@ -50,6 +53,28 @@ pub(crate) struct SecondStep {
 pub(crate) async fn methods(user: &User) -> Result<Vec<Proof>> {
     let factors = SECOND_FACTORS.get(&user.id).await?;
     Ok(factors.map(|factors| factors.methods()).unwrap_or_default())
+}
+
+/// What a user's sign-in takes for a second step.
+pub(crate) struct Taken {
+    pub(crate) methods: Vec<Proof>,
+    pub(crate) totp_since: Option<Time>,
+    pub(crate) backup_codes_left: usize,
+}
+
+/// What the caller's sign-in takes.
+pub(crate) async fn of(caller: &Caller) -> Result<Taken> {
+    let user = USERS.get(&caller.user).await?;
+    let user = user.ok_or_else(Error::unauthenticated)?;
+    let factors = SECOND_FACTORS.get(&user.id).await?;
+    let totp = factors.as_ref().and_then(|factors| factors.totp.as_ref());
+    Ok(Taken {
+        methods: methods(&user).await?,
+        totp_since: totp.map(|totp| totp.since),
+        backup_codes_left: factors
+            .as_ref()
+            .map_or(0, |factors| factors.backup_codes.len()),
+    })
 }
 
 /// A sign-in goes on with a second step.
@@ -105,8 +130,16 @@ pub(crate) async fn found(token: &str, device: &Device) -> Result<(SecondStep, U
 
 /// What a code of a user's is, and the change by which it is used; none, where it is wrong.
 pub(crate) async fn shown(user: &User, code: &str) -> Result<Option<(Proof, Transaction)>> {
-    let factors = SECOND_FACTORS.get(&user.id).await?;
-    let used = factors.and_then(|factors| backup_codes::used(&factors, code));
+    let Some(factors) = SECOND_FACTORS.get(&user.id).await? else {
+        return Ok(None);
+    };
+    if let Some(totp) = &factors.totp
+        && totp::code(code).is_some()
+    {
+        let used = totp::used(&user.id, totp, code).await?;
+        return Ok(used.map(|used| (Proof::Totp, used)));
+    }
+    let used = backup_codes::used(&factors, code);
     Ok(used.map(|used| (Proof::BackupCode, used)))
 }
 
@@ -127,10 +160,9 @@ pub(crate) fn begin_anew(change: Transaction, user_id: &str) -> Transaction {
 
 impl SecondFactors {
     fn methods(&self) -> Vec<Proof> {
-        match self.backup_codes.is_empty() {
-            true => Vec::new(),
-            false => vec![Proof::BackupCode],
-        }
+        let totp = self.totp.as_ref().map(|_| Proof::Totp);
+        let codes = (!self.backup_codes.is_empty()).then_some(Proof::BackupCode);
+        totp.into_iter().chain(codes).collect()
     }
 }
 
@@ -169,6 +201,7 @@ mod tests {
             .text("id")
             .to_owned();
         let factors = SecondFactors {
+            totp: None,
             backup_codes: vec![backup_codes::digest(&id, CODE)],
             user_id: id.clone(),
         };

@@ -7,6 +7,7 @@ use crate::model::{RefreshToken, Session, User};
 use crate::permanent::PermanentToken;
 use crate::policy::Policy;
 use crate::second_factor::{SecondFactors, SecondStep};
+use crate::totp::Setup;
 use sbd_sdk::documents::{Collection, DocumentsError, Transaction};
 use sbd_sdk::{Error, Result, time};
 use serde_json::json;
@@ -23,6 +24,8 @@ pub(crate) const PERMANENT_TOKENS: Collection<PermanentToken> = Collection::new(
 pub(crate) const SECOND_FACTORS: Collection<SecondFactors> = Collection::new("second_factors");
 /// Sign-ins that take a second step, by digest; gone when `expires_at` is past.
 pub(crate) const SECOND_STEPS: Collection<SecondStep> = Collection::new("second_steps");
+/// Authenticator apps that are being set up, by the user's id; gone when `expires_at` is past.
+pub(crate) const TOTP_SETUPS: Collection<Setup> = Collection::new("totp_setups");
 /// What is decided about accounts.
 pub(crate) const POLICIES: Collection<Policy> = Collection::new("policies");
 /// Invitations to open an account; gone when `expires_at` is past.

@@ -202,6 +202,7 @@ fn our_own_manifest_is_right() {
             Grant::Cache,
             Grant::Passwords,
             Grant::Keys,
+            Grant::Vault,
             Grant::Mail,
             Grant::Tasks
         ]

@@ -1,15 +1,18 @@
 //! The second step of a sign-in, and showing once more who one is.
 
 use crate::api::tokens::{Welcome, welcome};
+use crate::backup_codes;
 use crate::confirmation::{self, Shown};
 use crate::model::{Device, Proof};
 use crate::registration::MAX_PASSWORD;
 use crate::second_factor::{self, GOOD_FOR, Pending};
 use crate::sessions::Revoked;
 use crate::sign_in::Admitted;
+use crate::totp::{self, SETUP};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use sbd_sdk::openapi::{Description, Output};
+use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Error, Json, NoContent, NoStore, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -113,6 +116,140 @@ pub(crate) async fn confirm(
     };
     confirmation::confirm(&caller, &shown).await?;
     Ok(NoContent)
+}
+
+/// What the caller has for a second step.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SecondFactor)]
+pub(crate) struct SecondFactorView {
+    /// What may be shown in it; nothing, where the caller's sign-in takes none.
+    methods: Vec<Proof>,
+    /// Since when an authenticator app is on.
+    totp_since: Option<Time>,
+    /// Backup codes that were not used.
+    backup_codes_left: usize,
+}
+
+/// What an authenticator app is told, this once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TotpSetup)]
+pub(crate) struct SetupView {
+    /// The secret in base32, for who types it.
+    #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
+    secret: String,
+    /// The same, and all that an app has to know, as an address.
+    #[schema(
+        example = "otpauth://totp/Second%20Brain:ada?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Second%20Brain&algorithm=SHA1&digits=6&period=30"
+    )]
+    uri: String,
+    /// The address as a QR code: an SVG.
+    qr: String,
+    /// Seconds that there are to turn it on.
+    #[schema(example = 900)]
+    expires_in: u64,
+}
+
+/// A code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CodeInput {
+    /// What the authenticator app shows.
+    #[schema(min_length = 1, max_length = 64, example = "123456")]
+    code: String,
+}
+
+/// Codes for who does not have the app at hand.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BackupCodes {
+    /// Each is good once. They are not shown again.
+    #[schema(example = json!(["abcd-efgh-jkmn-pqrs"]))]
+    backup_codes: Vec<String>,
+}
+
+/// Reads what the caller's sign-in takes for a second step.
+#[operation(
+    get "/api/v1/auth/me/second-factor", permission = "account:second-factor", answers = "What it takes"
+)]
+pub(crate) async fn get_second_factor(caller: Caller) -> Result<Json<SecondFactorView>> {
+    let factors = second_factor::of(&caller).await?;
+    Ok(Json(SecondFactorView {
+        methods: factors.methods,
+        totp_since: factors.totp_since,
+        backup_codes_left: factors.backup_codes_left,
+    }))
+}
+
+/// Makes a secret for the caller's authenticator app, which is not on before a code of it is sent.
+#[operation(
+    post "/api/v1/auth/me/totp", permission = "account:second-factor",
+    answers = "The secret; it is in this answer and nowhere else",
+    refuses(
+        conflict = "One is on already",
+        forbidden = "The caller is a program, or has to show once more who they are"
+    )
+)]
+pub(crate) async fn set_up_totp(caller: Caller) -> Result<(NoStore, Json<SetupView>)> {
+    let new = totp::set_up(&caller).await?;
+    let view = SetupView {
+        secret: new.secret,
+        uri: new.uri,
+        qr: new.qr,
+        expires_in: SETUP.as_secs(),
+    };
+    Ok((NoStore, Json(view)))
+}
+
+/// Turns on the authenticator app that was set up, by a code of it.
+///
+/// From now on the caller's sign-in takes a second step.
+#[operation(
+    post "/api/v1/auth/me/totp/confirm", permission = "account:second-factor",
+    answers = "On; ten backup codes, which are in this answer and nowhere else",
+    refuses(
+        conflict = "Nothing is set up, or one is on already",
+        forbidden = "The caller is a program, or has to show once more who they are",
+        rate_limited = "Too many wrong codes; see `Retry-After`"
+    )
+)]
+pub(crate) async fn turn_totp_on(
+    caller: Caller,
+    Json(input): Json<CodeInput>,
+) -> Result<(NoStore, Json<BackupCodes>)> {
+    require_code(&input.code)?;
+    let backup_codes = totp::turn_on(&caller, &input.code).await?;
+    Ok((NoStore, Json(BackupCodes { backup_codes })))
+}
+
+/// Turns the authenticator app off, by a code of it or a backup code. The backup codes go with it.
+#[operation(
+    post "/api/v1/auth/me/totp/turn-off", permission = "account:second-factor", answers = "Off",
+    refuses(
+        conflict = "None is on, or it changed at the same time",
+        forbidden = "The caller is a program, or has to show once more who they are",
+        rate_limited = "Too many wrong codes; see `Retry-After`"
+    )
+)]
+pub(crate) async fn turn_totp_off(
+    caller: Caller,
+    Json(input): Json<CodeInput>,
+) -> Result<NoContent> {
+    require_code(&input.code)?;
+    totp::turn_off(&caller, &input.code).await?;
+    Ok(NoContent)
+}
+
+/// Makes ten new backup codes in place of those there are.
+#[operation(
+    post "/api/v1/auth/me/backup-codes", permission = "account:second-factor",
+    answers = "The codes; they are in this answer and nowhere else",
+    refuses(
+        conflict = "The account has no second factor",
+        forbidden = "The caller is a program, or has to show once more who they are"
+    )
+)]
+pub(crate) async fn make_backup_codes(caller: Caller) -> Result<(NoStore, Json<BackupCodes>)> {
+    let backup_codes = backup_codes::renew(&caller).await?;
+    Ok((NoStore, Json(BackupCodes { backup_codes })))
 }
 
 /// Bounds only.

@@ -5,9 +5,11 @@
 //! page of ours sends it is the host's to see.
 
 use crate::model::{SESSION_ABSOLUTE, Session};
+use crate::remembered::{self, Secret};
 use crate::store::{SESSIONS, USERS};
 use crate::tokens;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sbd_sdk::authentication::Identity;
 use sbd_sdk::time;
@@ -19,6 +21,10 @@ use std::time::Duration;
 pub(crate) const PREFIX: &str = "sc_";
 /// How long the host takes one for granted: its use is noted no more often.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// The cookie of a device that is remembered, and where it is sent: to no other component, and to nothing of this one
+/// but the sign-in.
+const DEVICE: &str = "sbd-device";
+const SIGN_IN: &str = "/api/v1/auth/login";
 /// Where the host writes to which address a request was sent, as it knows it to be true.
 const FULL_URL: HeaderName = HeaderName::from_static("spin-full-url");
 
@@ -58,6 +64,25 @@ async fn used(session: Session) -> Result<Session> {
 /// Has the browser keep a secret.
 pub(crate) fn keep(headers: &HeaderMap, secret: &str) -> Result<HeaderValue> {
     set(headers, secret, SESSION_ABSOLUTE)
+}
+
+/// Has the browser keep the secret of a device that is remembered, for whoever signs in there.
+pub(crate) fn keep_device(headers: &HeaderMap, Secret(secret): &Secret) -> Result<HeaderValue> {
+    let secure = if is_secure(headers) { "; Secure" } else { "" };
+    let age = remembered::GOOD_FOR.as_secs();
+    let cookie = format!(
+        "{DEVICE}={secret}; Path={SIGN_IN}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
+    );
+    HeaderValue::try_from(cookie).map_err(Error::internal)
+}
+
+/// The secret of a device that is remembered, where the browser keeps one.
+pub(crate) fn device(headers: &HeaderMap) -> Option<Secret> {
+    let lines = headers.get_all(COOKIE).iter();
+    let lines = lines.filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';').filter_map(|pair| pair.split_once('=')));
+    let device = pairs.find(|(name, _)| name.trim() == DEVICE);
+    device.map(|(_, secret)| Secret(secret.trim().to_owned()))
 }
 
 /// Has the browser forget what it keeps.

@@ -14,12 +14,15 @@
 //! | `account.second_factor_on`, `.second_factor_off` | `user_id`, `method` | the user's sign-in takes a second step, by this, or no more |
 //! | `account.backup_codes_made` | `user_id` | there are new ones, and those before are worth nothing |
 //! | `account.backup_code_used` | `user_id` | there is one less |
+//! | `account.second_factor_reset` | `user_id`, `reason` | an administrator took it away, for who lost it |
+//! | `device.remembered`, `.forgotten` | `user_id`, `device_id` | the second step is left out there for a month, or no more; all are forgotten without a word by a new password and with second factors |
 //! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
 //!
 //! A session or a token that runs out by itself ends without a word.
 
 use crate::model::{Proof, SessionId};
 use crate::permanent::TokenId;
+use crate::remembered::DeviceId;
 use sbd_sdk::documents::Transaction;
 use serde::Serialize;
 
@@ -69,6 +72,18 @@ pub(crate) enum Happened<'a> {
     BackupCodeUsed {
         user_id: &'a str,
     },
+    SecondFactorReset {
+        user_id: &'a str,
+        reason: &'a str,
+    },
+    DeviceRemembered {
+        user_id: &'a str,
+        device_id: &'a DeviceId,
+    },
+    DeviceForgotten {
+        user_id: &'a str,
+        device_id: &'a DeviceId,
+    },
     TokenMade {
         user_id: &'a str,
         token_id: &'a TokenId,
@@ -113,6 +128,9 @@ impl Happened<'_> {
             Self::SecondFactorOff { user_id, .. } => ("account.second_factor_off", user_id),
             Self::BackupCodesMade { user_id } => ("account.backup_codes_made", user_id),
             Self::BackupCodeUsed { user_id } => ("account.backup_code_used", user_id),
+            Self::SecondFactorReset { user_id, .. } => ("account.second_factor_reset", user_id),
+            Self::DeviceRemembered { user_id, .. } => ("device.remembered", user_id),
+            Self::DeviceForgotten { user_id, .. } => ("device.forgotten", user_id),
             Self::TokenMade { user_id, .. } => ("token.made", user_id),
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),

@@ -25,6 +25,7 @@ mod password;
 mod permanent;
 mod policy;
 mod registration;
+mod remembered;
 mod second_factor;
 mod sessions;
 mod sign_in;
@@ -68,6 +69,9 @@ pub fn component() -> Component {
                 api::second_factor::turn_totp_on(),
                 api::second_factor::turn_totp_off(),
                 api::second_factor::make_backup_codes(),
+                api::remembered::list_remembered_devices(),
+                api::remembered::forget_remembered_device(),
+                api::remembered::forget_remembered_devices(),
                 api::permanent::make_permanent_token(),
                 api::permanent::list_permanent_tokens(),
                 api::permanent::end_permanent_token(),
@@ -82,6 +86,7 @@ pub fn component() -> Component {
                 api::users::set_user_active(),
                 api::users::set_user_admin(),
                 api::users::end_user_sessions(),
+                api::users::reset_user_second_factor(),
                 api::invitations::get_account_policy(),
                 api::invitations::set_account_policy(),
                 api::invitations::invite_user(),

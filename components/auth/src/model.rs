@@ -1,5 +1,7 @@
 //! Users, their sessions, and the refresh tokens of those.
 
+use crate::cookies;
+use crate::remembered::Secret;
 use http::{HeaderMap, HeaderName, header};
 use sbd_sdk::time::Time;
 use sbd_sdk::{id, text};
@@ -79,6 +81,8 @@ pub(crate) enum Proof {
     Totp,
     /// By a code that was made beforehand, for who has nothing else at hand.
     BackupCode,
+    /// On a device where the second step was taken within a month.
+    RememberedDevice,
 }
 
 /// In what who signs in keeps the session.
@@ -104,6 +108,12 @@ pub(crate) struct Device {
     /// In what it keeps the session.
     #[serde(default)]
     pub(crate) mode: Mode,
+    /// What it shows to be one that is remembered.
+    #[serde(skip)]
+    pub(crate) secret: Option<Secret>,
+    /// Whether it asks to be remembered.
+    #[serde(skip)]
+    pub(crate) remember: bool,
 }
 
 /// A refresh token, as stored: never the token itself, only its digest.
@@ -197,7 +207,7 @@ impl Proof {
     /// For how many proofs it counts: whoever has a second factor needs two.
     pub(crate) fn counts(self) -> u8 {
         match self {
-            Self::Password | Self::Totp | Self::BackupCode => 1,
+            Self::Password | Self::Totp | Self::BackupCode | Self::RememberedDevice => 1,
         }
     }
 }
@@ -217,6 +227,8 @@ impl Device {
             user_agent: text(&header::USER_AGENT).and_then(readable),
             address: address.map(|address| address.to_string()),
             mode: Mode::Tokens,
+            secret: cookies::device(headers),
+            remember: false,
         }
     }
 

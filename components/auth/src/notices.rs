@@ -70,6 +70,20 @@ pub(crate) fn second_factor_off(change: Transaction, user_id: &str) -> Transacti
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that an administrator took the second factor away.
+pub(crate) fn second_factor_reset(change: Transaction, user_id: &str, reason: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.second_factor_reset",
+        "title": "An administrator reset your second factor",
+        "body": format!(
+            "The reason given: {reason}\n\nYou are signed out everywhere, and sign in with your password alone. If you did not ask for it, tell them, and change your password."
+        ),
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that there are other backup codes.
 pub(crate) fn backup_codes_made(change: Transaction, user_id: &str) -> Transaction {
     let notice = json!({

@@ -3,18 +3,21 @@
 
 use crate::model::{Device, Proof, User};
 use crate::sign_in::{self, SignedIn};
-use crate::store::{SECOND_FACTORS, SECOND_STEPS, USERS};
+use crate::store::{SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS};
 use crate::totp::{self, Totp};
-use crate::{backup_codes, throttle, tokens};
+use crate::{backup_codes, policy, remembered, throttle, tokens};
+use sbd_sdk::authentication::Identity;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Caller, Error, Result};
+use sbd_sdk::{Caller, Error, Result, Scopes};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
 
 /// How long there is for the second step.
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long the host may take it for granted that somebody has none.
+const LACKING: Duration = Duration::from_secs(5);
 /// What its token begins with.
 const PREFIX: &str = "st_";
 
@@ -60,6 +63,8 @@ pub(crate) struct Taken {
     pub(crate) methods: Vec<Proof>,
     pub(crate) totp_since: Option<Time>,
     pub(crate) backup_codes_left: usize,
+    /// Whether the user has to have a second factor.
+    pub(crate) required: bool,
 }
 
 /// What the caller's sign-in takes.
@@ -68,13 +73,25 @@ pub(crate) async fn of(caller: &Caller) -> Result<Taken> {
     let user = user.ok_or_else(Error::unauthenticated)?;
     let factors = SECOND_FACTORS.get(&user.id).await?;
     let totp = factors.as_ref().and_then(|factors| factors.totp.as_ref());
+    let required = policy::second_factor().await?.includes(&user.roles);
     Ok(Taken {
+        required,
         methods: methods(&user).await?,
         totp_since: totp.map(|totp| totp.since),
         backup_codes_left: factors
             .as_ref()
             .map_or(0, |factors| factors.backup_codes.len()),
     })
+}
+
+/// Whether somebody who has to have a second factor has none but these.
+pub(crate) async fn is_last(caller: &Caller, these: &[Proof]) -> Result<bool> {
+    let taken = of(caller).await?;
+    let mut others = taken
+        .methods
+        .iter()
+        .filter(|method| !these.contains(method));
+    Ok(taken.required && others.next().is_none())
 }
 
 /// A sign-in goes on with a second step.
@@ -151,9 +168,37 @@ pub(crate) async fn refused(user: &User, device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Whoever is at their second step begins anew.
+/// Whoever is at their second step begins anew, and no device is remembered.
 pub(crate) fn begin_anew(change: Transaction, user_id: &str) -> Transaction {
-    change.delete_many(&SECOND_STEPS, json!({"user_id": user_id}))
+    let change = change.delete_many(&SECOND_STEPS, json!({"user_id": user_id}));
+    remembered::forget_all(change, user_id)
+}
+
+/// With this change the user has no second factor.
+pub(crate) fn reset(change: Transaction, user_id: &str) -> Transaction {
+    let change = change
+        .delete_many(&SECOND_FACTORS, json!({"_id": user_id}))
+        .delete_many(&TOTP_SETUPS, json!({"_id": user_id}));
+    begin_anew(change, user_id)
+}
+
+/// Whoever has to have a second factor and has none may see to their own account, and do nothing else: for a moment, so
+/// that one is felt at once.
+pub(crate) async fn enforced(identity: Identity) -> Result<Identity> {
+    if !policy::second_factor().await?.includes(&identity.roles) {
+        return Ok(identity);
+    }
+    let user = USERS.get(&identity.user).await?;
+    let user = user.ok_or_else(Error::unauthenticated)?;
+    if !methods(&user).await?.is_empty() {
+        return Ok(identity);
+    }
+    let own = Scopes::new(["account:*", "passkeys:*", "sessions:*"]).map_err(Error::internal)?;
+    Ok(Identity {
+        scopes: identity.scopes.intersect(&own),
+        expires_at: (time::now() + LACKING).to_string(),
+        ..identity
+    })
 }
 
 // === impl SecondFactors ===
@@ -181,7 +226,15 @@ impl SecondStep {
         // How the session is kept, the first step has said.
         let device = &device.clone().keeping(self.device.mode);
         let proofs: Vec<_> = self.proofs.iter().copied().chain([proof]).collect();
-        sign_in::begin(change, user, &proofs, device).await
+        if !device.remember {
+            return sign_in::begin(change, user, &proofs, device).await;
+        }
+        let (change, secret) = remembered::remember(change, &user.id, device).await?;
+        let signed_in = sign_in::begin(change, user, &proofs, device).await?;
+        Ok(SignedIn {
+            device: Some(secret),
+            ..signed_in
+        })
     }
 }
 
@@ -190,6 +243,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
+    use crate::totp::tests::with_app;
     use sbd_sdk::testing::{App, Reply};
 
     const CODE: &str = "abcd-efgh-jkmn-pqrs";
@@ -285,6 +339,61 @@ mod tests {
         }));
         let refused = refused.unwrap().entries;
         assert_eq!(refused[0].action, "second_factor.refused");
+    }
+
+    #[test]
+    fn whoever_has_to_have_one_and_has_none_sees_to_that_alone() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        let may = || bearer(&app, tokens.text("access_token")).assert_status(200)["scopes"].clone();
+        let root = app.signed_in("usr_root");
+        let decide = |second: &str| {
+            let policy = json!({"registration": "open", "second_factor": second});
+            let decided = root.put("/api/v1/auth/policy", policy).assert_status(200);
+            assert_eq!(decided["second_factor"], second);
+        };
+        assert_eq!(may(), json!(["*"]));
+        decide("required_for_admins");
+        assert_eq!(may(), json!(["*"]));
+        decide("required");
+        // Who says nothing of it leaves it as it is.
+        root.put("/api/v1/auth/policy", json!({"registration": "open"}))
+            .assert_status(200);
+        let own = json!(["account:*", "passkeys:*", "sessions:*"]);
+        assert_eq!(may(), own);
+        let ada = signed_in(&app, &tokens);
+        assert_eq!(ada.get("/api/v1/auth/me/second-factor")["required"], true);
+        let (_, codes) = with_app(&app, &ada);
+        assert_eq!(may(), json!(["*"]));
+        let off = json!({"code": codes[0]});
+        let off = || ada.post("/api/v1/auth/me/totp/turn-off", off.clone());
+        off().assert_refused(409, "CONFLICT");
+        decide("optional");
+        off().assert_status(204);
+        for wrong in [json!("x"), json!(1)] {
+            let policy = json!({"registration": "open", "second_factor": wrong});
+            root.put("/api/v1/auth/policy", policy)
+                .assert_refused(422, "VALIDATION_ERROR");
+        }
+    }
+
+    #[test]
+    fn an_administrator_who_has_to_have_one_administers_with_it_alone() {
+        let app = app();
+        let root = json!({"email": "root@example.com", "password": PASSWORD});
+        app.anonymous()
+            .post(sbd_sdk::path::ADMINISTRATORS, root)
+            .assert_status(201);
+        let tokens = login(&app, "root", PASSWORD).assert_status(200);
+        let policy = json!({"registration": "open", "second_factor": "required_for_admins"});
+        app.signed_in("usr_other")
+            .put("/api/v1/auth/policy", policy)
+            .assert_status(200);
+        let may = || bearer(&app, tokens.text("access_token")).assert_status(200)["scopes"].clone();
+        assert!(!may().to_string().contains("admin"));
+        with_app(&app, &signed_in(&app, &tokens));
+        assert_eq!(may(), json!(["*", "admin:*"]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The one door: however somebody shows who they are, a session begins here.
 
 use crate::model::{Device, Proof, Session, SessionId, User};
+use crate::remembered::{self, Secret};
 use crate::second_factor::{self, Pending};
 use crate::sessions;
 use crate::tokens::{self, Kept};
@@ -19,17 +20,24 @@ pub(crate) enum Admitted {
 pub(crate) struct SignedIn {
     pub(crate) kept: Kept,
     pub(crate) ended: Vec<SessionId>,
+    /// What a device keeps that is remembered from now on.
+    pub(crate) device: Option<Secret>,
 }
 
 /// Lets a user in who showed who they are, in as many ways as it takes: a session begins.
 pub(crate) async fn admit(user: &User, proofs: &[Proof], device: &Device) -> Result<Admitted> {
     require_active(user)?;
     let methods = second_factor::methods(user).await?;
-    if methods.is_empty() || proofs.iter().map(|proof| proof.counts()).sum::<u8>() >= 2 {
-        let signed_in = begin(Transaction::new(), user, proofs, device).await?;
+    let mut proofs = proofs.to_vec();
+    let suffice = |proofs: &[Proof]| proofs.iter().map(|proof| proof.counts()).sum::<u8>() >= 2;
+    if !methods.is_empty() && !suffice(&proofs) && remembered::knows(user, device).await? {
+        proofs.push(Proof::RememberedDevice);
+    }
+    if methods.is_empty() || suffice(&proofs) {
+        let signed_in = begin(Transaction::new(), user, &proofs, device).await?;
         return Ok(Admitted::In(signed_in));
     }
-    let pending = second_factor::begin(user, methods, proofs, device).await?;
+    let pending = second_factor::begin(user, methods, &proofs, device).await?;
     Ok(Admitted::SecondFactor(pending))
 }
 
@@ -44,7 +52,11 @@ pub(crate) async fn begin(
     let ended = sessions::make_room(&user.id).await?;
     let session = Session::begin(&user.id, proofs, device, now);
     let kept = tokens::begin(change, user, session, now).await?;
-    Ok(SignedIn { kept, ended })
+    Ok(SignedIn {
+        kept,
+        ended,
+        device: None,
+    })
 }
 
 /// Only said to somebody who showed who they are.

@@ -6,6 +6,7 @@ use crate::mailed::{self, Mailed};
 use crate::model::{RefreshToken, Session, User};
 use crate::permanent::PermanentToken;
 use crate::policy::Policy;
+use crate::remembered::Remembered;
 use crate::second_factor::{SecondFactors, SecondStep};
 use crate::totp::Setup;
 use sbd_sdk::documents::{Collection, DocumentsError, Transaction};
@@ -26,6 +27,8 @@ pub(crate) const SECOND_FACTORS: Collection<SecondFactors> = Collection::new("se
 pub(crate) const SECOND_STEPS: Collection<SecondStep> = Collection::new("second_steps");
 /// Authenticator apps that are being set up, by the user's id; gone when `expires_at` is past.
 pub(crate) const TOTP_SETUPS: Collection<Setup> = Collection::new("totp_setups");
+/// Devices on which the second step is remembered; gone when `expires_at` is past.
+pub(crate) const REMEMBERED: Collection<Remembered> = Collection::new("remembered_devices");
 /// What is decided about accounts.
 pub(crate) const POLICIES: Collection<Policy> = Collection::new("policies");
 /// Invitations to open an account; gone when `expires_at` is past.

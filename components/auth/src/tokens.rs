@@ -2,7 +2,7 @@
 
 use crate::events::EndReason;
 use crate::model::{ADMIN, Bought, Mode, RefreshToken, Session, SessionId, User};
-use crate::{cookies, notices, permanent, sessions, store};
+use crate::{cookies, notices, permanent, second_factor, sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -192,10 +192,11 @@ async fn owner(stored: &RefreshToken, now: Time) -> Result<(Session, User)> {
 
 /// Who that is, and what they may do now.
 pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
-    match question {
+    let identity = match question {
         Question::Token(token) => bearer(&token).await,
         Question::Delegation { user } => delegation(&user).await,
-    }
+    };
+    second_factor::enforced(identity?).await
 }
 
 /// Checks a permanent token, the secret of a cookie, or an access token: signature and times, that its session lasts,

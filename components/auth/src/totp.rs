@@ -143,6 +143,11 @@ pub(crate) async fn turn_on(caller: &Caller, code: &str) -> Result<Vec<String>> 
 /// Turns the caller's app off, by a code.
 pub(crate) async fn turn_off(caller: &Caller, code: &str) -> Result<()> {
     confirmation::fresh(caller).await?;
+    if second_factor::is_last(caller, &[Proof::Totp, Proof::BackupCode]).await? {
+        return Err(Error::conflict(
+            "accounts like yours have to have a second factor here; add another one first",
+        ));
+    }
     let (_, used) = confirmation::by_code(caller, code).await?;
     let user_id = &*caller.user;
     let change = used.delete_one(
@@ -243,7 +248,7 @@ impl New {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::tests::{PASSWORD, app, login, register, signed_in};
@@ -255,10 +260,10 @@ mod tests {
     const CODES: &str = "/api/v1/auth/me/backup-codes";
 
     /// A step later, which is long enough for the next code.
-    const NEXT: Duration = Duration::from_secs(STEP);
+    pub(crate) const NEXT: Duration = Duration::from_secs(STEP);
 
     /// What an app shows now, or so many steps later.
-    fn shown(app: &App, secret: &str, steps: i64) -> String {
+    pub(crate) fn shown(app: &App, secret: &str, steps: i64) -> String {
         let secret = Secret::try_from_base32(secret).unwrap();
         let totp = totp(secret.as_bytes()).unwrap();
         let at = app.now().seconds() + steps * STEP.cast_signed();
@@ -266,7 +271,7 @@ mod tests {
     }
 
     /// Somebody whose app is on: the secret, and backup codes.
-    fn with_app(app: &App, ada: &Client<'_>) -> (String, Vec<String>) {
+    pub(crate) fn with_app(app: &App, ada: &Client<'_>) -> (String, Vec<String>) {
         let setup = ada.post(AT, json!({})).assert_status(200);
         let secret = setup.text("secret").to_owned();
         let code = shown(app, &secret, 0);
@@ -283,7 +288,7 @@ mod tests {
             .post("/api/v1/auth/login/second-factor", request)
     }
 
-    fn sign_in(app: &App, code: &str) -> Reply {
+    pub(crate) fn sign_in(app: &App, code: &str) -> Reply {
         let first = login(app, "ada", PASSWORD).assert_status(202);
         step(app, &first, code)
     }

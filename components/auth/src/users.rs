@@ -8,7 +8,7 @@
 use crate::events::{EndReason, Happened};
 use crate::model::{ADMIN, USER, User};
 use crate::store::USERS;
-use crate::{permanent, sessions};
+use crate::{notices, permanent, second_factor, sessions};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::paging::{Order, Page};
 use sbd_sdk::{Caller, Error, Listing, Result, Sort, text, time};
@@ -139,6 +139,23 @@ pub(crate) async fn appoint(by: &Caller, id: &str, admin: bool, reason: &str) ->
     set(change, user, json!({"roles": roles}), &happened, ended).await
 }
 
+/// Takes a user's second factor away, for who has lost it: they are signed out everywhere, and sign in with what they
+/// have.
+pub(crate) async fn reset_second_factor(by: &Caller, id: &str, reason: &str) -> Result<Decided> {
+    let user = changeable(by, id, reason).await?;
+    if second_factor::methods(&user).await?.is_empty() {
+        return Err(Error::conflict("this user has no second factor"));
+    }
+    let (change, ended) = sessions_over(Transaction::new(), id).await?;
+    let change = second_factor::reset(change, id);
+    let change = notices::second_factor_reset(change, id, reason);
+    let happened = Happened::SecondFactorReset {
+        user_id: id,
+        reason,
+    };
+    set(change, user, json!({}), &happened, ended).await
+}
+
 /// Ends all sessions of a user, and takes all permanent tokens back.
 pub(crate) async fn sign_out(id: &str) -> Result<Vec<String>> {
     get(id).await?;
@@ -213,6 +230,7 @@ impl Sort for UserSort {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use crate::tests::{PASSWORD, app, bearer, login, register, renew, signed_in};
+    use crate::totp::tests::with_app;
     use sbd_sdk::testing::{App, Client};
     use sbd_sdk::{Principal, Scopes};
     use serde_json::{Value, json};
@@ -259,6 +277,43 @@ mod tests {
         root(&app)
             .get(&format!("{ALL}/usr_9"))
             .assert_refused(404, "NOT_FOUND");
+    }
+
+    #[test]
+    fn who_lost_the_second_factor_has_it_reset_by_an_administrator() {
+        let app = app();
+        let id = register(&app, "ada")
+            .assert_status(201)
+            .text("id")
+            .to_owned();
+        let tokens = login(&app, "ada", PASSWORD);
+        let address = format!("{ALL}/{id}/second-factor/reset");
+        let reset = |reason: &str| root(&app).post(&address, json!({"reason": reason}));
+        reset("Lost").assert_refused(409, "CONFLICT");
+        with_app(&app, &signed_in(&app, &tokens));
+        login(&app, "ada", PASSWORD).assert_status(202);
+        for wrong in [
+            json!({}),
+            json!({"reason": " "}),
+            json!({"reason": "x".repeat(501)}),
+            json!({"reason": "Lost", "more": 1}),
+        ] {
+            let refused = root(&app).post(&address, wrong);
+            refused.assert_refused(422, "VALIDATION_ERROR");
+        }
+        let done = reset("Lost the phone").assert_status(200);
+        assert!(done.header("sbd-revoked").is_some());
+        bearer(&app, tokens.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+        login(&app, "ada", PASSWORD).assert_status(200);
+        reset("Again").assert_refused(409, "CONFLICT");
+        let nobody = format!("{ALL}/usr_9/second-factor/reset");
+        root(&app)
+            .post(&nobody, json!({"reason": "x"}))
+            .assert_refused(404, "NOT_FOUND");
+        let told = app.published();
+        let told = |kind: &str| told.iter().find(|event| event.kind == kind).unwrap();
+        let data = &told("account.second_factor_reset").data;
+        assert_eq!(*data, json!({"user_id": id, "reason": "Lost the phone"}));
     }
 
     #[test]

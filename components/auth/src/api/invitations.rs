@@ -1,7 +1,7 @@
 //! Who may open an account, and invitations: for a tenant's administrators.
 
 use crate::invitations::{self, Invitation, InvitationId, InvitationSort};
-use crate::policy::{self, Registration};
+use crate::policy::{self, Registration, SecondFactor};
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
 use sbd_sdk::{By, Caller, Created, Json, Listing, NoContent, Path, Result, operation};
@@ -14,6 +14,9 @@ use utoipa::ToSchema;
 pub(crate) struct AccountPolicy {
     /// Who may open one.
     registration: Registration,
+    /// Whose sign-in has to take a second step; as it is, where nothing is said.
+    #[serde(default)]
+    second_factor: Option<SecondFactor>,
 }
 
 /// Who is invited.
@@ -42,14 +45,17 @@ pub(crate) struct InvitationView {
     expires_at: Time,
 }
 
-/// Reads who may open an account.
+/// Reads who may open an account, and whose sign-in has to take a second step.
 #[operation(get "/api/v1/auth/policy", permission = "admin:users:read", answers = "Who may")]
 pub(crate) async fn get_account_policy(_: By) -> Result<Json<AccountPolicy>> {
     let registration = policy::get().await?;
-    Ok(Json(AccountPolicy { registration }))
+    Ok(Json(AccountPolicy {
+        registration,
+        second_factor: Some(policy::second_factor().await?),
+    }))
 }
 
-/// Says who may open an account: everybody, whoever is invited, or nobody.
+/// Says who may open an account, everybody, whoever is invited, or nobody; and whose sign-in has to take a second step.
 #[operation(
     put "/api/v1/auth/policy", permission = "admin:users:write", answers = "Who may now",
     refuses(conflict = "Somebody else decided at the same time")
@@ -58,8 +64,15 @@ pub(crate) async fn set_account_policy(
     caller: Caller,
     Json(input): Json<AccountPolicy>,
 ) -> Result<Json<AccountPolicy>> {
-    policy::set(&caller, input.registration).await?;
-    Ok(Json(input))
+    let second_factor = match input.second_factor {
+        Some(second_factor) => second_factor,
+        None => policy::second_factor().await?,
+    };
+    policy::set(&caller, input.registration, second_factor).await?;
+    Ok(Json(AccountPolicy {
+        second_factor: Some(second_factor),
+        ..input
+    }))
 }
 
 /// Invites somebody to open an account, by a mail with a code that is good for 7 days.

@@ -6,6 +6,7 @@ pub(crate) mod host;
 pub(crate) mod invitations;
 pub(crate) mod passwords;
 pub(crate) mod permanent;
+pub(crate) mod remembered;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod tokens;

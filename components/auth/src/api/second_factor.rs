@@ -30,6 +30,9 @@ pub(crate) struct SecondFactorRequest {
     /// A code of the authenticator app, or a backup code.
     #[schema(min_length = 1, max_length = 64, example = "123456")]
     code: String,
+    /// Whether this device is remembered, so that it takes no second step for 30 days.
+    #[serde(default)]
+    remember_device: bool,
 }
 
 /// Who one is, shown once more: by one of these.
@@ -81,7 +84,10 @@ pub(crate) async fn finish_login(
     Json(request): Json<SecondFactorRequest>,
 ) -> Result<(Revoked, Welcome)> {
     require_code(&request.code)?;
-    let device = Device::of(&headers);
+    let device = Device {
+        remember: request.remember_device,
+        ..Device::of(&headers)
+    };
     let token = &request.second_factor_token;
     let signed_in = second_factor::finish(token, &request.code, &device).await?;
     welcome(signed_in, &headers)
@@ -128,6 +134,8 @@ pub(crate) struct SecondFactorView {
     totp_since: Option<Time>,
     /// Backup codes that were not used.
     backup_codes_left: usize,
+    /// Whether the caller has to have a second factor. Without one they see to their own account, and do nothing else.
+    required: bool,
 }
 
 /// What an authenticator app is told, this once.
@@ -176,6 +184,7 @@ pub(crate) async fn get_second_factor(caller: Caller) -> Result<Json<SecondFacto
         methods: factors.methods,
         totp_since: factors.totp_since,
         backup_codes_left: factors.backup_codes_left,
+        required: factors.required,
     }))
 }
 

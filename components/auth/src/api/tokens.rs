@@ -2,15 +2,16 @@
 
 use crate::api::second_factor::FirstStep;
 use crate::model::{Device, Mode};
+use crate::remembered::Secret;
 use crate::sessions::Revoked;
 use crate::sign_in::SignedIn;
 use crate::tokens::{self, ACCESS, Kept, Pair};
 use crate::{cookies, login};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sbd_sdk::keys::{self, KeySet};
 use sbd_sdk::openapi::{Description, Output};
-use sbd_sdk::{Json, NoContent, NoStore, Result, operation};
+use sbd_sdk::{Error, Json, NoContent, NoStore, Result, operation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,6 +25,10 @@ pub(crate) struct LoginRequest {
     /// The password.
     #[schema(format = Password, min_length = 1, max_length = 1024)]
     password: String,
+    /// What a device keeps that is remembered: the `remembered_device` of the second step.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    remembered_device: Option<String>,
     /// In what the session is kept: `tokens` in the answer, or a `cookie`, for browsers.
     #[serde(default)]
     #[schema(inline)]
@@ -53,6 +58,9 @@ pub(crate) struct TokensView {
     /// Seconds until the access token runs out.
     #[schema(example = 900)]
     expires_in: u64,
+    /// For a device that is remembered from now on: send it with the next sign-in there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remembered_device: Option<String>,
 }
 
 /// Tokens, which nobody but the client may keep.
@@ -61,7 +69,7 @@ type Fresh = (NoStore, Json<TokensView>);
 /// What who signed in keeps the session in: tokens in the body, or a cookie and no body.
 pub(crate) enum Welcome {
     Tokens(Fresh),
-    Cookie(HeaderValue),
+    Cookie(Vec<HeaderValue>),
 }
 
 /// How long anybody may keep an answer.
@@ -89,7 +97,21 @@ pub(crate) async fn login(
     headers: HeaderMap,
     Json(request): Json<LoginRequest>,
 ) -> Result<FirstStep> {
+    if request
+        .remembered_device
+        .as_ref()
+        .is_some_and(|secret| secret.len() > 100)
+    {
+        return Err(Error::validation(
+            "remembered_device",
+            "at most 100 characters",
+        ));
+    }
     let device = Device::of(&headers).keeping(request.mode);
+    let device = Device {
+        secret: request.remembered_device.map(Secret).or(device.secret),
+        ..device
+    };
     let admitted = login::login(&request.identifier, &request.password, &device).await?;
     FirstStep::of(admitted, &headers)
 }
@@ -103,7 +125,7 @@ pub(crate) async fn login(
     refuses(token_invalid = "Unknown, run out, or used more than 30 seconds before, which ends its session")
 )]
 pub(crate) async fn refresh(Json(request): Json<RefreshRequest>) -> Result<Fresh> {
-    Ok(fresh(tokens::refresh(&request.refresh_token).await?))
+    Ok(fresh(tokens::refresh(&request.refresh_token).await?, None))
 }
 
 /// The public keys that check access tokens (RFC 7517).
@@ -115,8 +137,15 @@ pub(crate) async fn get_jwks() -> Result<(ForFiveMinutes, Json<KeySet>)> {
 /// The answer to whoever signed in by a request with these headers.
 pub(crate) fn welcome(signed_in: SignedIn, headers: &HeaderMap) -> Result<(Revoked, Welcome)> {
     let welcome = match signed_in.kept {
-        Kept::Tokens(tokens) => Welcome::Tokens(fresh(tokens)),
-        Kept::Cookie(secret) => Welcome::Cookie(cookies::keep(headers, &secret)?),
+        Kept::Tokens(tokens) => Welcome::Tokens(fresh(tokens, signed_in.device)),
+        Kept::Cookie(secret) => {
+            let session = cookies::keep(headers, &secret)?;
+            let device = signed_in
+                .device
+                .map(|device| cookies::keep_device(headers, &device));
+            let cookies = device.into_iter().chain([Ok(session)]);
+            Welcome::Cookie(cookies.collect::<Result<_>>()?)
+        }
     };
     Ok((Revoked(signed_in.ended), welcome))
 }
@@ -125,8 +154,12 @@ impl IntoResponse for Welcome {
     fn into_response(self) -> Response {
         match self {
             Self::Tokens(fresh) => fresh.into_response(),
-            Self::Cookie(cookie) => {
-                ([(header::SET_COOKIE, cookie)], (NoStore, NoContent)).into_response()
+            Self::Cookie(cookies) => {
+                let cookies = cookies
+                    .into_iter()
+                    .map(|cookie| (header::SET_COOKIE, cookie));
+                let cookies = AppendHeaders(cookies.collect::<Vec<_>>());
+                (cookies, (NoStore, NoContent)).into_response()
             }
         }
     }
@@ -143,12 +176,13 @@ impl Output for Welcome {
     }
 }
 
-fn fresh(tokens: Pair) -> Fresh {
+fn fresh(tokens: Pair, device: Option<Secret>) -> Fresh {
     let tokens = TokensView {
         access_token: tokens.access,
         refresh_token: tokens.refresh,
         token_type: "Bearer",
         expires_in: ACCESS.as_secs(),
+        remembered_device: device.map(|Secret(secret)| secret),
     };
     (NoStore, Json(tokens))
 }

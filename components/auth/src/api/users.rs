@@ -52,6 +52,19 @@ pub(crate) struct AdminInput {
     reason: String,
 }
 
+/// Why a user's second factor is taken away.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResetInput {
+    /// It is kept, and the user can read it.
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        example = "Lost the phone; called back"
+    )]
+    reason: String,
+}
+
 /// Lists the tenant's accounts.
 #[operation(get "/api/v1/auth/users", permission = "admin:users:read")]
 pub(crate) async fn list_users(
@@ -100,6 +113,26 @@ pub(crate) async fn set_user_admin(
     Json(input): Json<AdminInput>,
 ) -> Result<(Revoked<String>, Json<AccountView>)> {
     let decided = users::appoint(&caller, &id, input.admin, &input.reason).await?;
+    Ok(decided.answer())
+}
+
+/// Takes a user's second factor away, for who has lost it.
+///
+/// They are signed out everywhere, are told, and sign in with what they have left.
+#[operation(
+    post "/api/v1/auth/users/{id}/second-factor/reset", permission = "admin:users:write",
+    answers = "The account", parameters(id = "The user's id"),
+    refuses(
+        not_found = "No such user",
+        conflict = "It is the caller's own, or has no second factor, or was changed meanwhile"
+    )
+)]
+pub(crate) async fn reset_user_second_factor(
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(input): Json<ResetInput>,
+) -> Result<(Revoked<String>, Json<AccountView>)> {
+    let decided = users::reset_second_factor(&caller, &id, &input.reason).await?;
     Ok(decided.answer())
 }
 

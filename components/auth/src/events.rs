@@ -17,12 +17,16 @@
 //! | `account.second_factor_reset` | `user_id`, `reason` | an administrator took it away, for who lost it |
 //! | `device.remembered`, `.forgotten` | `user_id`, `device_id` | the second step is left out there for a month, or no more; all are forgotten without a word by a new password and with second factors |
 //! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
+//! | `consent.given` | `user_id`, `client_id`, `scopes` | a user lets a program of somebody else act for them |
+//! | `consent.withdrawn` | `user_id`, `client_id` | no more |
 //!
 //! A session or a token that runs out by itself ends without a word.
 
 use crate::model::{Proof, SessionId};
+use crate::oauth::clients::ClientId;
 use crate::permanent::TokenId;
 use crate::remembered::DeviceId;
+use sbd_sdk::Scopes;
 use sbd_sdk::documents::Transaction;
 use serde::Serialize;
 
@@ -92,6 +96,15 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         token_id: &'a TokenId,
     },
+    ConsentGiven {
+        user_id: &'a str,
+        client_id: &'a ClientId,
+        scopes: &'a Scopes,
+    },
+    ConsentWithdrawn {
+        user_id: &'a str,
+        client_id: &'a ClientId,
+    },
     SessionEnded {
         user_id: &'a str,
         session_id: &'a SessionId,
@@ -133,6 +146,8 @@ impl Happened<'_> {
             Self::DeviceForgotten { user_id, .. } => ("device.forgotten", user_id),
             Self::TokenMade { user_id, .. } => ("token.made", user_id),
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
+            Self::ConsentGiven { user_id, .. } => ("consent.given", user_id),
+            Self::ConsentWithdrawn { user_id, .. } => ("consent.withdrawn", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),
         };
         let change = match self {

@@ -3,7 +3,7 @@
 //! A user signs in with a password and gets two tokens: an access token, a signed JWT that lives 15
 //! minutes and goes with every request, and a refresh token, an opaque secret that buys the next
 //! pair once. Both belong to a session; when that ends, both are worthless. A browser may keep its session in a
-//! cookie instead. Programs that act for a user have permanent tokens.
+//! cookie instead. Programs that act for a user have permanent tokens, or the user's consent: `oauth`.
 //!
 //! What happens to an account is told in the commit of the change: `events`.
 
@@ -21,6 +21,7 @@ mod login;
 mod mailed;
 mod model;
 mod notices;
+mod oauth;
 mod password;
 mod permanent;
 mod policy;
@@ -40,7 +41,7 @@ use sbd_sdk::{Component, path};
 
 /// All that the component offers.
 pub fn component() -> Component {
-    Component::new()
+    let component = Component::new()
         .operations(
             "auth",
             [
@@ -94,9 +95,29 @@ pub fn component() -> Component {
                 api::invitations::cancel_account_invitation(),
             ],
         )
+        .operations(
+            "oauth",
+            [
+                api::oauth::get_authorization_request(),
+                api::oauth::consent_to_request(),
+                api::oauth::deny_request(),
+                api::oauth::get_device_request(),
+                api::oauth::approve_device(),
+                api::oauth::deny_device(),
+                api::oauth::list_consents(),
+                api::oauth::withdraw_consent(),
+                api::oauth::register_client(),
+                api::oauth::list_clients(),
+                api::oauth::renew_client_secret(),
+                api::oauth::remove_client(),
+                api::oauth::get_client_policy(),
+                api::oauth::set_client_policy(),
+            ],
+        )
         .tasks([api::host::mail_secret(), api::host::mail_invitation()])
         .route(path::AUTHENTICATE, post(api::host::authenticate))
-        .route(path::ADMINISTRATORS, post(api::host::administrators))
+        .route(path::ADMINISTRATORS, post(api::host::administrators));
+    oauth::endpoints::on(component)
 }
 
 sbd_sdk::component!(component);

@@ -120,6 +120,18 @@ pub(crate) fn token_made(change: Transaction, user_id: &str, name: &str) -> Tran
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that a program of somebody else may act for them.
+pub(crate) fn consented(change: Transaction, user_id: &str, client: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.consent_given",
+        "title": format!("You let a program act for you: {client}"),
+        "body": "It may do what you granted it, until you take that back. If it was not you, take it back, change your password, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that the address is another one; the one before was told when it was asked for.
 pub(crate) fn address_changed(change: Transaction, user_id: &str, address: &str) -> Transaction {
     let notice = json!({

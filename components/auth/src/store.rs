@@ -4,6 +4,14 @@ use crate::events::Happened;
 use crate::invitations::Invitation;
 use crate::mailed::{self, Mailed};
 use crate::model::{RefreshToken, Session, User};
+use crate::oauth::authorization::Request;
+use crate::oauth::clients::Client;
+use crate::oauth::codes::Code;
+use crate::oauth::consents::Consent;
+use crate::oauth::device::Device;
+use crate::oauth::grants::Grant;
+use crate::oauth::policy::Policy as OauthPolicy;
+use crate::oauth::refresh::RefreshToken as OauthRefreshToken;
 use crate::permanent::PermanentToken;
 use crate::policy::Policy;
 use crate::remembered::Remembered;
@@ -35,6 +43,23 @@ pub(crate) const POLICIES: Collection<Policy> = Collection::new("policies");
 pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
 /// Secrets that were mailed, by digest; gone when `expires_at` is past.
 pub(crate) const MAILED: Collection<Mailed> = Collection::new("mailed");
+/// What is decided about programs of others: beside the other policy.
+pub(crate) const OAUTH_POLICIES: Collection<OauthPolicy> = Collection::new("policies");
+/// Programs of others; gone when `expires_at` is past.
+pub(crate) const OAUTH_CLIENTS: Collection<Client> = Collection::new("oauth_clients");
+/// What users are asked for, as long as they have not decided; gone when `expires_at` is past.
+pub(crate) const OAUTH_REQUESTS: Collection<Request> = Collection::new("oauth_requests");
+/// Authorization codes by digest; gone when `expires_at` is past.
+pub(crate) const OAUTH_CODES: Collection<Code> = Collection::new("oauth_codes");
+/// Devices that wait, by the digest of their code; gone when `expires_at` is past.
+pub(crate) const OAUTH_DEVICES: Collection<Device> = Collection::new("oauth_devices");
+/// What users have consented to.
+pub(crate) const OAUTH_CONSENTS: Collection<Consent> = Collection::new("oauth_consents");
+/// What clients have of users; gone when `expires_at` is past.
+pub(crate) const OAUTH_GRANTS: Collection<Grant> = Collection::new("oauth_grants");
+/// Refresh tokens of clients by digest; gone when `expires_at` is past.
+pub(crate) const OAUTH_REFRESH_TOKENS: Collection<OauthRefreshToken> =
+    Collection::new("oauth_refresh_tokens");
 
 /// Stores a new user.
 ///

@@ -37,6 +37,21 @@ pub(crate) const MAIL: Limit = Limit {
     refusal: "too many mails to this address; look into its mailbox, or wait and try again",
 };
 
+/// Codes that somebody types in for a device: a few slips, and no guessing.
+pub(crate) const DEVICE_CODE: Limit = Limit {
+    what: "device",
+    refusal: "too many codes of no device; wait and try again",
+    ..SIGN_IN
+};
+
+/// Clients that register themselves from one address.
+pub(crate) const REGISTER_CLIENT: Limit = Limit {
+    what: "client",
+    most: 20,
+    window: Duration::from_secs(60 * 60),
+    refusal: "too many clients registered from this address; wait and try again",
+};
+
 /// How often something may be tried under one name, and what is said then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {

@@ -2,6 +2,7 @@
 
 use crate::events::EndReason;
 use crate::model::{ADMIN, Bought, Mode, RefreshToken, Session, SessionId, User};
+use crate::oauth::access;
 use crate::{cookies, notices, permanent, second_factor, sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{Identity, Question};
@@ -25,7 +26,7 @@ const REFRESH_PREFIX: &str = "rt_";
 const MAIL_PREFIX: &str = "mt_";
 /// How long a refresh token gives its successor again: to a device that asked twice at once, and to
 /// one that the answer did not reach. Later it is taken for stolen.
-const AGAIN: Duration = Duration::from_secs(30);
+pub(crate) const AGAIN: Duration = Duration::from_secs(30);
 
 /// What a client gets.
 pub(crate) struct Pair {
@@ -199,14 +200,17 @@ pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
     second_factor::enforced(identity?).await
 }
 
-/// Checks a permanent token, the secret of a cookie, or an access token: signature and times, that its session lasts,
-/// and that its user may act.
+/// Checks a permanent token, one of a client, the secret of a cookie, or an access token: signature and times, that its
+/// session lasts, and that its user may act.
 async fn bearer(token: &str) -> Result<Identity> {
     if token.starts_with(permanent::PREFIX) {
         return permanent::bearer(token).await;
     }
     if token.starts_with(cookies::PREFIX) {
         return cookies::bearer(token).await;
+    }
+    if token.starts_with(access::PREFIX) {
+        return access::bearer(token).await;
     }
     let claims = match keys::verify::<CheckedClaims>(PURPOSE, token).await? {
         Verdict::Valid(claims) => claims,
@@ -330,11 +334,16 @@ fn refresh_token(secret: [u8; 32]) -> String {
 /// The token after this one. It is neither kept nor told by what is kept: for that it takes the token,
 /// of which only the digest is stored.
 fn successor(token: &str, bought: &Bought) -> String {
+    refresh_token(successor_secret(token, bought))
+}
+
+/// The random part of it.
+pub(crate) fn successor_secret(token: &str, bought: &Bought) -> [u8; 32] {
     let secret = Sha256::new()
         .chain_update("successor:")
         .chain_update(&bought.salt)
         .chain_update(token);
-    refresh_token(secret.finalize().into())
+    secret.finalize().into()
 }
 
 /// What is stored of a new refresh token. It lasts as long as the session does when it is not used.

@@ -7,6 +7,7 @@
 
 use crate::events::{EndReason, Happened};
 use crate::model::{ADMIN, USER, User};
+use crate::oauth::grants;
 use crate::store::USERS;
 use crate::{notices, permanent, second_factor, sessions};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -211,6 +212,8 @@ async fn all_over(change: Transaction, id: &str) -> Result<(Transaction, Vec<Str
     let (change, mut ended) = sessions_over(change, id).await?;
     let tokens = permanent::of_user(id).await?;
     ended.extend(tokens.iter().map(ToString::to_string));
+    let (change, grants) = grants::all_over(change, id).await?;
+    ended.extend(grants.iter().map(ToString::to_string));
     Ok((permanent::taken_back(change, id, &tokens), ended))
 }
 

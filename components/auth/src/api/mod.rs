@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod addresses;
 pub(crate) mod host;
 pub(crate) mod invitations;
+pub(crate) mod oauth;
 pub(crate) mod passwords;
 pub(crate) mod permanent;
 pub(crate) mod remembered;

@@ -31,6 +31,8 @@ pub(crate) mod registration;
 pub(crate) mod scope;
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod tests;
 
 use sbd_sdk::{Caller, Error, Result, id};

@@ -19,11 +19,14 @@
 //! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
 //! | `consent.given` | `user_id`, `client_id`, `scopes` | a user lets a program of somebody else act for them |
 //! | `consent.withdrawn` | `user_id`, `client_id` | no more |
+//! | `passkey.added`, `.removed`, `.used` | `user_id`, `passkey_id` | its owner shows who they are by it, or no more; each time that they do |
+//! | `passkey.suspected` | `user_id`, `passkey_id` | it was used as only a copy of it would be, and refused |
 //!
 //! A session or a token that runs out by itself ends without a word.
 
 use crate::model::{Proof, SessionId};
 use crate::oauth::clients::ClientId;
+use crate::passkeys::PasskeyId;
 use crate::permanent::TokenId;
 use crate::remembered::DeviceId;
 use sbd_sdk::Scopes;
@@ -105,6 +108,22 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         client_id: &'a ClientId,
     },
+    PasskeyAdded {
+        user_id: &'a str,
+        passkey_id: &'a PasskeyId,
+    },
+    PasskeyRemoved {
+        user_id: &'a str,
+        passkey_id: &'a PasskeyId,
+    },
+    PasskeyUsed {
+        user_id: &'a str,
+        passkey_id: &'a PasskeyId,
+    },
+    PasskeySuspected {
+        user_id: &'a str,
+        passkey_id: &'a PasskeyId,
+    },
     SessionEnded {
         user_id: &'a str,
         session_id: &'a SessionId,
@@ -148,6 +167,10 @@ impl Happened<'_> {
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
             Self::ConsentGiven { user_id, .. } => ("consent.given", user_id),
             Self::ConsentWithdrawn { user_id, .. } => ("consent.withdrawn", user_id),
+            Self::PasskeyAdded { user_id, .. } => ("passkey.added", user_id),
+            Self::PasskeyRemoved { user_id, .. } => ("passkey.removed", user_id),
+            Self::PasskeyUsed { user_id, .. } => ("passkey.used", user_id),
+            Self::PasskeySuspected { user_id, .. } => ("passkey.suspected", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),
         };
         let change = match self {

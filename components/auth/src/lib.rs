@@ -22,6 +22,7 @@ mod mailed;
 mod model;
 mod notices;
 mod oauth;
+mod passkeys;
 mod password;
 mod permanent;
 mod policy;
@@ -73,6 +74,17 @@ pub fn component() -> Component {
                 api::remembered::list_remembered_devices(),
                 api::remembered::forget_remembered_device(),
                 api::remembered::forget_remembered_devices(),
+                api::passkeys::get_passkey_sign_in_options(),
+                api::passkeys::sign_in_by_passkey(),
+                api::passkeys::get_passkey_second_step_options(),
+                api::passkeys::finish_login_by_passkey(),
+                api::passkeys::get_passkey_confirmation_options(),
+                api::passkeys::confirm_by_passkey(),
+                api::passkeys::get_new_passkey_options(),
+                api::passkeys::add_passkey(),
+                api::passkeys::list_passkeys(),
+                api::passkeys::rename_passkey(),
+                api::passkeys::remove_passkey(),
                 api::permanent::make_permanent_token(),
                 api::permanent::list_permanent_tokens(),
                 api::permanent::end_permanent_token(),
@@ -223,6 +235,8 @@ mod tests {
 
     #[test]
     fn every_constraint_is_kept() {
-        assert_constraints(&app().signed_in("usr_1"));
+        let app = app();
+        let client = app.signed_in("usr_1");
+        assert_constraints(&client.with_header("spin-full-url", "http://localhost/x"));
     }
 }

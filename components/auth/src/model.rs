@@ -83,6 +83,8 @@ pub(crate) enum Proof {
     BackupCode,
     /// On a device where the second step was taken within a month.
     RememberedDevice,
+    /// By a passkey, whose device verified them: two proofs in one.
+    Passkey,
 }
 
 /// In what who signs in keeps the session.
@@ -208,6 +210,7 @@ impl Proof {
     pub(crate) fn counts(self) -> u8 {
         match self {
             Self::Password | Self::Totp | Self::BackupCode | Self::RememberedDevice => 1,
+            Self::Passkey => 2,
         }
     }
 }

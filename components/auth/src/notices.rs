@@ -132,6 +132,42 @@ pub(crate) fn consented(change: Transaction, user_id: &str, client: &str) -> Tra
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that there is another way in.
+pub(crate) fn passkey_added(change: Transaction, user_id: &str, name: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.passkey_added",
+        "title": format!("A passkey was added to your account: {name}"),
+        "body": "Whoever has it signs in by it. If it was not you, remove it, change your password, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that a way in is gone.
+pub(crate) fn passkey_removed(change: Transaction, user_id: &str, name: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.passkey_removed",
+        "title": format!("A passkey was removed from your account: {name}"),
+        "body": "Nobody signs in by it any more. If it was not you, change your password, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that there may be a copy of a passkey.
+pub(crate) fn passkey_suspected(change: Transaction, user_id: &str, name: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.passkey_suspected",
+        "title": format!("There may be a copy of your passkey: {name}"),
+        "body": "It was used, and had counted fewer uses than before. That was refused. If you cannot explain it, remove this passkey.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that the address is another one; the one before was told when it was asked for.
 pub(crate) fn address_changed(change: Transaction, user_id: &str, address: &str) -> Transaction {
     let notice = json!({

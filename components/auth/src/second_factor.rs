@@ -5,7 +5,7 @@ use crate::model::{Device, Proof, User};
 use crate::sign_in::{self, SignedIn};
 use crate::store::{SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS};
 use crate::totp::{self, Totp};
-use crate::{backup_codes, policy, remembered, throttle, tokens};
+use crate::{backup_codes, passkeys, policy, remembered, throttle, tokens};
 use sbd_sdk::authentication::Identity;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::{self, Time};
@@ -55,7 +55,12 @@ pub(crate) struct SecondStep {
 /// What a user may show for a second step; nothing, where it takes none.
 pub(crate) async fn methods(user: &User) -> Result<Vec<Proof>> {
     let factors = SECOND_FACTORS.get(&user.id).await?;
-    Ok(factors.map(|factors| factors.methods()).unwrap_or_default())
+    let mut methods = factors.map(|factors| factors.methods()).unwrap_or_default();
+    // It does not make a second step necessary: whoever has one alone may be where it cannot be used.
+    if !methods.is_empty() && passkeys::any(&user.id).await? {
+        methods.push(Proof::Passkey);
+    }
+    Ok(methods)
 }
 
 /// What a user's sign-in takes for a second step.

@@ -12,6 +12,7 @@ use crate::oauth::device::Device;
 use crate::oauth::grants::Grant;
 use crate::oauth::policy::Policy as OauthPolicy;
 use crate::oauth::refresh::RefreshToken as OauthRefreshToken;
+use crate::passkeys::{Challenge, Passkey};
 use crate::permanent::PermanentToken;
 use crate::policy::Policy;
 use crate::remembered::Remembered;
@@ -37,6 +38,10 @@ pub(crate) const SECOND_STEPS: Collection<SecondStep> = Collection::new("second_
 pub(crate) const TOTP_SETUPS: Collection<Setup> = Collection::new("totp_setups");
 /// Devices on which the second step is remembered; gone when `expires_at` is past.
 pub(crate) const REMEMBERED: Collection<Remembered> = Collection::new("remembered_devices");
+/// Passkeys; `credential_id` and `seat` are unique.
+pub(crate) const PASSKEYS: Collection<Passkey> = Collection::new("passkeys");
+/// What passkeys have to answer, by digest; gone when `expires_at` is past.
+pub(crate) const CHALLENGES: Collection<Challenge> = Collection::new("passkey_challenges");
 /// What is decided about accounts.
 pub(crate) const POLICIES: Collection<Policy> = Collection::new("policies");
 /// Invitations to open an account; gone when `expires_at` is past.

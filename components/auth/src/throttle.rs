@@ -29,6 +29,15 @@ pub(crate) const SECOND_STEP: Limit = Limit {
     ..SIGN_IN
 };
 
+/// Steps of sign-ins by passkey from one address of the network, two each: nobody guesses a key, but it takes time to
+/// refuse them, and room to wait for their answers.
+pub(crate) const PASSKEY: Limit = Limit {
+    what: "passkey",
+    most: 100,
+    refusal: "too many attempts to sign in by passkey from here; wait and try again, or sign in another way",
+    ..SIGN_IN
+};
+
 /// Mails to an address that anybody may ask for.
 pub(crate) const MAIL: Limit = Limit {
     what: "mail",

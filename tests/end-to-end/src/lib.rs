@@ -13,6 +13,7 @@
 mod account;
 mod answers;
 mod application;
+mod browser;
 mod launch;
 mod raw;
 mod server;
@@ -24,6 +25,7 @@ mod warm;
 pub use account::{Account, PASSWORD};
 pub use answers::{assert_error, assert_standard, json};
 pub use application::{Application, built, guest};
+pub use browser::Browser;
 pub use launch::{Launch, Output, run};
 pub use raw::Reply;
 pub use server::Server;

@@ -5,6 +5,7 @@ pub(crate) mod addresses;
 pub(crate) mod host;
 pub(crate) mod invitations;
 pub(crate) mod oauth;
+pub(crate) mod passkeys;
 pub(crate) mod passwords;
 pub(crate) mod permanent;
 pub(crate) mod remembered;

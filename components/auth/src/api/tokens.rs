@@ -64,7 +64,7 @@ pub(crate) struct TokensView {
 }
 
 /// Tokens, which nobody but the client may keep.
-type Fresh = (NoStore, Json<TokensView>);
+pub(crate) type Fresh = (NoStore, Json<TokensView>);
 
 /// What who signed in keeps the session in: tokens in the body, or a cookie and no body.
 pub(crate) enum Welcome {

@@ -1,0 +1,181 @@
+//! Chromium, as a test drives it: over its own protocol for tools.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How long anything may take in a browser.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A browser with one page.
+#[derive(Debug)]
+pub struct Browser {
+    process: Child,
+    _profile: TempDir,
+    socket: WebSocketStream<TcpStream>,
+    page: Option<String>,
+    last: u64,
+}
+
+// === impl Browser ===
+
+impl Browser {
+    /// Starts one; says what is missing where there is none.
+    pub async fn start() -> Option<Self> {
+        let names = ["chromium", "chromium-browser", "google-chrome"];
+        let is_there = |name: &&str| {
+            let version = Command::new(name).arg("--version").output();
+            version.is_ok_and(|output| output.status.success())
+        };
+        let Some(name) = names.into_iter().find(is_there) else {
+            // libtest keeps back what `println!` prints in a test that passes.
+            let mut shown = std::io::stdout();
+            writeln!(shown, "SKIPPED-PEER: chromium: no `chromium` on the PATH").unwrap();
+            return None;
+        };
+        let profile = tempfile::tempdir().unwrap();
+        let process = Command::new(name)
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--remote-debugging-port=0",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let address = profile.path().join("DevToolsActivePort");
+        let begun = Instant::now();
+        let (port, path) = loop {
+            let said = std::fs::read_to_string(&address).unwrap_or_default();
+            if let Some((port, path)) = said.trim().split_once('\n') {
+                break (port.to_owned(), path.to_owned());
+            }
+            assert!(begun.elapsed() < PATIENCE, "the browser does not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let stream = TcpStream::connect(format!("127.0.0.1:{port}")).await;
+        let url = format!("ws://127.0.0.1:{port}{path}");
+        let (socket, _) = tokio_tungstenite::client_async(url, stream.unwrap())
+            .await
+            .unwrap();
+        let mut browser = Self {
+            process,
+            _profile: profile,
+            socket,
+            page: None,
+            last: 0,
+        };
+        let target = json!({"url": "about:blank"});
+        let target = browser.command("Target.createTarget", target).await;
+        let page = json!({"targetId": target["targetId"], "flatten": true});
+        let page = browser.command("Target.attachToTarget", page).await;
+        browser.page = page["sessionId"].as_str().map(str::to_owned);
+        Some(browser)
+    }
+
+    /// A command to the page, as the protocol has it; answers its result.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn command(&mut self, method: &str, params: Value) -> Value {
+        self.last += 1;
+        let mut command = json!({"id": self.last, "method": method, "params": params});
+        if let Some(page) = &self.page {
+            command["sessionId"] = json!(page);
+        }
+        let command = Message::text(command.to_string());
+        self.socket.send(command).await.unwrap();
+        loop {
+            let said = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+            let said = said.unwrap_or_else(|_| panic!("no answer to {method}"));
+            let said = said.unwrap().unwrap();
+            let Ok(said) = serde_json::from_slice::<Value>(&said.into_data()) else {
+                continue;
+            };
+            if said["id"] == self.last {
+                assert!(said["error"].is_null(), "{method}: {said}");
+                return said["result"].clone();
+            }
+        }
+    }
+
+    /// Goes to an address, and waits until the page is there.
+    ///
+    /// # Panics
+    /// When it does not load.
+    pub async fn go(&mut self, url: &str) {
+        let gone = self.command("Page.navigate", json!({"url": url})).await;
+        assert!(gone["errorText"].is_null(), "{url}: {gone}");
+        let begun = Instant::now();
+        let there = "location.href !== 'about:blank' && document.readyState === 'complete'";
+        while self.evaluate(there).await != true {
+            assert!(begun.elapsed() < PATIENCE, "{url} does not load");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What an expression of JavaScript is in the page, once its promise is kept.
+    ///
+    /// # Panics
+    /// When it throws.
+    pub async fn evaluate(&mut self, expression: &str) -> Value {
+        let evaluate = json!({
+            "expression": expression,
+            "awaitPromise": true,
+            "returnByValue": true,
+            "userGesture": true,
+        });
+        let done = self.command("Runtime.evaluate", evaluate).await;
+        assert!(done["exceptionDetails"].is_null(), "{expression}: {done}");
+        done["result"]["value"].clone()
+    }
+
+    /// The page as a picture (PNG).
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn picture(&mut self) -> Vec<u8> {
+        let picture = self.command("Page.captureScreenshot", json!({})).await;
+        STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// A device that keeps passkeys and has its user verified; answers its id.
+    ///
+    /// # Panics
+    /// When the browser has no such devices.
+    pub async fn with_passkeys(&mut self) -> Value {
+        self.command("WebAuthn.enable", json!({})).await;
+        let options = json!({
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": true,
+            "hasUserVerification": true,
+            "isUserVerified": true,
+            "automaticPresenceSimulation": true,
+        });
+        let options = json!({"options": options});
+        let device = self
+            .command("WebAuthn.addVirtualAuthenticator", options)
+            .await;
+        device["authenticatorId"].clone()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -5,6 +5,8 @@
 //! pair once. Both belong to a session; when that ends, both are worthless. A browser may keep its session in a
 //! cookie instead. Programs that act for a user have permanent tokens, or the user's consent: `oauth`.
 //!
+//! Whoever has nothing but a browser has pages for all of it: `pages`.
+//!
 //! What happens to an account is told in the commit of the change: `events`.
 
 mod activity;
@@ -22,6 +24,7 @@ mod mailed;
 mod model;
 mod notices;
 mod oauth;
+mod pages;
 mod passkeys;
 mod password;
 mod permanent;
@@ -42,7 +45,7 @@ use sbd_sdk::{Component, path};
 
 /// All that the component offers.
 pub fn component() -> Component {
-    let component = Component::new()
+    let component = pages::with(Component::new())
         .operations(
             "auth",
             [

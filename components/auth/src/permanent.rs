@@ -179,7 +179,8 @@ pub(crate) fn taken_back(change: Transaction, user_id: &str, ids: &[TokenId]) ->
     })
 }
 
-async fn of(user_id: &str) -> Result<Vec<PermanentToken>> {
+/// All tokens of a user.
+pub(crate) async fn of(user_id: &str) -> Result<Vec<PermanentToken>> {
     let own = PERMANENT_TOKENS.find(json!({"user_id": user_id}));
     let all = u32::try_from(MOST).unwrap_or(u32::MAX);
     Ok(own.limit(all).fetch().await?.documents)

@@ -95,19 +95,19 @@ pub(crate) fn over(
     })
 }
 
-/// The ids of all sessions of a user, the one not used for longest first.
-pub(crate) async fn of_user(user_id: &str) -> Result<Vec<SessionId>> {
+/// All sessions of a user, the one used last first.
+pub(crate) async fn all_of(user_id: &str) -> Result<Vec<Session>> {
     let search = SESSIONS
         .find(json!({"user_id": user_id}))
-        .sort(json!({"last_used_at": 1}))
+        .sort(json!({"last_used_at": -1}))
         .limit(1000);
-    Ok(search
-        .fetch()
-        .await?
-        .documents
-        .into_iter()
-        .map(|session| session.id)
-        .collect())
+    Ok(search.fetch().await?.documents)
+}
+
+/// The ids of all sessions of a user, the one not used for longest first.
+pub(crate) async fn of_user(user_id: &str) -> Result<Vec<SessionId>> {
+    let sessions = all_of(user_id).await?.into_iter();
+    Ok(sessions.rev().map(|session| session.id).collect())
 }
 
 /// Ends as many sessions of a user as it takes to begin one more, and returns them.

@@ -1,0 +1,160 @@
+//! What all pages have around them, and how a form of theirs says that it was not taken.
+
+use super::text::{self, Words};
+use super::visitor::Visitor;
+use super::{HOME, LOOK_PATH, SCRIPT_PATH, SIGN_IN, account, activity, sessions, tokens};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use http::{StatusCode, header};
+use maud::{Markup, html};
+use page::{Field, Form, Link, Page, Problems, Text as _};
+use sbd_sdk::{Error, Result};
+
+/// What is done and told of on the next page, by its name in the address.
+const DONE: [(&str, Words); 10] = [
+    ("password", Words::PasswordChanged),
+    ("mail", Words::MailSent),
+    ("address", Words::AddressMailSent),
+    ("verified", Words::AddressVerified),
+    ("reset", Words::PasswordReset),
+    ("session", Words::SessionEnded),
+    ("token", Words::TokenEnded),
+    ("signed-out", Words::SignedOut),
+    ("removed", Words::Removed),
+    ("saved", Words::Saved),
+];
+
+// === impl Visitor ===
+
+impl Visitor {
+    /// A text in their language.
+    pub(super) fn say(&self, words: Words) -> &'static str {
+        words.of(self.language)
+    }
+
+    /// A page of this title.
+    pub(super) fn page(&self, title: Words, here: &str, content: &Markup) -> Result<Response> {
+        self.show(StatusCode::OK, title, here, content)
+    }
+
+    /// A page whose form was not taken.
+    pub(super) fn refused(
+        &self,
+        error: &Error,
+        title: Words,
+        here: &str,
+        content: &Markup,
+    ) -> Result<Response> {
+        let mut response = self.show(error.status(), title, here, content)?;
+        let headers = error.clone().into_parts("").into_parts().0.headers;
+        if let Some(wait) = headers.get(header::RETRY_AFTER) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, wait.clone());
+        }
+        Ok(response)
+    }
+
+    pub(super) fn show(
+        &self,
+        status: StatusCode,
+        title: Words,
+        here: &str,
+        content: &Markup,
+    ) -> Result<Response> {
+        let links = [
+            (HOME, Words::Account),
+            (sessions::PATH, Words::Sessions),
+            (tokens::PATH, Words::Tokens),
+            (activity::PATH, Words::Activity),
+        ];
+        let links = links.map(|(to, words)| Link {
+            to,
+            text: self.say(words),
+        });
+        let sign_out = html! {
+            form method="post" action="/account/sign-out" {
+                input type="hidden" name=(page::TOKEN) value=(self.token());
+                button type="submit" { (self.say(Words::SignOut)) }
+            }
+        };
+        let is_in = self.session().is_some();
+        let page = Page {
+            language: self.language,
+            title: self.say(title),
+            site: Link {
+                to: if is_in { HOME } else { SIGN_IN },
+                text: self.say(Words::Site),
+            },
+            look: LOOK_PATH,
+            script: Some(SCRIPT_PATH),
+            skip: self.say(Words::Skip),
+            menu: self.say(Words::Menu),
+            links: if is_in { &links } else { &[] },
+            here: match here {
+                account::ADDRESS | account::PASSWORD => HOME,
+                here => here,
+            },
+            beside: is_in.then_some(&sign_out),
+        };
+        let response = page.show(status, content);
+        Ok(match self.kept()? {
+            Some(cookie) => {
+                (AppendHeaders([(header::SET_COOKIE, cookie)]), response).into_response()
+            }
+            None => response,
+        })
+    }
+
+    /// What was done before this page, if the address says so.
+    pub(super) fn done(&self, query: Option<&str>) -> Markup {
+        let done = query.and_then(|query| query.strip_prefix("done="));
+        let done = DONE.iter().find(|(name, _)| Some(*name) == done);
+        html! {
+            @if let Some((_, words)) = done {
+                div class="done" role="status" { p { (self.say(*words)) } }
+            }
+        }
+    }
+
+    /// What an error says to them.
+    pub(super) fn problems(&self, error: Option<&Error>) -> Problems {
+        error
+            .map(|error| text::problems(error, self.language))
+            .unwrap_or_default()
+    }
+
+    /// A form with its button, and what was wrong with it.
+    pub(super) fn form(
+        &self,
+        action: &str,
+        submit: Words,
+        fields: &[Field<'_>],
+        hidden: &[(&str, &str)],
+        error: Option<&Error>,
+    ) -> Markup {
+        let form = Form {
+            action,
+            token: &self.token(),
+            submit: self.say(submit),
+            destroys: false,
+            problems: &self.problems(error),
+            wrong: self.say(Words::Wrong),
+            fields,
+            hidden,
+            below: None,
+        };
+        html! { (form) }
+    }
+
+    /// A button that does one thing to one of many, which is named for who does not see where it stands.
+    pub(super) fn button(&self, action: &str, words: Words, which: &str) -> Markup {
+        html! {
+            form method="post" action=(action) {
+                input type="hidden" name=(page::TOKEN) value=(self.token());
+                button type="submit" class="destroys" aria-label={ (self.say(words)) ": " (which) } {
+                    (self.say(words))
+                }
+            }
+        }
+    }
+}

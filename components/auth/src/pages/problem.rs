@@ -1,0 +1,105 @@
+//! What goes wrong is a page as well, which says what to do next.
+
+use super::text::{self, Words};
+use super::visitor::Visitor;
+use super::{HOME, SIGN_IN};
+use axum::extract::{FromRequestParts as _, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode};
+use maud::html;
+use page::{Text as _, go_to};
+use sbd_sdk::Error;
+
+/// Shows a refusal of what lies below as a page. Whoever is not signed in is led to the sign-in, and back.
+pub(super) async fn shown(request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    let visitor = Visitor::from_request_parts(&mut head, &()).await;
+    let to = match head.method {
+        Method::GET => head.uri.path_and_query().map(|path| path.to_string()),
+        _ => None,
+    };
+    let response = next.run(Request::from_parts(head, body)).await;
+    let Some(error) = response.extensions().get::<Error>().cloned() else {
+        return response;
+    };
+    let shown = match error.status() {
+        StatusCode::UNAUTHORIZED if error.code() == "UNAUTHENTICATED" => go_to(&sign_in(to)),
+        _ => visitor.and_then(|visitor| page(&visitor, &error)),
+    };
+    if let Some(cause) = error.cause() {
+        eprintln!("{}: {cause}", error.code());
+    }
+    shown.unwrap_or_else(IntoResponse::into_response)
+}
+
+fn page(visitor: &Visitor, error: &Error) -> sbd_sdk::Result<Response> {
+    let problems = text::problems(error, visitor.language);
+    let content = html! {
+        div class="problems" role="alert" {
+            @if !problems.all.is_empty() { p { (problems.all) } }
+            @for problem in &problems.fields { p { (problem.field) ": " (problem.message) } }
+        }
+        p { a href=(HOME) { (Words::GoOn.of(visitor.language)) } }
+    };
+    visitor.refused(error, Words::NotDone, "", &content)
+}
+
+/// The sign-in that leads on to a page of ours.
+fn sign_in(to: Option<String>) -> String {
+    let to = to.filter(|to| is_ours(to) && to != HOME);
+    let query = to.map(|to| {
+        let mut query = String::from("?to=");
+        for byte in to.bytes() {
+            match byte {
+                b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                    query.push(char::from(byte));
+                }
+                other => query.push_str(&format!("%{other:02X}")),
+            }
+        }
+        query
+    });
+    format!("{SIGN_IN}{}", query.unwrap_or_default())
+}
+
+/// Whether an address leads to a page of this server, whatever a browser makes of it.
+pub(super) fn is_ours(to: &str) -> bool {
+    let plain = to
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    plain && to.starts_with('/') && !to.starts_with("//")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_elsewhere() {
+        for ours in ["/", "/account", "/account/consent?request=x%20y&z", "/a//b"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for elsewhere in [
+            "",
+            "account",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example/account",
+            "javascript:alert(1)",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " /account",
+            "/ account",
+            "/\u{e4}",
+        ] {
+            assert!(!is_ours(elsewhere), "{elsewhere}");
+            assert_eq!(sign_in(Some(elsewhere.to_owned())), SIGN_IN);
+        }
+        assert_eq!(
+            sign_in(Some("/account/x?a=b&c".to_owned())),
+            "/account/sign-in?to=/account/x%3Fa%3Db%26c"
+        );
+    }
+}

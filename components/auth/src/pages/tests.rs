@@ -1,0 +1,420 @@
+//! The pages, as a browser without scripts has them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crate::policy::Registration;
+use crate::store::POLICIES;
+use crate::tests::{PASSWORD, app, bearer, mailed, register, signed_in_by};
+use sbd_sdk::testing::{App, Client, Reply};
+use serde_json::json;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A browser: what it keeps in cookies, and who the host takes it for.
+struct Browser<'a> {
+    app: &'a App,
+    form: String,
+    session: Option<String>,
+}
+
+impl<'a> Browser<'a> {
+    fn new(app: &'a App) -> Self {
+        let (form, session) = (String::new(), None);
+        Self { app, form, session }
+    }
+
+    fn signed_in(app: &'a App, name: &str) -> Self {
+        register(app, name).assert_status(201);
+        let mut browser = Self::new(app);
+        let given = [("identifier", name), ("password", PASSWORD), ("to", "")];
+        let sent = browser.send("/account/sign-in", "/account/sign-in", &given);
+        assert_eq!(sent.assert_status(303).header("location"), Some("/account"));
+        browser
+    }
+
+    fn client(&self) -> Client<'a> {
+        let client = match &self.session {
+            Some(secret) => signed_in_by(self.app, secret),
+            None => self.app.anonymous(),
+        };
+        client.with_header("cookie", &format!("a=b; sbd-form={}", self.form))
+    }
+
+    /// Takes over what an answer sets.
+    fn keep(&mut self, reply: Reply) -> Reply {
+        let cookie = reply.header("set-cookie").unwrap_or_default();
+        let (pair, _) = cookie.split_once(';').unwrap_or_default();
+        match pair.split_once('=') {
+            Some(("sbd-form", value)) => self.form = value.to_owned(),
+            Some(("sbd-session", "")) => self.session = None,
+            Some(("sbd-session", value)) => self.session = Some(value.to_owned()),
+            _ => {}
+        }
+        reply
+    }
+
+    fn get(&mut self, path: &str) -> Reply {
+        self.keep(self.client().get(path))
+    }
+
+    /// The token of the forms of a page.
+    fn token(&mut self, page: &str) -> String {
+        let page = self.get(page).assert_status(200);
+        let html = page.body().as_str().unwrap();
+        let (_, rest) = html.split_once(r#"name="form_token" value=""#).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    }
+
+    /// Sends the form of a page.
+    fn send(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Reply {
+        let token = self.token(page);
+        self.send_with(&token, action, fields)
+    }
+
+    fn send_with(&mut self, token: &str, action: &str, fields: &[(&str, &str)]) -> Reply {
+        let fields = [&[("form_token", token)], fields].concat();
+        let body = fields.iter().map(|(name, value)| {
+            let value = value.bytes().map(|byte| format!("%{byte:02X}"));
+            format!("{name}={}", value.collect::<String>())
+        });
+        let body = body.collect::<Vec<_>>().join("&");
+        self.keep(self.client().upload("POST", action, FORM, body))
+    }
+}
+
+/// Asserts that an answer is a page, as strict as all of them, and returns it.
+#[track_caller]
+fn page(reply: &Reply) -> &str {
+    assert_eq!(
+        reply.header("content-type"),
+        Some("text/html; charset=utf-8"),
+        "{}",
+        reply.body()
+    );
+    let policy = reply.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"));
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    reply.body().as_str().unwrap()
+}
+
+#[track_caller]
+fn leads(reply: &Reply, to: &str) {
+    assert_eq!((reply.status(), reply.header("location")), (303, Some(to)));
+}
+
+#[test]
+fn an_account_is_opened_and_used_in_a_browser() {
+    let app = app();
+    let mut ada = Browser::new(&app);
+    let new = [
+        ("username", "ada"),
+        ("email", "ada@example.com"),
+        ("password", PASSWORD),
+    ];
+    let sent = ada.send("/account/register", "/account/register", &new);
+    leads(&sent, "/account");
+    let account = ada.get("/account").assert_status(200);
+    assert!(page(&account).contains("ada@example.com (not confirmed)"));
+    // Whoever is signed in has nothing to sign in to.
+    leads(&ada.get("/account/sign-in"), "/account");
+    leads(
+        &ada.get("/account/sign-in?to=/account/tokens"),
+        "/account/tokens",
+    );
+    let secret = ada.session.clone().unwrap();
+    let out = ada.send("/account", "/account/sign-out", &[]);
+    leads(&out, "/account/sign-in?done=signed-out");
+    assert!(out.header("sbd-revoked").is_some() && ada.session.is_none());
+    bearer(&app, &secret).assert_refused(401, "TOKEN_INVALID");
+    let page_after = ada.get("/account/sign-in?done=signed-out");
+    assert!(page(&page_after).contains("You are signed out."));
+}
+
+#[test]
+fn whoever_is_not_signed_in_is_led_there_and_back_and_never_elsewhere() {
+    let app = app();
+    register(&app, "ada").assert_status(201);
+    let mut ada = Browser::new(&app);
+    leads(&ada.get("/account"), "/account/sign-in");
+    for path in [
+        "tokens",
+        "sessions",
+        "activity?limit=5",
+        "password",
+        "address",
+    ] {
+        let led = ada.get(&format!("/account/{path}"));
+        let to = format!("/account/sign-in?to=/account/{path}");
+        leads(&led, &to.replace("?limit=", "%3Flimit%3D"));
+    }
+    for (to, target) in [
+        ("/account/tokens", "/account/tokens"),
+        ("//evil.example", "/account"),
+        ("/\\evil.example", "/account"),
+        ("https://evil.example/", "/account"),
+        ("javascript:alert(1)", "/account"),
+        ("/\u{0}", "/account"),
+        ("/\r\nset-cookie: a=b", "/account"),
+    ] {
+        let query: String = to.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let shown = ada.get(&format!("/account/sign-in?to={query}"));
+        assert!(!page(&shown).contains("evil"), "{to}");
+        let given = [("identifier", "ada"), ("password", PASSWORD), ("to", to)];
+        let sent = ada.send("/account/sign-in", "/account/sign-in", &given);
+        leads(&sent, target);
+        ada = Browser::new(&app);
+    }
+    // A token in a header is a program's, which has no pages.
+    let tokens = crate::tests::login(&app, "ada", PASSWORD);
+    let program = crate::tests::signed_in(&app, &tokens);
+    leads(&program.get("/account"), "/account/sign-in");
+}
+
+#[test]
+fn a_form_is_taken_from_whom_it_was_shown_to() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    let mut bob = Browser::signed_in(&app, "bob");
+    let (hers, his) = (ada.token("/account"), bob.token("/account"));
+    assert_ne!(hers, his);
+    let mut nobody = Browser::new(&app);
+    let anonymous = nobody.token("/account/sign-in");
+    let password = [
+        ("current_password", PASSWORD),
+        ("new_password", "Battery-staple-8"),
+    ];
+    for token in ["", "x", &his, &anonymous, &hers[1..]] {
+        for (action, fields) in [
+            ("/account/password", &password[..]),
+            ("/account/sign-out", &[]),
+            ("/account/sessions/end-all", &[]),
+            ("/account/tokens", &[("name", "x"), ("scopes", "*")]),
+        ] {
+            let refused = ada.send_with(token, action, fields).assert_status(403);
+            assert!(page(&refused).contains("This form is too old"), "{action}");
+        }
+    }
+    bearer(&app, ada.session.as_deref().unwrap()).assert_status(200);
+    // The sign-in as well: nobody is signed in as somebody else without knowing.
+    let given = [("identifier", "ada"), ("password", PASSWORD)];
+    for token in ["", &hers, &Browser::new(&app).token("/account/sign-in")] {
+        let refused = nobody.send_with(token, "/account/sign-in", &given);
+        page(&refused.assert_status(403));
+        assert!(nobody.session.is_none());
+    }
+    for kind in ["application/json", "text/plain", ""] {
+        let refused = ada.client().upload("POST", "/account/sign-out", kind, "{}");
+        page(&refused.assert_status(415));
+    }
+    for body in ["x", "form_token=&form_token=x&more=1"] {
+        let body = format!("form_token={hers}&{body}");
+        let refused = ada.client().upload("POST", "/account/password", FORM, body);
+        let status = refused.status();
+        assert!(status == 400 || status == 403, "{status}");
+        page(&refused);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_on_the_page() {
+    let app = app();
+    register(&app, "ada").assert_status(201);
+    let mut browser = Browser::new(&app);
+    let given = [("identifier", "<ada>"), ("password", "wrong")];
+    let refused = browser.send("/account/sign-in", "/account/sign-in", &given);
+    let html = page(&refused);
+    assert_eq!(refused.status(), 401);
+    assert!(html.contains(r#"role="alert""#) && html.contains("Name or password is wrong"));
+    assert!(
+        html.contains("&lt;ada&gt;") && !html.contains("<ada>") && !html.contains(r#""wrong""#)
+    );
+    let new = [("username", "ada"), ("email", "x"), ("password", "short")];
+    let refused = browser.send("/account/register", "/account/register", &new);
+    assert_eq!(refused.status(), 422);
+    for field in ["email", "password"] {
+        let link = format!(r##"href="#{field}""##);
+        assert!(page(&refused).contains(&link), "{field}");
+    }
+    let new = [
+        ("username", "ada"),
+        ("email", "b@example.com"),
+        ("password", PASSWORD),
+    ];
+    let refused = browser.send("/account/register", "/account/register", &new);
+    assert_eq!(refused.status(), 409);
+    assert!(page(&refused).contains("Username: is taken"));
+    let token = browser.token("/account/sign-in");
+    let german = browser.client().with_header("accept-language", "de");
+    let body = format!("form_token={token}&identifier=ada&password=wrong");
+    let refused = german.upload("POST", "/account/sign-in", FORM, body);
+    let html = page(&refused);
+    assert!(html.contains(r#"lang="de""#) && html.contains("Die Angaben stimmen nicht"));
+    // There is a wait in the end, which a browser is told as well.
+    let waits = (0..30).find_map(|_| {
+        let refused = browser.send("/account/sign-in", "/account/sign-in", &given[..]);
+        (refused.status() == 429).then_some(refused)
+    });
+    assert!(waits.unwrap().header("retry-after").is_some());
+}
+
+#[test]
+fn sessions_end_one_by_one_and_all_together() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    let other = crate::tests::login(&app, "ada", PASSWORD);
+    let id = bearer(&app, other.text("access_token"))
+        .text("session")
+        .to_owned();
+    let listed = ada.get("/account/sessions").assert_status(200);
+    let end = format!("/account/sessions/{id}/end");
+    assert!(page(&listed).contains(&end) && page(&listed).contains("(this one)"));
+    let mut bob = Browser::signed_in(&app, "bob");
+    page(&bob.send("/account/sessions", &end, &[]).assert_status(404));
+    let ended = ada.send("/account/sessions", &end, &[]);
+    leads(&ended, "/account/sessions?done=session");
+    assert_eq!(ended.header("sbd-revoked"), Some(&*id));
+    bearer(&app, other.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+    let secret = ada.session.clone().unwrap();
+    let all = ada.send("/account/sessions", "/account/sessions/end-all", &[]);
+    leads(&all, "/account/sign-in?done=signed-out");
+    bearer(&app, &secret).assert_refused(401, "TOKEN_INVALID");
+}
+
+#[test]
+fn a_token_is_shown_once() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    let new = |scopes, days| {
+        [
+            ("name", "<script>"),
+            ("scopes", scopes),
+            ("expires_in_days", days),
+        ]
+    };
+    for (scopes, days) in [
+        ("", ""),
+        ("Not a scope", ""),
+        ("*", "x"),
+        ("*", "0"),
+        ("admin:*", ""),
+    ] {
+        let refused = ada.send("/account/tokens", "/account/tokens", &new(scopes, days));
+        assert_eq!(refused.status(), 422, "{scopes} {days}");
+        assert!(page(&refused).contains(r#"role="alert""#));
+    }
+    let made = ada.send(
+        "/account/tokens",
+        "/account/tokens",
+        &new("families:read  notes:*", "90"),
+    );
+    let html = page(&made).to_owned();
+    let (_, rest) = html.split_once(r#"class="secret">"#).unwrap();
+    let token = rest.split('<').next().unwrap();
+    let identity = bearer(&app, token).assert_status(200);
+    assert_eq!(identity["scopes"], json!(["families:read", "notes:*"]));
+    let listed = ada.get("/account/tokens").assert_status(200);
+    assert!(!page(&listed).contains(token) && page(&listed).contains("&lt;script&gt;"));
+    let (_, rest) = page(&listed).split_once("/account/tokens/").unwrap();
+    let end = format!("/account/tokens/{}", rest.split('"').next().unwrap());
+    leads(
+        &ada.send("/account/tokens", &end, &[]),
+        "/account/tokens?done=token",
+    );
+    bearer(&app, token).assert_refused(401, "TOKEN_INVALID");
+    page(&ada.send("/account/tokens", &end, &[]).assert_status(404));
+}
+
+#[test]
+fn a_forgotten_password_is_set_anew() {
+    let app = app();
+    register(&app, "ada").assert_status(201);
+    let mut ada = Browser::new(&app);
+    let forgot = |browser: &mut Browser<'_>, email| {
+        let fields = [("email", email)];
+        let page = "/account/forgot-password";
+        browser.send(page, page, &fields).assert_status(200)
+    };
+    let there = forgot(&mut ada, "ada@example.com");
+    let nobodys = forgot(&mut ada, "nobody@example.com");
+    assert_eq!(there.body(), nobodys.body());
+    app.run_tasks();
+    let code = mailed(&app, "reset-password", "ada@example.com");
+    let given = [("what", "reset-password"), ("code", code.as_str())];
+    let form = ada.send("/account/mailed", "/account/mailed", &given);
+    assert!(page(&form).contains(&code) && page(&form).contains(r#"autocomplete="new-password""#));
+    let code = code.as_str();
+    let new = |password| [("code", code), ("new_password", password)];
+    let page_of = "/account/mailed";
+    let weak = ada.send(page_of, "/account/reset-password", &new("weak"));
+    assert_eq!(weak.status(), 422);
+    assert!(page(&weak).contains(code), "it can be tried again");
+    let set = ada.send(page_of, "/account/reset-password", &new("Battery-staple-8"));
+    leads(&set, "/account/sign-in?done=reset");
+    let again = ada.send(page_of, "/account/reset-password", &new("Other-staple-9"));
+    page(&again.assert_status(401));
+    crate::tests::login(&app, "ada", "Battery-staple-8").assert_status(200);
+}
+
+#[test]
+fn an_address_is_confirmed_and_changed() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    leads(
+        &ada.send("/account", "/account/verify", &[]),
+        "/account?done=mail",
+    );
+    app.run_tasks();
+    let code = mailed(&app, "verify-address", "ada@example.com");
+    let given = [("what", "verify-address"), ("code", &*code)];
+    let confirmed = ada.send("/account/mailed", "/account/mailed", &given);
+    leads(&confirmed, "/account?done=verified");
+    assert!(page(&ada.get("/account")).contains("ada@example.com (confirmed)"));
+    let again = ada.send("/account/mailed", "/account/mailed", &given);
+    assert!(page(&again.assert_status(401)).contains(r#"role="alert""#));
+    let change = |password| [("email", "new@example.com"), ("password", password)];
+    let wrong = ada.send("/account/address", "/account/address", &change("wrong"));
+    page(&wrong.assert_status(422));
+    let sent = ada.send("/account/address", "/account/address", &change(PASSWORD));
+    leads(&sent, "/account?done=address");
+    let change = [
+        ("current_password", PASSWORD),
+        ("new_password", "Battery-staple-8"),
+    ];
+    let changed = ada.send("/account/password", "/account/password", &change);
+    leads(&changed, "/account?done=password");
+    bearer(&app, ada.session.as_deref().unwrap()).assert_status(200);
+}
+
+#[test]
+fn who_may_open_an_account_is_the_policys_to_say() {
+    let app = app();
+    let set = |registration: Registration| {
+        let policy = json!({"registration": registration});
+        let update = POLICIES.upsert(json!({"_id": "policy"}), json!({"$set": policy}));
+        app.run(update).unwrap();
+    };
+    let mut browser = Browser::new(&app);
+    let field = r#"name="invitation""#;
+    assert!(!page(&browser.get("/account/register")).contains(field));
+    set(Registration::Invited);
+    assert!(page(&browser.get("/account/register")).contains(field));
+    set(Registration::Closed);
+    let closed = browser.get("/account/register");
+    assert!(!page(&closed).contains("<form") && page(&closed).contains("Ask an administrator"));
+    assert!(!page(&browser.get("/account/sign-in")).contains("/account/register"));
+}
+
+#[test]
+fn what_pages_load_is_kept_by_its_tag() {
+    let app = app();
+    for (path, kind) in [
+        ("/account/look.css", "text/css"),
+        ("/account/account.js", "text/javascript"),
+    ] {
+        let asset = app.anonymous().get(path).assert_status(200);
+        assert!(asset.header("content-type").unwrap().starts_with(kind));
+        let tag = asset.header("etag").unwrap();
+        let again = app.anonymous().with_header("if-none-match", tag).get(path);
+        assert_eq!((again.status(), again.bytes()), (304, &b""[..]));
+    }
+}

@@ -1,0 +1,258 @@
+//! What the account's pages say, in every language that they speak, and what errors and times read like there.
+
+use maud::{Markup, html};
+use page::{Language, Problems, Text as _};
+use sbd_sdk::time::Time;
+use sbd_sdk::{Detail, Error};
+
+page::catalogue! {
+    /// What the pages say.
+    pub(super) Words {
+        Site: "Second Brain", "Second Brain";
+        Skip: "Skip to the content", "Zum Inhalt springen";
+        Menu: "Your account", "Ihr Konto";
+
+        SignIn: "Sign in", "Anmelden";
+        SecondStep: "The second step", "Der zweite Schritt";
+        FactorCode: "Code", "Code";
+        FactorCodeHint: "Of your authenticator app, or a backup code", "Aus Ihrer Authentifizierungs-App, oder ein Ersatzcode";
+        SignOut: "Sign out", "Abmelden";
+        SignedOut: "You are signed out.", "Sie sind abgemeldet.";
+        BackToSignIn: "Back to the sign-in", "Zurück zur Anmeldung";
+        Identifier: "Username or e-mail address", "Benutzername oder E-Mail-Adresse";
+        Username: "Username", "Benutzername";
+        UsernameHint: "3 to 50 characters out of a-z, A-Z, 0-9, _ and -", "3 bis 50 Zeichen aus a-z, A-Z, 0-9, _ und -";
+        Email: "E-mail address", "E-Mail-Adresse";
+        Password: "Password", "Passwort";
+        PasswordHint: "At least 8 characters, with an upper-case letter, a lower-case letter, a digit and another character", "Mindestens 8 Zeichen, darunter ein großer und ein kleiner Buchstabe, eine Ziffer und ein anderes Zeichen";
+        CurrentPassword: "Current password", "Bisheriges Passwort";
+        NewPassword: "New password", "Neues Passwort";
+        SetPassword: "Set the password", "Passwort setzen";
+        ForgotPassword: "Forgot your password?", "Passwort vergessen?";
+        ForgotHint: "A code for a new password is sent there.", "Dorthin wird ein Code für ein neues Passwort geschickt.";
+        SendMail: "Send the mail", "Mail schicken";
+        ResetMailSent: "If there is an account with this address, a mail is on its way. Its code is good for an hour.", "Wenn es ein Konto mit dieser Adresse gibt, ist eine Mail unterwegs. Ihr Code gilt eine Stunde.";
+        HaveCode: "I have the code", "Ich habe den Code";
+        PasswordReset: "The password is set and all sessions have ended. Sign in with the new one.", "Das Passwort ist gesetzt und alle Sitzungen sind beendet. Melden Sie sich mit dem neuen an.";
+
+        Register: "Open an account", "Konto eröffnen";
+        RegisterClosed: "Nobody opens an account here. Ask an administrator.", "Hier eröffnet niemand ein Konto. Fragen Sie jemanden von der Verwaltung.";
+        Invitation: "Code of your invitation", "Code Ihrer Einladung";
+        InvitationHint: "It was mailed to your address.", "Er wurde an Ihre Adresse geschickt.";
+        HaveAccount: "I have an account", "Ich habe ein Konto";
+
+        Mailed: "Use a code from a mail", "Code aus einer Mail verwenden";
+        Code: "Code", "Code";
+        CodeHint: "It stands in the mail, at the end of its link, and begins with mt_.", "Er steht in der Mail am Ende ihres Links und beginnt mit mt_.";
+        CodeFor: "What is it for?", "Wofür ist er?";
+        VerifyAddress: "Confirm an address", "Adresse bestätigen";
+        Continue: "Continue", "Weiter";
+        AddressVerified: "The address is confirmed.", "Die Adresse ist bestätigt.";
+
+        Account: "Account", "Konto";
+        Verified: "confirmed", "bestätigt";
+        NotVerified: "not confirmed", "nicht bestätigt";
+        Roles: "Roles", "Rollen";
+        VerifyMail: "Send a mail to confirm the address", "Mail zum Bestätigen der Adresse schicken";
+        MailSent: "A mail is on its way. Its code is good for an hour.", "Eine Mail ist unterwegs. Ihr Code gilt eine Stunde.";
+        ChangeAddress: "Change the address", "Adresse ändern";
+        NewEmail: "New e-mail address", "Neue E-Mail-Adresse";
+        NewEmailHint: "It counts once you have confirmed it by the mail that is sent there.", "Sie gilt, sobald Sie sie mit der Mail bestätigt haben, die dorthin geschickt wird.";
+        AddressMailSent: "Mails to both addresses are on their way. The new one counts once it is confirmed.", "Mails an beide Adressen sind unterwegs. Die neue gilt, sobald sie bestätigt ist.";
+        ChangePassword: "Change the password", "Passwort ändern";
+        PasswordChanged: "The password is changed, and all other sessions have ended.", "Das Passwort ist geändert, und alle anderen Sitzungen sind beendet.";
+        Saved: "Saved.", "Gespeichert.";
+        Removed: "Removed.", "Entfernt.";
+
+        Sessions: "Sessions", "Sitzungen";
+        SessionsAbout: "Here you are signed in.", "Hier sind Sie angemeldet.";
+        UnknownProgram: "A program that did not say its name", "Ein Programm, das seinen Namen nicht sagte";
+        ThisSession: "this one", "diese hier";
+        Since: "since", "seit";
+        Until: "until", "bis";
+        LastUsed: "last used", "zuletzt benutzt";
+        End: "End", "Beenden";
+        EndAll: "End all sessions", "Alle Sitzungen beenden";
+        SessionEnded: "The session has ended.", "Die Sitzung ist beendet.";
+
+        Tokens: "Tokens", "Token";
+        TokensAbout: "Programs that act for you have permanent tokens, which may do what you give them.", "Programme, die für Sie handeln, haben dauerhafte Token, die dürfen, was Sie ihnen geben.";
+        NoTokens: "There is none.", "Es gibt keine.";
+        MakeToken: "Make a token", "Token ausstellen";
+        TokenName: "Name", "Name";
+        TokenNameHint: "By which you know the program", "An dem Sie das Programm erkennen";
+        Scopes: "What it may do", "Was es darf";
+        ScopesHint: "Permissions, with blanks between them: families:read, families:* for all of an area, * for all that you may", "Berechtigungen, durch Leerzeichen getrennt: families:read, families:* für einen ganzen Bereich, * für alles, was Sie dürfen";
+        Days: "Days until it runs out", "Tage, bis es abläuft";
+        DaysHint: "1 to 3650, or nothing for a token that does not run out", "1 bis 3650, oder nichts für ein Token, das nicht abläuft";
+        TokenMade: "Here is the token. Copy it now: it is not shown again.", "Hier ist das Token. Kopieren Sie es jetzt: Es wird nicht wieder gezeigt.";
+        Kept: "I have copied it", "Ich habe es kopiert";
+        TakeBack: "Take back", "Zurücknehmen";
+        TokenEnded: "The token is taken back.", "Das Token ist zurückgenommen.";
+
+        Activity: "Activity", "Aktivität";
+        ActivityAbout: "What was done with your account, the newest first.", "Was mit Ihrem Konto getan wurde, das Neueste zuerst.";
+        Earlier: "Earlier", "Früheres";
+        DoneRegistered: "The account was opened", "Das Konto wurde eröffnet";
+        DonePasswordChanged: "The password was changed", "Das Passwort wurde geändert";
+        DoneAddressVerified: "The address was confirmed", "Die Adresse wurde bestätigt";
+        DoneAddressChanged: "The address was changed", "Die Adresse wurde geändert";
+        DoneSwitchedOff: "The account was switched off", "Das Konto wurde abgeschaltet";
+        DoneSwitchedOn: "The account was switched on", "Das Konto wurde angeschaltet";
+        DoneAppointed: "You became an administrator", "Sie wurden in die Verwaltung berufen";
+        DoneDismissed: "You are no administrator any more", "Sie gehören nicht mehr zur Verwaltung";
+        DoneTokenMade: "A token was made", "Ein Token wurde ausgestellt";
+        DoneTokenEnded: "A token was taken back", "Ein Token wurde zurückgenommen";
+        DoneSessionBegan: "Somebody signed in", "Jemand hat sich angemeldet";
+        DoneConfirmed: "You showed once more who you are", "Sie haben noch einmal gezeigt, wer Sie sind";
+
+        Wrong: "This was not taken:", "Das wurde nicht angenommen:";
+        NotDone: "This did not work", "Das ging nicht";
+        GoOn: "Go on to your account", "Weiter zu Ihrem Konto";
+        ErrorCredentials: "This is not right. Check it and try again.", "Die Angaben stimmen nicht. Prüfen Sie sie und versuchen Sie es noch einmal.";
+        ErrorCode: "This code is not known, was used, or has run out. Ask for another mail.", "Dieser Code ist nicht bekannt, wurde schon benutzt oder ist abgelaufen. Fordern Sie eine neue Mail an.";
+        ErrorRate: "There were too many attempts. Wait a while and try again.", "Das waren zu viele Versuche. Warten Sie eine Weile und versuchen Sie es noch einmal.";
+        ErrorForbidden: "You may not do this. Ask an administrator.", "Das dürfen Sie nicht. Fragen Sie jemanden von der Verwaltung.";
+        ErrorConflict: "This does not go with what there is already.", "Das passt nicht zu dem, was es schon gibt.";
+        ErrorForm: "This form is too old, or was not on a page of ours that was shown to you. Open the page again and send it from there.", "Dieses Formular ist zu alt oder stand auf keiner Seite von uns, die Ihnen gezeigt wurde. Öffnen Sie die Seite neu und senden Sie es von dort.";
+        ErrorMissing: "There is no such thing any more.", "Das gibt es nicht mehr.";
+        ErrorOther: "Something went wrong. Try again.", "Etwas ging schief. Versuchen Sie es noch einmal.";
+        FieldWrong: "cannot be this; see what it has to be", "kann so nicht sein; sehen Sie, wie es sein muss";
+        FieldTaken: "is taken", "ist vergeben";
+        FieldPassword: "is not the password of this account", "ist nicht das Passwort dieses Kontos";
+    }
+}
+
+// === impl Words ===
+
+impl Words {
+    /// What was done, as `events` and the account of sign-ins call it.
+    pub(super) fn of_action(action: &str) -> Option<Self> {
+        Some(match action {
+            "account.registered" => Self::DoneRegistered,
+            "account.password_changed" => Self::DonePasswordChanged,
+            "account.address_verified" => Self::DoneAddressVerified,
+            "account.address_changed" => Self::DoneAddressChanged,
+            "account.switched_off" => Self::DoneSwitchedOff,
+            "account.switched_on" => Self::DoneSwitchedOn,
+            "account.appointed" => Self::DoneAppointed,
+            "account.dismissed" => Self::DoneDismissed,
+            "token.made" => Self::DoneTokenMade,
+            "token.ended" => Self::DoneTokenEnded,
+            "session.began" => Self::DoneSessionBegan,
+            "session.confirmed" => Self::DoneConfirmed,
+            _ => return None,
+        })
+    }
+}
+
+/// What an error says in a language. In English it is what the error says itself; in others what its code means.
+pub(super) fn problems(error: &Error, language: Language) -> Problems {
+    match (error.code(), language) {
+        ("FORM_INVALID", _) => whole(Words::ErrorForm.of(language)),
+        (_, Language::English) => english(error),
+        ("VALIDATION_ERROR", _) => Problems {
+            all: String::new(),
+            fields: error
+                .details()
+                .iter()
+                .map(|detail| field(detail, language))
+                .collect(),
+        },
+        (code, _) => Problems {
+            fields: error
+                .details()
+                .iter()
+                .map(|detail| field(detail, language))
+                .collect(),
+            ..whole(words(code).of(language))
+        },
+    }
+}
+
+fn english(error: &Error) -> Problems {
+    let problems = Problems::of(error);
+    let mut rest = problems.all.chars();
+    let first = rest.next().map(char::to_uppercase);
+    let all: String = first.into_iter().flatten().chain(rest).collect();
+    let stop = if all.is_empty() { "" } else { "." };
+    Problems {
+        all: all + stop,
+        ..problems
+    }
+}
+
+fn whole(all: &str) -> Problems {
+    Problems {
+        all: all.to_owned(),
+        fields: Vec::new(),
+    }
+}
+
+fn words(code: &str) -> Words {
+    match code {
+        "INVALID_CREDENTIALS" => Words::ErrorCredentials,
+        "TOKEN_INVALID" | "TOKEN_EXPIRED" => Words::ErrorCode,
+        "RATE_LIMITED" => Words::ErrorRate,
+        "FORBIDDEN" => Words::ErrorForbidden,
+        "CONFLICT" => Words::ErrorConflict,
+        "NOT_FOUND" => Words::ErrorMissing,
+        _ => Words::ErrorOther,
+    }
+}
+
+fn field(detail: &Detail, language: Language) -> Detail {
+    let words = match detail.message.as_str() {
+        "is taken" => Words::FieldTaken,
+        "is not the password of this account" => Words::FieldPassword,
+        _ => Words::FieldWrong,
+    };
+    Detail {
+        field: detail.field.clone(),
+        message: words.of(language).to_owned(),
+    }
+}
+
+/// A day.
+pub(super) fn date(at: Time) -> Markup {
+    let at = at.to_string();
+    let day = at.get(..10).unwrap_or_default();
+    html! { time datetime=(at) { (day) } }
+}
+
+/// A moment, in the one time zone that is right for everybody.
+pub(super) fn moment(at: &str) -> Markup {
+    let (day, time) = (
+        at.get(..10).unwrap_or_default(),
+        at.get(11..16).unwrap_or_default(),
+    );
+    html! { time datetime=(at) { (day) " " (time) " UTC" } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_as_a_sentence_in_either_language() {
+        let wrong = Error::invalid_credentials("name or password is wrong; check both");
+        let said = |language| problems(&wrong, language).all;
+        assert_eq!(
+            said(Language::English),
+            "Name or password is wrong; check both."
+        );
+        assert!(said(Language::German).starts_with("Die Angaben stimmen nicht"));
+        let taken = Error::conflict("there is one").with_detail("email", "is taken");
+        let said = problems(&taken, Language::German);
+        assert_eq!(said.fields[0].message, "ist vergeben");
+        assert!(problems(&taken, Language::English).all.is_empty());
+    }
+
+    #[test]
+    fn a_time_reads_as_a_day_or_a_moment() {
+        let said = date(Time::from_seconds(1_000_000_000)).into_string();
+        assert!(said.contains(">2001-09-09<"), "{said}");
+        let said = moment("2001-09-09T01:46:40.000Z").into_string();
+        assert!(said.contains(">2001-09-09 01:46 UTC<"), "{said}");
+    }
+}

@@ -41,7 +41,7 @@ pub struct Form<'a> {
     pub action: &'a str,
     /// That this page is where it is from.
     pub token: &'a str,
-    /// What is on its button.
+    /// What is on its button; nothing, where `below` has buttons.
     pub submit: &'a str,
     /// Whether it takes something away for good.
     pub destroys: bool,
@@ -155,7 +155,11 @@ impl Render for Form<'_> {
                     (field.markup(self.problems.with(field.name), first == Some(field.name)))
                 }
                 @if let Some(below) = self.below { (below) }
-                button type="submit" class=[self.destroys.then_some("destroys")] { (self.submit) }
+                @if !self.submit.is_empty() {
+                    button type="submit" class=[self.destroys.then_some("destroys")] {
+                        (self.submit)
+                    }
+                }
             }
         }
     }

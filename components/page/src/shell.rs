@@ -43,6 +43,8 @@ pub struct Page<'a> {
     pub look: &'a str,
     /// Where a script (a module) is served that it runs, if any.
     pub script: Option<&'a str>,
+    /// Where a browser goes on by itself, outside of our pages.
+    pub leads_to: Option<&'a str>,
     /// What whoever uses a keyboard goes past the ways with.
     pub skip: &'a str,
     /// What the ways to other pages are called together.
@@ -77,6 +79,9 @@ impl Page<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
+                    @if let Some(to) = self.leads_to {
+                        meta http-equiv="refresh" content={ "0; url=" (to) };
+                    }
                     title { (self.title) " \u{b7} " (self.site.text) }
                     // None, which a browser would look for.
                     link rel="icon" href="data:,";
@@ -142,6 +147,7 @@ mod tests {
         },
         look: "/account/look.css",
         script: None,
+        leads_to: None,
         skip: "Skip",
         menu: "Menu",
         links: &[

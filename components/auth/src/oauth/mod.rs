@@ -33,7 +33,7 @@ pub(crate) mod scope;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use sbd_sdk::{Caller, Error, Result, id};
 

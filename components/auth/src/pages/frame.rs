@@ -2,7 +2,7 @@
 
 use super::text::{self, Words};
 use super::visitor::Visitor;
-use super::{HOME, LOOK_PATH, SCRIPT_PATH, SIGN_IN, account, activity, sessions, tokens};
+use super::{HOME, LOOK_PATH, SCRIPT_PATH, SIGN_IN, account, activity, programs, sessions, tokens};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::{StatusCode, header};
 use maud::{Markup, html};
@@ -33,7 +33,12 @@ impl Visitor {
 
     /// A page of this title.
     pub(super) fn page(&self, title: Words, here: &str, content: &Markup) -> Result<Response> {
-        self.show(StatusCode::OK, title, here, content)
+        self.framed(StatusCode::OK, title, here, None, content)
+    }
+
+    /// A page that leads on to where a program waits for its user. Not by a redirect: a form of ours leads to us.
+    pub(super) fn leave(&self, title: Words, to: &str, content: &Markup) -> Result<Response> {
+        self.framed(StatusCode::OK, title, "", Some(to), content)
     }
 
     /// A page whose form was not taken.
@@ -44,7 +49,7 @@ impl Visitor {
         here: &str,
         content: &Markup,
     ) -> Result<Response> {
-        let mut response = self.show(error.status(), title, here, content)?;
+        let mut response = self.framed(error.status(), title, here, None, content)?;
         let headers = error.clone().into_parts("").into_parts().0.headers;
         if let Some(wait) = headers.get(header::RETRY_AFTER) {
             response
@@ -54,17 +59,19 @@ impl Visitor {
         Ok(response)
     }
 
-    pub(super) fn show(
+    fn framed(
         &self,
         status: StatusCode,
         title: Words,
         here: &str,
+        leads_to: Option<&str>,
         content: &Markup,
     ) -> Result<Response> {
         let links = [
             (HOME, Words::Account),
             (sessions::PATH, Words::Sessions),
             (tokens::PATH, Words::Tokens),
+            (programs::PATH, Words::Programs),
             (activity::PATH, Words::Activity),
         ];
         let links = links.map(|(to, words)| Link {
@@ -87,6 +94,7 @@ impl Visitor {
             },
             look: LOOK_PATH,
             script: Some(SCRIPT_PATH),
+            leads_to,
             skip: self.say(Words::Skip),
             menu: self.say(Words::Menu),
             links: if is_in { &links } else { &[] },

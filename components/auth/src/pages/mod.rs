@@ -5,9 +5,11 @@
 
 mod account;
 mod activity;
+mod consent;
 mod frame;
 mod mailed;
 mod problem;
+mod programs;
 mod register;
 mod sessions;
 mod sign_in;
@@ -72,6 +74,10 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
         ("/account/sessions/end-all", post(sessions::end_all)),
         (tokens::PATH, get(tokens::show).post(tokens::make)),
         ("/account/tokens/{id}/end", post(tokens::end)),
+        (programs::PATH, get(programs::show)),
+        ("/account/programs/{id}/end", post(programs::end)),
         (activity::PATH, get(activity::show)),
+        (consent::PATH, get(consent::show).post(consent::decide)),
+        (consent::DEVICE, get(consent::device).post(consent::connect)),
     ]
 }

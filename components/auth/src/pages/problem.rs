@@ -48,19 +48,13 @@ fn page(visitor: &Visitor, error: &Error) -> sbd_sdk::Result<Response> {
 /// The sign-in that leads on to a page of ours.
 fn sign_in(to: Option<String>) -> String {
     let to = to.filter(|to| is_ours(to) && to != HOME);
-    let query = to.map(|to| {
-        let mut query = String::from("?to=");
-        for byte in to.bytes() {
-            match byte {
-                b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                    query.push(char::from(byte));
-                }
-                other => query.push_str(&format!("%{other:02X}")),
-            }
+    match to {
+        Some(to) => {
+            let to: String = form_urlencoded::byte_serialize(to.as_bytes()).collect();
+            format!("{SIGN_IN}?to={to}")
         }
-        query
-    });
-    format!("{SIGN_IN}{}", query.unwrap_or_default())
+        None => SIGN_IN.to_owned(),
+    }
 }
 
 /// Whether an address leads to a page of this server, whatever a browser makes of it.
@@ -99,7 +93,7 @@ mod tests {
         }
         assert_eq!(
             sign_in(Some("/account/x?a=b&c".to_owned())),
-            "/account/sign-in?to=/account/x%3Fa%3Db%26c"
+            "/account/sign-in?to=%2Faccount%2Fx%3Fa%3Db%26c"
         );
     }
 }

@@ -1,6 +1,7 @@
 //! The pages, as a browser without scripts has them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use crate::oauth::tests as oauth;
 use crate::policy::Registration;
 use crate::store::POLICIES;
 use crate::tests::{PASSWORD, app, bearer, mailed, register, signed_in_by};
@@ -24,6 +25,11 @@ impl<'a> Browser<'a> {
 
     fn signed_in(app: &'a App, name: &str) -> Self {
         register(app, name).assert_status(201);
+        Self::enter(app, name)
+    }
+
+    /// Of somebody who has an account.
+    fn enter(app: &'a App, name: &str) -> Self {
         let mut browser = Self::new(app);
         let given = [("identifier", name), ("password", PASSWORD), ("to", "")];
         let sent = browser.send("/account/sign-in", "/account/sign-in", &given);
@@ -144,7 +150,7 @@ fn whoever_is_not_signed_in_is_led_there_and_back_and_never_elsewhere() {
         "address",
     ] {
         let led = ada.get(&format!("/account/{path}"));
-        let to = format!("/account/sign-in?to=/account/{path}");
+        let to = format!("/account/sign-in?to=%2Faccount%2F{path}");
         leads(&led, &to.replace("?limit=", "%3Flimit%3D"));
     }
     for (to, target) in [
@@ -417,4 +423,117 @@ fn what_pages_load_is_kept_by_its_tag() {
         let again = app.anonymous().with_header("if-none-match", tag).get(path);
         assert_eq!((again.status(), again.bytes()), (304, &b""[..]));
     }
+}
+
+#[test]
+fn a_program_is_allowed_what_its_user_picks() {
+    let app = oauth::tenant();
+    let client = oauth::client(&app, true, &["notes:*", "families:read"]);
+    let mut ada = Browser::enter(&app, "ada");
+    let id = oauth::request(&app, &client, "notes:read families:read");
+    let shown = format!("/account/consent?request={id}");
+    let mut nobody = Browser::new(&app);
+    let led = nobody.get(&shown);
+    assert!(
+        led.header("location")
+            .unwrap()
+            .starts_with("/account/sign-in?to=")
+    );
+    let html = page(&ada.get(&shown)).to_owned();
+    assert!(
+        html.contains("Reader") && html.contains("notes:read"),
+        "{html}"
+    );
+    let allow = |scopes: &[&'static str]| {
+        let scopes = scopes.iter().map(|scope| (*scope, "on"));
+        [("request", id.as_str()), ("decision", "allow")]
+            .into_iter()
+            .chain(scopes)
+            .collect::<Vec<_>>()
+    };
+    for wrong in [&[][..], &["scope/notes:write"], &["scope/admin:*"]] {
+        let refused = ada.send(&shown, "/account/consent", &allow(wrong));
+        assert_eq!(refused.status(), 422, "{wrong:?}");
+        assert!(page(&refused).contains(r#"role="alert""#));
+    }
+    page(
+        &ada.send(&shown, "/account/consent", &allow(&["notes:read"]))
+            .assert_status(400),
+    );
+    let picked = allow(&["scope/notes:read"]);
+    let token = ada.token(&shown);
+    let done = ada
+        .send_with(&token, "/account/consent", &picked)
+        .assert_status(200);
+    let (_, rest) = page(&done).split_once("content=\"0; url=").unwrap();
+    let location = rest.split('"').next().unwrap().replace("&amp;", "&");
+    let fields = oauth::fields(&location);
+    let tokens = oauth::redeem(&app, &client, fields["code"].as_str().unwrap()).assert_status(200);
+    assert_eq!(tokens["scope"], "notes:read");
+    page(
+        &ada.send_with(&token, "/account/consent", &picked)
+            .assert_status(404),
+    );
+    let listed = page(&ada.get("/account/programs")).to_owned();
+    assert!(listed.contains("Reader"));
+    let end = format!("/account/programs/{}/end", client.id);
+    leads(
+        &ada.send("/account/programs", &end, &[]),
+        "/account/programs?done=removed",
+    );
+    bearer(&app, tokens.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+    let id = oauth::request(&app, &client, "notes:read");
+    let shown = format!("/account/consent?request={id}");
+    let deny = [("request", id.as_str()), ("decision", "deny")];
+    let denied = ada
+        .send(&shown, "/account/consent", &deny)
+        .assert_status(200);
+    assert!(page(&denied).contains("error=access_denied"));
+}
+
+#[test]
+fn a_device_is_connected_by_its_code() {
+    let app = oauth::tenant();
+    let client = oauth::client(&app, false, &["notes:*"]);
+    let mut ada = Browser::enter(&app, "ada");
+    let begin = || {
+        let begun = oauth::ask(&app, &client, "/oauth/device", &[("scope", "notes:read")]);
+        begun.assert_status(200).text("user_code").to_owned()
+    };
+    let path = "/account/device";
+    let code = begin();
+    let shown = page(&ada.get(&format!("{path}?user_code={code}"))).to_owned();
+    assert!(shown.contains(&code));
+    let asked = ada
+        .send(path, path, &[("user_code", &code)])
+        .assert_status(200);
+    assert!(page(&asked).contains("Reader") && page(&asked).contains("notes:read"));
+    let decide = |code, decision| {
+        [
+            ("device_code", code),
+            ("decision", decision),
+            ("scope/notes:read", "on"),
+        ]
+    };
+    let done = ada
+        .send(path, path, &decide(code.as_str(), "allow"))
+        .assert_status(200);
+    assert!(page(&done).contains("The device is connected"));
+    page(
+        &ada.send(path, path, &decide(code.as_str(), "allow"))
+            .assert_status(404),
+    );
+    let code = begin();
+    let done = ada
+        .send(path, path, &decide(code.as_str(), "deny"))
+        .assert_status(200);
+    assert!(page(&done).contains("turned away"));
+    let refused = ada
+        .send(path, path, &[("user_code", "BBBB-BBBB")])
+        .assert_status(404);
+    assert!(page(&refused).contains(r#"role="alert""#));
+    page(
+        &ada.send(path, path, &[("decision", "allow")])
+            .assert_status(400),
+    );
 }

@@ -90,6 +90,23 @@ page::catalogue! {
         TakeBack: "Take back", "Zurücknehmen";
         TokenEnded: "The token is taken back.", "Das Token ist zurückgenommen.";
 
+        Programs: "Programs", "Programme";
+        ProgramsAbout: "Programs of others that act for you because you allowed it.", "Programme von anderen, die für Sie handeln, weil Sie es erlaubt haben.";
+        NoPrograms: "There is none.", "Es gibt keine.";
+        Consent: "Allow a program to act for you?", "Darf ein Programm für Sie handeln?";
+        ConsentAbout: "asks to act for you.", "möchte für Sie handeln.";
+        NotChecked: "It registered itself: nobody has checked its name.", "Es hat sich selbst eingetragen: Niemand hat seinen Namen geprüft.";
+        LeadsBack: "You are led back to", "Sie werden zurückgeleitet zu";
+        Allow: "Allow", "Erlauben";
+        Deny: "Deny", "Ablehnen";
+        Decided: "You have decided", "Sie haben entschieden";
+        BackToProgram: "Back to the program", "Zurück zum Programm";
+        Device: "Connect a device", "Gerät verbinden";
+        DeviceCodeHint: "The device shows it.", "Das Gerät zeigt ihn.";
+        DeviceYours: "Go on only if your own device shows this code:", "Fahren Sie nur fort, wenn Ihr eigenes Gerät diesen Code zeigt:";
+        DeviceConnected: "The device is connected. Go on there.", "Das Gerät ist verbunden. Fahren Sie dort fort.";
+        DeviceDenied: "The device was turned away.", "Das Gerät wurde abgewiesen.";
+
         Activity: "Activity", "Aktivität";
         ActivityAbout: "What was done with your account, the newest first.", "Was mit Ihrem Konto getan wurde, das Neueste zuerst.";
         Earlier: "Earlier", "Früheres";

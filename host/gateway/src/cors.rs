@@ -1,6 +1,7 @@
 //! Cross-origin rules from the settings, as tower-http's layer.
 
 use crate::error::GatewayError;
+use crate::rate;
 use crate::tenant::TENANT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
@@ -42,7 +43,7 @@ const SENT: [HeaderName; 8] = [
 ];
 
 /// What pages may read of an answer beyond the safelisted headers.
-const READ: [HeaderName; 10] = [
+const READ: [HeaderName; 9] = [
     header::ETAG,
     header::LOCATION,
     header::RETRY_AFTER,
@@ -50,9 +51,8 @@ const READ: [HeaderName; 10] = [
     header::WWW_AUTHENTICATE,
     HeaderName::from_static("idempotency-replayed"),
     HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("ratelimit-limit"),
-    HeaderName::from_static("ratelimit-remaining"),
-    HeaderName::from_static("ratelimit-reset"),
+    rate::LEFT,
+    rate::POLICY,
 ];
 
 /// The cross-origin rules of this server.

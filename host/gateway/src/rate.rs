@@ -6,16 +6,20 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sbd_manifest::RateLimit;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+/// What is left, and of how much (draft-ietf-httpapi-ratelimit-headers-10).
+pub(crate) const LEFT: HeaderName = HeaderName::from_static("ratelimit");
+pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What the policies are called.
+const USER: &str = "user";
+const ADDRESS: &str = "address";
 
 /// Requests between two sweeps of keys that are full again, so that memory follows the number of
 /// clients that are active, not of all that ever were.
@@ -45,12 +49,16 @@ pub(crate) struct Limiter {
     at_once: u32,
     since_sweep: AtomicU32,
     under_way: Concurrency,
+    /// What answers say of it: to users, and to addresses.
+    policies: [HeaderValue; 2],
 }
 
-/// What is left of a bucket, for the `ratelimit-*` headers.
-#[derive(Clone, Copy, Debug)]
+/// What is left of a bucket, as answers say it.
+#[derive(Clone, Debug)]
 pub(crate) struct Allowance {
-    limit: u32,
+    policy: HeaderValue,
+    /// What the policy is called.
+    name: &'static str,
     remaining: u32,
     /// Seconds until the bucket is full again.
     reset: u32,
@@ -63,6 +71,12 @@ impl Limiter {
         let per_second = NonZeroU32::new(limit.per_second).unwrap_or(NonZeroU32::MIN);
         let burst = NonZeroU32::new(limit.burst).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(per_second).allow_burst(burst);
+        // An empty bucket is full again after as many seconds.
+        let window = burst.get().div_ceil(per_second.get());
+        let policy = |name| {
+            let policy = format!("\"{name}\";q={burst};w={window}");
+            HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static(""))
+        };
         Self {
             buckets: RateLimiter::dashmap(quota).with_middleware(),
             burst: burst.get(),
@@ -70,6 +84,7 @@ impl Limiter {
             at_once: limit.at_once,
             under_way: Concurrency::new(limit.at_once),
             since_sweep: AtomicU32::new(0),
+            policies: [USER, ADDRESS].map(policy),
         }
     }
 
@@ -98,17 +113,26 @@ impl Limiter {
             self.buckets.retain_recent();
         }
         match self.buckets.check_key(payer) {
-            Ok(state) => (self.allowance(state.remaining_burst_capacity()), Ok(())),
+            Ok(state) => {
+                let left = state.remaining_burst_capacity();
+                (self.allowance(payer, left), Ok(()))
+            }
             Err(until) => {
                 let wait = until.wait_time_from(DefaultClock::default().now());
-                (self.allowance(0), Err(Refusal::rate_limited(wait)))
+                (self.allowance(payer, 0), Err(Refusal::rate_limited(wait)))
             }
         }
     }
 
-    fn allowance(&self, remaining: u32) -> Allowance {
+    fn allowance(&self, payer: &Payer, remaining: u32) -> Allowance {
+        let [user, address] = &self.policies;
+        let (policy, name) = match payer.who {
+            Who::User(_) => (user, USER),
+            Who::Address(_) => (address, ADDRESS),
+        };
         Allowance {
-            limit: self.burst,
+            policy: policy.clone(),
+            name,
             remaining,
             reset: self
                 .burst
@@ -122,9 +146,11 @@ impl Limiter {
 
 impl Allowance {
     pub(crate) fn describe(self, headers: &mut HeaderMap) {
-        headers.insert(LIMIT, self.limit.into());
-        headers.insert(REMAINING, self.remaining.into());
-        headers.insert(RESET, self.reset.into());
+        let left = format!("\"{}\";r={};t={}", self.name, self.remaining, self.reset);
+        if let Ok(left) = HeaderValue::try_from(left) {
+            headers.insert(LEFT, left);
+        }
+        headers.insert(POLICY, self.policy);
     }
 }
 
@@ -185,10 +211,10 @@ mod tests {
                 _ => None,
             })
             .unwrap();
-        assert_eq!(
-            (allowance.limit, allowance.remaining, allowance.reset),
-            (3, 0, 3)
-        );
+        let mut headers = HeaderMap::new();
+        allowance.describe(&mut headers);
+        assert_eq!(headers["ratelimit-policy"], "\"user\";q=3;w=3");
+        assert_eq!(headers["ratelimit"], "\"user\";r=0;t=3");
         let refused = refusal.into_response("req_1");
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.headers().get("retry-after").unwrap(), "1");

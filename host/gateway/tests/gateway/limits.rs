@@ -8,20 +8,17 @@ use std::time::Duration;
 
 /// What is left after a request, as the answer says.
 fn remaining(response: &Response) -> u32 {
-    response.headers()["ratelimit-remaining"]
-        .to_str()
-        .unwrap()
-        .parse()
-        .unwrap()
+    let left = response.headers()["ratelimit"].to_str().unwrap();
+    let left = left.split(';').find_map(|part| part.strip_prefix("r="));
+    left.unwrap().parse().unwrap()
 }
 
 #[tokio::test]
 async fn too_many_requests_are_told_when_to_come_back() {
     let server = Server::of(&manifest_with("rate_limit = { per_second = 1, burst = 2 }")).await;
     let first = server.get("/echo/x").await;
-    assert_eq!(first.headers()["ratelimit-limit"], "2");
-    assert_eq!(remaining(&first), 1);
-    assert_eq!(first.headers()["ratelimit-reset"], "1");
+    assert_eq!(first.headers()["ratelimit-policy"], "\"address\";q=2;w=2");
+    assert_eq!(first.headers()["ratelimit"], "\"address\";r=1;t=1");
     // Slow machines need a few more requests to be too fast.
     let mut allowed = 1;
     let refused = loop {
@@ -41,6 +38,17 @@ async fn too_many_requests_are_told_when_to_come_back() {
         200,
         "probes are not counted"
     );
+}
+
+#[tokio::test]
+async fn there_is_a_limit_where_nobody_says_so() {
+    let server = Server::start().await;
+    let anybody = server.get("/echo/x").await;
+    let policy = anybody.headers()["ratelimit-policy"].to_str().unwrap();
+    assert!(policy.starts_with("\"address\";q="), "{policy}");
+    let ada = server.get_as("/echo/x", "ada.1.user").await;
+    let policy = ada.headers()["ratelimit-policy"].to_str().unwrap();
+    assert!(policy.starts_with("\"user\";q="), "{policy}");
 }
 
 #[tokio::test]

@@ -1,22 +1,41 @@
-//! Where a user is reached: for other components, which send what users are to be told.
+//! Who a user is, and where they are reached: for other components, which send what users are to be told, and see
+//! that whom something is for is there.
 
 use crate::model::User;
 use crate::store;
 use sbd_sdk::{Error, Principal, Result, text};
 
+/// Asks in the course of a user's request whom something is bought for, by name or id and never by address. The user
+/// learns that there is somebody of this name, which whoever registers is told as well.
+const SHOP: &str = "shop";
+
 /// The user of this name or address, if whoever asks is a component that acts for itself: to users nobody's
 /// account is shown, nor whether there is one.
 pub(crate) async fn by_identifier(identifier: &str, by: &Principal) -> Result<User> {
-    require_component(by)?;
+    if identifier.contains('@') || by.via.as_deref() != Some(SHOP) {
+        require_component(by)?;
+    }
     let user = store::user_by_identifier(&text::key(identifier)).await?;
     let user = user.filter(|user| user.active);
     user.ok_or_else(|| Error::not_found("user"))
+}
+
+/// Who this is, if whoever asks is a component that acts for itself, or the shop.
+pub(crate) async fn identity(user_id: &str, by: &Principal) -> Result<User> {
+    if by.via.as_deref() != Some(SHOP) {
+        require_component(by)?;
+    }
+    active(user_id).await
 }
 
 /// The user, if whoever asks is a component that acts for itself. To users nobody's address is shown but
 /// their own, whatever they may do otherwise.
 pub(crate) async fn of(user_id: &str, by: &Principal) -> Result<User> {
     require_component(by)?;
+    active(user_id).await
+}
+
+async fn active(user_id: &str) -> Result<User> {
     let user = store::USERS.get(user_id).await?;
     // Whoever is switched off is told nothing.
     let user = user.filter(|user| user.active);
@@ -102,5 +121,63 @@ mod tests {
         service
             .post(address, json!({"identifier": "ada"}))
             .assert_refused(404, "NOT_FOUND");
+    }
+
+    /// The shop says whom something is for, and shows nobody's address.
+    #[test]
+    fn the_shop_finds_users_by_name_or_id_for_those_who_give() {
+        let app = app();
+        let ada = register(&app, "ada").assert_status(201);
+        let expected = json!({"id": ada["id"], "username": "ada"});
+        let identity = format!("/api/v1/auth/users/{}/identity", ada.text("id"));
+        let lookup = |by: &Principal, identifier: &str| {
+            let by = app.by(by.clone());
+            by.post(
+                "/api/v1/auth/users/lookup",
+                json!({"identifier": identifier}),
+            )
+        };
+        let bob = Principal::user("test", "usr_1");
+        let (shop, agents) = (
+            bob.clone().called_via("shop"),
+            bob.clone().called_via("agents"),
+        );
+        assert_eq!(
+            *app.by(shop.clone())
+                .get(&identity)
+                .assert_status(200)
+                .body(),
+            expected
+        );
+        assert_eq!(*lookup(&shop, "ADA").assert_status(200).body(), expected);
+        lookup(&shop, "ada@example.com").assert_refused(403, "FORBIDDEN");
+        for by in [bob, agents] {
+            app.by(by.clone())
+                .get(&identity)
+                .assert_refused(403, "FORBIDDEN");
+            lookup(&by, "ada").assert_refused(403, "FORBIDDEN");
+        }
+        let contact = format!("/api/v1/auth/users/{}/contact", ada.text("id"));
+        app.by(shop.clone())
+            .get(&contact)
+            .assert_refused(403, "FORBIDDEN");
+        // Whoever is switched off is not told from whoever never was.
+        let off = json!({"$set": {"active": false}});
+        app.run(USERS.update_one(json!({"_id": ada["id"]}), off))
+            .unwrap();
+        let without_id = |reply: sbd_sdk::testing::Reply| {
+            let mut error = reply.assert_refused(404, "NOT_FOUND").body().clone();
+            error["error"]["request_id"] = json!(null);
+            error
+        };
+        let by = app.by(shop.clone());
+        assert_eq!(
+            without_id(by.get(&identity)),
+            without_id(by.get("/api/v1/auth/users/usr_9/identity"))
+        );
+        assert_eq!(
+            without_id(lookup(&shop, "ada")),
+            without_id(lookup(&shop, "eve"))
+        );
     }
 }

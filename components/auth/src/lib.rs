@@ -53,6 +53,7 @@ pub fn component() -> Component {
                 api::accounts::get_me(),
                 api::accounts::list_account_activity(),
                 api::accounts::get_user_contact(),
+                api::accounts::get_user_identity(),
                 api::accounts::look_up_user(),
                 api::tokens::login(),
                 api::second_factor::finish_login(),

@@ -7,6 +7,7 @@ use crate::grants;
 use crate::item::{ItemId, MOST_DAYS, Offer};
 use crate::model::LineId;
 use crate::order::Order;
+use crate::recipient;
 use crate::store::CARTS;
 use crate::vouchers::{self, Voucher};
 use membership::text;
@@ -58,7 +59,7 @@ pub(crate) struct New {
     pub(crate) item: ItemId,
     pub(crate) days: Option<u16>,
     pub(crate) count: u32,
-    /// Whom it is for, if not for whoever buys it.
+    /// Whom it is for, by id or name, if not for whoever buys it.
     pub(crate) user: Option<String>,
     pub(crate) note: Option<String>,
 }
@@ -177,19 +178,19 @@ fn price(offer: &Offer, days: Option<u16>, count: u32) -> Result<u64> {
 
 /// Puts something into a cart.
 pub(crate) async fn put(user: &str, new: New) -> Result<(Cart, LineId)> {
-    let new = new.check(user)?;
+    let new = new.check()?;
+    let to = new.recipient(user).await?;
     for _ in tries() {
         let mut cart = of(user).await?;
         let offer = catalogue::offered(&new.item, time::now()).await?;
-        let to = new.user.as_deref().unwrap_or(user);
-        grants::require_fit(to, &offer.good, new.days).await?;
+        grants::require_fit(&to, &offer.good, new.days).await?;
         let line = CartLine {
             id: LineId::new(),
             item: new.item.clone(),
             title: offer.good.title.clone(),
             days: new.days,
             count: new.count,
-            user: to.to_owned(),
+            user: to.clone(),
             note: new.note.clone(),
             price: price(&offer, new.days, new.count)?,
         };
@@ -291,15 +292,7 @@ async fn kept(cart: Cart) -> Result<Option<Cart>> {
 // === impl New ===
 
 impl New {
-    fn check(self, buyer: &str) -> Result<Self> {
-        let is_user = |id: &str| {
-            let rest = id.strip_prefix("usr_").unwrap_or_default();
-            (1..=60).contains(&rest.len()) && rest.bytes().all(|c| c.is_ascii_alphanumeric())
-        };
-        if self.user.as_deref().is_some_and(|user| !is_user(user)) {
-            let message = "the id of a user, `usr_...`; leave it out to buy for yourself";
-            return Err(Error::validation("for", message));
-        }
+    fn check(self) -> Result<Self> {
         if !(1..=MOST_OF_ONE).contains(&self.count) {
             let message = format!("a whole number from 1 to {MOST_OF_ONE}");
             return Err(Error::validation("count", message));
@@ -312,11 +305,20 @@ impl New {
             return Err(Error::validation("days", message));
         }
         let note = text::line("note", self.note.as_deref(), LONGEST_NOTE)?;
-        if note.is_some() && self.user.as_deref().is_none_or(|user| user == buyer) {
+        Ok(Self { note, ..self })
+    }
+
+    /// The id of whom it is for.
+    async fn recipient(&self, buyer: &str) -> Result<String> {
+        let to = match self.user.as_deref() {
+            Some(other) if other != buyer => recipient::find(other).await?,
+            _ => buyer.to_owned(),
+        };
+        if self.note.is_some() && to == buyer {
             let message = "only with a gift: say whom it is for";
             return Err(Error::validation("note", message));
         }
-        Ok(Self { note, ..self })
+        Ok(to)
     }
 }
 

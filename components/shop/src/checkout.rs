@@ -10,7 +10,7 @@ use crate::order::{Line, Order, PATIENCE, stops_at};
 use crate::payer::Group;
 use crate::saga::State;
 use crate::store::ORDERS;
-use crate::{progress, stock, telling, vouchers};
+use crate::{progress, recipient, stock, telling, vouchers};
 use http::StatusCode;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Caller, Error, Result, Tokens, time};
@@ -52,7 +52,7 @@ pub(crate) async fn order(caller: &Caller, key: &str, wanted: &Wanted) -> Result
             None => cart::sum(&caller.user, wanted.voucher.as_deref()).await?,
         };
         let offers = bought(&sum, wanted.total)?;
-        require_members(payer, &caller.user, &sum).await?;
+        require_recipients(payer, &caller.user, &sum).await?;
         let now = time::now();
         let order = Order {
             id: OrderId::new(),
@@ -138,14 +138,14 @@ fn bought(sum: &Sum, seen: u64) -> Result<Vec<(&Offer, u32)>> {
         .collect())
 }
 
-/// Out of a group's account something is bought for its members alone.
-async fn require_members(payer: &str, buyer: &str, sum: &Sum) -> Result<()> {
-    let Some(group) = Group::of(payer) else {
-        return Ok(());
-    };
+/// Something is bought for users who are there, and out of a group's account for its members alone.
+async fn require_recipients(payer: &str, buyer: &str, sum: &Sum) -> Result<()> {
     let users: BTreeSet<_> = sum.lines.iter().map(|line| &line.line.user).collect();
     for user in users.into_iter().filter(|user| *user != buyer) {
-        group.require_member(user).await?;
+        match Group::of(payer) {
+            Some(group) => group.require_member(user).await?,
+            None => recipient::require(user).await?,
+        }
     }
     Ok(())
 }
@@ -274,6 +274,42 @@ mod tests {
         market
             .put("usr_2", &red, json!({}))
             .assert_refused(409, "CONFLICT");
+        market.assert_settled();
+    }
+
+    #[test]
+    fn a_gift_is_for_whoever_is_named_by_id_or_name_and_is_there() {
+        let market = Market::new();
+        for (named, user) in [("bob", "usr_3"), ("BOB", "usr_3"), ("usr_4", "usr_4")] {
+            let item = market.item(named, 1);
+            let cart = market.put("usr_2", &item, json!({"for": named, "note": "for you"}));
+            assert_eq!(cart.assert_status(201)["lines"][0]["for"], user, "{named}");
+            market
+                .send("usr_2", "orders", json!({"total": 1}))
+                .assert_status(201);
+            assert!(market.owns(user).contains(&named.to_owned()), "{named}");
+        }
+        // One's own name is no gift, and needs no note.
+        let red = market.item("Red", 1);
+        let cart = market.put("usr_2", &red, json!({"for": "alan"}));
+        assert_eq!(cart.assert_status(201)["lines"][0]["for"], "usr_2");
+        // Whoever never was, and whoever is not there any more: the same is said of them, and nobody pays.
+        let blue = market.item("Blue", 1);
+        let refused = |named: &str| {
+            let refused = market.put("usr_2", &blue, json!({"for": named}));
+            let refused = refused.assert_refused(422, "VALIDATION_ERROR");
+            refused["error"]["details"].clone()
+        };
+        market
+            .put("usr_2", &blue, json!({"for": "bob"}))
+            .assert_status(201);
+        let before = refused("nobody");
+        market.leaves("usr_3");
+        assert_eq!((refused("bob"), refused("usr_3")), (before.clone(), before));
+        market
+            .send("usr_2", "orders", json!({"total": 2}))
+            .assert_refused(409, "CONFLICT");
+        assert_eq!(market.balance("usr_2"), (997, 0));
         market.assert_settled();
     }
 
@@ -724,9 +760,20 @@ mod tests {
             json!({"count": 1001}),
             json!({"days": 0}),
             json!({"days": 1097}),
+            json!({"for": ""}),
+            json!({"for": "b"}),
+            json!({"for": "bob "}),
+            json!({"for": "bob@example.com"}),
+            json!({"for": "nobody"}),
             json!({"for": "fam_1"}),
+            json!({"for": "shop"}),
             json!({"for": "usr_"}),
             json!({"for": "usr_\u{202e}"}),
+            json!({"for": "usr_019a2f3c8b7e7c2d9f00112233445566"}),
+            json!({"for": "../usr_3"}),
+            json!({"for": "x".repeat(51)}),
+            json!({"for": 3}),
+            json!({"for": "Alan", "note": "for myself"}),
             json!({"note": "for myself"}),
             json!({"for": "usr_3", "note": "a\u{202e}b"}),
             json!({"for": "usr_3", "note": "x".repeat(201)}),

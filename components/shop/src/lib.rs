@@ -27,6 +27,7 @@ mod orders;
 mod payer;
 mod progress;
 mod receipt;
+mod recipient;
 mod refunds;
 mod renewals;
 mod rentals;

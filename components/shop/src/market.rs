@@ -37,7 +37,8 @@ pub(crate) enum When {
 type Hook = dyn Fn(&Call, When);
 type Instead = (String, u16, Value);
 
-/// A shop; the users `usr_1` to `usr_9` have 1000 tokens each. There is a family, whose administrator is
+/// A shop; the users `usr_1` to `usr_9` have 1000 tokens each. `usr_2` is called `alan`, `usr_3` `bob`, and all others
+/// as their ids. There is a family, whose administrator is
 /// `usr_1`, whose members are `usr_2` and `usr_3`, and which has 500.
 pub(crate) struct Market {
     pub(crate) app: Rc<App>,
@@ -47,6 +48,8 @@ pub(crate) struct Market {
     workspace: Rc<App>,
     hook: Rc<RefCell<Option<Rc<Hook>>>>,
     answers: Rc<RefCell<Option<Instead>>>,
+    /// Users who are not there any more.
+    gone: Rc<RefCell<Vec<String>>>,
     /// What of each item was in stock at first.
     stocks: RefCell<BTreeMap<ItemId, u64>>,
     heard: Cell<usize>,
@@ -72,6 +75,8 @@ impl Market {
         let answers: Rc<RefCell<Option<Instead>>> = Rc::default();
         let (ledger, group) = (Rc::clone(&wallet), Rc::clone(&family));
         let team = Rc::clone(&workspace);
+        let gone: Rc<RefCell<Vec<String>>> = Rc::default();
+        let left = Rc::clone(&gone);
         let (by, instead) = (Rc::clone(&hook), Rc::clone(&answers));
         app.on_call(move |call| {
             let hook = by.borrow().clone();
@@ -87,6 +92,7 @@ impl Market {
                 return (status, body);
             }
             let asked = match &*call.to {
+                "auth" => return identity(&left.borrow(), call),
                 "wallet" => &ledger,
                 "family" => &group,
                 "workspace" => &team,
@@ -104,6 +110,7 @@ impl Market {
             workspace,
             hook,
             answers,
+            gone,
             stocks: RefCell::default(),
             heard: Cell::default(),
             heard_itself: Cell::default(),
@@ -444,6 +451,11 @@ impl Market {
         died
     }
 
+    /// Somebody is switched off, or deleted.
+    pub(crate) fn leaves(&self, user: &str) {
+        self.gone.borrow_mut().push(user.to_owned());
+    }
+
     /// All orders.
     pub(crate) fn orders(&self) -> Vec<Order> {
         let found = ORDERS
@@ -498,6 +510,29 @@ impl Market {
                 let has = grants.iter().filter(of).any(granted);
                 assert_eq!(has, is_theirs, "{order:?}");
             }
+        }
+    }
+}
+
+/// Who somebody is, by name or id.
+fn identity(gone: &[String], call: &Call) -> (u16, Value) {
+    let id = match call.path.strip_prefix("/api/v1/auth/users/").unwrap() {
+        "lookup" => call.body["identifier"].as_str().unwrap().to_lowercase(),
+        path => path.strip_suffix("/identity").unwrap().to_owned(),
+    };
+    let id = match &*id {
+        "alan" => "usr_2",
+        "bob" => "usr_3",
+        id => id,
+    };
+    let number = id.strip_prefix("usr_").map(str::parse::<u16>);
+    match number {
+        Some(Ok(_)) if !gone.iter().any(|gone| gone == id) => {
+            (200, json!({"id": id, "username": id}))
+        }
+        _ => {
+            let error = json!({"code": "NOT_FOUND", "message": "no user", "request_id": "req_1"});
+            (404, json!({"error": error}))
         }
     }
 }

@@ -95,7 +95,7 @@ async fn what_is_bought_is_paid_and_handed_over() {
     put(&ada, &json!({"item_id": red})).await;
     put(
         &ada,
-        &json!({"item_id": blue, "for": bob.id, "note": "For you"}),
+        &json!({"item_id": blue, "for": "bob", "note": "For you"}),
     )
     .await;
 

@@ -138,6 +138,25 @@ pub(crate) async fn get_user_contact(
     Ok((NoStore, Json(contact)))
 }
 
+/// Reads who a user is.
+///
+/// For the components of this server alone; nobody finds whoever is switched off.
+#[operation(
+    get "/api/v1/auth/users/{id}/identity", permission = "account:contact", answers = "Who it is",
+    parameters(id = "The user's id"),
+    refuses(
+        forbidden = "Whoever asks is no component that acts for itself, nor the shop",
+        not_found = "No user who may sign in"
+    )
+)]
+pub(crate) async fn get_user_identity(
+    By(principal): By,
+    Path(id): Path<String>,
+) -> Result<(NoStore, Json<UserIdentity>)> {
+    let user = contact::identity(&id, &principal).await?;
+    Ok((NoStore, Json(user.into())))
+}
+
 /// By what a user is looked up.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -164,7 +183,7 @@ pub(crate) struct UserIdentity {
     post "/api/v1/auth/users/lookup", permission = "account:contact", effect = read,
     answers = "Who it is",
     refuses(
-        forbidden = "Whoever asks is no component that acts for itself",
+        forbidden = "Whoever asks is no component that acts for itself, nor the shop that asks for a name",
         not_found = "No user who may sign in"
     )
 )]
@@ -177,11 +196,7 @@ pub(crate) async fn look_up_user(
         return Err(Error::validation("identifier", "1 to 254 characters"));
     }
     let user = contact::by_identifier(&input.identifier, &principal).await?;
-    let identity = UserIdentity {
-        id: user.id,
-        username: user.username,
-    };
-    Ok((NoStore, Json(identity)))
+    Ok((NoStore, Json(user.into())))
 }
 
 impl From<User> for UserView {
@@ -193,6 +208,15 @@ impl From<User> for UserView {
             email_verified: user.email_verified_at.is_some(),
             roles: user.roles,
             created_at: user.created_at,
+        }
+    }
+}
+
+impl From<User> for UserIdentity {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
         }
     }
 }

@@ -23,9 +23,9 @@ pub(crate) struct LineInput {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1000)]
     count: Option<u32>,
-    /// Whom it is for: the id of a user. For the caller without.
+    /// Whom it is for: the id or the name of a user. For the caller without.
     #[serde(default, rename = "for")]
-    #[schema(example = "usr_019a2f3c8b7e7c2d9f00112233445566")]
+    #[schema(max_length = 50, example = "bob")]
     user: Option<String>,
     /// What that one is told.
     #[serde(default)]
@@ -76,7 +76,7 @@ pub(crate) struct LineView {
     days: Option<u16>,
     /// How many.
     count: u32,
-    /// Whom it is for.
+    /// Whom it is for, by id.
     #[serde(rename = "for")]
     user: String,
     /// What that one is told.

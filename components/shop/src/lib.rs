@@ -25,6 +25,7 @@ mod neighbours;
 mod order;
 mod orders;
 mod payer;
+mod payers;
 mod progress;
 mod receipt;
 mod recipient;
@@ -98,6 +99,7 @@ pub fn component() -> Component {
         .operations(
             "shop orders",
             [
+                api::payers::list_shop_payers(),
                 api::orders::place_shop_order(),
                 api::orders::list_shop_orders(),
                 api::orders::get_shop_order(),

@@ -204,6 +204,14 @@ impl Market {
         id
     }
 
+    /// What its member `usr_2` may from now on.
+    pub(crate) fn team_member(&self, id: &str, permissions: &[&str]) {
+        let memberships = sbd_sdk::documents::Collection::<Value>::new("memberships");
+        let change = json!({"$set": {"role": "viewer", "permissions": permissions}});
+        let changed = memberships.update_one(json!({"_id": format!("{id}/usr_2")}), change);
+        self.workspace.run(changed).unwrap();
+    }
+
     /// Its owner decides on what is pending, and the shop hears of it.
     pub(crate) fn team_decides(&self, id: &str, how: &str) {
         let path = format!("/api/v1/workspaces/{id}/purchase-requests");

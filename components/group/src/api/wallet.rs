@@ -62,6 +62,8 @@ pub struct WalletView {
     own_permission: Permission,
     /// The most that the caller may spend at once just now.
     spendable: i64,
+    /// Whether the caller may ask for tokens, or that something is bought.
+    may_ask: bool,
 }
 
 /// What is to be paid in.
@@ -579,6 +581,7 @@ impl<G> From<Seen<G>> for WalletView {
             frozen: seen.wallet.freeze.frozen,
             own_permission: permission,
             spendable: if is_frozen { 0 } else { spendable },
+            may_ask: seen.member.asks,
         }
     }
 }

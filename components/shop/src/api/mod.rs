@@ -8,6 +8,7 @@ pub(crate) mod inventory;
 pub(crate) mod items;
 pub(crate) mod kinds;
 pub(crate) mod orders;
+pub(crate) mod payers;
 pub(crate) mod progress;
 pub(crate) mod receipts;
 pub(crate) mod refunds;

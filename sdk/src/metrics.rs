@@ -1,4 +1,4 @@
-//! Counters of what happens, for whoever runs the host.
+//! Counters of what happens, and gauges of how much there is, for whoever runs the host.
 
 use crate::bindings::metrics as host;
 
@@ -24,11 +24,24 @@ pub async fn count(counter: &str, labels: &[(&str, &str)]) {
 
 /// Adds so much to a counter, as [`count`] adds one: tokens, or bytes.
 pub async fn add(counter: &str, labels: &[(&str, &str)], by: u64) {
+    heard(host::count(counter.to_owned(), owned(labels), by).await);
+}
+
+/// Says what a gauge is at that the manifest declares, with all of its labels: its name does not end in `_total`. It
+/// stays there until this is said again, and is not shown after the host was started anew: say it on a schedule.
+pub async fn set(gauge: &str, labels: &[(&str, &str)], to: u64) {
+    heard(host::set(gauge.to_owned(), owned(labels), to).await);
+}
+
+fn owned(labels: &[(&str, &str)]) -> Vec<host::Label> {
     let labels = labels.iter().map(|(name, value)| host::Label {
         name: (*name).to_owned(),
         value: (*value).to_owned(),
     });
-    let counted = host::count(counter.to_owned(), labels.collect(), by).await;
+    labels.collect()
+}
+
+fn heard(counted: Result<(), host::Error>) {
     if let Err(
         host::Error::Undeclared(cause) | host::Error::Limit(cause) | host::Error::Other(cause),
     ) = counted

@@ -1,4 +1,4 @@
-//! `[component.X.tool.sbd.metrics.NAME]`: what a component counts.
+//! `[component.X.tool.sbd.metrics.NAME]`: what a component counts, or says how much there is of.
 
 use crate::collection::is_name;
 use crate::document::Document;
@@ -11,14 +11,14 @@ use toml::Spanned;
 const HOSTS: [&str; 3] = ["sbd_", "http_", "process_"];
 /// Labels that the host adds.
 const ADDED: [&str; 2] = ["tenant", "component"];
-/// Time series of one counter in one tenant at most: each combination of the labels' values is one.
+/// Time series of one metric in one tenant at most: each combination of the labels' values is one.
 const SERIES: usize = 100;
 
-/// A counter of a component. Each label has only the values that stand here, so that there are only so many time
+/// A counter of a component, or a gauge: its name says which ([`Metric::is_counter`]). Each label has only the values that stand here, so that there are only so many time
 /// series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// What it counts, in a sentence.
+    /// What it counts or shows, in a sentence.
     pub help: String,
     /// Its labels, and the values of each. Others count as `other`, where that is among them.
     pub labels: BTreeMap<String, Vec<String>>,
@@ -27,6 +27,11 @@ pub struct Metric {
 // === impl Metric ===
 
 impl Metric {
+    /// Whether the metric of this name is a counter, which only goes up, and not a gauge.
+    pub fn is_counter(name: &str) -> bool {
+        name.ends_with("_total")
+    }
+
     pub(crate) fn read_all(
         raw: BTreeMap<Spanned<String>, raw::Metric>,
         grants: &[Grant],
@@ -47,11 +52,11 @@ impl Metric {
 
     fn read(name: Spanned<String>, raw: raw::Metric, document: &Document<'_>) -> (String, Self) {
         let text = name.get_ref();
-        if !is_name(text) || !text.ends_with("_total") {
+        if !is_name(text) {
             document.problem(
                 name.span(),
                 format!(
-                    "`{text}` is no name of a counter; use 1 to 64 lower-case letters, digits and _ that end in `_total`"
+                    "`{text}` is no name of a metric; use 1 to 64 lower-case letters, digits and _, with `_total` at the end of a counter's"
                 ),
             );
         }

@@ -210,7 +210,7 @@ impl App {
         self.world.blobs.borrow().begun()
     }
 
-    /// What a counter is at, with these labels.
+    /// What a counter or a gauge is at, with these labels.
     pub fn counted(&self, counter: &str, labels: &[(&str, &str)]) -> u64 {
         let labels = labels.iter();
         let labels = labels.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

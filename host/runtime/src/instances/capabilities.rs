@@ -18,7 +18,7 @@ use sbd_keys::KeysCtx;
 use sbd_keyvalue::KeyvalueCtx;
 use sbd_mail::{MailCtx, Mailer};
 use sbd_manifest::Grant;
-use sbd_metrics::{Counters, MetricsCtx};
+use sbd_metrics::MetricsCtx;
 use sbd_ocr::OcrCtx;
 use sbd_passwords::{Hasher, PasswordsCtx};
 use sbd_realtime::RealtimeCtx;
@@ -56,8 +56,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) mailer: &'a Arc<Mailer>,
     pub(crate) models: &'a Arc<Models>,
     pub(crate) switches: &'a Switches,
-    /// What it counts.
-    pub(crate) counters: &'a Arc<Counters>,
+    /// What it counts and shows.
+    pub(crate) metrics: &'a Arc<sbd_metrics::Declared>,
     /// How the real-time channels that it decides about begin.
     pub(crate) channels: &'a Arc<BTreeSet<String>>,
     /// What the application's features are, as they change.
@@ -255,7 +255,7 @@ capabilities! {
         link: sbd_metrics::add_to_linker,
         view: sbd_metrics::MetricsView,
         open: |of| MetricsCtx::new(
-            Arc::clone(of.counters),
+            Arc::clone(of.metrics),
             Arc::clone(of.tenant),
             Arc::clone(of.component),
         ),

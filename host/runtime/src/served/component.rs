@@ -12,7 +12,7 @@ use crate::served::canary::Watch;
 use crate::served::features::SwitchedRoutes;
 use crate::served::files::LaidOut;
 use sbd_manifest::{AllowedHosts, Component as Declared};
-use sbd_metrics::{Counter, Counters};
+use sbd_metrics::{Kind, Metric};
 use sbd_storage::Quota;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -33,8 +33,8 @@ pub(crate) struct LoadedComponent {
     pub(crate) variables: Arc<BTreeMap<String, String>>,
     pub(crate) stores: Arc<BTreeSet<String>>,
     pub(crate) databases: Arc<BTreeSet<String>>,
-    /// What it counts.
-    pub(crate) counters: Arc<Counters>,
+    /// What it counts and shows.
+    pub(crate) metrics: Arc<sbd_metrics::Declared>,
     /// How the real-time channels that it decides about begin.
     pub(crate) channels: Arc<BTreeSet<String>>,
     pub(crate) environment: Arc<[(String, String)]>,
@@ -132,7 +132,7 @@ impl LoadedComponent {
             reuse,
             allowed: Arc::new(declared.allowed_outbound_hosts.clone()),
             variables,
-            counters: Arc::new(counters(declared)),
+            metrics: Arc::new(metrics(declared)),
             channels: Arc::new(channels.collect()),
             offer,
             stores: Arc::new(declared.key_value_stores.clone()),
@@ -167,16 +167,20 @@ impl LoadedComponent {
     }
 }
 
-/// What it counts, as it is declared.
-fn counters(declared: &Declared) -> Counters {
-    let metrics = declared.settings.metrics.iter().map(|(name, metric)| {
-        let counter = Counter {
+/// What it counts and shows, as it is declared.
+fn metrics(declared: &Declared) -> sbd_metrics::Declared {
+    let all = declared.settings.metrics.iter().map(|(name, metric)| {
+        let metric = Metric {
+            kind: match sbd_manifest::Metric::is_counter(name) {
+                true => Kind::Counter,
+                false => Kind::Gauge,
+            },
             help: metric.help.clone(),
             labels: metric.labels.clone(),
         };
-        (name.clone(), counter)
+        (name.clone(), metric)
     });
-    Counters::new(metrics)
+    sbd_metrics::Declared::new(all)
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -342,7 +342,7 @@ impl Tenant {
             mailer: &shared.mailer,
             models: &shared.models,
             switches: &shared.switches,
-            counters: &component.counters,
+            metrics: &component.metrics,
             channels: &component.channels,
             features,
         });

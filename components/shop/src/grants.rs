@@ -8,7 +8,7 @@
 
 use crate::commit::{busy, committed, tries};
 use crate::events::{self, Ended};
-use crate::holding::{GrantId, Holding, Unfit, holding_id};
+use crate::holding::{DAY, GrantId, Holding, Unfit, holding_id};
 use crate::item::{Good, ItemId};
 use crate::kinds::{Kind, seller};
 use crate::model::{LineId, OrderId};
@@ -140,6 +140,28 @@ pub(crate) async fn grant(delivery: &Delivery<'_>) -> Result<Outcome> {
         }
     }
     Err(busy())
+}
+
+/// What is left of the days that a line has added to what somebody rents, and what they were: of a bundle, of all that
+/// it has given.
+pub(crate) async fn left(delivery: &Delivery<'_>, now: Time) -> Result<(Duration, Duration)> {
+    let of_line =
+        json!({"order_id": delivery.order, "line_id": delivery.line, "state": State::Granted});
+    let given = GRANTS.find(of_line).limit(1000).fetch().await?.documents;
+    let given = given.iter().filter(|grant| grant.good.kind != Kind::Bundle);
+    let ids = given
+        .clone()
+        .map(|grant| holding_id(&grant.user_id, &grant.good.item));
+    let held = json!({"_id": {"$in": ids.collect::<Vec<_>>()}});
+    let held = HOLDINGS.find(held).limit(1000).fetch().await?.documents;
+    let parts: Vec<_> = held.iter().flat_map(|holding| &holding.parts).collect();
+    let (mut left, mut all) = (Duration::ZERO, Duration::ZERO);
+    for grant in given {
+        let part = parts.iter().find(|part| part.grant == grant.id);
+        left += part.map_or(Duration::ZERO, |part| part.left(now));
+        all += DAY * u32::from(grant.days.unwrap_or(0));
+    }
+    Ok((left, all))
 }
 
 /// Takes back what a line has given, as far as it has, and has nothing be given by it any more.
@@ -519,8 +541,6 @@ mod tests {
     use super::*;
     use crate::shelf::{INVENTORY, Line, Shelf};
     use serde_json::Value;
-
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     fn refused(why: &str) -> Outcome {
         Outcome::Refused(why.to_owned())

@@ -12,7 +12,7 @@ id!(pub(crate) GrantId, "grn", "grant");
 
 /// Parts of a holding at most.
 const MOST_PARTS: usize = 50;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What somebody has of an item, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +163,16 @@ impl Holding {
         let counts = self.parts.iter().filter(|part| part.until.is_none());
         self.count = counts.map(|part| part.count).sum::<u32>().max(1);
         self.version += 1;
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    /// What is left of what it was rented for.
+    pub(crate) fn left(&self, now: Time) -> Duration {
+        let until = self.until.map(|until| until.since(self.from.max(now)));
+        until.unwrap_or_default()
     }
 }
 

@@ -6,8 +6,12 @@
 //!
 //! A refund only goes forward, each step of it may be gone again, and the lines are marked in the commit that
 //! begins it, so that each is paid back once. The buyer has 14 days, for what is theirs or a member's: what was
-//! given away is the other one's, and a file that could be read stays read. What is rented is paid back for the
-//! time that is left. Administrators pay back whatever was paid, whenever that was.
+//! given away is the other one's, and a file that could be read stays read. Administrators pay back whatever was
+//! paid, whenever that was.
+//!
+//! What is rented is paid back for what is left of the days that the line itself has added (`grants::left`): an extension
+//! that has not begun is paid back whole, whenever it was ordered, and where what was before it is paid back, it moves
+//! up and loses nothing. Of a bundle all counts alike that was given.
 
 use crate::commit::{busy, committed, tries};
 use crate::grants;
@@ -32,7 +36,6 @@ use utoipa::ToSchema;
 pub(crate) const GOVERN: &str = "admin:shop:orders";
 /// How long a buyer may have it paid back.
 const PAID_BACK_IN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long whoever began a refund has, before the schedule goes on with it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LATER: Duration = Duration::from_secs(5 * 60);
@@ -106,13 +109,17 @@ pub(crate) async fn pay_back(
             return Err(Error::not_found("order"));
         }
         let now = time::now();
-        let (lines, amount) = refundable(&order, &wanted.lines, governs, now)?;
+        let lines = refundable(&order, &wanted.lines, governs, now)?;
+        let mut amount = 0;
+        for line in &lines {
+            amount += worth(&order, line, now).await?;
+        }
         let refund = Refund {
             id: RefundId::new(),
             key: key.clone(),
             asked: asked.clone(),
             order_id: order.id.clone(),
-            lines,
+            lines: lines.iter().map(|line| line.id.clone()).collect(),
             amount,
             to: order.payer.clone(),
             reason: wanted.reason.clone(),
@@ -132,13 +139,13 @@ pub(crate) async fn pay_back(
     Err(busy())
 }
 
-/// The lines that can be paid back, of those that are named, and what that is.
-fn refundable(
-    order: &Order,
+/// The lines that can be paid back, of those that are named.
+fn refundable<'a>(
+    order: &'a Order,
     named: &[LineId],
     governs: bool,
     now: Time,
-) -> Result<(Vec<LineId>, u64)> {
+) -> Result<Vec<&'a Line>> {
     let done_at = order.ended_at.filter(|_| order.state == Orders::Completed);
     let done_at = done_at.ok_or_else(|| {
         Error::conflict("nothing of the order is paid; cancel it instead, while it is not")
@@ -167,8 +174,7 @@ fn refundable(
     if lines.is_empty() {
         return Err(Error::conflict("all of the order was paid back already"));
     }
-    let amount = lines.iter().map(|line| worth(line, done_at, now)).sum();
-    Ok((lines.iter().map(|line| line.id.clone()).collect(), amount))
+    Ok(lines)
 }
 
 /// Why a buyer does not have a line paid back.
@@ -191,15 +197,14 @@ fn unreturnable(order: &Order, line: &Line) -> Option<String> {
     }
 }
 
-/// What of a line is paid back: all of it, or for what is rented what is left of the time.
-fn worth(line: &Line, since: Time, now: Time) -> u64 {
-    let Some(days) = line.days else {
-        return line.paid;
-    };
-    let all = (DAY * u32::from(days)).as_millis();
-    let left = all.saturating_sub(now.since(since).as_millis());
-    let part = u128::from(line.paid) * left / all.max(1);
-    u64::try_from(part).unwrap_or(line.paid)
+/// What of a line is paid back: all of it, or for what is rented what is left of its time.
+async fn worth(order: &Order, line: &Line, now: Time) -> Result<u64> {
+    if line.days.is_none() {
+        return Ok(line.paid);
+    }
+    let (left, all) = grants::left(&order.delivery(line), now).await?;
+    let part = u128::from(line.paid) * left.as_millis() / all.as_millis().max(1);
+    Ok(u64::try_from(part).unwrap_or(line.paid))
 }
 
 /// Marks what is paid back from now on, if nobody else does.
@@ -242,7 +247,10 @@ pub(crate) async fn go_on(mut refund: Refund) -> Result<Refund> {
                 telling::refund_paid(change, &refund, &order)
             }
         };
-        committed(change.commit().await)?;
+        let is_paid = committed(change.commit().await)? && refund.state == State::Paying;
+        if is_paid {
+            metrics::add("shop_refunded_tokens_total", &[], refund.amount).await;
+        }
         refund = get(&refund.id).await?;
     }
     Err(busy())
@@ -387,6 +395,14 @@ mod tests {
             .get(&path)
             .assert_refused(404, "NOT_FOUND");
         assert_eq!((market.balance("usr_2"), market.income()), ((1000, 0), 0));
+        let counted = |counter: &str| market.app.counted(counter, &[]);
+        assert_eq!(
+            (
+                counted("shop_revenue_tokens_total"),
+                counted("shop_refunded_tokens_total")
+            ),
+            (42, 42)
+        );
         // What was paid back can be bought again.
         market
             .buy("usr_2", &red, json!({"total": 30}))
@@ -409,6 +425,75 @@ mod tests {
         assert_eq!(done["amount"], 70);
         assert!(market.owns("usr_2").is_empty());
         assert_eq!(market.balance("usr_2"), (970, 0));
+        market.assert_settled();
+    }
+
+    /// Ten days at 100, twice: the second ten days begin when the first ones are over.
+    fn extended(market: &Market) -> [Reply; 2] {
+        let red = market.item("Red", 1000);
+        [0, 3].map(|days| {
+            market.advance(DAY * days);
+            market
+                .put("usr_2", &red, json!({"days": 10}))
+                .assert_status(201);
+            market
+                .send("usr_2", "orders", json!({"total": 100}))
+                .assert_status(201)
+        })
+    }
+
+    #[test]
+    fn of_an_extended_rental_each_order_is_paid_back_for_its_own_days() {
+        // In whichever order they are paid back, and when, five or eight days were used of twenty.
+        for (first, then, days, amounts) in [
+            (1, 0, 0, [100, 50]),
+            (0, 1, 0, [50, 100]),
+            (1, 0, 3, [100, 20]),
+            (0, 1, 3, [50, 70]),
+            (0, 1, 40, [50, 0]),
+        ] {
+            let market = Market::new();
+            let orders = extended(&market);
+            market.advance(DAY * 2);
+            let done = refund(&market, "usr_2", &orders[first], json!({})).assert_status(201);
+            assert_eq!(done["amount"], amounts[0], "{first} {days}");
+            market.advance(DAY * days);
+            let path = format!("orders/{}/refunds", orders[then].text("id"));
+            let root = market.root(&market.app).with_header("idempotency-key", "r");
+            let done = root.post(&format!("{SHOP}/{path}"), json!({}));
+            assert_eq!(
+                done.assert_status(201)["amount"],
+                amounts[1],
+                "{first} {days}"
+            );
+            market.assert_settled();
+        }
+    }
+
+    #[test]
+    fn of_a_rented_bundle_all_that_was_given_counts_alike() {
+        let market = Market::new();
+        let (red, blue) = (market.item("Red", 100), market.item("Blue", 100));
+        let both = vec![red.clone(), blue];
+        let bundle = market.offer("Both", 1000, |item| {
+            item.draft.kind = Kind::Bundle;
+            item.draft.contains = both;
+        });
+        for (item, total) in [(&red, 10), (&bundle, 100)] {
+            market
+                .put("usr_2", item, json!({"days": 10}))
+                .assert_status(201);
+            market
+                .send("usr_2", "orders", json!({"total": total}))
+                .assert_status(201);
+        }
+        // Of the blue one five days are left, and the ten more of the red one have not begun.
+        market.advance(DAY * 5);
+        let order = market.orders().pop().unwrap();
+        let path = format!("orders/{}/refunds", order.id);
+        let done = market.send("usr_2", &path, json!({})).assert_status(201);
+        assert_eq!(done["amount"], 75);
+        assert_eq!(market.owns("usr_2"), ["Red"]);
         market.assert_settled();
     }
 

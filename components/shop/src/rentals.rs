@@ -15,7 +15,7 @@ const AT_ONCE: u32 = 100;
 /// How often it does so before others have their turn.
 const TURNS: u32 = 10;
 
-/// Ends what is over, and reminds of what ends soon.
+/// Ends what is over, reminds of what ends soon, and shows how much is running.
 pub(crate) async fn settle() -> Result<()> {
     for _ in 0..TURNS {
         let over = json!({"until": {"$lte": time::now()}});
@@ -39,7 +39,14 @@ pub(crate) async fn settle() -> Result<()> {
             remind(holding).await?;
         }
     }
+    metrics::set("shop_rentals_active", &[], active().await?).await;
     Ok(())
+}
+
+/// How many rentals are running now.
+pub(crate) async fn active() -> Result<u64> {
+    let running = json!({"until": {"$gt": time::now()}});
+    Ok(HOLDINGS.count(running).await?)
 }
 
 /// Ends what is somebody's no more; whether it is done, and not changed at the same moment.

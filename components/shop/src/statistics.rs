@@ -4,8 +4,9 @@
 use crate::item::ItemId;
 use crate::kinds::Kind;
 use crate::refunds;
+use crate::rentals;
 use crate::saga;
-use crate::store::{HOLDINGS, ORDERS, REFUNDS};
+use crate::store::{ORDERS, REFUNDS};
 use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -185,9 +186,7 @@ pub(crate) async fn of(wanted: Wanted) -> Result<Statistics> {
         by,
         all,
         customers: buyers(&completed).await?,
-        rentals_active: HOLDINGS
-            .count(json!({"until": {"$gt": time::now()}}))
-            .await?,
+        rentals_active: rentals::active().await?,
         items: ORDERS.aggregate(items).await?,
         kinds: ORDERS.aggregate(kinds).await?,
         top_customers: ORDERS.aggregate(customers).await?,

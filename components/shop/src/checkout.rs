@@ -72,6 +72,7 @@ pub(crate) async fn order(caller: &Caller, key: &str, wanted: &Wanted) -> Result
             state: State::Reserved,
             hold_id: None,
             request_id: None,
+            payment_id: None,
             transaction_id: None,
             refusal: None,
             created_at: now,
@@ -212,8 +213,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use crate::market::{Market, SHOP, When};
     use crate::saga::State;
-    use sbd_sdk::Tokens;
+    use sbd_sdk::{Principal, Tokens};
     use serde_json::{Value, json};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::rc::Rc;
     use std::time::Duration;
 
@@ -655,6 +657,63 @@ mod tests {
             (0, Some(2))
         );
         market.assert_settled();
+    }
+
+    /// It is deleted before the shop hears whether it has paid: what it has paid is bought, and what not is undone.
+    #[test]
+    fn a_group_that_is_gone_has_paid_or_not() {
+        for (when, expected) in [
+            (When::After, State::Completed),
+            (When::Before, State::Undone),
+        ] {
+            let market = Rc::new(Market::new());
+            market.permit("usr_2", 100);
+            let family = market.family_id.clone();
+            let red = market.offer("Red", 40, |item| item.stock = Some(2));
+            market.whenever(move |call, now| {
+                if call.path.ends_with("/fulfilment") && now == when {
+                    std::panic::resume_unwind(Box::new("killed"));
+                }
+            });
+            let body = json!({"total": 40, "pay_from": family});
+            let died = catch_unwind(AssertUnwindSafe(|| market.buy("usr_2", &red, body)));
+            assert!(died.is_err());
+            market.undisturbed();
+            assert_eq!(market.orders()[0].state, State::Capturing);
+            let ada = market.family.signed_in("usr_1");
+            let path = format!("/api/v1/families/{family}?balance_to=usr_1");
+            if when == When::Before {
+                // Nothing is deleted while its tokens are held, which end after two days.
+                ada.delete(&path).assert_refused(409, "HOLDS_OPEN");
+                market.advance(Duration::from_secs(3 * 24 * 60 * 60));
+                let itself = market.family.by(Principal::service("test", "family"));
+                itself.tick("settle").assert_status(200);
+            }
+            ada.delete(&path).assert_status(204);
+            // The schedule is quicker than the events.
+            market.advance(Duration::from_secs(2 * 60));
+            market.tick();
+            market.hear();
+            let order = &market.orders()[0];
+            assert_eq!(order.state, expected, "{order:?}");
+            let is_paid = expected == State::Completed;
+            assert_eq!(order.transaction_id.is_some(), is_paid);
+            let (income, owned, left) = if is_paid { (40, 1, 1) } else { (0, 0, 2) };
+            assert_eq!(
+                (
+                    market.income(),
+                    market.owns("usr_2").len(),
+                    market.stock(&red)
+                ),
+                (income, owned, Some(left))
+            );
+            if is_paid {
+                // Whoever paid is not there: the buyer has it back.
+                let path = format!("orders/{}/refunds", order.id);
+                market.send("usr_2", &path, json!({})).assert_status(201);
+                assert_eq!((market.income(), market.balance("usr_2")), (0, (1040, 0)));
+            }
+        }
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub(crate) struct Order {
     /// What is held for it: by the ledger, or by a family's or a workspace's request.
     pub(crate) hold_id: Option<String>,
     pub(crate) request_id: Option<String>,
+    /// The payment of that request: what the ledger has as its cause.
+    #[serde(default)]
+    pub(crate) payment_id: Option<String>,
     pub(crate) transaction_id: Option<String>,
     /// Why it was not to be.
     pub(crate) refusal: Option<Refusal>,

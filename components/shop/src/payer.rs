@@ -10,6 +10,7 @@ use sbd_sdk::{Error, Result, id};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// The shop's account in the ledger, and its name as a component.
 pub(crate) const SHOP: &str = "shop";
@@ -20,12 +21,16 @@ const BRIEFLY: u64 = 10 * 60;
 /// And where another component is to confirm what it hands over.
 const LONGER: u64 = 40 * 60;
 
+/// By how much the clocks of hosts differ at most, and more.
+const SKEW: Duration = Duration::from_secs(60 * 60);
+
 /// What was done, to be remembered.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) act: Act,
     pub(crate) hold_id: Option<String>,
     pub(crate) request_id: Option<String>,
+    pub(crate) payment_id: Option<String>,
     pub(crate) transaction_id: Option<String>,
     pub(crate) refusal: Option<Refusal>,
 }
@@ -45,6 +50,19 @@ struct Hold {
     transaction_id: Option<String>,
 }
 
+/// A page of what came to the shop's account.
+#[derive(Debug, Deserialize)]
+struct Statement {
+    items: Vec<Entry>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    transaction_id: String,
+    cause: Option<String>,
+}
+
 /// A request for a purchase, as a family or a workspace knows it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Request {
@@ -52,6 +70,7 @@ pub(crate) struct Request {
     pub(crate) user_id: String,
     pub(crate) amount: u64,
     pub(crate) item: Option<Wanted>,
+    pub(crate) payment_id: Option<String>,
     state: RequestState,
     #[serde(default)]
     comment: Option<String>,
@@ -129,6 +148,13 @@ pub(crate) async fn capture(order: &Order) -> Result<Done> {
             .await
         {
             Ok(_) => Ok(Done::of(Act::Captured)),
+            Err(error) if error.code() == "NOT_FOUND" => match paid_before(order).await? {
+                Some(transaction) => Ok(Done {
+                    transaction_id: Some(transaction),
+                    ..Done::of(Act::Captured)
+                }),
+                None => gone(error),
+            },
             Err(error) => gone(error),
         },
         None => {
@@ -140,6 +166,32 @@ pub(crate) async fn capture(order: &Order) -> Result<Done> {
                 }),
                 Err(error) => gone(error),
             }
+        }
+    }
+}
+
+/// The transaction by which a group has paid that is not there any more. It is deleted only when nothing of it is being
+/// paid, so that by then the ledger knows; who pays dies before saying so, and the group is deleted before the shop asks
+/// again.
+async fn paid_before(order: &Order) -> Result<Option<String>> {
+    let Some(payment) = &order.payment_id else {
+        return Ok(None);
+    };
+    let path = format!(
+        "{WALLET}/accounts/{SHOP}/statement?type=purchase&counterparty={}&from={}&limit=1000",
+        order.payer,
+        order.created_at - SKEW
+    );
+    let mut next = String::new();
+    loop {
+        let page = format!("{path}{next}");
+        let page: Statement = ask("wallet", Method::GET, &page, None, None).await?;
+        let mut entries = page.items.into_iter();
+        let paid = entries.find(|entry| entry.cause.as_ref() == Some(payment));
+        match (paid, page.next) {
+            (Some(entry), _) => return Ok(Some(entry.transaction_id)),
+            (None, Some(cursor)) => next = format!("&cursor={cursor}"),
+            (None, None) => return Ok(None),
         }
     }
 }
@@ -229,6 +281,7 @@ async fn request(group: &Group<'_>, order: &Order) -> Result<Done> {
     match ask::<Request>(group.component, Method::POST, &path, key, Some(body)).await {
         Ok(request) => Ok(Done {
             request_id: Some(request.id),
+            payment_id: request.payment_id,
             ..Done::of(match request.state {
                 RequestState::Approved | RequestState::Completed => Act::Held,
                 _ => Act::Asked,
@@ -312,6 +365,7 @@ impl Done {
             act,
             hold_id: None,
             request_id: None,
+            payment_id: None,
             transaction_id: None,
             refusal: None,
         }

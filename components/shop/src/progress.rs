@@ -121,6 +121,7 @@ fn changed(order: &Order, state: State, done: &Done) -> Transaction {
     let texts = [
         ("hold_id", &done.hold_id),
         ("request_id", &done.request_id),
+        ("payment_id", &done.payment_id),
         ("transaction_id", &done.transaction_id),
     ];
     for (field, text) in texts {
@@ -223,6 +224,7 @@ async fn unknown(order: Option<Order>, told: &Told) -> Result<()> {
     if let Some(order) = order.filter(|order| order.state == State::Reserved && is_for(order)) {
         let asked = Done {
             request_id: Some(request.id.clone()),
+            payment_id: request.payment_id.clone(),
             ..Done::of(Act::Asked)
         };
         let order = remember(&order, asked).await?;

@@ -17,7 +17,8 @@ use sbd_sdk::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Lines in a cart at most: what an order takes, it takes in one commit.
+/// Lines in a cart at most: an order takes, and gives back, what it is of in one commit, which has 100 steps, two of them
+/// for each line of an item of which there are only so many, in all and for each buyer.
 pub(crate) const MOST_LINES: usize = 40;
 /// Of one item at most.
 const MOST_OF_ONE: u32 = 1000;
@@ -182,6 +183,10 @@ pub(crate) async fn put(user: &str, new: New) -> Result<(Cart, LineId)> {
     let to = new.recipient(user).await?;
     for _ in tries() {
         let mut cart = of(user).await?;
+        if cart.lines.len() >= MOST_LINES {
+            let message = format!("a cart has {MOST_LINES} lines at most; order these first");
+            return Err(Error::validation("item_id", message));
+        }
         let offer = catalogue::offered(&new.item, time::now()).await?;
         grants::require_fit(&to, &offer.good, new.days).await?;
         let line = CartLine {
@@ -197,10 +202,6 @@ pub(crate) async fn put(user: &str, new: New) -> Result<(Cart, LineId)> {
         let known = |other: &CartLine| (&other.item, &other.user) == (&line.item, &line.user);
         if cart.lines.iter().any(known) {
             let message = "it is in the cart already; take that line out to change it";
-            return Err(Error::conflict(message));
-        }
-        if cart.lines.len() >= MOST_LINES {
-            let message = format!("a cart has {MOST_LINES} lines at most; order these first");
             return Err(Error::conflict(message));
         }
         let id = line.id.clone();

@@ -606,7 +606,8 @@ mod tests {
         let fill = |price| {
             for number in 0..40 {
                 let item = market.offer(&format!("Item {number}"), price, |item| {
-                    item.stock = (number < 30).then_some(1);
+                    item.stock = Some(1);
+                    item.draft.per_buyer = Some(1);
                 });
                 let gift = json!({"for": format!("usr_{}", 100 + number)});
                 market.put("usr_2", &item, gift).assert_status(201);
@@ -856,9 +857,11 @@ mod tests {
             let item = market.item(&format!("Item {place}"), Tokens::MOST);
             market.put("usr_2", &item, json!({})).assert_status(201);
         }
-        market
-            .put("usr_2", &red, json!({}))
-            .assert_refused(409, "CONFLICT");
+        for _ in 40..10_000 {
+            market
+                .put("usr_2", &red, json!({}))
+                .assert_refused(422, "VALIDATION_ERROR");
+        }
         let total = 40 * Tokens::MOST;
         market
             .send("usr_2", "orders", json!({"total": total}))
@@ -871,6 +874,7 @@ mod tests {
             json!({"total": 1, "pay_from": "shop"}),
             json!({"total": 1, "pay_from": "system"}),
             json!({"total": 1, "lines": []}),
+            json!({"total": 1, "lines": vec![json!({"item_id": red}); 10_000]}),
         ] {
             market
                 .send("usr_2", "orders", body)

@@ -7,9 +7,6 @@ use sbd_sdk::{Error, Result};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Items in an order that are counted, for stock or for each buyer, at most: each is a step of one commit.
-const MOST_COUNTED: usize = 30;
-
 /// Has a change take all that an order is of, as long as each is offered as it was when `offers` were read. What
 /// cannot be taken is refused here already; where others are quicker, the commit fails, and whoever reads the offers
 /// again learns why.
@@ -19,7 +16,6 @@ pub(crate) async fn reserve(
     lines: &[(&Offer, u32)],
 ) -> Result<Transaction> {
     let mut unchanged = Vec::new();
-    let mut counted = 0;
     for (offer, count) in by_item(lines) {
         let item = &offer.good.item;
         let as_read = json!({"_id": item, "version": offer.version, "listed": true});
@@ -30,19 +26,12 @@ pub(crate) async fn reserve(
                 enough["stock"] = json!({"$gte": count});
                 let taken = json!({"$inc": {"stock": -i64::from(count)}});
                 change = change.update_one(&ITEMS, enough, taken);
-                counted += 1;
             }
             None => unchanged.push(as_read),
         }
         if let Some(most) = offer.per_buyer {
             change = take(change, item, buyer, (count, most)).await?;
-            counted += 1;
         }
-    }
-    if counted > MOST_COUNTED {
-        return Err(Error::conflict(
-            "the order is of too many items of which there are only so many; make two of it",
-        ));
     }
     // However many there are, one step sees that none of them has changed.
     let all = u64::try_from(unchanged.len()).unwrap_or(u64::MAX);

@@ -102,12 +102,12 @@ pub(crate) async fn get_shop_cart(
     Ok(Json(sum.into()))
 }
 
-/// Puts an item into one's cart, for oneself or for somebody else.
+/// Puts an item into one's cart, for oneself or for somebody else. A cart has 40 lines at most.
 #[operation(
     post "/api/v1/shop/cart/lines", permission = "shop:write", location = "The cart's address",
     refuses(
         not_found = "No item that is offered",
-        conflict = "It is owned or in the cart already, is not sold so, or the cart is full",
+        conflict = "It is owned or in the cart already, or is not sold so",
         overloaded = "The cart is changed at the same moment"
     )
 )]

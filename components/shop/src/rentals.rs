@@ -105,3 +105,64 @@ pub(crate) fn noticed(
     });
     change.publish("notification.requested", Some(&holding.user_id), &notice)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::market::Market;
+    use sbd_sdk::Principal;
+    use serde_json::json;
+    use std::time::Duration;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Ten days, from the order on: their owner is reminded on the ninth, if anybody looks then.
+    #[test]
+    fn a_rental_is_reminded_of_and_ends_however_the_clock_jumps() {
+        for (jumps, reminders) in [
+            (&[1; 12][..], 1),
+            (&[9, 1, 1], 1),
+            (&[3, 6, 3], 1),
+            (&[8, 3], 0),
+            (&[400], 0),
+        ] {
+            let market = Market::new();
+            let red = market.item("Red", 1000);
+            market
+                .put("usr_2", &red, json!({"days": 10}))
+                .assert_status(201);
+            market
+                .send("usr_2", "orders", json!({"total": 100}))
+                .assert_status(201);
+            let told = |kind: &str| {
+                let all = market.app.published().into_iter();
+                all.filter(|event| event.data["kind"] == kind).count()
+            };
+            let mut days = 0;
+            for jump in jumps {
+                days += jump;
+                market.advance(DAY * *jump);
+                // However often it is looked at, it is told once.
+                for _ in 0..2 {
+                    let itself = market.app.by(Principal::service("test", "shop"));
+                    itself.tick("settle-rentals").assert_status(200);
+                }
+                let is_over = days >= 10;
+                assert_eq!(market.owns("usr_2").is_empty(), is_over, "{jumps:?} {days}");
+                assert_eq!(told("shop.rental.ended"), usize::from(is_over));
+                let running = market.app.counted("shop_rentals_active", &[]);
+                assert_eq!(running, u64::from(!is_over));
+            }
+            assert_eq!(told("shop.rental.ending"), reminders, "{jumps:?}");
+            let ended = market.app.published().into_iter();
+            let mut ended = ended.filter(|event| event.kind == "shop.grant.ended");
+            assert_eq!(ended.next().unwrap().data["why"], "expired");
+            assert!(ended.next().is_none());
+            // It is over, and can be rented anew.
+            market
+                .put("usr_2", &red, json!({"days": 10}))
+                .assert_status(201);
+            assert_eq!(market.balance("usr_2"), (900, 0));
+        }
+    }
+}

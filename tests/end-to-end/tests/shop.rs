@@ -17,8 +17,11 @@ use std::time::{Duration, Instant};
 const SHOP: &str = "/api/v1/shop";
 const WALLET: &str = "/api/v1/wallet";
 const FAMILIES: &str = "/api/v1/families";
-/// How often the server is killed while members buy, unless `SBD_TEST_KILLS` says so.
+const WORKSPACES: &str = "/api/v1/workspaces";
+/// How often the server is killed while members buy, unless `SBD_TEST_KILLS` says so; and while families and
+/// workspaces pay.
 const KILLS: u32 = 8;
+const KILLS_OF_GROUPS: u32 = 4;
 /// How many buy at the same time then.
 const BUYERS: usize = 4;
 /// How many want the one that there is.
@@ -299,29 +302,86 @@ async fn of_a_stock_of_one_a_hundred_buyers_have_one() {
     assert!(server.done(&["ledger", "verify"]).contains("are right"));
 }
 
+/// Who pays for what is bought: the buyer, or a family or a workspace of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pays {
+    Buyer,
+    Family,
+    Workspace,
+}
+
+impl Pays {
+    /// The account that pays for a buyer, with so many tokens of theirs on it.
+    async fn open(self, buyer: &Account, amount: u64) -> Purse {
+        let at = match self {
+            Self::Buyer => {
+                return Purse {
+                    pays: buyer.id.clone(),
+                    at: WALLET.to_owned(),
+                };
+            }
+            Self::Family => FAMILIES,
+            Self::Workspace => WORKSPACES,
+        };
+        let group = made(buyer, at, "group", &json!({"name": "Engines"})).await;
+        let pays = group["id"].as_str().unwrap().to_owned();
+        let at = format!("{at}/{pays}/wallet");
+        // A workspace that was just made has an account soon.
+        for _ in 0..300 {
+            let deposit = json!({"amount": amount});
+            let (status, _) = sent(buyer, &format!("{at}/deposits"), "deposit", &deposit)
+                .await
+                .unwrap();
+            if status == 201 {
+                return Purse { pays, at };
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{pays} has no account");
+    }
+}
+
+/// An account that pays, and where it is read.
+#[derive(Clone, Debug)]
+struct Purse {
+    pays: String,
+    at: String,
+}
+
 /// Buys what is in the cart.
-async fn buy(buyer: Account, key: String) -> Option<(u16, Value)> {
-    sent(
-        &buyer,
-        &format!("{SHOP}/orders"),
-        &key,
-        &json!({"total": 50}),
-    )
-    .await
+async fn buy(buyer: Account, purse: Purse, key: String) -> Option<(u16, Value)> {
+    let order = json!({"total": 50, "pay_from": purse.pays});
+    sent(&buyer, &format!("{SHOP}/orders"), &key, &order).await
 }
 
 /// Killed at every moment of an order: whoever sends it again has all of it, once, and pays once.
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_whole_whenever_the_server_dies() {
+    orders_are_whole(Pays::Buyer, KILLS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_families_pay_are_whole_whenever_the_server_dies() {
+    orders_are_whole(Pays::Family, KILLS_OF_GROUPS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_workspaces_pay_are_whole_whenever_the_server_dies() {
+    orders_are_whole(Pays::Workspace, KILLS_OF_GROUPS).await;
+}
+
+async fn orders_are_whole(pays: Pays, usual: u32) {
     let kills = std::env::var("SBD_TEST_KILLS").ok();
-    let kills = kills.and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    let kills = kills.and_then(|kills| kills.parse().ok()).unwrap_or(usual);
     let mut server = Server::start().await;
     let mut root = Account::administrator(&server).await;
     let names: Vec<_> = (0..BUYERS).map(|number| format!("buyer{number}")).collect();
-    let mut buyers = Vec::new();
+    let (mut buyers, mut purses) = (Vec::new(), Vec::new());
     for name in &names {
         let buyer = Account::register(&server, name).await;
-        mint(&root, &buyer.id, 50 * u64::from(kills + 1)).await;
+        let tokens = 50 * u64::from(kills + 1);
+        mint(&root, &buyer.id, tokens).await;
+        purses.push(pays.open(&buyer, tokens).await);
         buyers.push(buyer);
     }
     // How long an order takes, when nobody is killed; from then on they are killed ever later in it.
@@ -339,9 +399,10 @@ async fn orders_are_whole_whenever_the_server_dies() {
             put(buyer, &json!({"item_id": blue})).await;
         }
         let begun = Instant::now();
-        let sent = buyers
-            .iter()
-            .map(|buyer| tokio::spawn(buy(buyer.clone(), format!("round-{round}"))));
+        let sent = buyers.iter().zip(&purses).map(|(buyer, purse)| {
+            let key = format!("round-{round}");
+            tokio::spawn(buy(buyer.clone(), purse.clone(), key))
+        });
         let sent: Vec<_> = sent.collect();
         if round == 0 {
             let done = futures::future::join_all(sent).await;
@@ -369,14 +430,15 @@ async fn orders_are_whole_whenever_the_server_dies() {
                 buyers.push(buyer);
             }
         }
-        for buyer in &buyers {
-            let (status, order) = buy(buyer.clone(), format!("round-{round}")).await.unwrap();
+        for (buyer, purse) in buyers.iter().zip(&purses) {
+            let key = format!("round-{round}");
+            let (status, order) = buy(buyer.clone(), purse.clone(), key).await.unwrap();
             assert_eq!(
                 (status, &order["state"]),
                 (201, &json!("completed")),
                 "{order}"
             );
-            let account = buyer.read(WALLET).await;
+            let account = buyer.read(&purse.at).await;
             let paid = json!(50 * (kills - round));
             assert_eq!(
                 (&account["balance"], &account["held"]),
@@ -395,7 +457,7 @@ async fn orders_are_whole_whenever_the_server_dies() {
         );
     }
     println!(
-        "{kills} kills; an order of {whole:?} was not answered {unanswered} times of {}; orders were left: {left_at:?}",
+        "{pays:?}: {kills} kills; an order of {whole:?} was not answered {unanswered} times of {}; orders were left: {left_at:?}",
         kills * 4
     );
     assert!(server.done(&["ledger", "verify"]).contains("are right"));

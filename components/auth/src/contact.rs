@@ -16,7 +16,7 @@ pub(crate) async fn by_identifier(identifier: &str, by: &Principal) -> Result<Us
         require_component(by)?;
     }
     let user = store::user_by_identifier(&text::key(identifier)).await?;
-    let user = user.filter(|user| user.active);
+    let user = user.filter(User::may_act);
     user.ok_or_else(|| Error::not_found("user"))
 }
 
@@ -37,7 +37,7 @@ pub(crate) async fn of(user_id: &str, by: &Principal) -> Result<User> {
 
 async fn active(user_id: &str) -> Result<User> {
     let user = store::USERS.get(user_id).await?;
-    // Whoever is switched off is told nothing.
+    // Whoever is switched off is told nothing, whoever leaves still that they do.
     let user = user.filter(|user| user.active);
     user.ok_or_else(|| Error::not_found("user"))
 }

@@ -5,11 +5,15 @@
 //! | type | data | when |
 //! |---|---|---|
 //! | `account.registered` | `user_id` | an account is open, by its owner or by the operator |
+//! | `account.renamed` | `user_id`, `username` | its owner calls themselves something else |
 //! | `account.password_changed` | `user_id` | by who knew the old one, or by mail |
 //! | `account.address_verified` | `user_id` | its owner reads what is sent there |
 //! | `account.address_changed` | `user_id` | it is another one, whose owner reads what is sent there |
-//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, or by `administration` |
+//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, `departure`, or by `administration` |
 //! | `account.switched_off`, `.switched_on` | `user_id`, `reason` | an administrator says whether the user may sign in |
+//! | `account.leaving` | `user_id`, `ends_at`, `reason` | it is deleted then, unless it is kept; an administrator says why |
+//! | `account.stays` | `user_id`, `reason` | it is kept |
+//! | `account.deleted` | `user_id` | it is gone: whoever has anything of this user deletes it |
 //! | `account.appointed`, `.dismissed` | `user_id`, `reason` | an administrator says whether the user is one |
 //! | `account.second_factor_on`, `.second_factor_off` | `user_id`, `method` | the user's sign-in takes a second step, by this, or no more |
 //! | `account.backup_codes_made` | `user_id` | there are new ones, and those before are worth nothing |
@@ -31,6 +35,7 @@ use crate::permanent::TokenId;
 use crate::remembered::DeviceId;
 use sbd_sdk::Scopes;
 use sbd_sdk::documents::Transaction;
+use sbd_sdk::time::Time;
 use serde::Serialize;
 
 /// Something that happened to an account.
@@ -42,6 +47,10 @@ pub(crate) enum Happened<'a> {
     },
     PasswordChanged {
         user_id: &'a str,
+    },
+    Renamed {
+        user_id: &'a str,
+        username: &'a str,
     },
     AddressVerified {
         user_id: &'a str,
@@ -56,6 +65,20 @@ pub(crate) enum Happened<'a> {
     SwitchedOn {
         user_id: &'a str,
         reason: &'a str,
+    },
+    Leaving {
+        user_id: &'a str,
+        ends_at: Time,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+    },
+    Stays {
+        user_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+    },
+    Deleted {
+        user_id: &'a str,
     },
     Appointed {
         user_id: &'a str,
@@ -139,6 +162,7 @@ pub(crate) enum EndReason {
     Replaced,
     Stolen,
     PasswordChanged,
+    Departure,
     Administration,
 }
 
@@ -150,10 +174,14 @@ impl Happened<'_> {
         let (kind, user_id) = match self {
             Self::Registered { user_id } => ("account.registered", user_id),
             Self::PasswordChanged { user_id } => ("account.password_changed", user_id),
+            Self::Renamed { user_id, .. } => ("account.renamed", user_id),
             Self::AddressVerified { user_id } => ("account.address_verified", user_id),
             Self::AddressChanged { user_id } => ("account.address_changed", user_id),
             Self::SwitchedOff { user_id, .. } => ("account.switched_off", user_id),
             Self::SwitchedOn { user_id, .. } => ("account.switched_on", user_id),
+            Self::Leaving { user_id, .. } => ("account.leaving", user_id),
+            Self::Stays { user_id, .. } => ("account.stays", user_id),
+            Self::Deleted { user_id } => ("account.deleted", user_id),
             Self::Appointed { user_id, .. } => ("account.appointed", user_id),
             Self::Dismissed { user_id, .. } => ("account.dismissed", user_id),
             Self::SecondFactorOn { user_id, .. } => ("account.second_factor_on", user_id),

@@ -17,7 +17,9 @@ mod backup_codes;
 mod confirmation;
 mod contact;
 mod cookies;
+mod departure;
 mod events;
+mod export;
 mod invitations;
 mod login;
 mod mailed;
@@ -31,6 +33,7 @@ mod permanent;
 mod policy;
 mod registration;
 mod remembered;
+mod rename;
 mod second_factor;
 mod sessions;
 mod sign_in;
@@ -51,6 +54,10 @@ pub fn component() -> Component {
             [
                 api::accounts::register(),
                 api::accounts::get_me(),
+                api::accounts::export_account(),
+                api::accounts::rename_account(),
+                api::departure::leave(),
+                api::departure::keep_account(),
                 api::accounts::list_account_activity(),
                 api::accounts::get_user_contact(),
                 api::accounts::get_user_identity(),
@@ -102,6 +109,7 @@ pub fn component() -> Component {
                 api::users::get_user(),
                 api::users::set_user_active(),
                 api::users::set_user_admin(),
+                api::users::set_user_deletion(),
                 api::users::end_user_sessions(),
                 api::users::reset_user_second_factor(),
                 api::invitations::get_account_policy(),
@@ -131,6 +139,7 @@ pub fn component() -> Component {
             ],
         )
         .tasks([api::host::mail_secret(), api::host::mail_invitation()])
+        .schedules([api::host::end_accounts()])
         .route(path::AUTHENTICATE, post(api::host::authenticate))
         .route(path::ADMINISTRATORS, post(api::host::administrators));
     oauth::endpoints::on(component)

@@ -3,7 +3,7 @@
 //! Whether an account exists can be told neither from the answer nor from its time: a password is
 //! compared either way, and wrong ones are counted for the name that was given, not for an account.
 
-use crate::model::{Device, Proof};
+use crate::model::{Device, Proof, User};
 use crate::registration::{MAX_EMAIL, MAX_PASSWORD, refuse};
 use crate::sign_in::{self, Admitted};
 use crate::{password, store, throttle};
@@ -11,6 +11,12 @@ use sbd_sdk::{Error, Result, text, time};
 
 /// Signs somebody in by username or e-mail address.
 pub(crate) async fn login(identifier: &str, given: &str, device: &Device) -> Result<Admitted> {
+    let user = recognised(identifier, given).await?;
+    sign_in::admit(&user, &[Proof::Password], device).await
+}
+
+/// Whose name or address, and password, that is.
+pub(crate) async fn recognised(identifier: &str, given: &str) -> Result<User> {
     check(identifier, given)?;
     let attempts = throttle::SIGN_IN.of(identifier);
     attempts.count(time::now()).await?;
@@ -22,7 +28,7 @@ pub(crate) async fn login(identifier: &str, given: &str, device: &Device) -> Res
     if let Some(hash) = verdict.rehashed {
         store::replace_password_hash(&user, &hash).await?;
     }
-    sign_in::admit(&user, &[Proof::Password], device).await
+    Ok(user)
 }
 
 /// Bounds only: what cannot be a password need not be compared, whoever it is for.

@@ -44,6 +44,9 @@ pub(crate) struct User {
     pub(crate) roles: Vec<String>,
     /// Whether the user may sign in.
     pub(crate) active: bool,
+    /// When the account is deleted, if it is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ends_at: Option<Time>,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
 }
@@ -163,9 +166,15 @@ impl User {
             password_hash,
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             active: true,
+            ends_at: None,
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// Whether anything may be done by this user, or for them.
+    pub(crate) fn may_act(&self) -> bool {
+        self.active && self.ends_at.is_none()
     }
 }
 

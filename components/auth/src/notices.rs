@@ -4,6 +4,7 @@ use crate::model::Session;
 use crate::store::SESSIONS;
 use sbd_sdk::Result;
 use sbd_sdk::documents::Transaction;
+use sbd_sdk::time::Time;
 use serde_json::json;
 
 /// Whether a session begins where its user is signed in elsewhere, and not there.
@@ -103,6 +104,31 @@ pub(crate) fn backup_code_used(change: Transaction, user_id: &str, left: usize) 
         "kind": "account.backup_code_used",
         "title": format!("A backup code was used; {left} are left"),
         "body": "Make new ones before there are none. If it was not you, change your password at once, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that the account is called something else.
+pub(crate) fn renamed(change: Transaction, user_id: &str, name: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.renamed",
+        "title": format!("Your account is called {name} now"),
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that the account is deleted.
+pub(crate) fn leaving(change: Transaction, user_id: &str, ends_at: Time) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.leaving",
+        "title": "Your account is going to be deleted",
+        "body": format!(
+            "It is out of use from now on, and gone for good on {ends_at}. Until then you can keep it with your name and password."
+        ),
         "mail": true,
     });
     change.publish("notification.requested", Some(user_id), &notice)

@@ -204,7 +204,7 @@ pub(crate) async fn bearer(token: &str) -> Result<Identity> {
         ));
     }
     let user = USERS.get(&known.user_id).await?;
-    let user = user.filter(|user| user.active).ok_or_else(unknown)?;
+    let user = user.filter(User::may_act).ok_or_else(unknown)?;
     if known
         .last_used_at
         .is_none_or(|last| now.since(last) >= KNOWN_FOR)

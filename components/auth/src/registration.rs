@@ -42,9 +42,8 @@ pub(crate) async fn register(
     password: &str,
     token: Option<&str>,
 ) -> Result<User> {
-    let reserved = || is_reserved(username).then_some("this name is reserved; choose another one");
     let password = check(
-        username_problem(username).or_else(reserved),
+        name_problem(username),
         email_problem(email),
         new_password(password, username),
     )?;
@@ -102,6 +101,12 @@ pub(crate) fn refuse(fields: &[(&str, Option<&'static str>)]) -> Result<()> {
     } else {
         Err(Error::validation_all(wrong))
     }
+}
+
+/// What is wrong with a name that somebody wants.
+pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
+    let reserved = || is_reserved(name).then_some("this name is reserved; choose another one");
+    username_problem(name).or_else(reserved)
 }
 
 /// What is wrong with the form of a username.

@@ -61,12 +61,17 @@ pub(crate) async fn begin(
 
 /// Only said to somebody who showed who they are.
 pub(crate) fn require_active(user: &User) -> Result<()> {
-    if user.active {
-        return Ok(());
+    if !user.active {
+        return Err(Error::forbidden(
+            "this account is switched off; ask an administrator to switch it on",
+        ));
     }
-    Err(Error::forbidden(
-        "this account is switched off; ask an administrator to switch it on",
-    ))
+    match user.ends_at {
+        None => Ok(()),
+        Some(end) => Err(Error::forbidden(format!(
+            "this account is deleted on {end}; to keep it, send name and password to /api/v1/auth/kept-accounts",
+        ))),
+    }
 }
 
 #[cfg(test)]

@@ -86,7 +86,8 @@ pub(crate) async fn insert_user(user: &User, invitation: Option<&Invitation>) ->
     }
 }
 
-fn taken(index: &str) -> Error {
+/// What is said to who wants a name or an address that somebody has.
+pub(crate) fn taken(index: &str) -> Error {
     if index.contains("email") {
         let message =
             "there is an account with this e-mail address; sign in, or use another address";

@@ -187,7 +187,7 @@ async fn owner(stored: &RefreshToken, now: Time) -> Result<(Session, User)> {
     let session = session.filter(|session| session.is_alive(now));
     let session = session.ok_or_else(session_over)?;
     let user = store::USERS.get(&session.user_id).await?;
-    let user = user.filter(|user| user.active).ok_or_else(session_over)?;
+    let user = user.filter(User::may_act).ok_or_else(session_over)?;
     Ok((session, user))
 }
 
@@ -232,7 +232,7 @@ async fn bearer(token: &str) -> Result<Identity> {
     let user = store::USERS
         .get(&session.user_id)
         .await?
-        .filter(|user| user.active);
+        .filter(User::may_act);
     let user = user.ok_or_else(session_over)?;
     Ok(identity(
         user,
@@ -243,7 +243,7 @@ async fn bearer(token: &str) -> Result<Identity> {
 
 /// Checks that a user who has left something to do may still act.
 async fn delegation(user: &str) -> Result<Identity> {
-    let user = store::USERS.get(user).await?.filter(|user| user.active);
+    let user = store::USERS.get(user).await?.filter(User::may_act);
     let gone =
         || Error::token_invalid("the account is gone or switched off; nothing can be done for it");
     Ok(identity(

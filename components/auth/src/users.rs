@@ -117,7 +117,7 @@ pub(crate) async fn switch(by: &Caller, id: &str, active: bool, reason: &str) ->
     let change = Transaction::new();
     let (change, ended) = match active {
         true => (change, Vec::new()),
-        false => all_over(change, id).await?,
+        false => all_over(change, id, EndReason::Administration).await?,
     };
     set(change, user, json!({"active": active}), &happened, ended).await
 }
@@ -136,7 +136,7 @@ pub(crate) async fn appoint(by: &Caller, id: &str, admin: bool, reason: &str) ->
             reason,
         },
     };
-    let (change, ended) = sessions_over(Transaction::new(), id).await?;
+    let (change, ended) = sessions_over(Transaction::new(), id, EndReason::Administration).await?;
     set(change, user, json!({"roles": roles}), &happened, ended).await
 }
 
@@ -160,13 +160,13 @@ pub(crate) async fn reset_second_factor(by: &Caller, id: &str, reason: &str) -> 
 /// Ends all sessions of a user, and takes all permanent tokens back.
 pub(crate) async fn sign_out(id: &str) -> Result<Vec<String>> {
     get(id).await?;
-    let (change, ended) = all_over(Transaction::new(), id).await?;
+    let (change, ended) = all_over(Transaction::new(), id, EndReason::Administration).await?;
     change.commit().await?;
     Ok(ended)
 }
 
 /// A user whom somebody else may change, for a reason.
-async fn changeable(by: &Caller, id: &str, reason: &str) -> Result<User> {
+pub(crate) async fn changeable(by: &Caller, id: &str, reason: &str) -> Result<User> {
     let is_reason = (1..=MAX_REASON).contains(&reason.trim().chars().count());
     if !is_reason || reason.chars().any(|c| c.is_control() && c != '\n') {
         return Err(Error::validation("reason", "1 to 500 characters"));
@@ -201,15 +201,24 @@ async fn set(
     }
 }
 
-async fn sessions_over(change: Transaction, id: &str) -> Result<(Transaction, Vec<String>)> {
+async fn sessions_over(
+    change: Transaction,
+    id: &str,
+    reason: EndReason,
+) -> Result<(Transaction, Vec<String>)> {
     let sessions = sessions::of_user(id).await?;
-    let change = sessions::over(change, id, &sessions, EndReason::Administration);
+    let change = sessions::over(change, id, &sessions, reason);
     let ended = sessions.iter().map(ToString::to_string).collect();
     Ok((change, ended))
 }
 
-async fn all_over(change: Transaction, id: &str) -> Result<(Transaction, Vec<String>)> {
-    let (change, mut ended) = sessions_over(change, id).await?;
+/// All sessions of a user are over, and all permanent tokens taken back; and which those were.
+pub(crate) async fn all_over(
+    change: Transaction,
+    id: &str,
+    reason: EndReason,
+) -> Result<(Transaction, Vec<String>)> {
+    let (change, mut ended) = sessions_over(change, id, reason).await?;
     let tokens = permanent::of_user(id).await?;
     ended.extend(tokens.iter().map(ToString::to_string));
     let (change, grants) = grants::all_over(change, id).await?;

@@ -1,13 +1,29 @@
 //! Opening an account, and reading one's own.
 
 use crate::activity::{self, Wanted};
+use crate::api::permanent::PermanentTokenView;
+use crate::api::sessions::SessionView;
 use crate::model::User;
-use crate::{contact, registration, store};
+use crate::{contact, export, registration, rename, store};
+use http::{HeaderName, header};
 use sbd_sdk::audit::Entry;
 use sbd_sdk::time::Time;
-use sbd_sdk::{By, Caller, Created, Error, Json, NoStore, Path, Query, Result, operation};
+use sbd_sdk::{
+    By, Caller, Created, Error, Json, NoContent, NoStore, Path, Query, Result, operation,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// That an answer is to be kept as a file.
+type AsFile = (NoStore, [(HeaderName, &'static str); 1]);
+
+const AS_FILE: AsFile = (
+    NoStore,
+    [(
+        header::CONTENT_DISPOSITION,
+        "attachment; filename=\"account.json\"",
+    )],
+);
 
 /// A new account.
 #[derive(Deserialize, ToSchema)]
@@ -80,6 +96,69 @@ pub(crate) async fn get_me(caller: Caller) -> Result<Json<UserView>> {
     let user = store::USERS.get(&caller.user).await?;
     user.map(|user| Json(user.into()))
         .ok_or_else(Error::unauthenticated)
+}
+
+/// Another name.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NameChange {
+    /// 3 to 50 characters out of a-z, A-Z, 0-9, `_` and `-`; unique without regard to case.
+    #[schema(
+        min_length = 3,
+        max_length = 50,
+        pattern = "^[a-zA-Z0-9_-]+$",
+        example = "ada"
+    )]
+    username: String,
+    /// The account's.
+    #[schema(format = Password, max_length = 1024, example = "Correct-horse-7")]
+    password: String,
+}
+
+/// Calls the caller something else. The name before is anybody's then.
+#[operation(
+    put "/api/v1/auth/me/username", permission = "account:write", answers = "Changed",
+    refuses(
+        conflict = "The name is taken; whoever chooses one must know",
+        rate_limited = "Too many wrong passwords; see `Retry-After`"
+    )
+)]
+pub(crate) async fn rename_account(
+    caller: Caller,
+    Json(change): Json<NameChange>,
+) -> Result<NoContent> {
+    rename::rename(&caller, &change.password, &change.username).await?;
+    Ok(NoContent)
+}
+
+/// All there is of an account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AccountExport {
+    account: UserView,
+    sessions: Vec<SessionView>,
+    permanent_tokens: Vec<PermanentTokenView>,
+    /// What was done with the account, the newest first: the last 5000 entries at least.
+    activity: Vec<Entry>,
+}
+
+/// Exports all that is known here of the caller, without secrets, as a file.
+#[operation(
+    get "/api/v1/auth/me/export", permission = "account:read", answers = "The account and all about it"
+)]
+pub(crate) async fn export_account(caller: Caller) -> Result<(AsFile, Json<AccountExport>)> {
+    let export = export::of(&caller).await?;
+    let sessions = export.sessions.into_iter();
+    Ok((
+        AS_FILE,
+        Json(AccountExport {
+            account: export.user.into(),
+            sessions: sessions
+                .map(|session| SessionView::new(session, &caller))
+                .collect(),
+            permanent_tokens: export.tokens.into_iter().map(Into::into).collect(),
+            activity: export.activity,
+        }),
+    ))
 }
 
 /// A page of what was done with an account, the newest first.

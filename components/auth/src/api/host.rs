@@ -1,11 +1,11 @@
 //! What only the host asks, under `/-/`: it is not reachable from outside.
 
 use crate::sessions::Revoked;
-use crate::{administrators, invitations, mailed, tokens};
+use crate::{administrators, departure, invitations, mailed, tokens};
 use axum::response::{IntoResponse, Response};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::tasks::Work;
-use sbd_sdk::{Created, Json, Result, task};
+use sbd_sdk::{Created, Json, Result, schedule, task};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -43,6 +43,12 @@ pub(crate) async fn mail_secret(work: Work<mailed::About>) -> Result<()> {
 #[task("mail-invitation", queue = "default")]
 pub(crate) async fn mail_invitation(work: Work<invitations::About>) -> Result<()> {
     invitations::send(&work.data, &work.id).await
+}
+
+/// Deletes the accounts whose time is over.
+#[schedule("end-accounts", cron = "10 * * * *", missed = "once", jitter = "10m")]
+pub(crate) async fn end_accounts() -> Result<()> {
+    departure::end_due().await
 }
 
 /// Makes an administrator: 201 with a new account, 200 when the account was there.

@@ -98,7 +98,7 @@ pub(crate) async fn end_session(
 }
 
 impl SessionView {
-    fn new(session: Session, caller: &Caller) -> Self {
+    pub(crate) fn new(session: Session, caller: &Caller) -> Self {
         Self {
             current: caller.session.as_deref() == Some(session.id.as_str()),
             id: session.id,

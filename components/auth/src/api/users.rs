@@ -1,5 +1,6 @@
 //! `/api/v1/auth/users`: for a tenant's administrators.
 
+use crate::departure;
 use crate::model::User;
 use crate::sessions::Revoked;
 use crate::users::{self, Decided, UserFilter, UserSort};
@@ -26,6 +27,8 @@ pub(crate) struct AccountView {
     roles: Vec<String>,
     /// Whether the user may sign in.
     active: bool,
+    /// When the account is deleted, if it is to be.
+    ends_at: Option<Time>,
     /// When the account was opened.
     created_at: Time,
     /// When it was last changed.
@@ -62,6 +65,16 @@ pub(crate) struct ResetInput {
         max_length = 500,
         example = "Lost the phone; called back"
     )]
+    reason: String,
+}
+
+/// Whether an account is to be deleted, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeletionInput {
+    deleted: bool,
+    /// It is kept, and the user can read it.
+    #[schema(min_length = 1, max_length = 500, example = "Asked for by letter")]
     reason: String,
 }
 
@@ -136,6 +149,29 @@ pub(crate) async fn reset_user_second_factor(
     Ok(decided.answer())
 }
 
+/// Has a user's account deleted as if its owner had asked for it, or keeps it.
+///
+/// It is out of use at once: whoever leaves is signed in nowhere any more, and their permanent tokens are taken back.
+#[operation(
+    put "/api/v1/auth/users/{id}/deletion", permission = "admin:users:write", answers = "The account",
+    parameters(id = "The user's id"),
+    refuses(
+        not_found = "No such user",
+        conflict = "It is the caller's own, is being deleted already, or is not"
+    )
+)]
+pub(crate) async fn set_user_deletion(
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(input): Json<DeletionInput>,
+) -> Result<(Revoked<String>, Json<AccountView>)> {
+    let decided = match input.deleted {
+        true => departure::remove(&caller, &id, &input.reason).await?,
+        false => departure::restore(&caller, &id, &input.reason).await?,
+    };
+    Ok(decided.answer())
+}
+
 /// Ends all sessions of a user, and takes all permanent tokens back.
 #[operation(
     delete "/api/v1/auth/users/{id}/sessions", permission = "admin:users:write",
@@ -165,6 +201,7 @@ impl From<User> for AccountView {
             email_verified: user.email_verified_at.is_some(),
             roles: user.roles,
             active: user.active,
+            ends_at: user.ends_at,
             created_at: user.created_at,
             updated_at: user.updated_at,
         }

@@ -100,9 +100,9 @@ pub(crate) async fn sweep() -> Result<()> {
     Ok(())
 }
 
-/// A family or a workspace is gone.
-pub(crate) async fn of_group(group: &str) -> Result<()> {
-    libraries::delete_of(group).await
+/// A user, a family or a workspace is gone.
+pub(crate) async fn of_owner(owner: &str) -> Result<()> {
+    libraries::delete_of(owner).await
 }
 
 async fn enqueue_document(id: &DocumentId) -> Result<()> {

@@ -84,6 +84,7 @@ pub fn component() -> Component {
             ],
         )
         .events([
+            host::account_deleted(),
             host::family_deleted(),
             host::workspace_deleted(),
             host::note_changed(),

@@ -358,4 +358,29 @@ mod tests {
         app.run_tasks();
         assert_eq!((app.blobs().len(), crate::tests::passages(&app)), (0, 0));
     }
+
+    #[test]
+    fn libraries_and_threads_of_a_user_go_with_the_account() {
+        let app = app();
+        let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
+        for by in [&ada, &bob] {
+            crate::tests::upload(&app, by, "garden.md", GARDEN);
+            let thread = by.post("/api/v1/threads", json!({})).assert_status(201);
+            let ask =
+                json!({"question": "When does the gate open?", "thread_id": thread.text("id")});
+            by.post("/api/v1/ask", ask).assert_status(200);
+        }
+        let host = app.by(Principal::service("test", "knowledge"));
+        for _ in 0..2 {
+            let gone = json!({"user_id": "usr_1"});
+            host.event("account.deleted", gone).assert_status(204);
+            app.run_tasks();
+        }
+        for (by, left) in [(&ada, 0), (&bob, 1)] {
+            assert_eq!(by.get(LIBRARIES)["total"], left);
+            assert_eq!(by.get("/api/v1/threads")["total"], left);
+        }
+        let messages = app.run(crate::store::MESSAGES.count(json!({}))).unwrap();
+        assert_eq!((app.blobs().len(), messages), (1, 2));
+    }
 }

@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 
 /// Conversations of a user at most.
 const MOST: u64 = 10_000;
+/// Those that are deleted at a time.
+const AT_ONCE: u32 = 100;
 /// Messages in a conversation at most.
 const MOST_MESSAGES: u64 = 2000;
 /// Characters of a title that is made of a question.
@@ -89,6 +91,22 @@ pub(crate) async fn delete(caller: &Caller, id: &ThreadId) -> Result<()> {
         Ok(_) => Ok(()),
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("thread")),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes all of a user who is gone.
+pub(crate) async fn delete_of(user: &str) -> Result<()> {
+    loop {
+        let found = THREADS.find(json!({"user_id": user})).limit(AT_ONCE);
+        let found = found.fetch().await?.documents;
+        let ids: Vec<_> = found.into_iter().map(|thread| thread.id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let change = Transaction::new()
+            .delete_many(&MESSAGES, json!({"thread_id": {"$in": ids}}))
+            .delete_many(&THREADS, json!({"_id": {"$in": ids}}));
+        change.commit().await?;
     }
 }
 

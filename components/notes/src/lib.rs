@@ -62,7 +62,11 @@ pub fn component() -> Component {
                 versions_api::restore_note_version(),
             ],
         )
-        .events([host::family_deleted(), host::workspace_deleted()])
+        .events([
+            host::account_deleted(),
+            host::family_deleted(),
+            host::workspace_deleted(),
+        ])
         .schedules([host::empty_trash()])
 }
 

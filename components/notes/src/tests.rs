@@ -499,6 +499,30 @@ fn members_of_a_family_share_its_notes() {
 }
 
 #[test]
+fn what_a_user_has_goes_with_the_account() {
+    let app = app();
+    let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
+    let shared = json!({"title": "Shared", "family_id": family()});
+    for (by, new) in [
+        (&ada, json!({"title": "Mine"})),
+        (&ada, shared),
+        (&bob, json!({"title": "Bob's"})),
+    ] {
+        by.post(NOTES, new).assert_status(201);
+    }
+    for _ in 0..2 {
+        let gone = json!({"user_id": "usr_1"});
+        app.anonymous()
+            .event("account.deleted", gone)
+            .assert_status(204);
+    }
+    assert_eq!(ada.get(NOTES)["total"], 0);
+    assert_eq!(bob.get(NOTES)["total"], 1);
+    let of_family = bob.get(&format!("{NOTES}?family_id={}", family()));
+    assert_eq!(of_family["total"], 1);
+}
+
+#[test]
 fn in_a_workspace_those_write_who_may() {
     let app = app();
     let (ada, bob, eve) = (

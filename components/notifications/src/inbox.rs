@@ -1,7 +1,8 @@
 //! What a user was told: lists of it, and what was read.
 
 use crate::model::{Notification, NotificationId};
-use crate::store::NOTIFICATIONS;
+use crate::store::{NOTIFICATIONS, PREFERENCES};
+use sbd_sdk::documents::Transaction;
 use sbd_sdk::paging::{Order, Page};
 use sbd_sdk::{Caller, Error, Listing, Result, Sort, time};
 use serde::Deserialize;
@@ -88,6 +89,15 @@ pub(crate) async fn delete_all(caller: &Caller) -> Result<()> {
     Ok(())
 }
 
+/// Forgets a user who is gone.
+pub(crate) async fn forget(user: &str) -> Result<()> {
+    let change = Transaction::new()
+        .delete_many(&NOTIFICATIONS, json!({"user_id": user}))
+        .delete_many(&PREFERENCES, json!({"_id": user}));
+    change.commit().await?;
+    Ok(())
+}
+
 impl Sort for NotificationSort {
     const ITEMS: &'static str = "notifications";
     const ORDER: Order = Order::Desc;
@@ -162,6 +172,21 @@ mod tests {
         app.anonymous()
             .get(INBOX)
             .assert_refused(401, "UNAUTHENTICATED");
+    }
+
+    #[test]
+    fn what_a_user_was_told_goes_with_the_account() {
+        let app = told();
+        let (ada, bob) = (app.signed_in("usr_1"), app.signed_in("usr_2"));
+        let host = app.by(sbd_sdk::Principal::service("test", "notifications"));
+        for _ in 0..2 {
+            let gone = json!({"user_id": "usr_1"});
+            host.event("account.deleted", gone).assert_status(204);
+        }
+        assert_eq!(
+            (&ada.get(INBOX)["total"], &bob.get(INBOX)["total"]),
+            (&json!(0), &json!(1))
+        );
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn component() -> Component {
                 notifications::delete_notification(),
             ],
         )
-        .events([api::host::requested()])
+        .events([api::host::account_deleted(), api::host::requested()])
         .tasks([api::host::push(), api::host::mail(), api::host::digest()])
         .schedules([api::host::digests()])
 }

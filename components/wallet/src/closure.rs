@@ -3,8 +3,9 @@
 
 use crate::events::Happened;
 use crate::ledger::{self, busy, committed, tries};
-use crate::model::{Account, CLOSURE, Closure, Kind, Movement, Tokens};
-use crate::{access, rules, store};
+use crate::model::{Account, BURN, CLOSURE, Closure, Kind, Movement, SYSTEM, Tokens};
+use crate::store::ACCOUNTS;
+use crate::{access, accounts, rules, store};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Error, Principal, Result, time};
 
@@ -35,6 +36,38 @@ pub(crate) async fn close(
                 ledger::count(CLOSURE).await;
             }
             return store::account(id).await;
+        }
+    }
+    Err(busy())
+}
+
+/// Closes the account of a user who is gone: what is left is burned.
+///
+/// # Errors
+/// 503 while something is reserved on it. Holds end by themselves.
+pub(crate) async fn of_departed(by: &Principal, user: &str) -> Result<()> {
+    let key = ledger::key(by, CLOSURE, user);
+    accounts::ensure(SYSTEM, Kind::System).await?;
+    for _ in tries() {
+        let Some(account) = ACCOUNTS.get(user).await? else {
+            return Ok(());
+        };
+        if account.kind != Kind::User || account.closed.is_some() {
+            return Ok(());
+        }
+        if account.held > 0 {
+            return Err(Error::overloaded(
+                "something is reserved on the account; it is closed when that is over",
+                60,
+            ));
+        }
+        let closing = Closing {
+            by,
+            key: &key,
+            to: None,
+        };
+        if committed(closing.of_departed(&account).await?.commit().await)? {
+            return Ok(());
         }
     }
     Err(busy())
@@ -82,6 +115,44 @@ impl Closing<'_> {
         Ok(told.told_by(change))
     }
 
+    /// All that closes the account of a user who is gone, as it was read.
+    async fn of_departed(&self, account: &Account) -> Result<Transaction> {
+        let now = time::now();
+        let system = store::account(SYSTEM).await?;
+        let rest = u64::try_from(account.available).ok().and_then(Tokens::new);
+        let burned = rest.map(|amount| {
+            let movement = Movement {
+                from: account.id.clone(),
+                to: system.id.clone(),
+                amount,
+                kind: BURN.to_owned(),
+                memo: None,
+                cause: None,
+            };
+            ledger::transaction(self.by, self.key, movement, None, now)
+        });
+        let closure = Closure {
+            key: self.key.to_owned(),
+            to: None,
+            transaction: burned.as_ref().map(|burned| burned.id.clone()),
+            at: now,
+        };
+        let change = rules::close_for_good(account, &closure)?.done_by(Transaction::new());
+        let change = match &burned {
+            None => change,
+            Some(burned) => {
+                let change = rules::receive(&system, burned.movement.amount)?.done_by(change);
+                ledger::posted(change, burned, &system)
+            }
+        };
+        let told = Happened::Closed {
+            account: &account.id,
+            to: None,
+            transaction_id: closure.transaction.as_ref(),
+        };
+        Ok(told.told_by(change))
+    }
+
     /// What is left, and whose it is to be.
     async fn rest(&self, account: &Account) -> Result<Option<(Movement, Account)>> {
         if account.available == 0 {
@@ -122,7 +193,6 @@ impl Closing<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::store::ACCOUNTS;
     use crate::tests::{WALLET, app, assert_reconciled, balance, mint, root, send};
     use sbd_sdk::testing::{App, Client, Reply};
     use serde_json::{Value, json};
@@ -208,6 +278,39 @@ mod tests {
         assert_eq!(told.count(), 1);
         let counted = |kind| app.counted("token_transactions_total", &[("type", kind)]);
         assert_eq!((counted("mint"), counted("closure")), (1, 1));
+        assert_reconciled(&app);
+    }
+
+    #[test]
+    fn whoever_is_gone_has_no_account_and_there_are_fewer_tokens() {
+        let app = app(&["usr_1", "usr_2"]);
+        mint(&app, "usr_1", 70);
+        let (ada, root) = (app.signed_in("usr_1"), root(&app));
+        let hold = send(&ada, "holds", json!({"to": "usr_2", "amount": 20})).assert_status(201);
+        let auth = app.by(Principal::service("test", "wallet"));
+        let gone = |user: &str| auth.event("account.deleted", json!({"user_id": user}));
+        // As long as something is reserved: it comes again.
+        gone("usr_1").assert_refused(503, "OVERLOADED");
+        let captured = format!("holds/{}/capture", hold.text("id"));
+        send(&ada, &captured, json!({})).assert_status(200);
+        let frozen = format!("{WALLET}/accounts/usr_1/freeze");
+        root.post(&frozen, json!({"reason": "x"}))
+            .assert_status(200);
+        for _ in 0..2 {
+            gone("usr_1").assert_status(204);
+        }
+        gone("usr_9").assert_status(204);
+        assert_eq!(
+            (balance(&app, "usr_1"), balance(&app, "usr_2")),
+            ((0, 0), (20, 0))
+        );
+        let bob = app.signed_in("usr_2");
+        send(&bob, "transfers", json!({"to": "usr_1", "amount": 1}))
+            .assert_refused(409, "ACCOUNT_CLOSED");
+        let system = root
+            .get(&format!("{WALLET}/accounts/system"))
+            .assert_status(200);
+        assert_eq!(system["balance"], -20);
         assert_reconciled(&app);
     }
 

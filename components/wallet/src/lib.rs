@@ -60,7 +60,7 @@ pub fn component() -> Component {
                 ledger_api::reconcile_wallets(),
             ],
         )
-        .events([api::host::registered()])
+        .events([api::host::registered(), api::host::deleted()])
         .tasks([api::host::expire_hold()])
         .schedules([api::host::reconcile()])
         .route(path::VERIFY, get(api::host::verify))

@@ -133,6 +133,12 @@ pub(crate) fn receive(account: &Account, amount: Tokens) -> Result<Step> {
 pub(crate) fn close(account: &Account, closure: &Closure) -> Result<Step> {
     require_not_closed(account)?;
     require_not_frozen(account)?;
+    close_for_good(account, closure)
+}
+
+/// The same of an account that nobody will ever act for again, frozen or not.
+pub(crate) fn close_for_good(account: &Account, closure: &Closure) -> Result<Step> {
+    require_not_closed(account)?;
     if account.held > 0 {
         let message = format!(
             "{} tokens of the account are reserved; capture or release the holds first",

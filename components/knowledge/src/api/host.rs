@@ -1,6 +1,6 @@
 //! What only the host asks: events, tasks, ticks.
 
-use crate::{deletion, embedding, indexing, notes, uploads};
+use crate::{deletion, embedding, indexing, notes, threads, uploads};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, schedule, task};
@@ -15,7 +15,7 @@ pub(crate) struct Family {
 /// A family is gone, and its libraries with it.
 #[on_event("family.deleted")]
 pub(crate) async fn family_deleted(event: Event<Family>) -> Result<()> {
-    deletion::of_group(&event.data.family_id).await
+    deletion::of_owner(&event.data.family_id).await
 }
 
 /// Which workspace.
@@ -27,7 +27,20 @@ pub(crate) struct Workspace {
 /// A workspace is gone, and its libraries with it.
 #[on_event("workspace.deleted")]
 pub(crate) async fn workspace_deleted(event: Event<Workspace>) -> Result<()> {
-    deletion::of_group(&event.data.workspace_id).await
+    deletion::of_owner(&event.data.workspace_id).await
+}
+
+/// Which user.
+#[derive(Deserialize)]
+pub(crate) struct Account {
+    user_id: String,
+}
+
+/// A user is gone, and with them their libraries, and what they asked.
+#[on_event("account.deleted")]
+pub(crate) async fn account_deleted(event: Event<Account>) -> Result<()> {
+    deletion::of_owner(&event.data.user_id).await?;
+    threads::delete_of(&event.data.user_id).await
 }
 
 /// Which note.

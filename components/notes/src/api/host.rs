@@ -30,6 +30,18 @@ pub(crate) async fn workspace_deleted(event: Event<WorkspaceDeleted>) -> Result<
     trash::delete_of(event.data.workspace_id.as_str()).await
 }
 
+/// A user who is gone.
+#[derive(Deserialize)]
+pub(crate) struct AccountDeleted {
+    user_id: String,
+}
+
+/// The notes of a user go with the account; those in a family or a workspace stay there.
+#[on_event("account.deleted")]
+pub(crate) async fn account_deleted(event: Event<AccountDeleted>) -> Result<()> {
+    trash::delete_of(&event.data.user_id).await
+}
+
 /// Deletes what has lain in the trash for 30 days.
 #[schedule("empty-trash", cron = "20 3 * * *", missed = "once", jitter = "1h")]
 pub(crate) async fn empty_trash() -> Result<()> {

@@ -1,15 +1,28 @@
 //! What only the host asks: events, tasks, ticks.
 
 use crate::model::Requested;
-use crate::{arrival, delivery, digest as digests_of};
+use crate::{arrival, delivery, digest as digests_of, inbox};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, schedule, task};
+use serde::Deserialize;
 
 /// Somebody is to be told something.
 #[on_event("notification.requested")]
 pub(crate) async fn requested(event: Event<Requested>) -> Result<()> {
     arrival::arrive(event).await
+}
+
+/// Who is gone.
+#[derive(Deserialize)]
+pub(crate) struct AccountDeleted {
+    user_id: String,
+}
+
+/// What a user was told goes with the account, and how they wanted it.
+#[on_event("account.deleted")]
+pub(crate) async fn account_deleted(event: Event<AccountDeleted>) -> Result<()> {
+    inbox::forget(&event.data.user_id).await
 }
 
 /// Tells whoever is connected what was held back.

@@ -1,10 +1,10 @@
 //! What only the host asks: events, tasks, ticks, and an operator by it whether the books are right.
 
 use crate::model::Kind;
-use crate::{accounts, holds, reconciliation};
+use crate::{accounts, closure, holds, reconciliation};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
-use sbd_sdk::{Json, Result, on_event, schedule, task};
+use sbd_sdk::{By, Json, Result, on_event, schedule, task};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,6 +20,18 @@ pub(crate) async fn registered(event: Event<Registered>) -> Result<()> {
     accounts::ensure(&event.data.user_id, Kind::User)
         .await
         .map(drop)
+}
+
+/// Who is gone.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Deleted {
+    user_id: String,
+}
+
+/// Whoever is gone has no account any more, and there are fewer tokens.
+#[on_event("account.deleted")]
+pub(crate) async fn deleted(By(by): By, event: Event<Deleted>) -> Result<()> {
+    closure::of_departed(&by, &event.data.user_id).await
 }
 
 /// Frees what was reserved, when its time is over.

@@ -5,7 +5,7 @@
 //! | `shop.grant.requested` | a grant, and `until` | the component of the item's kind is to grant it, and to confirm or refuse it within ten minutes |
 //! | `shop.grant.granted` | the same | it is theirs |
 //! | `shop.grant.refused` | a grant, and `reason` | it was not to be |
-//! | `shop.grant.ended` | a grant, and `why`: `taken_back` or `expired` | it is not theirs any more, or never will be: whoever granted it takes it away |
+//! | `shop.grant.ended` | a grant, and `why`: `taken_back`, `expired` or `owner_gone` | it is not theirs any more, or never will be: whoever granted it takes it away |
 //!
 //! A grant is `grant_id`, `order_id`, `line_id`, `user_id`, `item_id`, `kind`, `component`, `reference`, `count` and
 //! `days`. Each event may come more than once.
@@ -39,6 +39,7 @@ pub(crate) struct Told<'a> {
 pub(crate) enum Ended {
     TakenBack,
     Expired,
+    OwnerGone,
 }
 
 #[derive(Serialize)]

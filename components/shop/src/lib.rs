@@ -11,6 +11,7 @@ mod categories;
 mod checkout;
 mod commit;
 mod contents;
+mod departure;
 mod events;
 mod grants;
 mod holding;
@@ -119,6 +120,7 @@ pub fn component() -> Component {
         )
         .operations("shop statistics", [api::statistics::get_shop_statistics()])
         .events([
+            api::host::account_deleted(),
             api::progress::family_decided(),
             api::progress::workspace_decided(),
             api::progress::granted_by_others(),

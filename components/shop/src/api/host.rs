@@ -1,8 +1,22 @@
 //! What only the host asks: events, ticks.
 
-use crate::{contents, grants, renewals, rentals};
+use crate::{contents, departure, grants, renewals, rentals};
+use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
-use sbd_sdk::{Caller, Result, schedule, task};
+use sbd_sdk::{Caller, Result, on_event, schedule, task};
+use serde::Deserialize;
+
+/// Who is gone.
+#[derive(Deserialize)]
+pub(crate) struct AccountDeleted {
+    user_id: String,
+}
+
+/// What a user had goes with the account.
+#[on_event("account.deleted")]
+pub(crate) async fn account_deleted(event: Event<AccountDeleted>) -> Result<()> {
+    departure::of(&event.data.user_id).await
+}
 
 /// Ends what was rented until now, reminds of what ends soon, and refuses what no component has confirmed in time.
 #[schedule("settle-rentals", cron = "* * * * *", missed = "once")]

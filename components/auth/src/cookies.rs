@@ -6,6 +6,7 @@
 
 use crate::model::{SESSION_ABSOLUTE, Session};
 use crate::remembered::{self, Secret};
+use crate::model::{SESSION_ABSOLUTE, Session, User};
 use crate::store::{SESSIONS, USERS};
 use crate::tokens;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -42,7 +43,7 @@ pub(crate) async fn bearer(secret: &str) -> Result<Identity> {
     let session = session.filter(|session| session.is_alive(now));
     let session = session.ok_or_else(tokens::session_over)?;
     let user = USERS.get(&session.user_id).await?;
-    let user = user.filter(|user| user.active);
+    let user = user.filter(User::may_act);
     let user = user.ok_or_else(tokens::session_over)?;
     let session = match now.since(session.last_used_at) >= KNOWN_FOR {
         true => used(session.used(now)).await?,

@@ -146,7 +146,7 @@ pub(crate) async fn found(token: &str, device: &Device) -> Result<(SecondStep, U
     };
     let step = step.filter(is_good).ok_or_else(unknown)?;
     let user = USERS.get(&step.user_id).await?;
-    let user = user.filter(|user| user.active).ok_or_else(unknown)?;
+    let user = user.filter(User::may_act).ok_or_else(unknown)?;
     Ok((step, user))
 }
 

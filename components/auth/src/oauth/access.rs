@@ -3,7 +3,7 @@
 use super::clients::ClientId;
 use super::grants::{Grant, GrantId};
 use super::scope;
-use crate::model::ADMIN;
+use crate::model::{ADMIN, User};
 use crate::store::{OAUTH_GRANTS, USERS};
 use crate::tokens;
 use sbd_sdk::authentication::Identity;
@@ -83,7 +83,7 @@ pub(crate) async fn bearer(token: &str) -> Result<Identity> {
     let over =
         || Error::token_invalid("the user takes no more part in this; have them consent again");
     let grant = grant(&claims).await?.ok_or_else(over)?;
-    let user = USERS.get(&grant.user_id).await?.filter(|user| user.active);
+    let user = USERS.get(&grant.user_id).await?.filter(User::may_act);
     let user = user.ok_or_else(over)?;
     let now = time::now();
     if now.since(grant.last_used_at) >= KNOWN_FOR {

@@ -88,7 +88,10 @@ pub(crate) async fn redeem(client: &Client, fields: &Parameters) -> Result<Issue
     let is_good = now.since(stored.made_at) < GOOD_FOR
         && stored.redirect_uri == redirect_uri
         && stored.is_made_of(verifier);
-    let user = USERS.get(&stored.user_id).await?.filter(|user| user.active);
+    let user = USERS
+        .get(&stored.user_id)
+        .await?
+        .filter(crate::model::User::may_act);
     let user = user.filter(|_| is_good).ok_or_else(Failure::grant)?;
     let grant = Grant::new(&user.id, &client.id, stored.scopes, now);
     let used = Transaction::new().update_one(

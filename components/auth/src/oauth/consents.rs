@@ -60,7 +60,7 @@ pub(crate) async fn before(user_id: &str, client_id: &ClientId) -> Result<Option
 pub(crate) async fn user(caller: &Caller) -> Result<User> {
     super::require_person(caller)?;
     let user = USERS.get(&caller.user).await?;
-    user.filter(|user| user.active)
+    user.filter(User::may_act)
         .ok_or_else(Error::unauthenticated)
 }
 

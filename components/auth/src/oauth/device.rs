@@ -216,7 +216,7 @@ pub(crate) async fn redeem(client: &Client, fields: &Parameters) -> Result<Issue
         State::Waiting => Err(device.asked(now).await?),
         State::Approved => {
             let user = match &device.user_id {
-                Some(user) => USERS.get(user).await?.filter(|user| user.active),
+                Some(user) => USERS.get(user).await?.filter(crate::model::User::may_act),
                 None => None,
             };
             let user = user.ok_or_else(Failure::grant)?;

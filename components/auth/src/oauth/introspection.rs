@@ -81,7 +81,7 @@ async fn of_refresh(token: &str, client: &Client) -> Result<Option<(Grant, User,
 }
 
 async fn active(grant: &Grant) -> Result<Option<User>> {
-    Ok(USERS.get(&grant.user_id).await?.filter(|user| user.active))
+    Ok(USERS.get(&grant.user_id).await?.filter(User::may_act))
 }
 
 /// Ends the grant of a token that its client gives back, with all its tokens. What is not known is worth nothing

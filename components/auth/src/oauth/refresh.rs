@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::grants::{self, Grant, GrantId, Issued};
 use super::parameters::Parameters;
 use super::scope;
-use crate::model::Bought;
+use crate::model::{Bought, User};
 use crate::store::{OAUTH_GRANTS, OAUTH_REFRESH_TOKENS, USERS};
 use crate::tokens::{self, AGAIN};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -104,7 +104,7 @@ async fn renewed(
     let grant = grant.filter(|grant| grant.is_alive(now));
     let grant = grant.ok_or_else(Failure::grant)?;
     let user = USERS.get(&grant.user_id).await?;
-    user.filter(|user| user.active).ok_or_else(Failure::grant)?;
+    user.filter(User::may_act).ok_or_else(Failure::grant)?;
     let scopes = match fields.get("scope") {
         Some(scope) => scope::read(scope)?,
         None => grant.scopes.clone(),

@@ -10,6 +10,8 @@ use sbd_sdk::{Caller, Error, Result, time};
 use serde_json::json;
 use std::time::Duration;
 
+/// What is answered to who has not.
+const REQUIRED: &str = "CONFIRMATION_REQUIRED";
 /// How long it counts.
 pub(crate) const FRESH: Duration = Duration::from_secs(10 * 60);
 
@@ -28,10 +30,15 @@ pub(crate) async fn fresh(caller: &Caller) -> Result<()> {
         true => Ok(()),
         false => Err(Error::new(
             StatusCode::FORBIDDEN,
-            "CONFIRMATION_REQUIRED",
+            REQUIRED,
             "show once more who you are, by `POST /api/v1/auth/me/confirm`, and then try again within ten minutes",
         )),
     }
+}
+
+/// Whether an error says that the caller is to show who they are.
+pub(crate) fn is_wanted(error: &Error) -> bool {
+    error.code() == REQUIRED
 }
 
 /// The caller shows who they are.

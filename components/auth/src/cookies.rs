@@ -23,9 +23,9 @@ pub(crate) const PREFIX: &str = "sc_";
 /// How long the host takes one for granted: its use is noted no more often.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
 /// The cookie of a device that is remembered, and where it is sent: to no other component, and to nothing of this one
-/// but the sign-in.
+/// but the sign-in, by the API and by a page.
 const DEVICE: &str = "sbd-device";
-const SIGN_IN: &str = "/api/v1/auth/login";
+const SIGN_IN: [&str; 2] = ["/api/v1/auth/login", "/account/sign-in"];
 /// Where the host writes to which address a request was sent, as it knows it to be true.
 const FULL_URL: HeaderName = HeaderName::from_static("spin-full-url");
 
@@ -68,13 +68,18 @@ pub(crate) fn keep(headers: &HeaderMap, secret: &str) -> Result<HeaderValue> {
 }
 
 /// Has the browser keep the secret of a device that is remembered, for whoever signs in there.
-pub(crate) fn keep_device(headers: &HeaderMap, Secret(secret): &Secret) -> Result<HeaderValue> {
+pub(crate) fn keep_device(
+    headers: &HeaderMap,
+    Secret(secret): &Secret,
+) -> [Result<HeaderValue>; 2] {
     let secure = if is_secure(headers) { "; Secure" } else { "" };
     let age = remembered::GOOD_FOR.as_secs();
-    let cookie = format!(
-        "{DEVICE}={secret}; Path={SIGN_IN}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
-    );
-    HeaderValue::try_from(cookie).map_err(Error::internal)
+    SIGN_IN.map(|path| {
+        let cookie = format!(
+            "{DEVICE}={secret}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
+        );
+        HeaderValue::try_from(cookie).map_err(Error::internal)
+    })
 }
 
 /// The secret of a device that is remembered, where the browser keeps one.

@@ -53,7 +53,7 @@ pub struct Page<'a> {
     pub links: &'a [Link<'a>],
     /// Where it is itself, among those.
     pub here: &'a str,
-    /// What stands behind the ways, as a button to sign out.
+    /// What stands at the end of the line above the ways, as a button to sign out.
     pub beside: Option<&'a Markup>,
 }
 
@@ -92,6 +92,7 @@ impl Page<'_> {
                     a class="skip" href="#main" { (self.skip) }
                     header {
                         a class="site" href=(self.site.to) { (self.site.text) }
+                        @if let Some(beside) = self.beside { (beside) }
                         @if !self.links.is_empty() { (self.ways()) }
                     }
                     main id="main" tabindex="-1" {
@@ -115,7 +116,6 @@ impl Page<'_> {
                         }
                     }
                 }
-                @if let Some(beside) = self.beside { (beside) }
             }
         }
     }

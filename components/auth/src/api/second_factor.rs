@@ -262,7 +262,7 @@ pub(crate) async fn make_backup_codes(caller: Caller) -> Result<(NoStore, Json<B
 }
 
 /// Bounds only.
-fn require_password(password: &str) -> Result<()> {
+pub(crate) fn require_password(password: &str) -> Result<()> {
     match (1..=MAX_PASSWORD).contains(&password.len()) {
         true => Ok(()),
         false => Err(Error::validation("password", "1 to 1024 bytes")),

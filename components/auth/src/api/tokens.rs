@@ -143,7 +143,7 @@ pub(crate) fn welcome(signed_in: SignedIn, headers: &HeaderMap) -> Result<(Revok
             let device = signed_in
                 .device
                 .map(|device| cookies::keep_device(headers, &device));
-            let cookies = device.into_iter().chain([Ok(session)]);
+            let cookies = device.into_iter().flatten().chain([Ok(session)]);
             Welcome::Cookie(cookies.collect::<Result<_>>()?)
         }
     };

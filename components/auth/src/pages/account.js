@@ -1,3 +1,6 @@
+// What a page cannot do without a script: passkeys, and the code of a mail.
+import { ask, isThere, make } from "./passkeys.js";
+
 // The code of a mail stands in the fragment of its link, which no server sees: it goes into the field of the form.
 const mailed = document.querySelector("[data-mailed] form");
 if (mailed && location.hash) {
@@ -10,4 +13,32 @@ if (mailed && location.hash) {
   }
   // Neither in the history nor where somebody reads over a shoulder.
   history.replaceState(null, "", location.pathname);
+}
+
+// Passkeys are offered where there are any.
+if (isThere()) {
+  for (const offer of document.querySelectorAll("[data-passkeys]")) offer.hidden = false;
+  for (const instead of document.querySelectorAll("[data-no-passkeys]")) instead.hidden = true;
+}
+
+// A form that sends what the browser gives for a passkey: it is asked at once, and again by the button.
+const form = document.querySelector("form[data-ask]");
+if (form) {
+  const failed = document.querySelector("[data-failed]");
+  const use = async () => {
+    failed.hidden = true;
+    try {
+      const options = JSON.parse(form.dataset.options);
+      const credential = await (form.dataset.ask === "make" ? make : ask)(options);
+      form.elements.credential.value = JSON.stringify(credential);
+      form.submit();
+    } catch {
+      failed.hidden = false;
+    }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    use();
+  });
+  use();
 }

@@ -35,7 +35,7 @@ struct NewPassword {
 }
 
 pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("account:read")?;
     let user = USERS.get(&caller.user).await?;
     let user = user.ok_or_else(Error::unauthenticated)?;
     let verified = user.email_verified_at.is_some();
@@ -63,20 +63,20 @@ pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<
 }
 
 pub(super) async fn verify(visitor: Visitor, posted: Posted) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("account:email")?;
     visitor.read::<Nothing>(&posted)?;
     address::verify(caller).await?;
     go_to(&format!("{HOME}?done=mail"))
 }
 
 pub(super) async fn address(visitor: Visitor) -> Result<Response> {
-    visitor.caller()?;
+    visitor.may("account:email")?;
     let form = address_form(&visitor, "", None);
     visitor.page(Words::ChangeAddress, ADDRESS, &form)
 }
 
 pub(super) async fn change_address(visitor: Visitor, posted: Posted) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("account:email")?;
     let given: NewAddress = visitor.read(&posted)?;
     let email = given.email.trim();
     match address::change(caller, &given.password, email).await {
@@ -111,13 +111,13 @@ fn address_form(visitor: &Visitor, email: &str, error: Option<&Error>) -> Markup
 }
 
 pub(super) async fn password(visitor: Visitor) -> Result<Response> {
-    visitor.caller()?;
+    visitor.may("account:password")?;
     let form = password_form(&visitor, None);
     visitor.page(Words::ChangePassword, PASSWORD, &form)
 }
 
 pub(super) async fn change_password(visitor: Visitor, posted: Posted) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("account:password")?;
     let given: NewPassword = visitor.read(&posted)?;
     match password::change(caller, &given.current_password, &given.new_password).await {
         Ok(ended) => {

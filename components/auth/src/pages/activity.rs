@@ -11,7 +11,7 @@ use sbd_sdk::{Query, Result};
 pub(super) const PATH: &str = "/account/activity";
 
 pub(super) async fn show(visitor: Visitor, Query(wanted): Query<Wanted>) -> Result<Response> {
-    let page = activity::page(visitor.caller()?, wanted).await?;
+    let page = activity::page(visitor.may("account:read")?, wanted).await?;
     let next = page.next.map(|next| format!("{PATH}?cursor={next}"));
     let content = html! {
         p { (visitor.say(Words::ActivityAbout)) }

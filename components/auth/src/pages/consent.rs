@@ -49,7 +49,7 @@ pub(super) async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Result
 }
 
 pub(super) async fn decide(visitor: Visitor, posted: Posted) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("consents:write")?;
     let decision = Decision::read(&visitor, &posted, "request")?;
     let id: RequestId = decision.about.parse()?;
     let decided = match decision.allows {
@@ -69,7 +69,7 @@ pub(super) async fn decide(visitor: Visitor, posted: Posted) -> Result<Response>
 }
 
 async fn form(visitor: &Visitor, id: &RequestId, error: Option<&Error>) -> Result<Markup> {
-    let asked = authorization::request(visitor.caller()?, id).await?;
+    let asked = authorization::request(visitor.may("consents:read")?, id).await?;
     let hidden = [("request", id.as_str())];
     let back = asked.request.redirect_uri.as_str();
     let form = decision(visitor, PATH, &asked.grantable, &hidden, error);
@@ -130,14 +130,14 @@ fn decision(
 }
 
 pub(super) async fn device(visitor: Visitor, Query(typed): Query<Typed>) -> Result<Response> {
-    visitor.caller()?;
+    visitor.may("consents:write")?;
     let form = code_form(&visitor, &typed.user_code, None);
     visitor.page(Words::Device, DEVICE, &form)
 }
 
 /// The code that was typed in; then what was decided about it.
 pub(super) async fn connect(visitor: Visitor, posted: Posted) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("consents:write")?;
     let code = match visitor.read::<Typed>(&posted) {
         Ok(typed) => typed.user_code,
         Err(error) if error.status() == StatusCode::FORBIDDEN => return Err(error),

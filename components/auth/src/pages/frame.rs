@@ -2,7 +2,10 @@
 
 use super::text::{self, Words};
 use super::visitor::Visitor;
-use super::{HOME, LOOK_PATH, SCRIPT_PATH, SIGN_IN, account, activity, programs, sessions, tokens};
+use super::{
+    HOME, LOOK_PATH, SCRIPT_PATH, SIGN_IN, account, activity, passkeys, programs, second_factor,
+    sessions, tokens,
+};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::{StatusCode, header};
 use maud::{Markup, html};
@@ -70,6 +73,8 @@ impl Visitor {
         let links = [
             (HOME, Words::Account),
             (sessions::PATH, Words::Sessions),
+            (second_factor::PATH, Words::SecondFactor),
+            (passkeys::PATH, Words::Passkeys),
             (tokens::PATH, Words::Tokens),
             (programs::PATH, Words::Programs),
             (activity::PATH, Words::Activity),

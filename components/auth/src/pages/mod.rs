@@ -5,12 +5,16 @@
 
 mod account;
 mod activity;
+mod confirm;
 mod consent;
 mod frame;
 mod mailed;
+mod passkey;
+mod passkeys;
 mod problem;
 mod programs;
 mod register;
+mod second_factor;
 mod sessions;
 mod sign_in;
 #[cfg(test)]
@@ -30,7 +34,13 @@ const SIGN_IN: &str = "/account/sign-in";
 const LOOK_PATH: &str = "/account/look.css";
 const SCRIPT_PATH: &str = "/account/account.js";
 
-/// What takes a browser: the code of a mail, which stands where no server sees it.
+/// How a browser is asked for passkeys, as any page may.
+const PASSKEYS: Asset = Asset {
+    content_type: "text/javascript; charset=utf-8",
+    text: include_str!("../passkeys.js"),
+};
+
+/// What takes a script: passkeys, and the code of a mail, which stands where no server sees it.
 const SCRIPT: Asset = Asset {
     content_type: "text/javascript; charset=utf-8",
     text: include_str!("account.js"),
@@ -40,6 +50,7 @@ const SCRIPT: Asset = Asset {
 pub(crate) fn with(component: Component) -> Component {
     let component = component
         .route(LOOK_PATH, get(async || LOOK))
+        .route("/account/passkeys.js", get(async || PASSKEYS))
         .route(SCRIPT_PATH, get(async || SCRIPT));
     let pages = pages().into_iter();
     pages.fold(component, |component, (path, handler)| {
@@ -52,6 +63,10 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
         (HOME, get(account::show)),
         (SIGN_IN, get(sign_in::show).post(sign_in::send)),
         (sign_in::STEP, post(sign_in::step)),
+        (sign_in::PASSKEY, post(sign_in::ask)),
+        (sign_in::BY_PASSKEY, post(sign_in::by_passkey)),
+        (sign_in::STEP_PASSKEY, post(sign_in::ask_for_step)),
+        (sign_in::STEP_BY_PASSKEY, post(sign_in::step_by_passkey)),
         ("/account/sign-out", post(sign_in::sign_out)),
         (register::PATH, get(register::show).post(register::send)),
         (
@@ -69,6 +84,21 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
             account::PASSWORD,
             get(account::password).post(account::change_password),
         ),
+        (confirm::PATH, get(confirm::show).post(confirm::send)),
+        (confirm::PASSKEY, post(confirm::begin)),
+        (confirm::BY_PASSKEY, post(confirm::by_passkey)),
+        (second_factor::PATH, get(second_factor::show)),
+        (second_factor::SET_UP, post(second_factor::set_up)),
+        (second_factor::TURN_ON, post(second_factor::turn_on)),
+        (second_factor::TURN_OFF, post(second_factor::turn_off)),
+        (second_factor::CODES, post(second_factor::renew_codes)),
+        (
+            "/account/second-factor/devices/{id}/forget",
+            post(second_factor::forget),
+        ),
+        (passkeys::PATH, get(passkeys::show).post(passkeys::add)),
+        (passkeys::NEW, post(passkeys::begin)),
+        ("/account/passkeys/{id}/remove", post(passkeys::remove)),
         (sessions::PATH, get(sessions::show)),
         ("/account/sessions/{id}/end", post(sessions::end)),
         ("/account/sessions/end-all", post(sessions::end_all)),

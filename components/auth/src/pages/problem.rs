@@ -2,7 +2,8 @@
 
 use super::text::{self, Words};
 use super::visitor::Visitor;
-use super::{HOME, SIGN_IN};
+use super::{HOME, SIGN_IN, second_factor};
+use crate::confirmation;
 use axum::extract::{FromRequestParts as _, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -19,11 +20,15 @@ pub(super) async fn shown(request: Request, next: Next) -> Response {
         Method::GET => head.uri.path_and_query().map(|path| path.to_string()),
         _ => None,
     };
+    let path = head.uri.path().to_owned();
     let response = next.run(Request::from_parts(head, body)).await;
     let Some(error) = response.extensions().get::<Error>().cloned() else {
         return response;
     };
     let shown = match error.status() {
+        _ if confirmation::is_wanted(&error) => {
+            go_to(&second_factor::confirmation(&page_of(&path)))
+        }
         StatusCode::UNAUTHORIZED if error.code() == "UNAUTHENTICATED" => go_to(&sign_in(to)),
         _ => visitor.and_then(|visitor| page(&visitor, &error)),
     };
@@ -31,6 +36,12 @@ pub(super) async fn shown(request: Request, next: Next) -> Response {
         eprintln!("{}: {cause}", error.code());
     }
     shown.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The page of which a path is, where it is shown: its first two words.
+fn page_of(path: &str) -> String {
+    let words = path.split('/').skip(1).take(2).collect::<Vec<_>>();
+    format!("/{}", words.join("/"))
 }
 
 fn page(visitor: &Visitor, error: &Error) -> sbd_sdk::Result<Response> {

@@ -15,7 +15,7 @@ use sbd_sdk::{Listing, Path, Result};
 pub(super) const PATH: &str = "/account/programs";
 
 pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("consents:read")?;
     let own = consents::list(&caller.user, &Listing::read("per_page=100")?).await?;
     let content = html! {
         (visitor.done(query.as_deref()))
@@ -45,7 +45,7 @@ pub(super) async fn end(
     Path(id): Path<ClientId>,
     posted: Posted,
 ) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("consents:write")?;
     visitor.read::<Nothing>(&posted)?;
     let ended = consents::withdraw(caller, &id).await?;
     let page = go_to(&format!("{PATH}?done=removed"))?;

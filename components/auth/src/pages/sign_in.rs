@@ -1,5 +1,6 @@
 //! Signing in, and out.
 
+use super::passkey::{self, Ask};
 use super::problem::is_ours;
 use super::text::Words;
 use super::visitor::Visitor;
@@ -7,7 +8,10 @@ use super::{HOME, SIGN_IN, mailed, register};
 use crate::api::second_factor::require_code;
 use crate::api::tokens::{Welcome, welcome};
 use crate::events::EndReason;
+use crate::model::{Device, Proof};
+use crate::passkeys::{self, Party};
 use crate::policy::{self, Registration};
+use crate::second_factor::Pending;
 use crate::sessions::{self, Revoked};
 use crate::sign_in::Admitted;
 use crate::{cookies, login, second_factor};
@@ -15,11 +19,15 @@ use axum::extract::RawQuery;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::header;
 use maud::{Markup, html};
-use page::{Field, Posted, go_to};
+use page::{Field, Form, Posted, go_to};
 use sbd_sdk::{Error, Query, Result};
 use serde::Deserialize;
 
+pub(super) const PASSKEY: &str = "/account/sign-in/passkey";
+pub(super) const BY_PASSKEY: &str = "/account/sign-in/passkey/finish";
 pub(super) const STEP: &str = "/account/sign-in/second-factor";
+pub(super) const STEP_PASSKEY: &str = "/account/sign-in/second-factor/passkey";
+pub(super) const STEP_BY_PASSKEY: &str = "/account/sign-in/second-factor/passkey/finish";
 
 /// Where somebody wanted to go.
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +55,31 @@ pub(super) struct SignIn {
 pub(super) struct Step {
     second_factor_token: String,
     code: String,
+    #[serde(default)]
+    remember: Option<String>,
+    /// What might have been shown, for the page that says that the code was wrong.
+    #[serde(default)]
+    passkeys: Option<String>,
+    #[serde(default)]
+    to: String,
+}
+
+/// Whose second step a passkey is to take.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepBegin {
+    second_factor_token: String,
+    #[serde(default)]
+    to: String,
+}
+
+/// What a browser gave for a passkey.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    credential: String,
+    #[serde(default)]
+    second_factor_token: String,
     #[serde(default)]
     to: String,
 }
@@ -82,20 +115,86 @@ pub(super) async fn step(visitor: Visitor, posted: Posted) -> Result<Response> {
     let token = &given.second_factor_token;
     let code = given.code.trim();
     let signed_in = match require_code(code) {
-        Ok(()) => second_factor::finish(token, code, &visitor.device()).await,
+        Ok(()) => {
+            let device = Device {
+                remember: given.remember.is_some(),
+                ..visitor.device()
+            };
+            second_factor::finish(token, code, &device).await
+        }
         Err(error) => Err(error),
     };
     match signed_in {
         Ok(signed_in) => enter(&visitor, Admitted::In(signed_in), &given.to),
         // The step is over: it begins with the first.
         Err(error) if error.code() == "TOKEN_INVALID" => {
-            let form = form(&visitor, "", &given.to, Some(&error)).await?;
-            visitor.refused(&error, Words::SignIn, SIGN_IN, &form)
+            begin_anew(&visitor, &error, &given.to).await
         }
         Err(error) => {
-            let form = step_form(&visitor, token, &given.to, Some(&error));
+            let by_passkey = given.passkeys.is_some();
+            let form = step_form(&visitor, token, by_passkey, &given.to, Some(&error));
             visitor.refused(&error, Words::SecondStep, SIGN_IN, &form)
         }
+    }
+}
+
+async fn begin_anew(visitor: &Visitor, error: &Error, to: &str) -> Result<Response> {
+    let form = form(visitor, "", to, Some(error)).await?;
+    visitor.refused(error, Words::SignIn, SIGN_IN, &form)
+}
+
+/// A browser is asked for a passkey, whoever's it is.
+pub(super) async fn ask(visitor: Visitor, posted: Posted) -> Result<Response> {
+    let way: Way = visitor.read(&posted)?;
+    let (party, device) = (Party::of(&visitor.headers)?, visitor.device());
+    let options = passkeys::options_to_sign_in(&party, &device).await?;
+    let to = way.to.unwrap_or_default();
+    let hidden = [("to", to.as_str())];
+    passkey::ask(
+        &visitor,
+        Ask::Get,
+        &options,
+        Words::SignIn,
+        BY_PASSKEY,
+        &hidden,
+    )
+}
+
+pub(super) async fn by_passkey(visitor: Visitor, posted: Posted) -> Result<Response> {
+    let answer: Answer = visitor.read(&posted)?;
+    let credential = passkey::read(&answer.credential)?;
+    let party = Party::of(&visitor.headers)?;
+    match passkeys::sign_in(&party, &credential, &visitor.device()).await {
+        Ok(admitted) => enter(&visitor, admitted, &answer.to),
+        Err(error) => begin_anew(&visitor, &error, &answer.to).await,
+    }
+}
+
+/// A browser is asked for a passkey of whoever is at the second step.
+pub(super) async fn ask_for_step(visitor: Visitor, posted: Posted) -> Result<Response> {
+    let begin: StepBegin = visitor.read(&posted)?;
+    let party = Party::of(&visitor.headers)?;
+    let token = begin.second_factor_token.as_str();
+    let options = passkeys::options_for_second_step(&party, token, &visitor.device()).await?;
+    let hidden = [("second_factor_token", token), ("to", begin.to.as_str())];
+    passkey::ask(
+        &visitor,
+        Ask::Get,
+        &options,
+        Words::SecondStep,
+        STEP_BY_PASSKEY,
+        &hidden,
+    )
+}
+
+pub(super) async fn step_by_passkey(visitor: Visitor, posted: Posted) -> Result<Response> {
+    let answer: Answer = visitor.read(&posted)?;
+    let credential = passkey::read(&answer.credential)?;
+    let (party, device) = (Party::of(&visitor.headers)?, visitor.device());
+    let token = &answer.second_factor_token;
+    match passkeys::take_second_step(&party, token, &credential, &device).await {
+        Ok(signed_in) => enter(&visitor, Admitted::In(signed_in), &answer.to),
+        Err(error) => begin_anew(&visitor, &error, &answer.to).await,
     }
 }
 
@@ -103,20 +202,31 @@ pub(super) async fn step(visitor: Visitor, posted: Posted) -> Result<Response> {
 pub(super) fn enter(visitor: &Visitor, admitted: Admitted, to: &str) -> Result<Response> {
     let signed_in = match admitted {
         Admitted::In(signed_in) => signed_in,
-        Admitted::SecondFactor(pending) => {
-            let form = step_form(visitor, &pending.token, to, None);
+        Admitted::SecondFactor(Pending { token, methods }) => {
+            let by_passkey = methods.contains(&Proof::Passkey);
+            let form = step_form(visitor, &token, by_passkey, to, None);
             return visitor.page(Words::SecondStep, SIGN_IN, &form);
         }
     };
     let (revoked, welcome) = welcome(signed_in, &visitor.headers)?;
-    let cookie = match welcome {
-        Welcome::Cookie(cookie) => Some((header::SET_COOKIE, cookie)),
-        Welcome::Tokens(_) => None,
+    let cookies = match welcome {
+        Welcome::Cookie(cookies) => cookies,
+        Welcome::Tokens(_) => Vec::new(),
     };
-    Ok((revoked, AppendHeaders(cookie), go_to(target(to))?).into_response())
+    let cookies = cookies.into_iter();
+    let cookies = cookies
+        .map(|cookie| (header::SET_COOKIE, cookie))
+        .collect::<Vec<_>>();
+    Ok((revoked, AppendHeaders(cookies), go_to(target(to))?).into_response())
 }
 
-fn step_form(visitor: &Visitor, token: &str, to: &str, error: Option<&Error>) -> Markup {
+fn step_form(
+    visitor: &Visitor,
+    token: &str,
+    by_passkey: bool,
+    to: &str,
+    error: Option<&Error>,
+) -> Markup {
     let code = Field {
         name: "code",
         label: visitor.say(Words::FactorCode),
@@ -125,9 +235,33 @@ fn step_form(visitor: &Visitor, token: &str, to: &str, error: Option<&Error>) ->
         hint: visitor.say(Words::FactorCodeHint),
         ..Field::default()
     };
-    let hidden = [("second_factor_token", token), ("to", to)];
+    let mut hidden = vec![("second_factor_token", token), ("to", to)];
+    let for_passkey = hidden.clone();
+    if by_passkey {
+        hidden.push(("passkeys", "yes"));
+    }
+    let remember = html! {
+        div class="choice" {
+            input type="checkbox" id="remember" name="remember";
+            label for="remember" { (visitor.say(Words::Remember)) }
+        }
+    };
+    let form = Form {
+        action: STEP,
+        token: &visitor.token(),
+        submit: visitor.say(Words::SignIn),
+        destroys: false,
+        problems: &visitor.problems(error),
+        wrong: visitor.say(Words::Wrong),
+        fields: &[code],
+        hidden: &hidden,
+        below: Some(&remember),
+    };
     html! {
-        (visitor.form(STEP, Words::SignIn, &[code], &hidden, error))
+        (form)
+        @if by_passkey {
+            (passkey::offer(visitor, STEP_PASSKEY, Words::ByPasskey, &for_passkey))
+        }
         p { a href=(SIGN_IN) { (visitor.say(Words::BackToSignIn)) } }
     }
 }
@@ -164,6 +298,7 @@ async fn form(
     let opens = policy::get().await? != Registration::Closed;
     Ok(html! {
         (visitor.form(SIGN_IN, Words::SignIn, &fields, hidden, error))
+        (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden))
         p { a href=(mailed::FORGOT) { (visitor.say(Words::ForgotPassword)) } }
         @if opens { p { a href=(register::PATH) { (visitor.say(Words::Register)) } } }
     })

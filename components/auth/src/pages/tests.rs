@@ -5,8 +5,11 @@ use crate::oauth::tests as oauth;
 use crate::policy::Registration;
 use crate::store::POLICIES;
 use crate::tests::{PASSWORD, app, bearer, mailed, register, signed_in_by};
+use crate::totp::tests as totp;
 use sbd_sdk::testing::{App, Client, Reply};
+use sbd_sdk::{Principal, Scopes};
 use serde_json::json;
+use std::time::Duration;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -536,4 +539,185 @@ fn a_device_is_connected_by_its_code() {
         &ada.send(path, path, &[("decision", "allow")])
             .assert_status(400),
     );
+}
+
+#[test]
+fn an_app_is_set_up_and_takes_the_second_step() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    let path = "/account/second-factor";
+    assert!(page(&ada.get(path)).contains("It is off."));
+    let set_up = ada
+        .send(path, "/account/second-factor/set-up", &[])
+        .assert_status(200);
+    let html = page(&set_up).to_owned();
+    assert!(html.contains("<svg"));
+    let (_, rest) = html.split_once(r#"class="secret">"#).unwrap();
+    let secret = rest.split('<').next().unwrap().to_owned();
+    let on = "/account/second-factor/turn-on";
+    let wrong = ada.send(path, on, &[("code", "abc")]);
+    assert_eq!(wrong.status(), 422);
+    assert!(page(&wrong).contains(r#"role="alert""#));
+    let code = totp::shown(&app, &secret, 0);
+    let done = ada.send(path, on, &[("code", &code)]).assert_status(200);
+    let codes: Vec<String> = page(&done)
+        .split("<li><code>")
+        .skip(1)
+        .map(|rest| rest.split('<').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(codes.len(), 10);
+    let home = page(&ada.get(path)).to_owned();
+    assert!(home.contains("It is on since") && !home.contains(&codes[0]));
+    ada.send("/account", "/account/sign-out", &[]);
+
+    // The second step, on this device once.
+    let given = [
+        ("identifier", "ada"),
+        ("password", PASSWORD),
+        ("to", "/account/tokens"),
+    ];
+    let step = ada
+        .send("/account/sign-in", "/account/sign-in", &given)
+        .assert_status(200);
+    let html = page(&step).to_owned();
+    assert!(ada.session.is_none() && html.contains("The second step"));
+    let (_, rest) = html
+        .split_once(r#"name="second_factor_token" value=""#)
+        .unwrap();
+    let token = rest.split('"').next().unwrap().to_owned();
+    let second = |code| {
+        [
+            ("second_factor_token", token.as_str()),
+            ("to", "/account/tokens"),
+            ("code", code),
+        ]
+    };
+    let action = "/account/sign-in/second-factor";
+    let wrong = ada.send("/account/sign-in", action, &second("000000"));
+    assert_eq!(wrong.status(), 401);
+    assert!(page(&wrong).contains(&token), "it can be tried again");
+    let done = ada.send("/account/sign-in", action, &second(&codes[0]));
+    leads(&done, "/account/tokens");
+    let mut other = Browser::new(&app);
+    let over = other.send("/account/sign-in", action, &second(&codes[1]));
+    assert_eq!(over.status(), 401);
+    assert!(page(&over).contains("name=\"password\""), "it begins anew");
+    let step = other.send("/account/sign-in", "/account/sign-in", &given);
+    let html = page(&step).to_owned();
+    let (_, rest) = html
+        .split_once(r#"name="second_factor_token" value=""#)
+        .unwrap();
+    let remember = [
+        ("second_factor_token", rest.split('"').next().unwrap()),
+        ("remember", "on"),
+        ("code", &codes[1]),
+    ];
+    let done = other.send("/account/sign-in", action, &remember);
+    leads(&done, "/account");
+    let device = done.header("set-cookie").unwrap();
+    assert!(device.starts_with("sbd-device="), "{device}");
+    let listed = page(&ada.get(path)).to_owned();
+    let (_, rest) = listed
+        .split_once("/account/second-factor/devices/")
+        .unwrap();
+    let id = rest.split('/').next().unwrap();
+    let forget = format!("/account/second-factor/devices/{id}/forget");
+    leads(
+        &ada.send(path, &forget, &[]),
+        "/account/second-factor?done=removed",
+    );
+
+    // What matters takes a proof of not long ago.
+    app.advance(Duration::from_secs(11 * 60));
+    let renew = ada.send(path, "/account/second-factor/backup-codes", &[]);
+    leads(&renew, "/account/confirm?to=%2Faccount%2Fsecond-factor");
+    let confirm = "/account/confirm?to=%2Faccount%2Fsecond-factor";
+    let shown = |name, value| [(name, value), ("to", path)];
+    let wrong = ada.send(confirm, "/account/confirm", &shown("password", "wrong"));
+    assert_eq!(wrong.status(), 422);
+    let elsewhere = [("password", PASSWORD), ("to", "//evil.example")];
+    leads(
+        &ada.send(confirm, "/account/confirm", &elsewhere),
+        "/account",
+    );
+    app.advance(Duration::from_secs(11 * 60));
+    leads(
+        &ada.send(confirm, "/account/confirm", &shown("code", &codes[2])),
+        path,
+    );
+    let renewed = ada.send(path, "/account/second-factor/backup-codes", &[]);
+    assert!(!page(&renewed.assert_status(200)).contains(&codes[3]));
+    let off = "/account/second-factor/turn-off";
+    assert_eq!(ada.send(path, off, &[("code", "000000")]).status(), 422);
+    let code = totp::shown(&app, &secret, 0);
+    leads(
+        &ada.send(path, off, &[("code", &code)]),
+        "/account/second-factor?done=removed",
+    );
+}
+
+/// Where browsers have passkeys.
+fn at<'a>(browser: &Browser<'a>) -> Client<'a> {
+    let url = "http://localhost:4747/account";
+    browser.client().with_header("spin-full-url", url)
+}
+
+#[test]
+fn passkeys_are_offered_where_browsers_have_them() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    // Nothing is said of where this is.
+    let nowhere = ada.get("/account/passkeys").assert_status(200);
+    assert!(page(&nowhere).contains("Browsers have passkeys for names"));
+    let here = at(&ada).get("/account/passkeys").assert_status(200);
+    assert!(page(&here).contains("data-passkeys"));
+    let token = ada.token("/account/passkeys");
+    let body = format!("form_token={token}&name=laptop");
+    let asked = at(&ada).upload("POST", "/account/passkeys/new", FORM, body);
+    let asked = asked.assert_status(200);
+    assert!(page(&asked).contains(r#"data-ask="make""#) && page(&asked).contains("challenge"));
+    for (path, field) in [
+        ("/account/passkeys", "&name=laptop"),
+        ("/account/confirm/passkey/finish", ""),
+        ("/account/sign-in/passkey/finish", ""),
+        ("/account/sign-in/second-factor/passkey/finish", ""),
+    ] {
+        for credential in ["", "x", "%7B%7D"] {
+            let body = format!("form_token={token}&credential={credential}{field}");
+            let refused = at(&ada).upload("POST", path, FORM, body);
+            page(&refused.assert_status(400));
+        }
+    }
+    app.advance(Duration::from_secs(11 * 60));
+    let body = format!("form_token={token}&name=laptop");
+    let asked = at(&ada).upload("POST", "/account/passkeys/new", FORM, body);
+    leads(&asked, "/account/confirm?to=%2Faccount%2Fpasskeys");
+}
+
+#[test]
+fn whoever_lacks_a_second_factor_sees_to_that_first() {
+    let app = app();
+    let ada = Browser::signed_in(&app, "ada");
+    let identity = bearer(&app, ada.session.as_deref().unwrap());
+    let scopes = Scopes::new(["account:*", "passkeys:*", "sessions:*"]).unwrap();
+    let principal = Principal::user("test", identity.text("user"))
+        .in_session(identity.text("session"))
+        .with_scopes(scopes);
+    let limited = app.by(principal);
+    for (path, status) in [
+        ("/account", 200),
+        ("/account/second-factor", 200),
+        ("/account/passkeys", 200),
+        ("/account/tokens", 403),
+        ("/account/programs", 403),
+        ("/account/device", 403),
+        (
+            "/account/consent?request=oar_019a2f3c8b7e7c2d9f00112233445566",
+            403,
+        ),
+    ] {
+        let shown = limited.get(path);
+        assert_eq!(shown.status(), status, "{path}");
+        page(&shown);
+    }
 }

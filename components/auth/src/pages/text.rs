@@ -75,6 +75,51 @@ page::catalogue! {
         EndAll: "End all sessions", "Alle Sitzungen beenden";
         SessionEnded: "The session has ended.", "Die Sitzung ist beendet.";
 
+        Confirm: "Show once more who you are", "Zeigen Sie noch einmal, wer Sie sind";
+        ConfirmAbout: "What comes next matters: it takes your password, or another proof, within the last ten minutes.", "Was jetzt kommt, ist wichtig: Dafür braucht es innerhalb der letzten zehn Minuten Ihr Passwort oder einen anderen Nachweis.";
+        ConfirmByPassword: "Continue with the password", "Weiter mit dem Passwort";
+        OrByCode: "Or with a code", "Oder mit einem Code";
+        ConfirmByCode: "Continue with the code", "Weiter mit dem Code";
+
+        SecondFactor: "Second factor", "Zweiter Faktor";
+        SecondFactorAbout: "With a second factor, your password alone signs nobody in.", "Mit einem zweiten Faktor kommt mit Ihrem Passwort allein niemand hinein.";
+        SecondFactorRequired: "Accounts like yours have to have a second factor here. Set one up to go on.", "Konten wie Ihres müssen hier einen zweiten Faktor haben. Richten Sie einen ein, um fortzufahren.";
+        App: "Authenticator app", "Authentifizierungs-App";
+        AppOn: "It is on since", "Sie ist eingeschaltet seit";
+        AppOff: "It is off.", "Sie ist ausgeschaltet.";
+        AppCodeHint: "The six digits that the app shows", "Die sechs Ziffern, die die App zeigt";
+        SetUpApp: "Set up an authenticator app", "Authentifizierungs-App einrichten";
+        SetUpAbout: "Scan this with the app, and type in what it shows then.", "Scannen Sie das mit der App und geben Sie ein, was sie dann zeigt.";
+        QrCode: "QR code for the authenticator app", "QR-Code für die Authentifizierungs-App";
+        OrType: "Or type this into it:", "Oder tippen Sie das dort ein:";
+        OpenApp: "Open the app on this device", "App auf diesem Gerät öffnen";
+        TurnOn: "Turn on", "Einschalten";
+        TurnOff: "Turn off", "Ausschalten";
+        BeginAnew: "Begin anew", "Neu beginnen";
+        BackupCodes: "Backup codes", "Ersatzcodes";
+        BackupCodesLeft: "Codes that you have not used:", "Codes, die Sie nicht benutzt haben:";
+        NewBackupCodes: "Make new backup codes", "Neue Ersatzcodes erstellen";
+        BackupCodesMade: "Each of these codes takes the second step once, when you do not have the app. Keep them safe: they are not shown again.", "Jeder dieser Codes gilt einmal für den zweiten Schritt, wenn Sie die App nicht haben. Bewahren Sie sie sicher auf: Sie werden nicht wieder gezeigt.";
+        RememberedDevices: "Remembered devices", "Gemerkte Geräte";
+        RememberedAbout: "There your sign-in takes no second step.", "Dort braucht Ihre Anmeldung keinen zweiten Schritt.";
+        Remember: "Remember this device for 30 days", "Dieses Gerät für 30 Tage merken";
+        Forget: "Forget", "Vergessen";
+
+        Passkeys: "Passkeys", "Passkeys";
+        PasskeysAbout: "With a passkey you sign in by what unlocks your device, without a password.", "Mit einem Passkey melden Sie sich mit dem an, was Ihr Gerät entsperrt, ohne Passwort.";
+        NoPasskeys: "There is none.", "Es gibt keine.";
+        AddPasskey: "Add a passkey", "Passkey hinzufügen";
+        PasskeyName: "Name", "Name";
+        PasskeyNameHint: "By which you know the device", "An dem Sie das Gerät erkennen";
+        NoPasskeysHere: "This browser has none, or runs no scripts.", "Dieser Browser hat keine oder führt keine Skripte aus.";
+        NoPasskeysAt: "Browsers have passkeys for names that are reached over https, and for localhost.", "Browser haben Passkeys für Namen, die über https erreicht werden, und für localhost.";
+        PasskeySuspected: "It was used as only a copy of it would be. Remove it if you cannot explain that.", "Er wurde benutzt, wie es nur eine Kopie täte. Entfernen Sie ihn, wenn Sie das nicht erklären können.";
+        ByPasskey: "Use a passkey", "Passkey benutzen";
+        PasskeyAbout: "Your browser asks you for a passkey.", "Ihr Browser fragt Sie nach einem Passkey.";
+        PasskeyFailed: "That did not work, or you called it off. Try again, or go back.", "Das ging nicht, oder Sie haben es abgebrochen. Versuchen Sie es noch einmal, oder gehen Sie zurück.";
+        UsePasskey: "Try again", "Noch einmal versuchen";
+        Remove: "Remove", "Entfernen";
+
         Tokens: "Tokens", "Token";
         TokensAbout: "Programs that act for you have permanent tokens, which may do what you give them.", "Programme, die für Sie handeln, haben dauerhafte Token, die dürfen, was Sie ihnen geben.";
         NoTokens: "There is none.", "Es gibt keine.";
@@ -121,6 +166,21 @@ page::catalogue! {
         DoneTokenMade: "A token was made", "Ein Token wurde ausgestellt";
         DoneTokenEnded: "A token was taken back", "Ein Token wurde zurückgenommen";
         DoneSessionBegan: "Somebody signed in", "Jemand hat sich angemeldet";
+        DoneSecondFactorOn: "A second factor was turned on", "Ein zweiter Faktor wurde eingeschaltet";
+        DoneSecondFactorOff: "A second factor was turned off", "Ein zweiter Faktor wurde ausgeschaltet";
+        DoneSecondFactorReset: "An administrator took the second factor away", "Die Verwaltung hat den zweiten Faktor entfernt";
+        DoneSecondFactorRefused: "Somebody knew the password and not the second factor", "Jemand kannte das Passwort und nicht den zweiten Faktor";
+        DoneBackupCodesMade: "New backup codes were made", "Neue Ersatzcodes wurden erstellt";
+        DoneBackupCodeUsed: "A backup code was used", "Ein Ersatzcode wurde benutzt";
+        DoneDeviceRemembered: "A device was remembered", "Ein Gerät wurde gemerkt";
+        DoneDeviceForgotten: "A device was forgotten", "Ein Gerät wurde vergessen";
+        DonePasskeyAdded: "A passkey was added", "Ein Passkey wurde hinzugefügt";
+        DonePasskeyRemoved: "A passkey was removed", "Ein Passkey wurde entfernt";
+        DonePasskeyUsed: "A passkey was used", "Ein Passkey wurde benutzt";
+        DonePasskeySuspected: "A passkey was refused: there may be a copy of it", "Ein Passkey wurde abgewiesen: Es gibt vielleicht eine Kopie";
+        DoneConsentGiven: "You let a program act for you", "Sie haben ein Programm für sich handeln lassen";
+        DoneConsentWithdrawn: "You took that back from a program", "Sie haben das einem Programm wieder genommen";
+        DoneConsentDenied: "You turned a program away", "Sie haben ein Programm abgewiesen";
         DoneConfirmed: "You showed once more who you are", "Sie haben noch einmal gezeigt, wer Sie sind";
 
         Wrong: "This was not taken:", "Das wurde nicht angenommen:";
@@ -158,6 +218,21 @@ impl Words {
             "token.ended" => Self::DoneTokenEnded,
             "session.began" => Self::DoneSessionBegan,
             "session.confirmed" => Self::DoneConfirmed,
+            "account.second_factor_on" => Self::DoneSecondFactorOn,
+            "account.second_factor_off" => Self::DoneSecondFactorOff,
+            "account.second_factor_reset" => Self::DoneSecondFactorReset,
+            "second_factor.refused" => Self::DoneSecondFactorRefused,
+            "account.backup_codes_made" => Self::DoneBackupCodesMade,
+            "account.backup_code_used" => Self::DoneBackupCodeUsed,
+            "device.remembered" => Self::DoneDeviceRemembered,
+            "device.forgotten" => Self::DoneDeviceForgotten,
+            "passkey.added" => Self::DonePasskeyAdded,
+            "passkey.removed" => Self::DonePasskeyRemoved,
+            "passkey.used" => Self::DonePasskeyUsed,
+            "passkey.suspected" => Self::DonePasskeySuspected,
+            "consent.given" => Self::DoneConsentGiven,
+            "consent.withdrawn" => Self::DoneConsentWithdrawn,
+            "consent.denied" => Self::DoneConsentDenied,
             _ => return None,
         })
     }

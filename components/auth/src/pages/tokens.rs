@@ -31,7 +31,7 @@ pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<
 }
 
 pub(super) async fn make(visitor: Visitor, posted: Posted) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("tokens:write")?;
     let new: New = visitor.read(&posted)?;
     let made = match wanted(&new) {
         Ok(wanted) => permanent::make(caller, wanted).await,
@@ -70,7 +70,7 @@ fn wanted(new: &New) -> Result<Wanted> {
 }
 
 async fn content(visitor: &Visitor, new: &New, error: Option<&Error>) -> Result<Markup> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("tokens:read")?;
     let own = permanent::of(&caller.user).await?;
     let fields = [
         Field {
@@ -141,7 +141,7 @@ pub(super) async fn end(
     Path(id): Path<TokenId>,
     posted: Posted,
 ) -> Result<Response> {
-    let caller = visitor.caller()?;
+    let caller = visitor.may("tokens:write")?;
     visitor.read::<Nothing>(&posted)?;
     permanent::take_back(&caller.user, &id).await?;
     let page = go_to(&format!("{PATH}?done=token"))?;

@@ -42,6 +42,15 @@ impl Visitor {
             .ok_or_else(Error::unauthenticated)
     }
 
+    /// The same, if what they may do includes this: who lacks a second factor sees to that first.
+    pub(super) fn may(&self, permission: &str) -> Result<&Caller> {
+        let caller = self.caller()?;
+        match caller.scopes.allow(permission) {
+            true => Ok(caller),
+            false => Err(Error::lacks_permission(permission)),
+        }
+    }
+
     /// Their session, if they are signed in.
     pub(super) fn session(&self) -> Option<&Session> {
         self.signed_in.as_ref().map(|(_, session)| session)

@@ -4,9 +4,8 @@
 //! is, which moves with use. The host takes it for a token and shows it to nobody, this component neither; that a
 //! page of ours sends it is the host's to see.
 
-use crate::model::{SESSION_ABSOLUTE, Session};
-use crate::remembered::{self, Secret};
 use crate::model::{SESSION_ABSOLUTE, Session, User};
+use crate::remembered::{self, Secret};
 use crate::store::{SESSIONS, USERS};
 use crate::tokens;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

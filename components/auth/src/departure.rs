@@ -3,8 +3,11 @@
 
 use crate::events::{EndReason, Happened};
 use crate::model::{ADMIN, User};
-use crate::store::{MAILED, USERS};
-use crate::{login, notices, password, permanent, sessions, users};
+use crate::store::{
+    CHALLENGES, MAILED, OAUTH_CODES, OAUTH_CONSENTS, OAUTH_REFRESH_TOKENS, PASSKEYS, REMEMBERED,
+    SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS,
+};
+use crate::{login, notices, password, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Caller, Error, Result, config};
@@ -153,19 +156,23 @@ pub(crate) async fn end_due() -> Result<()> {
     }
 }
 
-/// Deletes an account, unless it is kept at this moment.
+/// Deletes an account with all that is its owner's here, unless it is kept at this moment.
 async fn end(user: &User) -> Result<()> {
-    let of_user = json!({"user_id": user.id});
+    let (own, of_user) = (json!({"_id": user.id}), json!({"user_id": user.id}));
     let change = Transaction::new()
         .delete_one(&USERS, json!({"_id": user.id, "ends_at": user.ends_at}))
-        .delete_many(&MAILED, of_user);
+        .delete_many(&SECOND_FACTORS, own.clone())
+        .delete_many(&TOTP_SETUPS, own)
+        .delete_many(&MAILED, of_user.clone())
+        .delete_many(&SECOND_STEPS, of_user.clone())
+        .delete_many(&REMEMBERED, of_user.clone())
+        .delete_many(&PASSKEYS, of_user.clone())
+        .delete_many(&CHALLENGES, of_user.clone())
+        .delete_many(&OAUTH_CODES, of_user.clone())
+        .delete_many(&OAUTH_CONSENTS, of_user.clone())
+        .delete_many(&OAUTH_REFRESH_TOKENS, of_user);
     // There are none but those that began while it was being asked for.
-    let (sessions, tokens) = (
-        sessions::of_user(&user.id).await?,
-        permanent::of_user(&user.id).await?,
-    );
-    let change = sessions::over(change, &user.id, &sessions, EndReason::Departure);
-    let change = permanent::taken_back(change, &user.id, &tokens);
+    let (change, _) = users::all_over(change, &user.id, EndReason::Departure).await?;
     let deleted = Happened::Deleted { user_id: &user.id };
     match deleted.told_by(change).commit().await {
         Ok(_) | Err(DocumentsError::PreconditionFailed(_)) => Ok(()),

@@ -147,7 +147,7 @@ pub(crate) async fn reset_second_factor(by: &Caller, id: &str, reason: &str) -> 
     if second_factor::methods(&user).await?.is_empty() {
         return Err(Error::conflict("this user has no second factor"));
     }
-    let (change, ended) = sessions_over(Transaction::new(), id).await?;
+    let (change, ended) = sessions_over(Transaction::new(), id, EndReason::Administration).await?;
     let change = second_factor::reset(change, id);
     let change = notices::second_factor_reset(change, id, reason);
     let happened = Happened::SecondFactorReset {

@@ -15,6 +15,7 @@ mod continuity;
 mod creation;
 mod deletion;
 mod delivery;
+mod departure;
 mod emergency;
 mod events;
 mod export;
@@ -194,6 +195,7 @@ pub fn component() -> Component {
             ],
         )
         .events([
+            host::account_deleted(),
             host::created(),
             host::account_changed(),
             host::tokens_requested(),

@@ -262,7 +262,7 @@ pub(crate) async fn remove(family_id: &FamilyId, caller: &Caller, user: &str) ->
 }
 
 /// Deletes a membership: never that of the last administrator, or of a minor's last guardian.
-fn gone(change: Transaction, family: &Family, member: &Membership) -> Transaction {
+pub(crate) fn gone(change: Transaction, family: &Family, member: &Membership) -> Transaction {
     let (others, counts) = match member.role {
         Role::Admin => (
             json!({"admin_count": {"$gte": 2}}),
@@ -296,7 +296,7 @@ fn wards(family_id: &FamilyId, user: &str) -> Value {
 }
 
 /// Those whose only guardian somebody is.
-fn wards_alone(family_id: &FamilyId, user: &str) -> Value {
+pub(crate) fn wards_alone(family_id: &FamilyId, user: &str) -> Value {
     json!({"family_id": family_id, "guardians": [user]})
 }
 

@@ -17,6 +17,7 @@ mod commit;
 mod creation;
 mod deletion;
 mod delivery;
+mod departure;
 mod events;
 mod invitations;
 mod inviting;
@@ -162,6 +163,7 @@ pub fn component() -> Component {
             ],
         )
         .events([
+            host::account_deleted(),
             account_api::created(),
             account_api::account_changed(),
             account_api::tokens_requested(),

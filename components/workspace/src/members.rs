@@ -169,7 +169,7 @@ pub(crate) fn channel(workspace_id: &WorkspaceId) -> String {
 }
 
 /// Deletes a membership, and what hangs on it.
-fn gone(change: Transaction, member: &Membership) -> Transaction {
+pub(crate) fn gone(change: Transaction, member: &Membership) -> Transaction {
     let offered = json!({"_id": member.workspace_id, "offer.to": member.user_id});
     let change = change
         .delete_one(&MEMBERSHIPS, still_is(member))

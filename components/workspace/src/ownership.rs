@@ -126,11 +126,11 @@ pub(crate) async fn accept(
 }
 
 /// What a membership is of this role.
-fn is(role: &Role) -> Value {
+pub(crate) fn is(role: &Role) -> Value {
     json!({"role": role, "permissions": role.built_in()})
 }
 
-fn set(change: Transaction, workspace: &Workspace, mut set: Value) -> Transaction {
+pub(crate) fn set(change: Transaction, workspace: &Workspace, mut set: Value) -> Transaction {
     set["updated_at"] = json!(time::now());
     let update = json!({"$set": set, "$inc": {"version": 1}});
     change.update_one(&WORKSPACES, as_read(workspace), update)

@@ -3,7 +3,7 @@
 use crate::continuity::{self, Due};
 use crate::model::FamilyId;
 use crate::telling::{self, Told};
-use crate::{deletion, delivery};
+use crate::{deletion, delivery, departure};
 use group::account::{self, About};
 use group::requests::RequestId;
 use group::{freezing, payments, requests};
@@ -18,6 +18,18 @@ pub(crate) struct Of {
     family_id: FamilyId,
     #[serde(default)]
     request_id: Option<RequestId>,
+}
+
+/// Who is gone.
+#[derive(Deserialize)]
+pub(crate) struct AccountDeleted {
+    user_id: String,
+}
+
+/// A user who is gone is a member no more.
+#[on_event("account.deleted")]
+pub(crate) async fn account_deleted(event: Event<AccountDeleted>) -> Result<()> {
+    departure::of(&event.data.user_id).await
 }
 
 /// A family has an account, so that it can be paid into.

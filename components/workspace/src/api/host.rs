@@ -1,11 +1,23 @@
 //! What only the host asks: events, tasks, ticks.
 
-use crate::{activity, deletion, delivery, labels};
+use crate::{activity, deletion, delivery, departure, labels};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, task};
 use serde::Deserialize;
 use serde_json::Value;
+
+/// Who is gone.
+#[derive(Deserialize)]
+pub(crate) struct AccountDeleted {
+    user_id: String,
+}
+
+/// A user who is gone is a member no more.
+#[on_event("account.deleted")]
+pub(crate) async fn account_deleted(event: Event<AccountDeleted>) -> Result<()> {
+    departure::of(&event.data.user_id).await
+}
 
 /// Has an invitation delivered, once it is stored.
 #[on_event("workspace.invitation.sent")]

@@ -8,6 +8,9 @@ use crate::store::{
     SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS,
 };
 use crate::{login, notices, password, users};
+use crate::model::{ADMIN, Device, User};
+use crate::store::{MAILED, USERS};
+use crate::{login, notices, password, permanent, sessions, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Caller, Error, Result, config};
@@ -91,8 +94,8 @@ pub(crate) async fn restore(by: &Caller, id: &str, reason: &str) -> Result<users
 }
 
 /// Somebody who knows the password keeps the account. They sign in afterwards.
-pub(crate) async fn stay(identifier: &str, given: &str) -> Result<()> {
-    let user = login::recognised(identifier, given).await?;
+pub(crate) async fn stay(identifier: &str, given: &str, device: &Device) -> Result<()> {
+    let user = login::recognised(identifier, given, device).await?;
     keep(&user, None).await
 }
 

@@ -31,6 +31,7 @@ mod passkeys;
 mod password;
 mod permanent;
 mod policy;
+mod refusals;
 mod registration;
 mod remembered;
 mod rename;
@@ -138,7 +139,11 @@ pub fn component() -> Component {
                 api::oauth::set_client_policy(),
             ],
         )
-        .tasks([api::host::mail_secret(), api::host::mail_invitation()])
+        .tasks([
+            api::host::mail_secret(),
+            api::host::mail_invitation(),
+            api::host::record_refusal(),
+        ])
         .schedules([api::host::end_accounts()])
         .route(path::AUTHENTICATE, post(api::host::authenticate))
         .route(path::ADMINISTRATORS, post(api::host::administrators));

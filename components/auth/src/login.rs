@@ -6,23 +6,26 @@
 use crate::model::{Device, Proof, User};
 use crate::registration::{MAX_EMAIL, MAX_PASSWORD, refuse};
 use crate::sign_in::{self, Admitted};
-use crate::{password, store, throttle};
+use crate::{password, refusals, store, throttle};
 use sbd_sdk::{Error, Result, text, time};
 
 /// Signs somebody in by username or e-mail address.
 pub(crate) async fn login(identifier: &str, given: &str, device: &Device) -> Result<Admitted> {
-    let user = recognised(identifier, given).await?;
+    let user = recognised(identifier, given, device).await?;
     sign_in::admit(&user, &[Proof::Password], device).await
 }
 
 /// Whose name or address, and password, that is.
-pub(crate) async fn recognised(identifier: &str, given: &str) -> Result<User> {
+pub(crate) async fn recognised(identifier: &str, given: &str, device: &Device) -> Result<User> {
     check(identifier, given)?;
     let attempts = throttle::SIGN_IN.of(identifier);
-    attempts.count(time::now()).await?;
+    let attempt = attempts.count(time::now()).await?;
     let user = store::user_by_identifier(&text::key(identifier)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let verdict = password::verify(given, hash).await?;
+    if !verdict.valid {
+        refusals::noted(user.as_ref(), device, attempt).await?;
+    }
     let user = user.filter(|_| verdict.valid).ok_or_else(wrong)?;
     attempts.forget().await?;
     if let Some(hash) = verdict.rehashed {

@@ -244,6 +244,27 @@ impl Device {
         }
     }
 
+    /// The network that its address is in, as far as it does not change from day to day: what a provider has of the
+    /// address, in halves (IPv4) and quarters (IPv6).
+    pub(crate) fn network(&self) -> Option<[u8; 4]> {
+        match self.address.as_ref()?.parse().ok()? {
+            IpAddr::V4(address) => {
+                let [a, b, ..] = address.octets();
+                Some([a, b, 0, 0])
+            }
+            IpAddr::V6(address) => match address.to_ipv4_mapped() {
+                Some(address) => {
+                    let [a, b, ..] = address.octets();
+                    Some([a, b, 0, 0])
+                }
+                None => {
+                    let [a, b, c, d, ..] = address.octets();
+                    Some([a, b, c, d])
+                }
+            },
+        }
+    }
+
     /// The same, which keeps the session so.
     pub(crate) fn keeping(self, mode: Mode) -> Self {
         Self { mode, ..self }

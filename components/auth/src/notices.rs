@@ -7,27 +7,49 @@ use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::Time;
 use serde_json::json;
 
-/// Whether a session begins where its user is signed in elsewhere, and not there.
-pub(crate) async fn is_elsewhere(session: &Session) -> Result<bool> {
+/// What nobody is signed in from yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum New {
+    Device,
+    Network,
+}
+
+/// What is new where a session begins, if its user is signed in elsewhere and not there.
+pub(crate) async fn elsewhere(session: &Session) -> Result<Option<New>> {
     let others = SESSIONS.find(json!({"user_id": session.user_id}));
     let others = others.fetch().await?.documents;
-    let same = |other: &Session| other.device.user_agent == session.device.user_agent;
-    Ok(!others.is_empty() && !others.iter().any(same))
+    let others = || others.iter().map(|other| &other.device);
+    let (device, network) = (&session.device, session.device.network());
+    let has_device = others().any(|other| other.user_agent == device.user_agent);
+    // Where the host does not say it of one of them, it says nothing of another.
+    let has_network = network.is_none()
+        || others().any(|other| other.network().is_none_or(|other| Some(other) == network));
+    Ok(match others().next() {
+        None => None,
+        Some(_) if !has_device => Some(New::Device),
+        Some(_) if !has_network => Some(New::Network),
+        Some(_) => None,
+    })
 }
 
 /// Tells a user that a session begins elsewhere.
-pub(crate) fn begins_elsewhere(change: Transaction, session: &Session) -> Transaction {
+pub(crate) fn begins_elsewhere(change: Transaction, session: &Session, new: New) -> Transaction {
     let agent = session
         .device
         .user_agent
         .as_deref()
         .unwrap_or("(it did not say)");
+    let address = session.device.address.as_deref();
+    let address = address.unwrap_or("(not known)");
     let notice = json!({
         "user": session.user_id,
         "kind": "account.signed_in",
-        "title": "Your account was signed in to from a new device",
+        "title": match new {
+            New::Device => "Your account was signed in to from a new device",
+            New::Network => "Your account was signed in to from a new network",
+        },
         "body": format!(
-            "The program calls itself: {agent}\n\nIf it was not you, end that session, and all others if in doubt."
+            "The program calls itself: {agent}\nIts address: {address}\n\nIf it was not you, end that session, and all others if in doubt."
         ),
         "data": {"session_id": session.id},
         "mail": true,
@@ -239,5 +261,40 @@ mod tests {
         assert_eq!(notice.subject.as_deref(), ada["id"].as_str());
         let body = notice.data["body"].as_str().unwrap_or_default();
         assert!(body.contains("itself: laptop"), "{body}");
+    }
+
+    #[test]
+    fn a_user_is_told_of_a_new_network_and_not_of_a_new_address_in_it() {
+        let app = app();
+        register(&app, "ada");
+        let told = |address: &str| {
+            let request = json!({"identifier": "ada", "password": PASSWORD});
+            let device = app.anonymous().with_header("spin-client-addr", address);
+            let signed_in = device.post("/api/v1/auth/login", request);
+            signed_in.assert_status(200);
+            let notices = app.published().into_iter();
+            let notices = notices.filter(|event| event.kind == "notification.requested");
+            notices.map(|event| event.data).collect::<Vec<_>>()
+        };
+        for (address, notices) in [
+            ("192.0.2.7:1", 0),
+            ("192.0.77.1:1", 0),
+            ("::ffff:192.0.2.8", 0),
+            ("198.51.100.1:1", 1),
+            ("198.51.100.2:1", 1),
+            ("[2001:db8::1]:1", 2),
+            ("[2001:db8:77::1]:1", 2),
+            ("[2001:db9::1]:1", 3),
+            ("192.0.2.7:1", 3),
+        ] {
+            assert_eq!(told(address).len(), notices, "{address}");
+        }
+        let first = told("192.0.2.7:1").swap_remove(0);
+        assert_eq!(
+            first["title"],
+            "Your account was signed in to from a new network"
+        );
+        let body = first["body"].as_str().unwrap_or_default();
+        assert!(body.contains("address: 198.51.100.1"), "{body}");
     }
 }

@@ -95,8 +95,8 @@ impl Limit {
 // === impl Attempts ===
 
 impl Attempts {
-    /// Counts an attempt before it is made, so that many at once do not slip through.
-    pub(crate) async fn count(&self, now: Time) -> Result<()> {
+    /// Counts an attempt before it is made, so that many at once do not slip through; answers the how manieth it is.
+    pub(crate) async fn count(&self, now: Time) -> Result<i64> {
         let Limit {
             most,
             window,
@@ -108,7 +108,7 @@ impl Attempts {
             cache::set(&self.began, &now, window).await?;
         }
         if attempts <= most {
-            return Ok(());
+            return Ok(attempts);
         }
         let began = cache::get(&self.began).await?.unwrap_or(now);
         Err(Error::rate_limited(

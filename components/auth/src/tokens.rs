@@ -100,9 +100,9 @@ pub(crate) async fn begin(
             "session_id": session.id, "device": session.device, "proofs": session.proofs,
         }),
     );
-    let begun = match notices::is_elsewhere(&session).await? {
-        true => notices::begins_elsewhere(begun, &session),
-        false => begun,
+    let begun = match notices::elsewhere(&session).await? {
+        Some(new) => notices::begins_elsewhere(begun, &session, new),
+        None => begun,
     };
     match begun.commit().await {
         Ok(_) => Ok(kept),

@@ -1,7 +1,9 @@
 //! Leaving, and thinking again.
 
 use crate::departure;
+use crate::model::Device;
 use crate::sessions::Revoked;
+use http::HeaderMap;
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Json, NoContent, Result, operation};
 use serde::{Deserialize, Serialize};
@@ -64,7 +66,11 @@ pub(crate) async fn leave(
         rate_limited = "Too many attempts under this name; see `Retry-After`"
     )
 )]
-pub(crate) async fn keep_account(Json(input): Json<KeptAccount>) -> Result<NoContent> {
-    departure::stay(&input.identifier, &input.password).await?;
+pub(crate) async fn keep_account(
+    headers: HeaderMap,
+    Json(input): Json<KeptAccount>,
+) -> Result<NoContent> {
+    let device = Device::of(&headers);
+    departure::stay(&input.identifier, &input.password, &device).await?;
     Ok(NoContent)
 }

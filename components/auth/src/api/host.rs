@@ -1,7 +1,7 @@
 //! What only the host asks, under `/-/`: it is not reachable from outside.
 
 use crate::sessions::Revoked;
-use crate::{administrators, departure, invitations, mailed, tokens};
+use crate::{administrators, departure, invitations, mailed, refusals, tokens};
 use axum::response::{IntoResponse, Response};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::tasks::Work;
@@ -43,6 +43,12 @@ pub(crate) async fn mail_secret(work: Work<mailed::About>) -> Result<()> {
 #[task("mail-invitation", queue = "default")]
 pub(crate) async fn mail_invitation(work: Work<invitations::About>) -> Result<()> {
     invitations::send(&work.data, &work.id).await
+}
+
+/// Records a sign-in that failed.
+#[task("record-refusal", queue = "default")]
+pub(crate) async fn record_refusal(work: Work<refusals::About>) -> Result<()> {
+    refusals::record(&work.data).await
 }
 
 /// Deletes the accounts whose time is over.

@@ -65,7 +65,7 @@ pub(crate) fn clippy(target: &WasmTarget, guests: &[&Member]) -> Result<(), Stri
 fn cargo(target: &WasmTarget, what: &str, guests: &[&Member]) -> Command {
     let mut cargo = process::cargo();
     cargo.args([what, "--profile", PROFILE, "--target", wasm_target::NAME]);
-    cargo.args(guests.iter().flat_map(|guest| ["-p", &guest.name]));
+    cargo.args(guests.iter().flat_map(|guest| ["-p", &guest.id]));
     target.apply(&mut cargo);
     cargo
 }

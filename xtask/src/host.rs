@@ -18,7 +18,7 @@ pub(crate) const BENCH: &str = "sbd-bench";
 pub(crate) fn cargo(workspace: &Workspace, what: &str, members: &[&Member]) -> Command {
     let mut cargo = process::cargo();
     cargo.args([what, "--release"]);
-    cargo.args(members.iter().flat_map(|member| ["-p", &member.name]));
+    cargo.args(members.iter().flat_map(|member| ["-p", &member.id]));
     cargo.env(bundle::VARIABLE, bundle::folder(workspace));
     cargo
 }

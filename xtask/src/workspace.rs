@@ -24,6 +24,8 @@ pub(crate) struct Workspace {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
+    /// What cargo knows it by alone: a dependency may have the same name.
+    pub(crate) id: String,
     /// Its folder, relative to the workspace root.
     folder: PathBuf,
     /// File name of its WebAssembly module, if its library is a `cdylib`.
@@ -187,6 +189,7 @@ impl Member {
         }
         Ok(Self {
             folder: folder.to_path_buf(),
+            id: text(package, "id")?.to_owned(),
             name,
             wasm,
             binaries,
@@ -222,17 +225,17 @@ mod tests {
     const METADATA: &str = r#"{
         "workspace_root": "/w s/second-brain", "target_directory": "/elsewhere/target",
         "packages": [
-            {"name": "sbd", "manifest_path": "/w s/second-brain/host/sbd/Cargo.toml",
+            {"name": "sbd", "id": "sbd@1", "manifest_path": "/w s/second-brain/host/sbd/Cargo.toml",
              "targets": [{"name": "sbd", "kind": ["bin"]}, {"name": "build-script-build", "kind": ["custom-build"]}]},
-            {"name": "auth", "manifest_path": "/w s/second-brain/components/auth/Cargo.toml",
+            {"name": "auth", "id": "auth@1", "manifest_path": "/w s/second-brain/components/auth/Cargo.toml",
              "targets": [{"name": "auth", "kind": ["cdylib"]}]},
-            {"name": "membership", "manifest_path": "/w s/second-brain/components/membership/Cargo.toml",
+            {"name": "membership", "id": "membership@1", "manifest_path": "/w s/second-brain/components/membership/Cargo.toml",
              "targets": [{"name": "membership", "kind": ["lib"]}]},
-            {"name": "deep-stack", "manifest_path": "/w s/second-brain/tests/hostile/deep-stack/Cargo.toml",
+            {"name": "deep-stack", "id": "deep-stack@1", "manifest_path": "/w s/second-brain/tests/hostile/deep-stack/Cargo.toml",
              "targets": [{"name": "deep_stack", "kind": ["cdylib"]}]},
-            {"name": "sbd-bench", "manifest_path": "/w s/second-brain/tests/bench/Cargo.toml",
+            {"name": "sbd-bench", "id": "sbd-bench@1", "manifest_path": "/w s/second-brain/tests/bench/Cargo.toml",
              "targets": [{"name": "sbd-bench", "kind": ["bin"]}]},
-            {"name": "xtask", "manifest_path": "/w s/second-brain/xtask/Cargo.toml",
+            {"name": "xtask", "id": "xtask@1", "manifest_path": "/w s/second-brain/xtask/Cargo.toml",
              "targets": [{"name": "xtask", "kind": ["bin"]}]}
         ]}"#;
 

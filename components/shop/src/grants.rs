@@ -256,6 +256,8 @@ async fn begin(delivery: &Delivery<'_>) -> Result<Option<Outcome>> {
         now,
     ) {
         Ok(with) => with,
+        // It may be theirs by this line: somebody else goes on with the same order.
+        Err(_) if GRANTS.count(json!({"key": grant.key})).await? > 0 => return Ok(None),
         Err(unfit) => return Ok(Some(Outcome::Refused(unfit.why().to_owned()))),
     };
     if delivery.good.kind.component().is_some() {
@@ -573,6 +575,19 @@ mod tests {
         assert_eq!(shelf.told("shop.grant.ended").len(), 1);
         assert_eq!(shelf.grant(&line), refused("it was taken back"));
         shelf.give("usr_1", &item, None);
+    }
+
+    /// Two go on with the same order, and one has not seen yet what the other one has done.
+    #[test]
+    fn what_is_owned_by_the_same_line_is_no_reason_to_refuse_it() {
+        let shelf = Shelf::new();
+        let item = shelf.item(json!({}));
+        let line = shelf.give("usr_1", &item, None);
+        let late = shelf.app.run(begin(&line.delivery())).unwrap();
+        assert_eq!(late, None);
+        let other = shelf.line("usr_1", &item, None);
+        let late = shelf.app.run(begin(&other.delivery())).unwrap();
+        assert_eq!(late, Some(refused(OWNED)));
     }
 
     #[test]

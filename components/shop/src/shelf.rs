@@ -147,7 +147,7 @@ impl Line {
         Self { count, ..self }
     }
 
-    fn delivery(&self) -> Delivery<'_> {
+    pub(crate) fn delivery(&self) -> Delivery<'_> {
         Delivery {
             order: &self.order,
             line: &self.line,

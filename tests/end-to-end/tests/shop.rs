@@ -254,7 +254,7 @@ async fn a_family_pays_for_a_member_when_its_administrator_says_so() {
 
 /// An order that has ended, once it has.
 async fn ended(by: &Account, order: &str) -> Value {
-    for _ in 0..600 {
+    for _ in 0..3000 {
         let found = by.read(order).await;
         if !found["ended_at"].is_null() {
             return found;
@@ -432,7 +432,12 @@ async fn orders_are_whole(pays: Pays, usual: u32) {
         }
         for (buyer, purse) in buyers.iter().zip(&purses) {
             let key = format!("round-{round}");
-            let (status, order) = buy(buyer.clone(), purse.clone(), key).await.unwrap();
+            let (status, mut order) = buy(buyer.clone(), purse.clone(), key).await.unwrap();
+            if order["state"] == "awaiting_approval" {
+                // The group was killed while it held the tokens: its schedule goes on with that.
+                let path = format!("{SHOP}/orders/{}", order["id"].as_str().unwrap());
+                order = ended(buyer, &path).await;
+            }
             assert_eq!(
                 (status, &order["state"]),
                 (201, &json!("completed")),

@@ -17,9 +17,6 @@
 //! | `family.ownership.withdrawn` | `family_id`, `withdrawn_by` | it is not after all |
 //! | `family.ownership.taken` | `family_id`, `taken_by`, `taken_from` | it does from now on |
 //! | `family.repaired` | `family_id`, `repaired_by`, `what`, `reason` | a tenant's administrator has put `counts` or `administrator` right |
-//! | `family.invitation.sent` | `family_id`, `invitation_id`, `sent_by`, `sent` | somebody is invited, or once more |
-//! | `family.invitation.accepted`, `.declined` | `family_id`, `invitation_id`, `user_id` | this user has answered |
-//! | `family.invitation.cancelled` | `family_id`, `invitation_id`, `cancelled_by` | it was taken back |
 //! | `family.relationship.proposed` | `family_id`, `relationship_id`, `user_ids`, `proposed_by` | one says what they are to each other |
 //! | `family.relationship.agreed` | `family_id`, `relationship_id`, `user_ids` | both say so |
 //! | `family.relationship.withdrawn` | `family_id`, `relationship_id`, `user_ids`, `withdrawn_by` | what was proposed is not any more |
@@ -39,10 +36,9 @@
 //! | `family.not_deleted` | `family_id` | it is not after all, for its account cannot be closed |
 //! | `family.deleted` | `family_id`, `deleted_by` | it is gone, and so are all memberships |
 //!
-//! What happens to the account is told by `group::events`.
+//! What happens to the account, and to invitations, is told by `group::events`.
 
 use crate::emergency::EmergencyId;
-use crate::invitations::InvitationId;
 use crate::model::{Family, FamilyId, Heir, Membership, Role};
 use crate::recovery::RecoveryId;
 use crate::relationships::RelationshipId;
@@ -129,25 +125,7 @@ pub(crate) enum Happened<'a> {
         taken_from: &'a str,
     },
 
-    // Invitations and relationships.
-    InvitationSent {
-        family_id: &'a FamilyId,
-        invitation_id: &'a InvitationId,
-        sent_by: &'a str,
-        sent: u32,
-    },
-    InvitationAnswered {
-        family_id: &'a FamilyId,
-        invitation_id: &'a InvitationId,
-        user_id: &'a str,
-        #[serde(skip)]
-        answer: Answer,
-    },
-    InvitationCancelled {
-        family_id: &'a FamilyId,
-        invitation_id: &'a InvitationId,
-        cancelled_by: &'a str,
-    },
+    // Relationships.
     RelationshipProposed {
         family_id: &'a FamilyId,
         relationship_id: &'a RelationshipId,
@@ -220,13 +198,6 @@ pub(crate) enum Happened<'a> {
     },
 }
 
-/// What somebody says to an invitation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    Accepted,
-    Declined,
-}
-
 /// What becomes of an account recovery, up to its confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecoveryStep {
@@ -296,16 +267,6 @@ impl<'a> Happened<'a> {
             Self::OwnershipOffered { family_id, .. } => ("family.ownership.offered", family_id),
             Self::OwnershipWithdrawn { family_id, .. } => ("family.ownership.withdrawn", family_id),
             Self::OwnershipTaken { family_id, .. } => ("family.ownership.taken", family_id),
-            Self::InvitationSent { family_id, .. } => ("family.invitation.sent", family_id),
-            Self::InvitationAnswered {
-                family_id, answer, ..
-            } => match answer {
-                Answer::Accepted => ("family.invitation.accepted", family_id),
-                Answer::Declined => ("family.invitation.declined", family_id),
-            },
-            Self::InvitationCancelled { family_id, .. } => {
-                ("family.invitation.cancelled", family_id)
-            }
             Self::RelationshipProposed { family_id, .. } => {
                 ("family.relationship.proposed", family_id)
             }

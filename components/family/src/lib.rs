@@ -7,7 +7,6 @@
 
 mod account;
 mod administration;
-mod answers;
 mod api;
 mod changes;
 mod commit;

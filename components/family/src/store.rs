@@ -24,7 +24,7 @@ pub(crate) const PAYMENTS: Collection<Payment<FamilyId>> = group::store::payment
 /// What members ask for.
 pub(crate) const REQUESTS: Collection<Request<FamilyId>> = group::store::requests();
 /// Invitations into families.
-pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
+pub(crate) const INVITATIONS: Collection<Invitation> = group::store::invitations();
 /// What members are to each other.
 pub(crate) const RELATIONSHIPS: Collection<Relationship> = Collection::new("relationships");
 

@@ -1,4 +1,4 @@
-//! What is told of an account, in the commit of the change itself, as the component tells what else happens to a
+//! What is told of an account, and of invitations, in the commit of the change itself, as the component tells what else happens to a
 //! group: the subject is the group's id, and the group's audit has all of it. Each begins with what the group is,
 //! `family.wallet.set`, and has its id, `family_id`, beside the data.
 //!
@@ -21,6 +21,9 @@
 //! | `purchase.completed` | the same | it is delivered, and paid |
 //! | `purchase.failed` | the same | nothing is delivered, and nothing paid |
 //! | `purchase.denied`, `.canceled`, `.expired` | the same | it has ended so |
+//! | `invitation.sent` | `invitation_id`, `sent_by`, `sent` | somebody is invited, or once more |
+//! | `invitation.accepted`, `.declined` | `invitation_id`, `user_id` | this user has answered |
+//! | `invitation.cancelled` | `invitation_id`, `cancelled_by` | it was taken back |
 
 use crate::Group;
 use crate::payments::PaymentId;
@@ -28,7 +31,7 @@ use crate::requests::{Kind, RequestId};
 use sbd_sdk::Tokens;
 use sbd_sdk::documents::Transaction;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Something that happened to an account.
 #[derive(Debug, Serialize)]
@@ -100,21 +103,26 @@ impl Happened<'_> {
     /// Has a change tell of it, and be recorded in the group's audit: two of its steps.
     pub(crate) fn told_by<G: Group>(&self, group: &G, change: Transaction) -> Transaction {
         let kind = match self {
-            Self::Set { .. } => named::<G>("wallet.set"),
-            Self::PermissionSet { .. } => named::<G>("wallet.permission_set"),
-            Self::Frozen { .. } => named::<G>("wallet.frozen"),
-            Self::Unfrozen { .. } => named::<G>("wallet.unfrozen"),
-            Self::UnfreezeAsked { .. } => named::<G>("wallet.unfreeze_asked"),
-            Self::UnfreezeVoted { .. } => named::<G>("wallet.unfreeze_voted"),
-            Self::Paid { .. } => named::<G>("wallet.paid"),
-            Self::Requested { kind, what, .. } => requested::<G>(*kind, *what),
+            Self::Set { .. } => "wallet.set",
+            Self::PermissionSet { .. } => "wallet.permission_set",
+            Self::Frozen { .. } => "wallet.frozen",
+            Self::Unfrozen { .. } => "wallet.unfrozen",
+            Self::UnfreezeAsked { .. } => "wallet.unfreeze_asked",
+            Self::UnfreezeVoted { .. } => "wallet.unfreeze_voted",
+            Self::Paid { .. } => "wallet.paid",
+            Self::Requested { kind, what, .. } => &step(*kind, *what),
         };
-        let (id, mut data) = (group.to_string(), json!(self));
-        data[id_of::<G>()] = json!(group);
-        change
-            .publish(&kind, Some(&id), &data)
-            .audit(&id, &kind, &data)
+        tell(change, group, kind, json!(self))
     }
+}
+
+/// Has a change tell of something, and be recorded in the group's audit: two of its steps.
+pub fn tell<G: Group>(change: Transaction, group: &G, kind: &str, mut data: Value) -> Transaction {
+    let (id, kind) = (group.to_string(), named::<G>(kind));
+    data[id_of::<G>()] = json!(group);
+    change
+        .publish(&kind, Some(&id), &data)
+        .audit(&id, &kind, &data)
 }
 
 /// What the group's id is called where something is told: `family_id`.
@@ -129,6 +137,10 @@ pub(crate) fn named<G: Group>(kind: &str) -> String {
 
 /// The same word is the kind of the notice that whoever asked has of it.
 pub(crate) fn requested<G: Group>(kind: Kind, what: Step) -> String {
+    named::<G>(&step(kind, what))
+}
+
+fn step(kind: Kind, what: Step) -> String {
     let kind = match kind {
         Kind::Token => "token_request",
         Kind::Purchase => "purchase",
@@ -143,5 +155,5 @@ pub(crate) fn requested<G: Group>(kind: Kind, what: Step) -> String {
         Step::Canceled => "canceled",
         Step::Expired => "expired",
     };
-    format!("{}.{kind}.{what}", G::NOUN)
+    format!("{kind}.{what}")
 }

@@ -3,16 +3,23 @@
 //! `wallet`; who may do what is decided and counted here, in the collections of the component that uses this:
 //! `wallets`, `allowances`, `payments`, `requests`, beside the `memberships` that it keeps itself.
 //!
+//! And inviting people into it ([`invitations`]), with the collection `invitations`.
+//!
 //! The rules are in `membership`, without I/O. What a group is, whom it has, and what they may, its id answers:
-//! [`Group`]. Tests stand with the components: each is the account of a group that there is.
+//! [`Group`], and [`inviting::Inviting`] of who invites whom. Tests stand with the components: each is of a group that
+//! there is.
 
 pub mod account;
 pub mod allowances;
+pub mod answers;
 pub mod api;
 pub mod audit;
 pub mod closing;
+pub mod delivery;
 pub mod events;
 pub mod freezing;
+pub mod invitations;
+pub mod inviting;
 pub mod notices;
 pub mod payments;
 pub mod purchase_requests;

@@ -22,9 +22,7 @@
 //! | `workspace.closing` | `deleted_by`, `balance_to` | it is being deleted |
 //! | `workspace.not_deleted` | | it is not after all, for its account cannot be closed |
 //! | `workspace.deleted` | `deleted_by` | it is gone, and so are all memberships |
-//! | `workspace.invitation.sent` | `invitation_id`, `role`, `sent_by`, `sent` | somebody is invited, or once more |
-//! | `workspace.invitation.accepted`, `.declined` | `invitation_id`, `user_id` | this user has answered |
-//! | `workspace.invitation.cancelled` | `invitation_id`, `cancelled_by` | it was taken back |
+//! | `workspace.invitation.sent` | `role`, beside what `group::events` says | somebody is invited, or once more |
 //! | `workspace.link.made` | `link_id`, `role`, `uses`, `expires_at`, `made_by` | whoever has it may join |
 //! | `workspace.link.used` | `link_id`, `user_id` | this user has |
 //! | `workspace.link.revoked` | `link_id`, `revoked_by` | nobody joins by it any more |
@@ -32,7 +30,7 @@
 //! | `workspace.label.put`, `.taken` | `label_id`, `item`, `by` | it lies on something, or does not any more |
 //! | `workspace.backup.designated`, `.removed` | `user_id`, `by` | somebody helps to unfreeze the account, or does not any more |
 //!
-//! What happens to the account is told by `group::events`.
+//! What happens to the account, and to invitations, is told by `group::events`.
 
 use crate::model::WorkspaceId;
 use sbd_sdk::documents::Transaction;

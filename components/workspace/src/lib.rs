@@ -7,7 +7,6 @@
 
 mod account;
 mod activity;
-mod answers;
 mod api;
 mod backups;
 #[cfg(test)]

@@ -5,11 +5,11 @@
 
 use crate::commit::{busy, committed, still_is, tries};
 use crate::events::tell;
-use crate::invitations::{REMEMBERED, count};
 use crate::inviting::{self, looks_after};
 use crate::model::{Membership, Workspace, WorkspaceId, membership_id};
 use crate::permissions::{Permission, Role};
 use crate::store::{self, LINKS, MEMBERSHIPS, SENT_AWAY, WORKSPACES};
+use group::invitations::{REMEMBERED, count};
 use membership::link::{DAYS, USES, Use};
 use membership::secret;
 use sbd_sdk::documents::Transaction;
@@ -163,7 +163,7 @@ pub(crate) async fn join(caller: &Caller, code: &str) -> Result<(Workspace, Memb
         let used = json!({"link_id": link.id, "user_id": caller.user});
         let change = tell(change, &workspace.id, "workspace.link.used", used);
         if committed(change.commit().await)? {
-            count("joined").await;
+            count::<WorkspaceId>("joined").await;
             return store::workspace(&workspace.id, caller).await;
         }
     }

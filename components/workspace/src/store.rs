@@ -23,7 +23,7 @@ pub(crate) const ROLES: Collection<OwnRole> = Collection::new("roles");
 pub(crate) const SENT_AWAY: Collection<SentAway> = Collection::new("sent_away");
 
 /// Invitations into workspaces.
-pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
+pub(crate) const INVITATIONS: Collection<Invitation> = group::store::invitations();
 /// Links by which people join workspaces.
 pub(crate) const LINKS: Collection<Link> = Collection::new("links");
 

@@ -1,12 +1,13 @@
 //! What only the host asks: events, tasks, ticks.
 
 use crate::continuity::{self, Due};
+use crate::deletion;
 use crate::model::FamilyId;
 use crate::telling::{self, Told};
 use crate::{deletion, delivery, departure};
 use group::account::{self, About};
 use group::requests::RequestId;
-use group::{freezing, payments, requests};
+use group::{delivery, freezing, payments, requests};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, schedule, task};
@@ -78,7 +79,7 @@ pub(crate) async fn invitation_sent(event: Event<delivery::About>) -> Result<()>
 /// Finds out who is invited, and tells them.
 #[task("deliver-invitation", queue = "default")]
 pub(crate) async fn deliver_invitation(work: Work<delivery::About>) -> Result<()> {
-    delivery::deliver(&work.data).await
+    delivery::deliver::<FamilyId>(&work.data).await
 }
 
 /// That an account is to be given back, whoever can confirm it is told.

@@ -1,22 +1,18 @@
 //! `/api/v1/families/{id}/invitations`, and those received: `/api/v1/families/invitations`.
 
 use super::families::FamilyView;
-use crate::answers;
-use crate::invitations::{self, Invitation, InvitationFilter, InvitationId, InvitationSort, Wish};
+use crate::invitations::{Invitation, Terms};
 use crate::kinship::Kinship;
 use crate::model::FamilyId;
-use crate::store::FAMILIES;
-use membership::invitation::State;
+use crate::store;
+use group::api::invitations::{self as asked, AnswerInput, ReceivedView, RefusalView, SentView};
+use group::invitations::{InvitationFilter, InvitationId, InvitationSort};
+use group::{answers, invitations};
+use membership::invitee;
 use sbd_sdk::paging::Page;
-use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Caller, Created, Error, Json, Listing, NoContent, Path, Result, Tagged, operation};
+use sbd_sdk::{Caller, Created, Json, Listing, NoContent, Path, Result, Tagged, operation};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::collections::HashMap;
 use utoipa::ToSchema;
-
-/// How many are invited at once at most.
-const BULK: usize = 50;
 
 /// Who is to be invited.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -60,74 +56,32 @@ pub(crate) struct ResultView {
     refusal: Option<RefusalView>,
 }
 
-/// Why somebody is not invited.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FamilyInvitationRefusal)]
-pub(crate) struct RefusalView {
-    code: String,
-    message: String,
-}
-
 /// An invitation, as the family's administrators see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FamilyInvitation)]
 pub(crate) struct InvitationView {
-    #[schema(inline)]
-    id: InvitationId,
-    /// Whom it is for, as whoever invited wrote it.
-    to: String,
-    /// The user who invited.
-    invited_by: String,
+    #[serde(flatten)]
+    sent: SentView,
     /// What the inviter is to the invited.
     relationship: Option<Kinship>,
     /// What the invited is to the inviter.
     reciprocal: Option<Kinship>,
-    state: State,
-    /// How often it was sent.
-    sent: u32,
-    /// The user who has answered.
-    answered_by: Option<String>,
-    /// When it was made.
-    created_at: Time,
-    /// Until when it can be accepted.
-    expires_at: Time,
 }
 
 /// An invitation, as whoever is invited sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReceivedFamilyInvitation)]
-pub(crate) struct ReceivedView {
-    #[schema(inline)]
-    id: InvitationId,
+pub(crate) struct ReceivedInvitationView {
+    #[serde(flatten)]
+    received: ReceivedView,
     #[schema(inline)]
     family_id: FamilyId,
     /// The family's name; none of a family that is not there any more.
     family_name: Option<String>,
-    /// The user who invites.
-    invited_by: String,
-    /// That user's name.
-    inviter_name: String,
     /// What the inviter is to the caller.
     relationship: Option<Kinship>,
     /// What the caller is to the inviter.
     reciprocal: Option<Kinship>,
-    state: State,
-    /// When it was made.
-    created_at: Time,
-    /// Until when it can be accepted.
-    expires_at: Time,
-}
-
-/// How an invitation that came by mail is answered.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = FamilyInvitationAnswer)]
-pub(crate) struct AnswerInput {
-    /// What stands after the dot in the mail's link or code; of use once. None where the invitation is in the
-    /// caller's inbox.
-    #[serde(default)]
-    #[schema(max_length = 100)]
-    token: Option<String>,
 }
 
 /// Invites somebody into a family; for its administrators.
@@ -149,9 +103,9 @@ pub(crate) async fn invite_to_family(
     Path(id): Path<FamilyId>,
     Json(input): Json<InvitationInput>,
 ) -> Result<Created<InvitationView>> {
-    let invitation = invitations::invite(&id, &caller, &input.check()?).await?;
+    let invitation = invite(&id, &caller, &input).await?;
     let location = format!("/api/v1/families/{id}/invitations/{}", invitation.id);
-    Created::at(&location, &invitation.into())
+    Created::at(&location, &InvitationView::from(invitation))
 }
 
 /// Invites up to 50 people into a family, each for itself; for its administrators.
@@ -168,30 +122,15 @@ pub(crate) async fn invite_many_to_family(
     Path(id): Path<FamilyId>,
     Json(input): Json<InvitationsInput>,
 ) -> Result<Json<ResultsView>> {
-    if input.invitations.is_empty() || input.invitations.len() > BULK {
-        let message = format!("1 to {BULK} at once");
-        return Err(Error::validation("invitations", message));
-    }
+    asked::require_some(input.invitations.len())?;
     let mut results = Vec::new();
     for one in input.invitations {
-        let done = match one.check() {
-            Ok(wish) => invitations::invite(&id, &caller, &wish).await,
-            Err(error) => Err(error),
-        };
-        results.push(match done {
-            Ok(invitation) => ResultView {
-                to: one.to,
-                invitation: Some(invitation.into()),
-                refusal: None,
-            },
+        let done = match invite(&id, &caller, &one).await {
             // Of all of them.
             Err(error) if matches!(error.code(), "FORBIDDEN" | "NOT_FOUND") => return Err(error),
-            Err(error) => ResultView {
-                to: one.to,
-                invitation: None,
-                refusal: Some(error.into()),
-            },
-        });
+            done => done,
+        };
+        results.push(ResultView::new(one.to, done));
     }
     Ok(Json(ResultsView { results }))
 }
@@ -209,7 +148,7 @@ pub(crate) async fn list_family_invitations(
     Path(id): Path<FamilyId>,
     listing: Listing<InvitationSort, InvitationFilter>,
 ) -> Result<Json<Page<InvitationView>>> {
-    let page = invitations::sent_by_family(&id, &caller, &listing).await?;
+    let page = invitations::list(&id, &caller, &listing).await?;
     Ok(Json(page.map(InvitationView::from)))
 }
 
@@ -226,7 +165,7 @@ pub(crate) async fn get_family_invitation(
     caller: Caller,
     Path((id, invitation)): Path<(FamilyId, InvitationId)>,
 ) -> Result<Json<InvitationView>> {
-    let invitation = invitations::of_family(&id, &caller, &invitation).await?;
+    let invitation = invitations::get(&id, &caller, &invitation).await?;
     Ok(Json(invitation.into()))
 }
 
@@ -270,25 +209,10 @@ pub(crate) async fn resend_family_invitation(
 pub(crate) async fn list_received_invitations(
     caller: Caller,
     listing: Listing<InvitationSort, InvitationFilter>,
-) -> Result<Json<Page<ReceivedView>>> {
+) -> Result<Json<Page<ReceivedInvitationView>>> {
     let page = invitations::received(&caller, &listing).await?;
-    let ids: Vec<_> = page
-        .items
-        .iter()
-        .map(|invitation| &invitation.family_id)
-        .collect();
-    let families = FAMILIES
-        .find(json!({"_id": {"$in": ids}}))
-        .limit(listing.paging().limit());
-    let families = families.fetch().await?.documents;
-    let names: HashMap<_, _> = families
-        .into_iter()
-        .map(|family| (family.id, family.name))
-        .collect();
-    Ok(Json(page.map(|invitation| {
-        let name = names.get(&invitation.family_id).cloned();
-        ReceivedView::new(invitation, name)
-    })))
+    let page = asked::with_names(page, ReceivedInvitationView::new).await?;
+    Ok(Json(page))
 }
 
 /// Reads an invitation that the caller has received.
@@ -299,9 +223,9 @@ pub(crate) async fn list_received_invitations(
 pub(crate) async fn get_received_invitation(
     caller: Caller,
     Path(invitation): Path<InvitationId>,
-) -> Result<Json<ReceivedView>> {
-    let (invitation, family) = answers::get(&caller, &invitation, None).await?;
-    Ok(Json(ReceivedView::new(invitation, Some(family.name))))
+) -> Result<Json<ReceivedInvitationView>> {
+    let (invitation, name) = answers::get(&caller, &invitation, None).await?;
+    Ok(Json(ReceivedInvitationView::new(invitation, Some(name))))
 }
 
 /// Accepts an invitation; the caller belongs to the family then.
@@ -318,8 +242,8 @@ pub(crate) async fn accept_family_invitation(
     Path(invitation): Path<InvitationId>,
     Json(input): Json<AnswerInput>,
 ) -> Result<Tagged<FamilyView>> {
-    let token = input.check()?;
-    let (family, membership) = answers::accept(&caller, &invitation, token).await?;
+    let id = answers::accept(&caller, &invitation, input.token()?).await?;
+    let (family, membership) = store::family(&id, &caller).await?;
     Ok(FamilyView::tagged(&family, &membership))
 }
 
@@ -336,70 +260,51 @@ pub(crate) async fn decline_family_invitation(
     Path(invitation): Path<InvitationId>,
     Json(input): Json<AnswerInput>,
 ) -> Result<NoContent> {
-    answers::decline(&caller, &invitation, input.check()?).await?;
+    answers::decline::<FamilyId>(&caller, &invitation, input.token()?).await?;
     Ok(NoContent)
 }
 
-impl InvitationInput {
-    fn check(&self) -> Result<Wish> {
-        Wish::check(&self.to, self.relationship, self.reciprocal)
-    }
-}
-
-impl AnswerInput {
-    fn check(&self) -> Result<Option<&str>> {
-        match &self.token {
-            Some(token) if token.chars().count() > 100 => {
-                Err(Error::validation("token", "at most 100 characters"))
-            }
-            token => Ok(token.as_deref()),
-        }
-    }
-}
-
-impl From<Error> for RefusalView {
-    fn from(error: Error) -> Self {
-        let detail = error.details().first();
-        Self {
-            code: error.code().to_owned(),
-            message: match detail {
-                Some(detail) => format!("{}: {}", detail.field, detail.message),
-                None => error.message().to_owned(),
-            },
-        }
-    }
+async fn invite(id: &FamilyId, caller: &Caller, input: &InvitationInput) -> Result<Invitation> {
+    // Before what they are to each other: it is said first what is wrong first.
+    invitee::check(&input.to)?;
+    let terms = Terms::check(input.relationship, input.reciprocal)?;
+    invitations::invite(id, caller, &input.to, Some(&terms)).await
 }
 
 impl From<Invitation> for InvitationView {
     fn from(invitation: Invitation) -> Self {
+        let kinship = invitation.terms.kinship;
         Self {
-            state: invitation.progress.now(time::now()),
-            id: invitation.id,
-            to: invitation.to,
-            invited_by: invitation.invited_by,
-            relationship: invitation.kinship.map(|[inviter, _]| inviter),
-            reciprocal: invitation.kinship.map(|[_, invited]| invited),
-            sent: invitation.progress.sent,
-            answered_by: invitation.answered_by,
-            created_at: invitation.created_at,
-            expires_at: invitation.progress.expires_at,
+            sent: SentView::from(&invitation),
+            relationship: kinship.map(|[inviter, _]| inviter),
+            reciprocal: kinship.map(|[_, invited]| invited),
         }
     }
 }
 
-impl ReceivedView {
-    fn new(invitation: Invitation, family_name: Option<String>) -> Self {
+impl ResultView {
+    fn new(to: String, done: Result<Invitation>) -> Self {
+        let (invitation, refusal) = match done {
+            Ok(invitation) => (Some(invitation.into()), None),
+            Err(error) => (None, Some(error.into())),
+        };
         Self {
-            state: invitation.progress.now(time::now()),
-            id: invitation.id,
-            family_id: invitation.family_id,
+            to,
+            invitation,
+            refusal,
+        }
+    }
+}
+
+impl ReceivedInvitationView {
+    fn new(invitation: Invitation, family_name: Option<String>) -> Self {
+        let kinship = invitation.terms.kinship;
+        Self {
+            received: ReceivedView::from(&invitation),
+            family_id: invitation.group().clone(),
             family_name,
-            invited_by: invitation.invited_by,
-            inviter_name: invitation.inviter_name,
-            relationship: invitation.kinship.map(|[inviter, _]| inviter),
-            reciprocal: invitation.kinship.map(|[_, invited]| invited),
-            created_at: invitation.created_at,
-            expires_at: invitation.progress.expires_at,
+            relationship: kinship.map(|[inviter, _]| inviter),
+            reciprocal: kinship.map(|[_, invited]| invited),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What only the host asks: events, tasks, ticks.
 
 use crate::{activity, deletion, delivery, departure, labels};
+use crate::model::WorkspaceId;
+use crate::{activity, deletion, labels};
+use group::delivery;
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, task};
@@ -28,7 +31,7 @@ pub(crate) async fn invitation_sent(event: Event<delivery::About>) -> Result<()>
 /// Finds out who is invited, and tells them.
 #[task("deliver-invitation", queue = "default")]
 pub(crate) async fn deliver_invitation(work: Work<delivery::About>) -> Result<()> {
-    delivery::deliver(&work.data).await
+    delivery::deliver::<WorkspaceId>(&work.data).await
 }
 
 /// Goes on with the deletion of a workspace, if it stopped on the way.

@@ -1,22 +1,17 @@
 //! `/api/v1/workspaces/{id}/invitations`, and those received: `/api/v1/workspaces/invitations`.
 
 use super::workspaces::WorkspaceView;
-use crate::answers;
-use crate::invitations::{self, Invitation, InvitationFilter, InvitationId, InvitationSort};
+use crate::invitations::{Invitation, Terms};
 use crate::model::WorkspaceId;
 use crate::permissions::Role;
-use crate::store::WORKSPACES;
-use membership::invitation::State;
+use crate::store;
+use group::api::invitations::{self as asked, AnswerInput, ReceivedView, RefusalView, SentView};
+use group::invitations::{InvitationFilter, InvitationId, InvitationSort};
+use group::{answers, invitations};
 use sbd_sdk::paging::Page;
-use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Caller, Created, Error, Json, Listing, NoContent, Path, Result, Tagged, operation};
+use sbd_sdk::{Caller, Created, Json, Listing, NoContent, Path, Result, Tagged, operation};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::collections::HashMap;
 use utoipa::ToSchema;
-
-/// How many are invited at once at most.
-const BULK: usize = 50;
 
 /// Who is to be invited.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -57,70 +52,28 @@ pub(crate) struct ResultView {
     refusal: Option<RefusalView>,
 }
 
-/// Why somebody is not invited.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = WorkspaceInvitationRefusal)]
-pub(crate) struct RefusalView {
-    code: String,
-    message: String,
-}
-
 /// An invitation, as whoever looks after it sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WorkspaceInvitation)]
 pub(crate) struct InvitationView {
-    #[schema(inline)]
-    id: InvitationId,
-    /// Whom it is for, as whoever invited wrote it.
-    to: String,
+    #[serde(flatten)]
+    sent: SentView,
     /// What they are to be.
     role: Role,
-    /// The user who invited, or has sent it last.
-    invited_by: String,
-    state: State,
-    /// How often it was sent.
-    sent: u32,
-    /// The user who has answered.
-    answered_by: Option<String>,
-    /// When it was made.
-    created_at: Time,
-    /// Until when it can be accepted.
-    expires_at: Time,
 }
 
 /// An invitation, as whoever is invited sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReceivedWorkspaceInvitation)]
-pub(crate) struct ReceivedView {
-    #[schema(inline)]
-    id: InvitationId,
+pub(crate) struct ReceivedInvitationView {
+    #[serde(flatten)]
+    received: ReceivedView,
     #[schema(inline)]
     workspace_id: WorkspaceId,
     /// The workspace's name; none of one that is not there any more.
     workspace_name: Option<String>,
     /// What the caller is to be.
     role: Role,
-    /// The user who invites.
-    invited_by: String,
-    /// That user's name.
-    inviter_name: String,
-    state: State,
-    /// When it was made.
-    created_at: Time,
-    /// Until when it can be accepted.
-    expires_at: Time,
-}
-
-/// How an invitation that came by mail is answered.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = WorkspaceInvitationAnswer)]
-pub(crate) struct AnswerInput {
-    /// What stands after the dot in the mail's link or code; of use once. None where the invitation is in the
-    /// caller's inbox.
-    #[serde(default)]
-    #[schema(max_length = 100)]
-    token: Option<String>,
 }
 
 /// Invites somebody into a workspace; with the permission `invite`, or where all members invite.
@@ -142,9 +95,9 @@ pub(crate) async fn invite_to_workspace(
     Path(id): Path<WorkspaceId>,
     Json(input): Json<InvitationInput>,
 ) -> Result<Created<InvitationView>> {
-    let invitation = invitations::invite(&id, &caller, &input.to, input.role.as_ref()).await?;
+    let invitation = invite(&id, &caller, &input).await?;
     let location = format!("/api/v1/workspaces/{id}/invitations/{}", invitation.id);
-    Created::at(&location, &invitation.into())
+    Created::at(&location, &InvitationView::from(invitation))
 }
 
 /// Invites up to 50 people into a workspace, each for itself.
@@ -158,27 +111,15 @@ pub(crate) async fn invite_many_to_workspace(
     Path(id): Path<WorkspaceId>,
     Json(input): Json<InvitationsInput>,
 ) -> Result<Json<ResultsView>> {
-    if input.invitations.is_empty() || input.invitations.len() > BULK {
-        let message = format!("1 to {BULK} at once");
-        return Err(Error::validation("invitations", message));
-    }
+    asked::require_some(input.invitations.len())?;
     let mut results = Vec::new();
     for one in input.invitations {
-        let done = invitations::invite(&id, &caller, &one.to, one.role.as_ref()).await;
-        results.push(match done {
-            Ok(invitation) => ResultView {
-                to: one.to,
-                invitation: Some(invitation.into()),
-                refusal: None,
-            },
+        let done = match invite(&id, &caller, &one).await {
             // Of all of them.
             Err(error) if error.code() == "NOT_FOUND" => return Err(error),
-            Err(error) => ResultView {
-                to: one.to,
-                invitation: None,
-                refusal: Some(error.into()),
-            },
-        });
+            done => done,
+        };
+        results.push(ResultView::new(one.to, done));
     }
     Ok(Json(ResultsView { results }))
 }
@@ -195,7 +136,7 @@ pub(crate) async fn list_workspace_invitations(
     Path(id): Path<WorkspaceId>,
     listing: Listing<InvitationSort, InvitationFilter>,
 ) -> Result<Json<Page<InvitationView>>> {
-    let page = invitations::sent_by(&id, &caller, &listing).await?;
+    let page = invitations::list(&id, &caller, &listing).await?;
     Ok(Json(page.map(InvitationView::from)))
 }
 
@@ -209,7 +150,7 @@ pub(crate) async fn get_workspace_invitation(
     caller: Caller,
     Path((id, invitation)): Path<(WorkspaceId, InvitationId)>,
 ) -> Result<Json<InvitationView>> {
-    let (invitation, _) = invitations::of_workspace(&id, &caller, &invitation).await?;
+    let invitation = invitations::get(&id, &caller, &invitation).await?;
     Ok(Json(invitation.into()))
 }
 
@@ -252,25 +193,10 @@ pub(crate) async fn resend_workspace_invitation(
 pub(crate) async fn list_received_workspace_invitations(
     caller: Caller,
     listing: Listing<InvitationSort, InvitationFilter>,
-) -> Result<Json<Page<ReceivedView>>> {
+) -> Result<Json<Page<ReceivedInvitationView>>> {
     let page = invitations::received(&caller, &listing).await?;
-    let ids: Vec<_> = page
-        .items
-        .iter()
-        .map(|invitation| &invitation.workspace_id)
-        .collect();
-    let workspaces = WORKSPACES
-        .find(json!({"_id": {"$in": ids}}))
-        .limit(listing.paging().limit());
-    let workspaces = workspaces.fetch().await?.documents;
-    let names: HashMap<_, _> = workspaces
-        .into_iter()
-        .map(|workspace| (workspace.id, workspace.name))
-        .collect();
-    Ok(Json(page.map(|invitation| {
-        let name = names.get(&invitation.workspace_id).cloned();
-        ReceivedView::new(invitation, name)
-    })))
+    let page = asked::with_names(page, ReceivedInvitationView::new).await?;
+    Ok(Json(page))
 }
 
 /// Reads an invitation that the caller has received.
@@ -281,9 +207,9 @@ pub(crate) async fn list_received_workspace_invitations(
 pub(crate) async fn get_received_workspace_invitation(
     caller: Caller,
     Path(invitation): Path<InvitationId>,
-) -> Result<Json<ReceivedView>> {
-    let (invitation, workspace) = answers::get(&caller, &invitation, None).await?;
-    Ok(Json(ReceivedView::new(invitation, Some(workspace.name))))
+) -> Result<Json<ReceivedInvitationView>> {
+    let (invitation, name) = answers::get(&caller, &invitation, None).await?;
+    Ok(Json(ReceivedInvitationView::new(invitation, Some(name))))
 }
 
 /// Accepts an invitation; the caller belongs to the workspace then.
@@ -300,8 +226,8 @@ pub(crate) async fn accept_workspace_invitation(
     Path(invitation): Path<InvitationId>,
     Json(input): Json<AnswerInput>,
 ) -> Result<Tagged<WorkspaceView>> {
-    let token = input.check()?;
-    let (workspace, membership) = answers::accept(&caller, &invitation, token).await?;
+    let id = answers::accept(&caller, &invitation, input.token()?).await?;
+    let (workspace, membership) = store::workspace(&id, &caller).await?;
     Ok(WorkspaceView::tagged(&workspace, &membership))
 }
 
@@ -318,62 +244,45 @@ pub(crate) async fn decline_workspace_invitation(
     Path(invitation): Path<InvitationId>,
     Json(input): Json<AnswerInput>,
 ) -> Result<NoContent> {
-    answers::decline(&caller, &invitation, input.check()?).await?;
+    answers::decline::<WorkspaceId>(&caller, &invitation, input.token()?).await?;
     Ok(NoContent)
 }
 
-impl AnswerInput {
-    fn check(&self) -> Result<Option<&str>> {
-        match &self.token {
-            Some(token) if token.chars().count() > 100 => {
-                Err(Error::validation("token", "at most 100 characters"))
-            }
-            token => Ok(token.as_deref()),
-        }
-    }
-}
-
-impl From<Error> for RefusalView {
-    fn from(error: Error) -> Self {
-        let detail = error.details().first();
-        Self {
-            code: error.code().to_owned(),
-            message: match detail {
-                Some(detail) => format!("{}: {}", detail.field, detail.message),
-                None => error.message().to_owned(),
-            },
-        }
-    }
+async fn invite(id: &WorkspaceId, caller: &Caller, input: &InvitationInput) -> Result<Invitation> {
+    let terms = input.role.clone().map(|role| Terms { role });
+    invitations::invite(id, caller, &input.to, terms.as_ref()).await
 }
 
 impl From<Invitation> for InvitationView {
     fn from(invitation: Invitation) -> Self {
         Self {
-            state: invitation.progress.now(time::now()),
-            id: invitation.id,
-            to: invitation.to,
-            role: invitation.role,
-            invited_by: invitation.invited_by,
-            sent: invitation.progress.sent,
-            answered_by: invitation.answered_by,
-            created_at: invitation.created_at,
-            expires_at: invitation.progress.expires_at,
+            sent: SentView::from(&invitation),
+            role: invitation.terms.role,
         }
     }
 }
 
-impl ReceivedView {
+impl ResultView {
+    fn new(to: String, done: Result<Invitation>) -> Self {
+        let (invitation, refusal) = match done {
+            Ok(invitation) => (Some(invitation.into()), None),
+            Err(error) => (None, Some(error.into())),
+        };
+        Self {
+            to,
+            invitation,
+            refusal,
+        }
+    }
+}
+
+impl ReceivedInvitationView {
     fn new(invitation: Invitation, workspace_name: Option<String>) -> Self {
         Self {
-            state: invitation.progress.now(time::now()),
-            id: invitation.id,
-            workspace_id: invitation.workspace_id,
+            received: ReceivedView::from(&invitation),
+            workspace_id: invitation.group().clone(),
             workspace_name,
-            role: invitation.role,
-            invited_by: invitation.invited_by,
-            inviter_name: invitation.inviter_name,
-            created_at: invitation.created_at,
-            expires_at: invitation.progress.expires_at,
+            role: invitation.terms.role,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! `/api/v1/workspaces/{id}/links`, and joining by one: `/api/v1/workspaces/joining`.
 
 use super::workspaces::WorkspaceView;
-use crate::delivery;
 use crate::links::{self, Link, LinkId, Wish};
 use crate::model::WorkspaceId;
 use crate::permissions::Role;
+use group::delivery;
 use membership::link::State;
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::{self, Time};

@@ -22,10 +22,11 @@ pub fn is(prefix: &str, text: &str) -> bool {
 /// what it identifies.
 ///
 /// In JSON it is a text of that form. As `Path<FamilyId>` it is never malformed: what has another form
-/// is as unknown as an identifier of nothing.
+/// is as unknown as an identifier of nothing. Where identifiers had another prefix before, those are taken still:
+/// `id!(pub RequestId, "ask", "request", formerly "frq")`.
 #[macro_export]
 macro_rules! id {
-    ($visibility:vis $name:ident, $prefix:literal, $noun:literal) => {
+    ($visibility:vis $name:ident, $prefix:literal, $noun:literal $(, formerly $former:literal)?) => {
         #[doc = concat!("The id of a ", $noun, ", `", $prefix, "_...`.")]
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, $crate::serde::Serialize)]
         #[serde(crate = "sbd_sdk::serde", transparent)]
@@ -48,7 +49,7 @@ macro_rules! id {
             type Err = $crate::Error;
 
             fn from_str(text: &str) -> ::std::result::Result<Self, $crate::Error> {
-                match $crate::id::is($prefix, text) {
+                match $crate::id::is($prefix, text) $(|| $crate::id::is($former, text))? {
                     true => Ok(Self(text.to_owned())),
                     false => Err($crate::Error::not_found($noun)),
                 }
@@ -79,7 +80,7 @@ macro_rules! id {
 
         impl $crate::utoipa::PartialSchema for $name {
             fn schema() -> $crate::utoipa::openapi::RefOr<$crate::utoipa::openapi::Schema> {
-                $crate::id::schema($prefix, $noun)
+                $crate::id::schema(&[$prefix $(, $former)?], $noun)
             }
         }
 
@@ -98,7 +99,7 @@ macro_rules! id {
             ) {
                 if let Some(name) = names.next() {
                     let what = concat!("The ", $noun, "'s id").to_owned();
-                    let schema = $crate::id::schema($prefix, $noun);
+                    let schema = $crate::id::schema(&[$prefix $(, $former)?], $noun);
                     description.path_parameter(name, schema, Some(what));
                 }
             }
@@ -106,14 +107,19 @@ macro_rules! id {
     };
 }
 
-/// The schema of identifiers with a prefix.
+/// The schema of identifiers with one of these prefixes, of which new ones have the first.
 #[doc(hidden)]
-pub fn schema(prefix: &str, noun: &str) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+pub fn schema(prefixes: &[&str], noun: &str) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    let any = match prefixes {
+        [one] => (*one).to_owned(),
+        several => format!("(?:{})", several.join("|")),
+    };
+    let newest = prefixes.first().copied().unwrap_or_default();
     utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::Type::String)
         .description(Some(format!("The {noun}'s id.")))
-        .pattern(Some(format!("^{prefix}_[0-9a-f]{{32}}$")))
-        .examples([format!("{prefix}_019a2f3c8b7e7c2d9f00112233445566")])
+        .pattern(Some(format!("^{any}_[0-9a-f]{{32}}$")))
+        .examples([format!("{newest}_019a2f3c8b7e7c2d9f00112233445566")])
         .into()
 }
 
@@ -123,6 +129,7 @@ mod tests {
     use super::*;
 
     crate::id!(FamilyId, "fam", "family");
+    crate::id!(RequestId, "ask", "request", formerly "frq");
 
     #[test]
     fn new_ones_differ_order_and_have_their_form() {
@@ -154,5 +161,15 @@ mod tests {
         assert!(wrong.to_string().contains("the id of a family"), "{wrong}");
         let unknown = "usr_1".parse::<FamilyId>().unwrap_err();
         assert_eq!(unknown, crate::Error::not_found("family"));
+    }
+
+    #[test]
+    fn a_former_prefix_is_taken_and_given_to_none() {
+        assert!(RequestId::new().as_str().starts_with("ask_"));
+        let former = new("frq");
+        assert_eq!(former.parse::<RequestId>().unwrap().to_string(), former);
+        assert!(new("fam").parse::<RequestId>().is_err());
+        let schema = serde_json::to_value(<RequestId as utoipa::PartialSchema>::schema()).unwrap();
+        assert_eq!(schema["pattern"], "^(?:ask|frq)_[0-9a-f]{32}$");
     }
 }

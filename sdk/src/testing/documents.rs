@@ -1,7 +1,8 @@
 //! `documents` of a test: collections in memory, in the host's own query language.
 //!
 //! What stands here is what a backend must do besides the language: find, check what is unique, and do
-//! all of a call or nothing. The bounds on sizes are the host's alone.
+//! all of a call or nothing. Of the bounds that the host has, those on the language and on the steps of a transaction
+//! are kept here, too; those on sizes are the host's alone.
 
 use super::world::granted;
 pub(crate) use crate::bindings::generated::sbd::platform::documents::{
@@ -13,8 +14,8 @@ use crate::time::{self, Time};
 use sbd_contract::offer::is_event_type;
 use sbd_contract::{Kind, Oversized};
 use sbd_documents_query::{
-    Direction, Distinct, Failed, Filter, ID, Invalid, Limits, Path, Patience, Pipeline, Projection,
-    Sort, Update, check_document, fingerprint, id_of, sqlite,
+    Direction, Distinct, Failed, Filter, ID, Invalid, Limits, OPERATIONS, Path, Patience, Pipeline,
+    Projection, Sort, Update, check_document, fingerprint, id_of, sqlite,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -577,6 +578,19 @@ pub(crate) async fn find_one_and_update(
 }
 
 pub(crate) async fn transact(operations: Vec<Operation>) -> Result<Vec<Outcome>> {
+    match operations.len() {
+        0 => {
+            let message = format!("run 1 to {OPERATIONS} at once");
+            return Err(Error::Invalid(message));
+        }
+        many if many > OPERATIONS => {
+            let message = format!(
+                "{many} operations, where there may be {OPERATIONS}: split the transaction"
+            );
+            return Err(Error::Limit(message));
+        }
+        _ => {}
+    }
     change(|collections| {
         let steps = operations.into_iter().zip(0..);
         let done = steps.map(|(operation, place)| collections.step(operation, place));

@@ -39,7 +39,7 @@ impl Default for Limits {
             call_bytes: 16 << 20,
             answer_bytes: 16 << 20,
             distinct: 10_000,
-            operations: 100,
+            operations: sbd_documents_query::OPERATIONS,
             event_bytes: 64 << 10,
             touched: 10_000,
             query_time: Duration::from_secs(5),

@@ -30,7 +30,7 @@ pub use distinct::Distinct;
 pub use document::{ID, check_document, id_of};
 pub use filter::{Condition, Filter};
 pub use invalid::Invalid;
-pub use limits::Limits;
+pub use limits::{Limits, OPERATIONS};
 pub use order::{compare, key};
 pub use path::Path;
 pub use patience::{Failed, Patience, TooLong};

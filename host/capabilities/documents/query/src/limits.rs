@@ -1,5 +1,8 @@
 //! How large a query or document may be.
 
+/// Operations of one transaction at most, unless a host says otherwise.
+pub const OPERATIONS: usize = 100;
+
 /// Bounds on queries and documents. The defaults are generous for people and tight for attackers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

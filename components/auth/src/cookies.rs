@@ -4,7 +4,6 @@
 //! is, which moves with use. The host takes it for a token and shows it to nobody, this component neither; that a
 //! page of ours sends it is the host's to see.
 
-use crate::model::{SESSION_ABSOLUTE, Session};
 use crate::model::{SESSION_ABSOLUTE, Session, User};
 use crate::remembered::{self, Secret};
 use crate::store::{SESSIONS, USERS};

@@ -2,15 +2,12 @@
 //! two weeks later, or when the operator says. Until then it can be kept. What other components have of its owner goes when they hear of it.
 
 use crate::events::{EndReason, Happened};
-use crate::model::{ADMIN, User};
+use crate::model::{ADMIN, Device, User};
 use crate::store::{
     CHALLENGES, MAILED, OAUTH_CODES, OAUTH_CONSENTS, OAUTH_REFRESH_TOKENS, PASSKEYS, REMEMBERED,
     SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS,
 };
 use crate::{login, notices, password, users};
-use crate::model::{ADMIN, Device, User};
-use crate::store::{MAILED, USERS};
-use crate::{login, notices, password, permanent, sessions, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Caller, Error, Result, config};

@@ -13,7 +13,6 @@ mod commit;
 mod continuity;
 mod creation;
 mod deletion;
-mod delivery;
 mod departure;
 mod emergency;
 mod events;

@@ -15,7 +15,6 @@ mod changes;
 mod commit;
 mod creation;
 mod deletion;
-mod delivery;
 mod departure;
 mod events;
 mod invitations;

@@ -1,10 +1,9 @@
 //! What only the host asks: events, tasks, ticks.
 
 use crate::continuity::{self, Due};
-use crate::deletion;
 use crate::model::FamilyId;
 use crate::telling::{self, Told};
-use crate::{deletion, delivery, departure};
+use crate::{deletion, departure};
 use group::account::{self, About};
 use group::requests::RequestId;
 use group::{delivery, freezing, payments, requests};

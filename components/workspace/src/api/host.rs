@@ -1,8 +1,7 @@
 //! What only the host asks: events, tasks, ticks.
 
-use crate::{activity, deletion, delivery, departure, labels};
 use crate::model::WorkspaceId;
-use crate::{activity, deletion, labels};
+use crate::{activity, deletion, departure, labels};
 use group::delivery;
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;

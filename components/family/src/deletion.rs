@@ -1,68 +1,31 @@
-//! Deleting a family: what becomes of its balance is shown, decided, and done first; nothing is burnt.
-//!
-//! ```text
-//!   open ── delete, with who gets the balance ──▶ closing ── the account is closed ──▶ gone
-//!     ▲                                              │
-//!     └────────── the ledger says no ────────────────┘
-//! ```
-//!
-//! While it is closing nothing is paid, and nobody joins, leaves or becomes something else. The ledger closes
-//! the account and moves what is left in one commit: so a payment is either held before, and then nothing is
-//! deleted, or it is not made. If the process dies between, a task goes on.
+//! Deleting a family: `group::deletion` does it. Administrators do, and see before what there is to decide.
 
-use crate::commit::{busy, committed, counted, still_admin, tries};
-use crate::events::Happened;
-use crate::model::{Closing, Family, FamilyId, Heir, Membership, membership_id, require_admin};
-use crate::store::{self, FAMILIES, INVITATIONS, MEMBERSHIPS, RELATIONSHIPS};
+use crate::commit::{busy, still_admin, tries};
+use crate::model::{Family, FamilyId, require_admin};
+use crate::store::{self, RELATIONSHIPS};
 use crate::{continuity, ownership};
-use group::closing::{self, Standing};
-use group::wallet;
+use group::api::deletion::PlanView;
+use group::deletion::{self, Deleting, Heir};
 use http::StatusCode;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::etag::Preconditions;
-use sbd_sdk::tasks::New;
-use sbd_sdk::{Caller, Error, Result, Tokens, realtime, time};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::time::Duration;
+use sbd_sdk::{Caller, Error, Result};
+use serde_json::json;
 
-/// The task that goes on with a deletion.
-pub(crate) const CLOSE: &str = "close-family";
-/// How often it is tried again: over some days, later and later.
-const RETRIES: u32 = 20;
-/// How long whoever deletes has to do it, before the task goes on.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Who could be given a balance.
-const HEIRS_SAID: &str = "which member is given them, or `members` for equal shares";
-/// Among how many a balance is split at most.
-const HEIRS: usize = 100;
-
-/// Which family.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct About {
-    pub(crate) family: FamilyId,
+impl Deleting for FamilyId {
+    fn gone(&self, change: Transaction, owner: &str) -> Transaction {
+        let change = change.delete_many(&RELATIONSHIPS, json!({"family_id": self}));
+        ownership::given_back(continuity::gone(change, self), owner)
+    }
 }
 
-/// What is to be known before a family is deleted.
-pub(crate) struct Plan {
-    pub(crate) family: Family,
-    pub(crate) standing: Standing,
-    /// Who could be given the balance: the first hundred.
-    pub(crate) heirs: Vec<Membership>,
+/// What stands in the way of a deletion, and who could be given what is left.
+pub(crate) async fn plan(family_id: &FamilyId, caller: &Caller) -> Result<PlanView> {
+    require_admin(&store::family(family_id, caller).await?.1)?;
+    group::api::deletion::plan(family_id).await
 }
 
-/// What stands in the way of a deletion, and who could be given what is left; administrators see it.
-pub(crate) async fn plan(family_id: &FamilyId, caller: &Caller) -> Result<Plan> {
-    let (family, own) = store::family(family_id, caller).await?;
-    require_admin(&own)?;
-    Ok(Plan {
-        standing: closing::standing(family_id).await?,
-        heirs: heirs(family_id).await?,
-        family,
-    })
-}
-
-/// Deletes a family; administrators do. What is on its account goes to a member, or in equal shares to all.
+/// Deletes a family. What is on its account goes to a member, or in equal shares to all.
 pub(crate) async fn delete(
     family_id: &FamilyId,
     caller: &Caller,
@@ -74,201 +37,43 @@ pub(crate) async fn delete(
         require_admin(&own)?;
         wanted.require(family.version)?;
         require_open(&family)?;
-        let standing = closing::standing(family_id).await?;
-        standing.require_closable::<FamilyId>(heir.is_none().then_some(HEIRS_SAID))?;
-        let closing = decided(&family, caller, &standing.account, heir).await?;
-        // First, so that no crash leaves a family that closes for ever; of one that does not it finds nothing.
-        let about = About {
-            family: family_id.clone(),
-        };
-        let task = New::of(CLOSE, &about)?.retries(RETRIES);
-        let task = match closing.to {
-            Some(Heir::Members) => task.delay(Duration::from_secs(1)),
-            _ => task.delay(PATIENCE),
-        };
-        task.enqueue().await?;
-        let as_read = json!({"version": family.version});
-        let change =
-            Transaction::new().check(&MEMBERSHIPS, still_admin(family_id, &caller.user), 1);
-        let change = counted(change, family_id, as_read, json!({}));
-        let change = closing::while_unpaid(change, family_id).update_one(
-            &FAMILIES,
-            json!({"_id": family_id}),
-            json!({"$set": {"closing": closing}}),
-        );
-        let told = Happened::Closing {
-            family_id,
-            deleted_by: &caller.user,
-            balance_to: closing.to.as_ref(),
-        };
-        if committed(told.told_by(change).commit().await)? {
-            return match closing.to {
-                // The task alone pays the shares: the ledger knows a request again by who sends it.
-                Some(Heir::Members) => Ok(()),
-                _ => settle(family_id).await,
-            };
+        let still = still_admin(family_id, &caller.user);
+        if deletion::delete(family_id, caller, still, family.version, heir).await? {
+            return Ok(());
         }
     }
     Err(busy())
-}
-
-/// What is decided about a balance.
-async fn decided(
-    family: &Family,
-    caller: &Caller,
-    account: &wallet::Account,
-    heir: Option<&Heir>,
-) -> Result<Closing> {
-    let closing = Closing {
-        by: caller.user.to_string(),
-        to: heir.cloned(),
-        share: None,
-        at: time::now(),
-    };
-    match heir {
-        None => Ok(closing),
-        Some(Heir::Member(user)) => {
-            let member = MEMBERSHIPS.get(&membership_id(&family.id, user)).await?;
-            match member {
-                Some(_) => Ok(closing),
-                None => Err(Error::validation(
-                    "balance_to",
-                    "a member of the family, or `members`",
-                )),
-            }
-        }
-        Some(Heir::Members) if family.member_count > HEIRS as u64 => {
-            let message = format!("a member: among more than {HEIRS} nothing is split");
-            Err(Error::validation("balance_to", message))
-        }
-        Some(Heir::Members) => {
-            let available = u64::try_from(account.available).unwrap_or(0);
-            Ok(Closing {
-                share: Tokens::new(available / family.member_count.max(1)),
-                ..closing
-            })
-        }
-    }
-}
-
-/// Goes on with a deletion, as the task.
-pub(crate) async fn go_on(about: &About) -> Result<()> {
-    let Some(family) = FAMILIES.get(about.family.as_str()).await? else {
-        return Ok(());
-    };
-    let Some(closing) = &family.closing else {
-        return Ok(());
-    };
-    if let (Some(Heir::Members), Some(share)) = (&closing.to, closing.share) {
-        for member in heirs(&family.id).await? {
-            let key = format!("closing/{}/{}", family.id, member.user_id);
-            match wallet::share_out(&family.id, &member.user_id, share, &key).await {
-                // Nobody of this id has an account: the rest is for whoever deletes.
-                Err(error) if error.code() == "NOT_FOUND" => {}
-                Err(error) if error.status().is_client_error() => {
-                    return undo(&family, error).await.or(Ok(()));
-                }
-                done => done?,
-            }
-        }
-    }
-    match settle(&family.id).await {
-        // It was said where it can be heard.
-        Err(error) if error.status().is_client_error() => Ok(()),
-        done => done,
-    }
-}
-
-/// Closes the account, and deletes the family.
-async fn settle(family_id: &FamilyId) -> Result<()> {
-    let Some(family) = FAMILIES.get(family_id.as_str()).await? else {
-        return Ok(());
-    };
-    let Some(closing) = &family.closing else {
-        return Ok(());
-    };
-    let to = match &closing.to {
-        Some(Heir::Member(user)) => Some(user.as_str()),
-        Some(Heir::Members) => Some(&*closing.by),
-        None => None,
-    };
-    if let Some(error) = closing::close(family_id, to).await? {
-        return undo(&family, error).await;
-    }
-    let change = erased(&family);
-    let deleted = Happened::Deleted {
-        family_id,
-        deleted_by: &closing.by,
-    };
-    // Whoever was quicker has done the same.
-    committed(deleted.told_by(change).commit().await)?;
-    // It is deleted; that somebody still listens where nothing is said is no reason to say otherwise.
-    if let Err(error) = realtime::changed(&format!("family:{family_id}")).await {
-        eprintln!("whoever listens to {family_id} could not be sent away: {error:?}");
-    }
-    Ok(())
-}
-
-/// The family stays, for the ledger says no.
-async fn undo(family: &Family, why: Error) -> Result<()> {
-    let change = Transaction::new().update_one(
-        &FAMILIES,
-        still_closing(&family.id),
-        json!({"$set": {"closing": null, "updated_at": time::now()}, "$inc": {"version": 1}}),
-    );
-    let told = Happened::NotDeleted {
-        family_id: &family.id,
-    };
-    committed(told.told_by(change).commit().await)?;
-    Err(why)
-}
-
-/// All that there is of a family.
-fn erased(family: &Family) -> Transaction {
-    let of_family = || json!({"family_id": family.id});
-    let change = Transaction::new()
-        .delete_one(&FAMILIES, still_closing(&family.id))
-        .delete_many(&MEMBERSHIPS, of_family())
-        .delete_many(&INVITATIONS, of_family())
-        .delete_many(&RELATIONSHIPS, of_family());
-    let change = closing::erased(change, &family.id);
-    let change = continuity::gone(change, &family.id);
-    ownership::given_back(change, &family.owner)
-}
-
-fn still_closing(family_id: &FamilyId) -> Value {
-    json!({"_id": family_id, "closing.at": {"$exists": true}})
-}
-
-async fn heirs(family_id: &FamilyId) -> Result<Vec<Membership>> {
-    let heirs = MEMBERSHIPS.find(json!({"family_id": family_id}));
-    Ok(heirs.limit(100).fetch().await?.documents)
 }
 
 /// Answers 409 while a family is deleted.
 pub(crate) fn require_open(family: &Family) -> Result<()> {
     match family.closing {
         None => Ok(()),
-        Some(_) => Err(refused(
+        Some(_) => Err(Error::new(
+            StatusCode::CONFLICT,
             "FAMILY_CLOSING",
-            "the family is being deleted; nothing else is done to it".to_owned(),
+            "the family is being deleted; nothing else is done to it",
         )),
     }
-}
-
-fn refused(code: &'static str, message: String) -> Error {
-    Error::new(StatusCode::CONFLICT, code, message)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
+    use crate::commit::{committed, counted, still_admin};
+    use crate::model::FamilyId;
     use crate::model::tests::caller;
+    use crate::store::{self, FAMILIES, INVITATIONS, MEMBERSHIPS};
     use crate::tests::{app, family_with};
+    use group::deletion::{Closing, Heir};
+    use sbd_sdk::documents::Transaction;
     use sbd_sdk::testing::{App, Reply};
     use sbd_sdk::{Principal, Scopes};
+    use serde_json::json;
+    use std::time::Duration;
 
+    /// The task that goes on with a deletion.
+    const CLOSE: &str = "close-family";
     const WALLET: &str = "/api/v1/wallet";
 
     /// A family of `usr_1`, `usr_2` and `usr_3` with so much on its account.

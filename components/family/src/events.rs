@@ -32,14 +32,11 @@
 //! | `family.recovery.waiting` | the same | enough have; the account can object |
 //! | `family.recovery.vetoed`, `.withdrawn`, `.expired` | the same | it comes to nothing |
 //! | `family.recovery.confirmed` | `family_id`, `recovery_id`, `user_id`, `asked_by`, `confirmed_by`, `confirmed_at` | the account is to be given back (`docs/continuity.md`) |
-//! | `family.closing` | `family_id`, `deleted_by`, `balance_to` | it is being deleted |
-//! | `family.not_deleted` | `family_id` | it is not after all, for its account cannot be closed |
-//! | `family.deleted` | `family_id`, `deleted_by` | it is gone, and so are all memberships |
 //!
-//! What happens to the account, and to invitations, is told by `group::events`.
+//! What happens to the account and to invitations, and that it is deleted, is told by `group::events`.
 
 use crate::emergency::EmergencyId;
-use crate::model::{Family, FamilyId, Heir, Membership, Role};
+use crate::model::{Family, FamilyId, Membership, Role};
 use crate::recovery::RecoveryId;
 use crate::relationships::RelationshipId;
 use crate::succession::SuccessionId;
@@ -64,18 +61,6 @@ pub(crate) enum Happened<'a> {
     Renamed {
         family_id: &'a FamilyId,
         changed_by: &'a str,
-    },
-    Deleted {
-        family_id: &'a FamilyId,
-        deleted_by: &'a str,
-    },
-    Closing {
-        family_id: &'a FamilyId,
-        deleted_by: &'a str,
-        balance_to: Option<&'a Heir>,
-    },
-    NotDeleted {
-        family_id: &'a FamilyId,
     },
 
     // Members.
@@ -241,9 +226,6 @@ impl<'a> Happened<'a> {
             Self::Created { family_id, .. } => ("family.created", family_id),
             Self::MemberAdded { family_id, .. } => ("family.member.added", family_id),
             Self::Renamed { family_id, .. } => ("family.renamed", family_id),
-            Self::Deleted { family_id, .. } => ("family.deleted", family_id),
-            Self::Closing { family_id, .. } => ("family.closing", family_id),
-            Self::NotDeleted { family_id } => ("family.not_deleted", family_id),
             Self::MemberPromoted { family_id, .. } => ("family.member.promoted", family_id),
             Self::MemberDemoted { family_id, .. } => ("family.member.demoted", family_id),
             Self::MemberGuarded { family_id, .. } => ("family.member.guarded", family_id),

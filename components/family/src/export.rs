@@ -1,40 +1,9 @@
-//! All that this component holds of a family, as it is stored, page by page: whatever there is of it, no page holds
-//! more than an instance does. Left out are digests and keys, which say nothing to anybody else, and whom an
-//! invitation found, which whoever invites is not to learn.
+//! What this component holds of a family, to be taken along: `group::export` does that.
 
-use crate::model::{FamilyId, require_admin};
-use crate::store;
-use sbd_sdk::audit::{self, Query};
-use sbd_sdk::documents::Collection;
-use sbd_sdk::{Caller, Error, Result};
-use serde_json::{Value, json};
+use group::export::{Of, Part, part};
 
-/// That an administrator has taken all that is known of the family.
-const EXPORTED: &str = "family.exported";
-/// Documents on a page at most.
-const MOST: usize = 1000;
-/// The name of the last part: what was recorded of the family.
-const AUDIT: &str = "audit";
-
-/// A collection with something of families.
-struct Part {
-    collection: &'static str,
-    of: Of,
-    /// The fields that are left out.
-    secret: &'static [&'static str],
-}
-
-/// How a document says which family it is of.
-enum Of {
-    /// By its id, which is the family's.
-    Id,
-    /// By its id, which begins with the family's.
-    Beginning,
-    /// By this field.
-    Field(&'static str),
-}
-
-const PARTS: [Part; 12] = [
+/// All of it.
+pub(crate) const PARTS: [Part; 12] = [
     part("families", Of::Id, &[]),
     part("memberships", Of::Field("family_id"), &["family_name_key"]),
     part("relationships", Of::Field("family_id"), &["pair"]),
@@ -53,130 +22,12 @@ const PARTS: [Part; 12] = [
     part("recoveries", Of::Field("family_id"), &["living"]),
 ];
 
-/// Where a page ends: in which part, and where in that.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Place {
-    part: usize,
-    cursor: Option<String>,
-}
-
-/// A page of all that there is.
-pub(crate) struct Exported {
-    /// Documents by the name of what they are in.
-    pub(crate) parts: Vec<(&'static str, Vec<Value>)>,
-    pub(crate) next: Option<String>,
-}
-
-/// The page behind another one; the first one is recorded.
-pub(crate) async fn page(
-    family_id: &FamilyId,
-    caller: &Caller,
-    cursor: Option<&str>,
-) -> Result<Exported> {
-    require_admin(&store::membership(family_id, caller).await?)?;
-    let mut place = cursor.map(Place::read).transpose()?.unwrap_or_default();
-    if cursor.is_none() {
-        let exported = json!({"family_id": family_id});
-        audit::append(family_id.as_str(), EXPORTED, &exported).await?;
-    }
-    let (mut parts, mut room) = (Vec::new(), MOST);
-    while room > 0 && place.part <= PARTS.len() {
-        let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        let (name, documents, next) = match PARTS.get(place.part) {
-            Some(part) => part.read(family_id, place.cursor.take(), limit).await?,
-            None => recorded(family_id, place.cursor.take(), limit).await?,
-        };
-        room = room.saturating_sub(documents.len());
-        parts.push((name, documents));
-        match next {
-            Some(next) => place.cursor = Some(next),
-            None => place.part += 1,
-        }
-    }
-    let next = (place.part <= PARTS.len()).then(|| place.written());
-    Ok(Exported { parts, next })
-}
-
-const fn part(collection: &'static str, of: Of, secret: &'static [&'static str]) -> Part {
-    Part {
-        collection,
-        of,
-        secret,
-    }
-}
-
-type Read = (&'static str, Vec<Value>, Option<String>);
-
-async fn recorded(family_id: &FamilyId, cursor: Option<String>, limit: u32) -> Result<Read> {
-    let query = Query {
-        subject: Some(family_id.to_string()),
-        cursor,
-        limit,
-        ..Query::default()
-    };
-    let page = audit::find(query).await?;
-    let entries = page.entries.iter().map(serde_json::to_value);
-    let entries = entries.collect::<Result<_, _>>().map_err(Error::internal)?;
-    Ok((AUDIT, entries, page.next))
-}
-
-fn wrong_cursor() -> Error {
-    Error::validation("cursor", "the `next` of the page before; begin without one")
-}
-
-// === impl Part ===
-
-impl Part {
-    async fn read(&self, family_id: &FamilyId, cursor: Option<String>, limit: u32) -> Result<Read> {
-        let id = family_id.as_str();
-        let filter = match self.of {
-            Of::Id => json!({"_id": id}),
-            Of::Beginning => json!({"_id": {"$gte": format!("{id}/"), "$lt": format!("{id}0")}}),
-            Of::Field(field) => json!({field: id}),
-        };
-        let asked = cursor.is_some();
-        let documents: Collection<Value> = Collection::new(self.collection);
-        let found = documents.find(filter).limit(limit).after(cursor).fetch();
-        let mut found = found.await.map_err(|error| match error {
-            sbd_sdk::documents::DocumentsError::Invalid(_) if asked => wrong_cursor(),
-            error => error.into(),
-        })?;
-        for document in &mut found.documents {
-            if let Value::Object(fields) = document {
-                fields.retain(|name, _| !self.secret.contains(&&**name));
-            }
-        }
-        Ok((self.collection, found.documents, found.next))
-    }
-}
-
-// === impl Place ===
-
-impl Place {
-    fn read(text: &str) -> Result<Self> {
-        let (part, cursor) = text.split_once('.').ok_or_else(wrong_cursor)?;
-        let part: usize = part.parse().map_err(|_| wrong_cursor())?;
-        if part > PARTS.len() {
-            return Err(wrong_cursor());
-        }
-        let cursor = Some(cursor.to_owned()).filter(|cursor| !cursor.is_empty());
-        Ok(Self { part, cursor })
-    }
-
-    fn written(&self) -> String {
-        format!(
-            "{}.{}",
-            self.part,
-            self.cursor.as_deref().unwrap_or_default()
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
+    use super::PARTS;
     use crate::tests::{app, family_with};
+    use serde_json::{Value, json};
     use std::collections::BTreeMap;
 
     /// What is of users rather than of families, and what only says what was answered.
@@ -192,7 +43,7 @@ mod tests {
         let mut declared: Vec<_> = declared.collect();
         let mut known: Vec<_> = PARTS
             .iter()
-            .map(|part| part.collection)
+            .map(|part| part.collection())
             .chain(OTHERS)
             .collect();
         declared.sort_unstable();
@@ -223,7 +74,7 @@ mod tests {
             pages += 1;
             let documents = page["parts"].as_array().unwrap();
             let of = |part: &Value| part["documents"].as_array().unwrap().clone();
-            assert!(documents.iter().map(|part| of(part).len()).sum::<usize>() <= MOST);
+            assert!(documents.iter().map(|part| of(part).len()).sum::<usize>() <= 1000);
             for part in documents {
                 let name = part["name"].as_str().unwrap().to_owned();
                 all.entry(name).or_default().extend(of(part));
@@ -240,9 +91,9 @@ mod tests {
         let invitation = &all["invitations"][0];
         assert_eq!(invitation["to"], "bob@example.com");
         assert!(invitation.get("token").is_none() && invitation.get("invited").is_none());
-        let actions: Vec<_> = all[AUDIT].iter().map(|entry| &entry["action"]).collect();
+        let actions: Vec<_> = all["audit"].iter().map(|entry| &entry["action"]).collect();
         let expected = [
-            EXPORTED,
+            "family.exported",
             "family.invitation.sent",
             "family.member.added",
             "family.created",

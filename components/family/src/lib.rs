@@ -26,7 +26,6 @@ mod ownership;
 mod recovery;
 mod relationships;
 mod reports;
-mod statistics;
 mod store;
 mod succession;
 mod telling;

@@ -1,8 +1,9 @@
 //! A family, who belongs to it, and what its texts may be.
 
+use group::deletion::Closing;
 use membership::text::{name_problem, prose_problem};
 use sbd_sdk::time::Time;
-use sbd_sdk::{Caller, Detail, Error, Tokens, id, text};
+use sbd_sdk::{Caller, Detail, Error, id, text};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use membership::roles::Role;
@@ -49,26 +50,6 @@ pub(crate) struct Offer {
     pub(crate) expires_at: Time,
 }
 
-/// That a family is being deleted, and what becomes of its balance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Closing {
-    pub(crate) by: String,
-    pub(crate) to: Option<Heir>,
-    /// What each member is given, if all are.
-    pub(crate) share: Option<Tokens>,
-    pub(crate) at: Time,
-}
-
-/// Who is given the balance of a family that is deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub(crate) enum Heir {
-    /// All members, in equal shares; what cannot be shared is for whoever deletes it.
-    Members,
-    /// This one.
-    Member(String),
-}
-
 /// That somebody belongs to a family, as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Membership {
@@ -105,24 +86,6 @@ pub(crate) struct Creator {
 pub(crate) struct Draft {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
-}
-
-impl From<String> for Heir {
-    fn from(text: String) -> Self {
-        match &*text {
-            "members" => Self::Members,
-            _ => Self::Member(text),
-        }
-    }
-}
-
-impl From<Heir> for String {
-    fn from(heir: Heir) -> Self {
-        match heir {
-            Heir::Members => "members".to_owned(),
-            Heir::Member(user) => user,
-        }
-    }
 }
 
 // === impl Draft ===

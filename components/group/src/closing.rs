@@ -26,12 +26,28 @@ pub struct Standing {
 /// # Errors
 /// When the ledger does not answer.
 pub async fn standing<G: Group>(group: &G) -> Result<Standing> {
-    let pending = json!({"group": group, "state": State::Pending});
     Ok(Standing {
         account: wallet::account(group).await?,
-        open_payments: payments::<G>().count(paying::open(group)).await?,
-        pending_requests: requests::<G>().count(pending).await?,
+        open_payments: open_payments(group).await?,
+        pending_requests: pending_requests(group).await?,
     })
+}
+
+/// Payments out of an account that are not done yet, purchases that wait for approval among them.
+///
+/// # Errors
+/// When they cannot be counted.
+pub async fn open_payments<G: Group>(group: &G) -> Result<u64> {
+    Ok(payments::<G>().count(paying::open(group)).await?)
+}
+
+/// What members ask for, which nobody has decided.
+///
+/// # Errors
+/// When it cannot be counted.
+pub async fn pending_requests<G: Group>(group: &G) -> Result<u64> {
+    let pending = json!({"group": group, "state": State::Pending});
+    Ok(requests::<G>().count(pending).await?)
 }
 
 /// Has a change be made only while nothing is being paid.

@@ -1,6 +1,6 @@
-//! What is told of an account, and of invitations, in the commit of the change itself, as the component tells what else happens to a
-//! group: the subject is the group's id, and the group's audit has all of it. Each begins with what the group is,
-//! `family.wallet.set`, and has its id, `family_id`, beside the data.
+//! What is told of an account, of invitations, and of a deletion, in the commit of the change itself, as the component
+//! tells what else happens to a group: the subject is the group's id, and the group's audit has all of it. Each begins
+//! with what the group is, `family.wallet.set`, and has its id, `family_id`, beside the data.
 //!
 //! | type | data | when |
 //! |---|---|---|
@@ -24,6 +24,9 @@
 //! | `invitation.sent` | `invitation_id`, `sent_by`, `sent` | somebody is invited, or once more |
 //! | `invitation.accepted`, `.declined` | `invitation_id`, `user_id` | this user has answered |
 //! | `invitation.cancelled` | `invitation_id`, `cancelled_by` | it was taken back |
+//! | `closing` | `deleted_by`, `balance_to` | the group is being deleted |
+//! | `not_deleted` | | it is not after all, for its account cannot be closed |
+//! | `deleted` | `deleted_by` | it is gone, and so are all memberships |
 
 use crate::Group;
 use crate::payments::PaymentId;

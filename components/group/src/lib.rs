@@ -1,13 +1,14 @@
-//! The account that a group shares, a family or a workspace, and what its members do with it: pay in, spend what
-//! they may, ask for tokens or that something is bought, freeze it. The tokens are in the ledger of the component
-//! `wallet`; who may do what is decided and counted here, in the collections of the component that uses this:
-//! `wallets`, `allowances`, `payments`, `requests`, beside the `memberships` that it keeps itself.
+//! What a family and a workspace have in common, each of which is a group of members.
 //!
-//! And inviting people into it ([`invitations`]), with the collection `invitations`.
+//! The account that it shares, and what its members do with it: pay in, spend what they may, ask for tokens or that
+//! something is bought, freeze it. The tokens are in the ledger of the component `wallet`; who may do what is decided
+//! and counted here, in the collections of the component that uses this: `wallets`, `allowances`, `payments`,
+//! `requests`, beside the `memberships` that it keeps itself. Inviting people into it, in the collection `invitations`;
+//! its audit, reports, statistics and export; and its end ([`deletion`]).
 //!
 //! The rules are in `membership`, without I/O. What a group is, whom it has, and what they may, its id answers:
-//! [`Group`], and [`inviting::Inviting`] of who invites whom. Tests stand with the components: each is of a group that
-//! there is.
+//! [`Group`], [`inviting::Inviting`] of who invites whom, [`deletion::Deleting`] of what goes with it. Tests stand with
+//! the components: each is of a group that there is.
 
 pub mod account;
 pub mod allowances;
@@ -15,8 +16,10 @@ pub mod answers;
 pub mod api;
 pub mod audit;
 pub mod closing;
+pub mod deletion;
 pub mod delivery;
 pub mod events;
+pub mod export;
 pub mod freezing;
 pub mod invitations;
 pub mod inviting;
@@ -25,6 +28,7 @@ pub mod payments;
 pub mod purchase_requests;
 pub mod reports;
 pub mod requests;
+pub mod statistics;
 pub mod store;
 pub mod telling;
 pub mod token_requests;

@@ -25,7 +25,7 @@ use utoipa::{IntoParams, ToSchema};
 /// How many requests the schedule ends at a time.
 const AT_ONCE: u32 = 100;
 
-id!(pub RequestId, "frq", "request");
+id!(pub RequestId, "ask", "request", formerly "frq");
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

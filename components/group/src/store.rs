@@ -3,6 +3,7 @@
 use crate::Group;
 use crate::account::Wallet;
 use crate::allowances::Allowance;
+use crate::deletion::Closing;
 use crate::events::id_of;
 use crate::invitations::Invitation;
 use crate::inviting::Inviting;
@@ -39,7 +40,7 @@ pub const fn invitations<G: Inviting>() -> Collection<Invitation<G>> {
 }
 
 /// The groups themselves: as much of them as is read here.
-pub(crate) const fn groups<G: Group>() -> Collection<Called<G>> {
+pub(crate) const fn groups<G: Group>() -> Collection<Known<G>> {
     Collection::new(G::PATH)
 }
 
@@ -50,14 +51,22 @@ pub(crate) const MEMBERSHIPS: Collection<Named> = Collection::new("memberships")
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Named {
     pub(crate) user_id: String,
+    pub(crate) username: String,
 }
 
-/// What a group is called.
+/// As much of a group as is read here.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Called<G> {
+pub struct Known<G> {
     #[serde(rename = "_id")]
     pub(crate) id: G,
     pub(crate) name: String,
+    /// Whose it is.
+    #[serde(default)]
+    pub(crate) owner: String,
+    pub(crate) member_count: u64,
+    /// That it is being deleted, if it is.
+    #[serde(default)]
+    pub(crate) closing: Option<Closing>,
 }
 
 /// The group that something belongs to, in the field that its noun names: `family_id`.

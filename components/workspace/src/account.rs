@@ -21,6 +21,8 @@ mod matrix;
 mod requests;
 #[cfg(test)]
 mod spending;
+#[cfg(test)]
+mod statistics;
 
 /// Members that are read at once: the most there are on a page.
 const AT_ONCE: u32 = 1000;

@@ -1,195 +1,71 @@
-//! Deleting a workspace: what becomes of its balance is shown, decided, and done first; nothing is burnt.
-//!
-//! ```text
-//!   open ── delete, with who gets the balance ──▶ closing ── the account is closed ──▶ gone
-//!     ▲                                              │
-//!     └────────── the ledger says no ────────────────┘
-//! ```
-//!
-//! While it is closing nothing is paid, and nobody joins, leaves or becomes something else. The ledger closes
-//! the account and moves what is left in one commit: so a payment is either held before, and then nothing is
-//! deleted, or it is not made. If the process dies between, a task goes on.
+//! Deleting a workspace: `group::deletion` does it. Its owner does, and sees before what there is to decide.
 
-use crate::changes::as_read;
-use crate::commit::{busy, committed, still_is, tries};
+use crate::commit::{busy, still_is, tries};
 use crate::creation::given_back;
-use crate::events::tell;
-use crate::members;
-use crate::model::{Closing, Membership, Workspace, WorkspaceId, membership_id};
-use crate::store::{
-    self, INVITATIONS, LABELLED, LABELS, LINKS, MEMBERSHIPS, ROLES, SENT_AWAY, WORKSPACES,
-};
-use group::closing::{self, Standing};
+use crate::model::WorkspaceId;
+use crate::store::{self, LABELLED, LABELS, LINKS, ROLES, SENT_AWAY};
+use group::api::deletion::PlanView;
+use group::deletion::{self, Deleting, Heir};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::etag::Preconditions;
-use sbd_sdk::tasks::New;
-use sbd_sdk::{Caller, Error, Result, time};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::time::Duration;
+use sbd_sdk::{Caller, Result};
+use serde_json::json;
 
-/// The task that goes on with a deletion.
-pub(crate) const CLOSE: &str = "close-workspace";
-/// How often it is tried again: over some days, later and later.
-const RETRIES: u32 = 20;
-/// How long whoever deletes has to do it, before the task goes on.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How many members are named who could be given the balance.
-const HEIRS: u32 = 100;
-
-/// Which workspace.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct About {
-    pub(crate) workspace: WorkspaceId,
+impl Deleting for WorkspaceId {
+    fn gone(&self, change: Transaction, owner: &str) -> Transaction {
+        let all = || json!({"workspace_id": self});
+        let change = change
+            .delete_many(&ROLES, all())
+            .delete_many(&SENT_AWAY, all())
+            .delete_many(&LINKS, all())
+            .delete_many(&LABELLED, all())
+            .delete_many(&LABELS, all());
+        given_back(change, owner)
+    }
 }
 
-/// What is to be known before a workspace is deleted.
-pub(crate) struct Plan {
-    pub(crate) workspace: Workspace,
-    pub(crate) standing: Standing,
-    /// Who could be given the balance: the first hundred.
-    pub(crate) heirs: Vec<Membership>,
+/// What stands in the way of a deletion, and who could be given what is left.
+pub(crate) async fn plan(workspace_id: &WorkspaceId, caller: &Caller) -> Result<PlanView> {
+    store::workspace(workspace_id, caller)
+        .await?
+        .1
+        .require_owner()?;
+    group::api::deletion::plan(workspace_id).await
 }
 
-/// What stands in the way of a deletion, and who could be given what is left; the owner sees it.
-pub(crate) async fn plan(workspace_id: &WorkspaceId, caller: &Caller) -> Result<Plan> {
-    let (workspace, own) = store::workspace(workspace_id, caller).await?;
-    own.require_owner()?;
-    let members = MEMBERSHIPS.find(json!({"workspace_id": workspace_id}));
-    Ok(Plan {
-        standing: closing::standing(workspace_id).await?,
-        heirs: members.limit(HEIRS).fetch().await?.documents,
-        workspace,
-    })
-}
-
-/// Deletes a workspace; its owner does. What is on its account goes to a member.
+/// Deletes a workspace. What is on its account goes to a member, or in equal shares to all.
 pub(crate) async fn delete(
     workspace_id: &WorkspaceId,
     caller: &Caller,
     wanted: &Preconditions,
-    heir: Option<&str>,
+    heir: Option<&Heir>,
 ) -> Result<()> {
     for _ in tries() {
         let (workspace, own) = store::workspace(workspace_id, caller).await?;
         own.require_owner()?;
         wanted.require(workspace.version)?;
         store::require_open(&workspace)?;
-        require_heir(workspace_id, heir).await?;
-        let undecided = heir.is_none().then_some("which member is given them");
-        let standing = closing::standing(workspace_id).await?;
-        standing.require_closable::<WorkspaceId>(undecided)?;
-        let closing = Closing {
-            by: caller.user.to_string(),
-            to: heir.map(str::to_owned),
-            at: time::now(),
-        };
-        // First, so that no crash leaves a workspace that closes for ever; of one that does not it finds nothing.
-        let about = About {
-            workspace: workspace_id.clone(),
-        };
-        let task = New::of(CLOSE, &about)?.retries(RETRIES).delay(PATIENCE);
-        task.enqueue().await?;
-        let set = json!({"closing": closing, "updated_at": closing.at});
-        let change = Transaction::new().check(&MEMBERSHIPS, still_is(&own), 1);
-        let change = closing::while_unpaid(change, workspace_id).update_one(
-            &WORKSPACES,
-            as_read(&workspace),
-            json!({"$set": set, "$inc": {"version": 1}}),
-        );
-        let told = json!({"deleted_by": caller.user, "balance_to": heir});
-        let change = tell(change, workspace_id, "workspace.closing", told);
-        if committed(change.commit().await)? {
-            return settle(workspace_id).await;
+        let still = still_is(&own);
+        if deletion::delete(workspace_id, caller, still, workspace.version, heir).await? {
+            return Ok(());
         }
     }
     Err(busy())
 }
 
-/// Answers 422 where somebody is to be given the balance who is no member.
-async fn require_heir(workspace_id: &WorkspaceId, heir: Option<&str>) -> Result<()> {
-    let Some(heir) = heir else { return Ok(()) };
-    let member = MEMBERSHIPS.get(&membership_id(workspace_id, heir)).await?;
-    match member {
-        Some(_) => Ok(()),
-        None => Err(Error::validation("balance_to", "a member of the workspace")),
-    }
-}
-
-/// Goes on with a deletion, as the task.
-pub(crate) async fn go_on(about: &About) -> Result<()> {
-    match settle(&about.workspace).await {
-        // It was said where it can be heard.
-        Err(error) if error.status().is_client_error() => Ok(()),
-        done => done,
-    }
-}
-
-/// Closes the account, and deletes the workspace.
-async fn settle(workspace_id: &WorkspaceId) -> Result<()> {
-    let Some(workspace) = WORKSPACES.get(workspace_id.as_str()).await? else {
-        return Ok(());
-    };
-    let Some(closing) = &workspace.closing else {
-        return Ok(());
-    };
-    if let Some(error) = closing::close(workspace_id, closing.to.as_deref()).await? {
-        return undo(workspace_id, error).await;
-    }
-    let deleted = json!({"deleted_by": closing.by});
-    let change = tell(
-        erased(&workspace),
-        workspace_id,
-        "workspace.deleted",
-        deleted,
-    );
-    // Whoever was quicker has done the same.
-    committed(change.commit().await)?;
-    members::sent_away(workspace_id).await;
-    Ok(())
-}
-
-/// The workspace stays, for the ledger says no.
-async fn undo(workspace_id: &WorkspaceId, why: Error) -> Result<()> {
-    let change = Transaction::new().update_one(
-        &WORKSPACES,
-        still_closing(workspace_id),
-        json!({"$set": {"closing": null, "updated_at": time::now()}, "$inc": {"version": 1}}),
-    );
-    let change = tell(change, workspace_id, "workspace.not_deleted", json!({}));
-    committed(change.commit().await)?;
-    Err(why)
-}
-
-/// All that there is of a workspace.
-fn erased(workspace: &Workspace) -> Transaction {
-    let id = &workspace.id;
-    let all = || json!({"workspace_id": id});
-    let change = Transaction::new()
-        .delete_one(&WORKSPACES, still_closing(id))
-        .delete_many(&MEMBERSHIPS, all())
-        .delete_many(&ROLES, all())
-        .delete_many(&SENT_AWAY, all())
-        .delete_many(&INVITATIONS, all())
-        .delete_many(&LINKS, all())
-        .delete_many(&LABELLED, all())
-        .delete_many(&LABELS, all());
-    let change = closing::erased(change, id);
-    given_back(change, &workspace.owner)
-}
-
-fn still_closing(workspace_id: &WorkspaceId) -> Value {
-    json!({"_id": workspace_id, "closing.at": {"$exists": true}})
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
+    use crate::store::{LINKS, MEMBERSHIPS, ROLES, WORKSPACES};
     use crate::tests::{app, team};
+    use group::deletion::{Closing, Heir};
     use sbd_sdk::testing::{App, Reply};
     use sbd_sdk::{Principal, Scopes};
+    use serde_json::json;
+    use std::time::Duration;
 
+    /// The task that goes on with a deletion.
+    const CLOSE: &str = "close-workspace";
     const WALLET: &str = "/api/v1/wallet";
 
     /// A team with so much on its account.
@@ -242,7 +118,8 @@ mod tests {
     fn closes(app: &App, workspace: &str, to: Option<&str>) {
         let closing = Closing {
             by: "usr_1".to_owned(),
-            to: to.map(str::to_owned),
+            to: to.map(|to| Heir::from(to.to_owned())),
+            share: None,
             at: app.now(),
         };
         let closing = json!({"$set": {"closing": closing}});
@@ -277,7 +154,7 @@ mod tests {
         let undecided = undecided.assert_refused(409, "BALANCE_UNDECIDED");
         let message = undecided["error"]["message"].as_str().unwrap();
         assert!(message.contains("70 tokens"), "{message}");
-        for wrong in ["usr_9", "", "members", &"x".repeat(65)] {
+        for wrong in ["usr_9", "", "workspace", &"x".repeat(65)] {
             let wrong = delete(&app, "usr_1", &workspace, &format!("?balance_to={wrong}"));
             wrong.assert_refused(422, "VALIDATION_ERROR");
         }
@@ -286,7 +163,7 @@ mod tests {
         assert!(is_gone(&app, &workspace));
         assert_eq!((balance(&app, "usr_2"), balance(&app, "usr_1")), (70, 0));
         // Its task finds nothing to do, and nothing moves twice.
-        app.advance(PATIENCE);
+        app.advance(Duration::from_secs(60));
         app.run_tasks();
         assert_eq!(balance(&app, "usr_2"), 70);
         // It counts no more, and is told last.
@@ -401,5 +278,22 @@ mod tests {
         refused.assert_refused(409, "ACCOUNT_FROZEN");
         assert_eq!(plan_of(&app, "usr_1", &workspace)["frozen"], "lost");
         assert!(!is_gone(&app, &workspace));
+    }
+
+    #[test]
+    fn members_share_and_the_rest_is_for_whoever_deletes() {
+        let app = app();
+        let workspace = funded(&app, 71);
+        delete(&app, "usr_1", &workspace, "?balance_to=members").assert_status(204);
+        let view = app
+            .signed_in("usr_1")
+            .get(&format!("/api/v1/workspaces/{workspace}"));
+        assert_eq!(view["closing"], true);
+        app.advance(Duration::from_secs(1));
+        app.run_tasks();
+        assert!(is_gone(&app, &workspace));
+        // Four are 17 each; who has no account has none.
+        let balances = ["usr_1", "usr_2", "usr_3"].map(|user| balance(&app, user));
+        assert_eq!(balances, [37, 17, 17]);
     }
 }

@@ -19,9 +19,7 @@
 //! | `workspace.ownership.offered` | `offered_by`, `to` | it is to be another's |
 //! | `workspace.ownership.withdrawn` | `withdrawn_by` | it is not after all |
 //! | `workspace.ownership.taken` | `taken_by`, `taken_from` | it is from now on |
-//! | `workspace.closing` | `deleted_by`, `balance_to` | it is being deleted |
-//! | `workspace.not_deleted` | | it is not after all, for its account cannot be closed |
-//! | `workspace.deleted` | `deleted_by` | it is gone, and so are all memberships |
+//! | `workspace.ownership.appointed` | `taken_by`, `taken_from`, `appointed_by`, `reason` | a tenant's administrator has said so |
 //! | `workspace.invitation.sent` | `role`, beside what `group::events` says | somebody is invited, or once more |
 //! | `workspace.link.made` | `link_id`, `role`, `uses`, `expires_at`, `made_by` | whoever has it may join |
 //! | `workspace.link.used` | `link_id`, `user_id` | this user has |
@@ -30,7 +28,7 @@
 //! | `workspace.label.put`, `.taken` | `label_id`, `item`, `by` | it lies on something, or does not any more |
 //! | `workspace.backup.designated`, `.removed` | `user_id`, `by` | somebody helps to unfreeze the account, or does not any more |
 //!
-//! What happens to the account, and to invitations, is told by `group::events`.
+//! What happens to the account and to invitations, and that it is deleted, is told by `group::events`.
 
 use crate::model::WorkspaceId;
 use sbd_sdk::documents::Transaction;

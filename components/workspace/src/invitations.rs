@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 #[cfg(test)]
 mod answers;
+#[cfg(test)]
+mod bad_input;
 
 pub(crate) type Invitation = group::invitations::Invitation<WorkspaceId>;
 

@@ -66,6 +66,28 @@ fn may(workspace: &Workspace, own: &Membership, given: &Given) -> Result<()> {
     }
 }
 
+/// Somebody who let others in as this, and may do so still.
+pub(crate) async fn standing(
+    workspace: &Workspace,
+    inviter: &str,
+    role: &Role,
+) -> Result<Inviting> {
+    store::require_active(workspace)?;
+    let own = MEMBERSHIPS
+        .get(&membership_id(&workspace.id, inviter))
+        .await?;
+    let given = roles::given(&workspace.id, role).await;
+    let (Some(own), Ok(given)) = (own, given) else {
+        return Err(void());
+    };
+    may(workspace, &own, &given).map_err(|_| void())?;
+    Ok(Inviting {
+        workspace: workspace.clone(),
+        own,
+        given,
+    })
+}
+
 /// Has somebody belong to a workspace, whom another one has let in as this: what is to be committed, and what
 /// they are then.
 pub(crate) async fn joins(
@@ -76,16 +98,8 @@ pub(crate) async fn joins(
     caller: &Caller,
     now: Time,
 ) -> Result<(Transaction, Membership)> {
-    store::require_active(workspace)?;
+    let inviting = standing(workspace, inviter, role).await?;
     require_room(workspace)?;
-    let own = MEMBERSHIPS
-        .get(&membership_id(&workspace.id, inviter))
-        .await?;
-    let given = roles::given(&workspace.id, role).await;
-    let (Some(own), Ok(given)) = (own, given) else {
-        return Err(void());
-    };
-    may(workspace, &own, &given).map_err(|_| void())?;
     let most = config::get_as("memberships_per_user")?.unwrap_or(MEMBERSHIPS_PER_USER);
     let belonging = json!({"user_id": caller.user});
     let belongs = MEMBERSHIPS.count(belonging.clone()).await?;
@@ -94,11 +108,6 @@ pub(crate) async fn joins(
             format!("you belong to {most} workspaces, the most one user may; leave one first");
         return Err(Error::conflict(message));
     }
-    let inviting = Inviting {
-        workspace: workspace.clone(),
-        own,
-        given,
-    };
     let id = membership_id(&workspace.id, &caller.user);
     let member = Membership {
         id: id.clone(),

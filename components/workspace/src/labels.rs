@@ -1,12 +1,13 @@
 //! Labels on what is shared in a workspace: projects, folders, whatever its members sort by. A label lies on notes,
-//! documents and libraries of the workspace, each once; whoever writes there labels.
+//! documents and libraries of the workspace, each once, and in another label, if that is said, but never in itself;
+//! whoever writes there labels.
 //!
 //! What is shared belongs to other components. Before it is labelled they are asked whether it lies in this
 //! workspace, as the caller; when it is deleted, its labels go.
 
 use crate::commit::{active, busy, committed, counted, still_may, tries};
 use crate::events::tell;
-use crate::model::{Membership, WorkspaceId};
+use crate::model::{Membership, Workspace, WorkspaceId};
 use crate::permissions::Permission;
 use crate::shared::{self, Kind};
 use crate::store::{self, LABELLED, LABELS, MEMBERSHIPS, WORKSPACES};
@@ -17,6 +18,7 @@ use sbd_sdk::time::{self, Time};
 use sbd_sdk::{ById, Caller, Error, Listing, Result, Sort, id, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 
 id!(pub(crate) LabelId, "lbl", "label");
@@ -38,6 +40,9 @@ pub(crate) struct Label {
     pub(crate) name: String,
     pub(crate) name_key: String,
     pub(crate) description: Option<String>,
+    /// The label in which it lies.
+    #[serde(default)]
+    pub(crate) parent: Option<LabelId>,
     pub(crate) items: u64,
     pub(crate) created_at: Time,
     pub(crate) version: u64,
@@ -63,6 +68,7 @@ pub(crate) struct Draft {
     name: String,
     key: String,
     description: Option<String>,
+    parent: Option<LabelId>,
 }
 
 /// What labels are sorted by.
@@ -82,6 +88,9 @@ pub(crate) struct LabelFilter {
     /// Only those that lie on this: the id of a note, a document or a library.
     #[param(max_length = 64)]
     item: Option<String>,
+    /// Only those that lie in this label.
+    #[param(inline)]
+    parent: Option<LabelId>,
 }
 
 impl Sort for LabelSort {
@@ -112,6 +121,9 @@ pub(crate) async fn list(
             .collect();
         filter["_id"] = json!({"$in": ids});
     }
+    if let Some(parent) = &listing.filter.parent {
+        filter["parent"] = json!(parent);
+    }
     LABELS.find(filter).page(listing).await
 }
 
@@ -134,7 +146,7 @@ pub(crate) async fn create(
     draft: Draft,
 ) -> Result<Label> {
     for _ in tries() {
-        let own = writer(workspace_id, caller).await?;
+        let (workspace, own) = writer(workspace_id, caller).await?;
         let of_workspace = json!({"workspace_id": workspace_id});
         let count = LABELS.count(of_workspace.clone()).await?;
         if count >= MOST {
@@ -142,12 +154,14 @@ pub(crate) async fn create(
             return Err(Error::conflict(message));
         }
         require_unnamed(workspace_id, &draft.key, None).await?;
+        let still = lies_in(&workspace, None, draft.parent.as_ref()).await?;
         let label = Label {
             id: LabelId::new(),
             workspace_id: workspace_id.clone(),
             name: draft.name.clone(),
             name_key: draft.key.clone(),
             description: draft.description.clone(),
+            parent: draft.parent.clone(),
             items: 0,
             created_at: time::now(),
             version: 1,
@@ -156,7 +170,7 @@ pub(crate) async fn create(
             .check(&MEMBERSHIPS, still_may(&own, Permission::Write), 1)
             .check(&LABELS, of_workspace, count)
             .insert(&LABELS, &label);
-        let change = counted(change, workspace_id, active(), json!({}));
+        let change = counted(change, workspace_id, still, json!({}));
         let made = json!({"label_id": label.id, "by": caller.user});
         let change = tell(change, workspace_id, "workspace.label.made", made);
         if committed(change.commit().await)? {
@@ -166,7 +180,7 @@ pub(crate) async fn create(
     Err(busy())
 }
 
-/// Has a label be called otherwise.
+/// Has a label be called otherwise, or lie elsewhere.
 pub(crate) async fn replace(
     workspace_id: &WorkspaceId,
     caller: &Caller,
@@ -174,18 +188,21 @@ pub(crate) async fn replace(
     draft: Draft,
 ) -> Result<Label> {
     for _ in tries() {
-        let own = writer(workspace_id, caller).await?;
+        let (workspace, own) = writer(workspace_id, caller).await?;
         let label = existing(workspace_id, id).await?;
         require_unnamed(workspace_id, &draft.key, Some(id)).await?;
+        let still = lies_in(&workspace, Some(id), draft.parent.as_ref()).await?;
         let after = Label {
             name: draft.name.clone(),
             name_key: draft.key.clone(),
             description: draft.description.clone(),
+            parent: draft.parent.clone(),
             version: label.version + 1,
             ..label.clone()
         };
         let set = json!({
             "name": after.name, "name_key": after.name_key, "description": after.description,
+            "parent": after.parent,
         });
         let change = Transaction::new()
             .check(&MEMBERSHIPS, still_may(&own, Permission::Write), 1)
@@ -194,7 +211,7 @@ pub(crate) async fn replace(
                 json!({"_id": id, "version": label.version}),
                 json!({"$set": set, "$inc": {"version": 1}}),
             );
-        let change = counted(change, workspace_id, active(), json!({}));
+        let change = counted(change, workspace_id, still, json!({}));
         let changed = json!({"label_id": id, "by": caller.user});
         let change = tell(change, workspace_id, "workspace.label.changed", changed);
         if committed(change.commit().await)? {
@@ -204,20 +221,25 @@ pub(crate) async fn replace(
     Err(busy())
 }
 
-/// Deletes a label; what it lay on stays.
+/// Deletes a label; what it lay on stays, and what lay in it lies where it lay.
 pub(crate) async fn delete(
     workspace_id: &WorkspaceId,
     caller: &Caller,
     id: &LabelId,
 ) -> Result<()> {
     for _ in tries() {
-        let own = writer(workspace_id, caller).await?;
-        existing(workspace_id, id).await?;
+        let (workspace, own) = writer(workspace_id, caller).await?;
+        let label = existing(workspace_id, id).await?;
         let change = Transaction::new()
             .check(&MEMBERSHIPS, still_may(&own, Permission::Write), 1)
             .delete_one(&LABELS, json!({"_id": id}))
+            .update_many(
+                &LABELS,
+                json!({"workspace_id": workspace_id, "parent": id}),
+                json!({"$set": {"parent": label.parent}}),
+            )
             .delete_many(&LABELLED, json!({"label_id": id}));
-        let change = counted(change, workspace_id, active(), json!({}));
+        let change = counted(change, workspace_id, unmoved(&workspace), json!({}));
         let deleted = json!({"label_id": id, "by": caller.user});
         let change = tell(change, workspace_id, "workspace.label.deleted", deleted);
         if committed(change.commit().await)? {
@@ -238,7 +260,7 @@ pub(crate) async fn put_on(
     existing(workspace_id, id).await?;
     let kind = shared::require(workspace_id, item).await?;
     for _ in tries() {
-        let own = writer(workspace_id, caller).await?;
+        let (_, own) = writer(workspace_id, caller).await?;
         let label = existing(workspace_id, id).await?;
         if let Some(there) = LABELLED.get(&labelled_id(id, item)).await? {
             return Ok(there);
@@ -276,7 +298,7 @@ pub(crate) async fn take_off(
     item: &str,
 ) -> Result<()> {
     for _ in tries() {
-        let own = writer(workspace_id, caller).await?;
+        let (_, own) = writer(workspace_id, caller).await?;
         existing(workspace_id, id).await?;
         if LABELLED.get(&labelled_id(id, item)).await?.is_none() {
             return Ok(());
@@ -328,10 +350,47 @@ fn changed(own: &Membership, workspace_id: &WorkspaceId) -> Transaction {
         .check(&WORKSPACES, still, 1)
 }
 
-async fn writer(workspace_id: &WorkspaceId, caller: &Caller) -> Result<Membership> {
-    let (_, own) = store::active(workspace_id, caller).await?;
+async fn writer(workspace_id: &WorkspaceId, caller: &Caller) -> Result<(Workspace, Membership)> {
+    let (workspace, own) = store::active(workspace_id, caller).await?;
     own.require(Permission::Write)?;
-    Ok(own)
+    Ok((workspace, own))
+}
+
+/// That a label can lie in this one, as what must hold of the workspace still. Answers 422 where it cannot: it is none
+/// of the workspace, or lies in that label itself.
+async fn lies_in(
+    workspace: &Workspace,
+    id: Option<&LabelId>,
+    parent: Option<&LabelId>,
+) -> Result<Value> {
+    let Some(parent) = parent else {
+        return Ok(active());
+    };
+    let all = LABELS.find(json!({"workspace_id": workspace.id}));
+    let all = all.limit(MOST as u32).fetch().await?.documents;
+    let parents: HashMap<_, _> = all
+        .into_iter()
+        .map(|label| (label.id, label.parent))
+        .collect();
+    let mut above = Some(parent);
+    while let Some(one) = above {
+        if Some(one) == id {
+            let message = "a label that does not lie in this one";
+            return Err(Error::validation("parent", message));
+        }
+        let known = parents.get(one);
+        above = known
+            .ok_or_else(|| Error::validation("parent", "a label of this workspace"))?
+            .as_ref();
+    }
+    Ok(unmoved(workspace))
+}
+
+/// That no label was moved or deleted since, as each such change counts in the workspace.
+fn unmoved(workspace: &Workspace) -> Value {
+    let mut still = active();
+    still["version"] = json!(workspace.version);
+    still
 }
 
 async fn existing(workspace_id: &WorkspaceId, id: &LabelId) -> Result<Label> {
@@ -361,7 +420,11 @@ fn labelled_id(id: &LabelId, item: &str) -> String {
 // === impl Draft ===
 
 impl Draft {
-    pub(crate) fn check(name: &str, description: Option<&str>) -> Result<Self> {
+    pub(crate) fn check(
+        name: &str,
+        description: Option<&str>,
+        parent: Option<LabelId>,
+    ) -> Result<Self> {
         if let Some(problem) = name_problem(name, 1..=MAX_NAME) {
             return Err(Error::validation("name", problem));
         }
@@ -373,6 +436,7 @@ impl Draft {
             name: name.trim().to_owned(),
             key: text::key(name),
             description: description.map(str::to_owned),
+            parent,
         })
     }
 }
@@ -380,10 +444,10 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
     use crate::tests::{app, team};
     use sbd_sdk::Principal;
     use sbd_sdk::testing::{App, Reply};
-    use serde_json::json;
 
     const NOTE: &str = "not_019a2f3c8b7e7c2d9f00112233445566";
     const OTHER_NOTE: &str = "not_019a2f3c8b7e7c2d9f00112233445567";
@@ -476,5 +540,72 @@ mod tests {
             make(&app, "usr_1", &workspace, name).assert_refused(422, "VALIDATION_ERROR");
         }
         make(&app, "usr_9", &workspace, "x").assert_refused(404, "NOT_FOUND");
+    }
+
+    #[test]
+    fn a_label_lies_in_another_one_and_never_in_itself() {
+        let (app, workspace) = with_shared(app());
+        let ada = app.signed_in("usr_1");
+        let path = format!("/api/v1/workspaces/{workspace}/labels");
+        let make = |name: &str, parent: Option<&str>| {
+            let made = ada.post(&path, json!({"name": name, "parent": parent}));
+            made.assert_status(201).text("id").to_owned()
+        };
+        let moved = |id: &str, name: &str, parent: Option<&str>| {
+            let body = json!({"name": name, "parent": parent});
+            ada.put(&format!("{path}/{id}"), body)
+        };
+        let top = make("Top", None);
+        let middle = make("Middle", Some(&top));
+        let low = make("Low", Some(&middle));
+        let lying = |parent: &str| {
+            let page = ada.get(&format!("{path}?parent={parent}"));
+            let page = page.assert_status(200);
+            let items = page["items"].as_array().unwrap().iter();
+            let names = items.map(|label| label["name"].as_str().unwrap().to_owned());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (lying(&top), lying(&middle)),
+            (vec!["Middle".to_owned()], vec!["Low".to_owned()])
+        );
+        let other = crate::tests::workspace(&ada, "Other");
+        let other = format!("/api/v1/workspaces/{}/labels", other.text("id"));
+        let foreign = ada
+            .post(&other, json!({"name": "Foreign"}))
+            .assert_status(201);
+        let never = "lbl_019a2f3c8b7e7c2d9f00112233445566";
+        for parent in [&top, &middle, &low, foreign.text("id"), never, "x"] {
+            let refused = moved(&top, "Top", Some(parent));
+            let refused = refused.assert_refused(422, "VALIDATION_ERROR");
+            assert_eq!(refused["error"]["details"][0]["field"], "parent");
+        }
+        // What lay in a label that is deleted lies where that lay.
+        ada.delete(&format!("{path}/{middle}")).assert_status(204);
+        assert_eq!(lying(&top), ["Low"]);
+        moved(&top, "Top", Some(&low)).assert_refused(422, "VALIDATION_ERROR");
+        let seen = moved(&low, "Low", None).assert_status(200);
+        assert_eq!(seen["parent"], json!(null));
+        let seen = moved(&top, "Top", Some(&low)).assert_status(200);
+        assert_eq!(seen["parent"], json!(low));
+    }
+
+    #[test]
+    fn two_that_are_moved_at_once_do_not_lie_in_each_other() {
+        let (app, workspace) = with_shared(app());
+        let id: WorkspaceId = workspace.parse().unwrap();
+        let [one, other] = ["One", "Other"].map(|name| {
+            let made = make(&app, "usr_1", &workspace, name).assert_status(201);
+            made.text("id").parse::<LabelId>().unwrap()
+        });
+        // As it was read before the other one was moved.
+        let read = app.run(WORKSPACES.get(&workspace)).unwrap().unwrap();
+        let still = app.run(lies_in(&read, Some(&one), Some(&other))).unwrap();
+        let path = format!("/api/v1/workspaces/{workspace}/labels/{other}");
+        app.signed_in("usr_1")
+            .put(&path, json!({"name": "Other", "parent": one}))
+            .assert_status(200);
+        let late = counted(Transaction::new(), &id, still, json!({}));
+        assert!(!committed(app.run(late.commit())).unwrap());
     }
 }

@@ -7,6 +7,7 @@
 
 mod account;
 mod activity;
+mod administration;
 mod api;
 mod backups;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod creation;
 mod deletion;
 mod departure;
 mod events;
+mod export;
 mod invitations;
 mod inviting;
 mod labels;
@@ -35,10 +37,11 @@ mod shared;
 mod store;
 
 use api::{
-    account as account_api, activity as activity_api, audit as audit_api, backups as backups_api,
-    deletion as deletion_api, host, invitations as invitations_api, labels as labels_api,
-    links as links_api, members as members_api, requests as requests_api, roles as roles_api,
-    settings as settings_api, transfer, wallet as wallet_api, workspaces,
+    account as account_api, activity as activity_api, administration as administration_api,
+    audit as audit_api, backups as backups_api, deletion as deletion_api, host,
+    invitations as invitations_api, labels as labels_api, links as links_api,
+    members as members_api, requests as requests_api, roles as roles_api, settings as settings_api,
+    statistics as statistics_api, transfer, wallet as wallet_api, workspaces,
 };
 use sbd_sdk::Component;
 
@@ -92,6 +95,7 @@ pub fn component() -> Component {
                 links_api::list_workspace_links(),
                 links_api::revoke_workspace_link(),
                 links_api::join_workspace(),
+                links_api::preview_workspace_link(),
             ],
         )
         .operations(
@@ -131,6 +135,7 @@ pub fn component() -> Component {
                 backups_api::list_workspace_backups(),
                 backups_api::designate_workspace_backup(),
                 backups_api::remove_workspace_backup(),
+                statistics_api::get_workspace_statistics(),
             ],
         )
         .operations(
@@ -153,11 +158,20 @@ pub fn component() -> Component {
             ],
         )
         .operations(
+            "workspace administration",
+            [
+                administration_api::list_all_workspaces(),
+                administration_api::get_workspace_health(),
+                administration_api::appoint_workspace_owner(),
+            ],
+        )
+        .operations(
             "workspace audit",
             [
                 audit_api::list_workspace_audit(),
                 audit_api::verify_workspace_audit(),
                 audit_api::get_workspace_compliance_report(),
+                audit_api::export_workspace(),
             ],
         )
         .events([

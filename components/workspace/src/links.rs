@@ -8,6 +8,7 @@ use crate::events::tell;
 use crate::inviting::{self, looks_after};
 use crate::model::{Membership, Workspace, WorkspaceId, membership_id};
 use crate::permissions::{Permission, Role};
+use crate::roles;
 use crate::store::{self, LINKS, MEMBERSHIPS, SENT_AWAY, WORKSPACES};
 use group::invitations::{REMEMBERED, count};
 use membership::link::{DAYS, USES, Use};
@@ -47,6 +48,16 @@ pub(crate) struct Wish {
     pub(crate) role: Option<Role>,
     pub(crate) days: u32,
     pub(crate) uses: u32,
+}
+
+/// What somebody who has a link learns before they join by it.
+#[derive(Clone, Debug)]
+pub(crate) struct Preview {
+    pub(crate) workspace_name: String,
+    pub(crate) inviter_name: String,
+    pub(crate) role: Role,
+    pub(crate) role_name: String,
+    pub(crate) expires_at: Time,
 }
 
 /// Makes a link; answers it with what is typed in to join, which nobody learns again.
@@ -134,16 +145,36 @@ pub(crate) async fn revoke(workspace_id: &WorkspaceId, caller: &Caller, id: &Lin
     Err(busy())
 }
 
-/// Has the caller join by a link. Who belongs already has joined, and uses it no more.
-pub(crate) async fn join(caller: &Caller, code: &str) -> Result<(Workspace, Membership)> {
+/// Whoever has a link learns into what it leads, and who lets them in, as long as it does. Nobody else learns whether
+/// there is one.
+pub(crate) async fn preview(code: &str) -> Result<Preview> {
+    let (link, workspace) = known(code).await?;
+    link.state.join(time::now())?;
+    let inviting = inviting::standing(&workspace, &link.made_by, &link.role).await?;
+    Ok(Preview {
+        workspace_name: workspace.name,
+        inviter_name: inviting.own.username,
+        role_name: roles::name(&link.role).await?,
+        role: link.role,
+        expires_at: link.state.expires_at,
+    })
+}
+
+/// The link of a code, with its workspace.
+async fn known(code: &str) -> Result<(Link, Workspace)> {
     let none = || Error::not_found("link");
     let (id, token) = code.split_once('.').ok_or_else(none)?;
+    let link = LINKS.get(id).await?;
+    let link = link.filter(|link| secret::is(token, Some(&link.token)));
+    let link = link.ok_or_else(none)?;
+    let workspace = WORKSPACES.get(link.workspace_id.as_str()).await?;
+    Ok((link, workspace.ok_or_else(none)?))
+}
+
+/// Has the caller join by a link. Who belongs already has joined, and uses it no more.
+pub(crate) async fn join(caller: &Caller, code: &str) -> Result<(Workspace, Membership)> {
     for _ in tries() {
-        let link = LINKS.get(id).await?;
-        let link = link.filter(|link| secret::is(token, Some(&link.token)));
-        let link = link.ok_or_else(none)?;
-        let workspace = WORKSPACES.get(link.workspace_id.as_str()).await?;
-        let workspace = workspace.ok_or_else(none)?;
+        let (link, workspace) = known(code).await?;
         let membership = membership_id(&workspace.id, &caller.user);
         if MEMBERSHIPS.get(&membership).await?.is_some() {
             return store::workspace(&workspace.id, caller).await;
@@ -324,5 +355,60 @@ mod tests {
         }
         join(&app, "usr_5", "").assert_refused(422, "VALIDATION_ERROR");
         join(&app, "usr_5", &"x".repeat(201)).assert_refused(422, "VALIDATION_ERROR");
+    }
+
+    #[test]
+    fn whoever_has_a_link_sees_where_it_leads_before_they_join() {
+        let app = app();
+        let workspace = team(&app);
+        let roles = format!("/api/v1/workspaces/{workspace}/roles");
+        let role = json!({"name": "Treasurer", "permissions": ["spend"]});
+        let role = app.signed_in("usr_1").post(&roles, role).assert_status(201);
+        let body = json!({"role": role["id"], "uses": 1});
+        let code = make(&app, "usr_2", &workspace, body).assert_status(201);
+        let code = code.text("code").to_owned();
+        let preview = |user: &str, code: &str| {
+            let path = format!("{JOINING}/preview");
+            app.signed_in(user).post(&path, json!({"code": code}))
+        };
+        let seen = preview("usr_5", &code).assert_status(200);
+        assert_eq!(
+            (
+                &seen["workspace_name"],
+                &seen["inviter_name"],
+                &seen["role"],
+                &seen["role_name"]
+            ),
+            (
+                &json!("Team"),
+                &json!("usr_2"),
+                &role["id"],
+                &json!("Treasurer")
+            )
+        );
+        // Nothing is used by looking, and nobody finds out what there is by guessing.
+        let id = code.split_once('.').unwrap().0.to_owned();
+        let never = "lnk_019a2f3c8b7e7c2d9f00112233445566.x";
+        let wrong = ["x", never, &id, &format!("{id}."), &format!("{code}x")];
+        let refused: Vec<_> = wrong
+            .into_iter()
+            .map(|wrong| {
+                let refused = preview("usr_5", wrong).assert_refused(404, "NOT_FOUND");
+                refused["error"]["message"].clone()
+            })
+            .collect();
+        assert!(refused.windows(2).all(|pair| pair[0] == pair[1]));
+        preview("usr_5", "").assert_refused(422, "VALIDATION_ERROR");
+        app.anonymous()
+            .post(&format!("{JOINING}/preview"), json!({"code": code}))
+            .assert_refused(401, "UNAUTHENTICATED");
+        join(&app, "usr_5", &code).assert_status(200);
+        preview("usr_6", &code).assert_refused(409, "LINK_ENDED");
+        // Nor is it seen any more where whoever made it may not invite any more.
+        let code = make(&app, "usr_4", &workspace, json!({})).assert_status(201);
+        app.signed_in("usr_4")
+            .delete(&format!("/api/v1/workspaces/{workspace}/members/usr_4"))
+            .assert_status(204);
+        preview("usr_6", code.text("code")).assert_refused(409, "CONFLICT");
     }
 }

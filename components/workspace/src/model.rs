@@ -1,6 +1,7 @@
 //! A workspace, who belongs to it, and what its texts may be.
 
 use crate::permissions::{Permission, Permissions, Role};
+use group::deletion::Closing;
 use membership::text::{name_problem, prose_problem};
 use sbd_sdk::time::Time;
 use sbd_sdk::{Caller, Detail, Error, id, text};
@@ -65,14 +66,6 @@ pub(crate) enum Inviters {
 pub(crate) struct Offer {
     pub(crate) to: String,
     pub(crate) expires_at: Time,
-}
-
-/// That a workspace is being deleted, and who is given its balance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Closing {
-    pub(crate) by: String,
-    pub(crate) to: Option<String>,
-    pub(crate) at: Time,
 }
 
 /// That somebody belongs to a workspace, as it is stored.
@@ -184,6 +177,16 @@ impl Membership {
             word.as_str().unwrap_or_default()
         );
         Err(Error::forbidden(message))
+    }
+
+    /// Answers 403 to everybody but the owner and administrators.
+    pub(crate) fn require_admin(&self) -> Result<(), Error> {
+        match self.role {
+            Role::Owner | Role::Admin => Ok(()),
+            _ => Err(Error::forbidden(
+                "only the owner and administrators of the workspace do this; ask one of them",
+            )),
+        }
     }
 
     /// Answers 403 to everybody but the owner.

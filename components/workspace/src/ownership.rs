@@ -100,18 +100,7 @@ pub(crate) async fn accept(
                 "the workspace is not offered to you, or not any more; ask its owner",
             ));
         }
-        let before = membership_id(workspace_id, &workspace.owner);
-        let before = json!({"_id": before, "role": Role::Owner});
-        let change = counted(Transaction::new(), &caller.user).await?;
-        let change = given_back(change, &workspace.owner)
-            .update_one(&MEMBERSHIPS, before, json!({"$set": is(&Role::Admin)}))
-            .update_one(
-                &MEMBERSHIPS,
-                still_is(&own),
-                json!({"$set": is(&Role::Owner)}),
-            );
-        let owner = json!({"owner": caller.user, "offer": null});
-        let change = set(change, &workspace, owner);
+        let change = handed(&workspace, &own).await?;
         let taken = json!({"taken_by": caller.user, "taken_from": workspace.owner});
         let kind = "workspace.ownership.taken";
         let change = tell(change, workspace_id, kind, taken);
@@ -123,6 +112,22 @@ pub(crate) async fn accept(
         }
     }
     Err(busy())
+}
+
+/// Has a workspace be another member's; whoever it was is an administrator of it, if they belong to it still.
+pub(crate) async fn handed(workspace: &Workspace, to: &Membership) -> Result<Transaction> {
+    let before = membership_id(&workspace.id, &workspace.owner);
+    let before = json!({"_id": before, "role": Role::Owner});
+    let change = counted(Transaction::new(), &to.user_id).await?;
+    let change = given_back(change, &workspace.owner)
+        .update_many(&MEMBERSHIPS, before, json!({"$set": is(&Role::Admin)}))
+        .update_one(
+            &MEMBERSHIPS,
+            still_is(to),
+            json!({"$set": is(&Role::Owner)}),
+        );
+    let owner = json!({"owner": to.user_id, "offer": null});
+    Ok(set(change, workspace, owner))
 }
 
 /// What a membership is of this role.

@@ -7,6 +7,7 @@
 //! | `write`: add and change what is shared, and its labels | ✓ | ✓ | ✓ | | as it says |
 //! | `invite`, `members`, `roles`, `settings` | ✓ | ✓ | | | as it says |
 //! | `spend`, `review`, `wallet`, `audit` | ✓ | ✓ | | | as it says |
+//! | take all of it along | ✓ | ✓ | | | |
 //! | delete it, hand it over | ✓ | | | | |
 //!
 //! Nobody gives what they do not have: roles are given, taken, made and changed by whoever has all their

@@ -204,6 +204,15 @@ pub(crate) async fn given(workspace_id: &WorkspaceId, role: &Role) -> Result<Giv
     })
 }
 
+/// What a role is called.
+pub(crate) async fn name(role: &Role) -> Result<String> {
+    let own = match role {
+        Role::Own(id) => ROLES.get(id.as_str()).await?,
+        _ => None,
+    };
+    Ok(own.map_or_else(|| role.as_str().to_owned(), |own| own.name))
+}
+
 /// A role of the workspace that is named in an address, for a member.
 pub(crate) async fn named(workspace_id: &WorkspaceId, caller: &Caller, name: &str) -> Result<Role> {
     store::membership(workspace_id, caller).await?;

@@ -6,7 +6,7 @@ use crate::telling::{self, Told};
 use crate::{deletion, departure};
 use group::account::{self, About};
 use group::requests::RequestId;
-use group::{delivery, freezing, payments, requests};
+use group::{deletion, delivery, freezing, payments, requests};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, schedule, task};
@@ -101,7 +101,7 @@ pub(crate) async fn look() -> Result<()> {
 
 /// Goes on with the deletion of a family, if it stopped on the way.
 #[task("close-family", queue = "default")]
-pub(crate) async fn close_family(work: Work<deletion::About>) -> Result<()> {
+pub(crate) async fn close_family(work: Work<deletion::About<FamilyId>>) -> Result<()> {
     deletion::go_on(&work.data).await
 }
 

@@ -1,42 +1,12 @@
 //! `/api/v1/families/{id}/reports` and `/api/v1/families/{id}/export`.
 
-use crate::export;
-use crate::model::FamilyId;
+use crate::export::PARTS;
+use crate::model::{FamilyId, require_admin};
+use crate::store;
+use group::api::export::{self, ExportPage, ExportView};
 use group::api::reports::{self, Compliance};
 use group::reports::Wanted;
 use sbd_sdk::{Caller, Json, Path, Query, Result, operation};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
-
-/// Which page of an export.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ExportPage {
-    /// The `next` of the page before.
-    cursor: Option<String>,
-}
-
-/// A page of all that is held of a family.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FamilyExport)]
-pub(crate) struct ExportView {
-    parts: Vec<PartView>,
-    /// Where the next page begins; none on the last one.
-    next: Option<String>,
-}
-
-/// What is held of one kind.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FamilyExportPart)]
-pub(crate) struct PartView {
-    /// Of which: `memberships`, for example. One that is on two pages goes on.
-    name: &'static str,
-    /// As they are stored.
-    #[schema(value_type = Vec<Object>)]
-    documents: Vec<Value>,
-}
 
 /// Reports what happened in a family in some time: for administrators.
 ///
@@ -66,11 +36,6 @@ pub(crate) async fn export_family(
     Path(id): Path<FamilyId>,
     Query(page): Query<ExportPage>,
 ) -> Result<Json<ExportView>> {
-    let exported = export::page(&id, &caller, page.cursor.as_deref()).await?;
-    let parts = exported.parts.into_iter();
-    let parts = parts.map(|(name, documents)| PartView { name, documents });
-    Ok(Json(ExportView {
-        parts: parts.collect(),
-        next: exported.next,
-    }))
+    require_admin(&store::membership(&id, &caller).await?)?;
+    Ok(Json(export::page(&id, &PARTS, &page).await?))
 }

@@ -1,44 +1,21 @@
-//! `/api/v1/families/{id}/statistics`, for programs and, with charts, for people.
+//! `/api/v1/families/{id}/statistics`: `group::api::statistics` says what is answered.
 
-use crate::model::{Family, FamilyId};
-use crate::statistics::{self, Spending, Used, Wanted};
-use axum::response::{IntoResponse, Response};
-use group::wallet::{Flow, OfType, Period};
-use http::{HeaderMap, header};
-use membership::chart::{self, Bar, Line};
-use membership::html;
-use sbd_sdk::openapi::{Description, Output};
-use sbd_sdk::time::Time;
-use sbd_sdk::{Caller, Json, Path, Query, Result, operation};
+use crate::model::FamilyId;
+use group::api::statistics::{self, Statistics, StatisticsView};
+use group::statistics::Wanted;
+use http::HeaderMap;
+use sbd_sdk::{Caller, Path, Query, Result, operation};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What a family's account was used for.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FamilyStatistics)]
-pub(crate) struct StatisticsView {
+pub(crate) struct FamilyStatisticsView {
     #[schema(inline)]
     family_id: FamilyId,
-    /// How many members it has.
-    member_count: u64,
-    /// From this time on.
-    from: Time,
-    /// Before this time.
-    to: Time,
-    /// All that went to and from the account.
-    all: Flow,
-    /// What was paid for each member; those who spent most.
-    members: Vec<Spending>,
-    /// By the types of the transactions; those with most.
-    types: Vec<OfType>,
-    /// One day or week after the other.
-    periods: Vec<Period>,
-}
-
-/// The same in the form that was asked for.
-pub(crate) enum Statistics {
-    Json(StatisticsView),
-    Page(String),
+    #[serde(flatten)]
+    sums: StatisticsView,
 }
 
 /// Sums up what a family's account was used for; with `Accept: text/html` as a page with charts.
@@ -56,79 +33,10 @@ pub(crate) async fn get_family_statistics(
     Path(id): Path<FamilyId>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
-) -> Result<Statistics> {
-    let used = statistics::of(&id, &caller, wanted).await?;
-    Ok(match html::is_wanted(&headers) {
-        true => Statistics::Page(page(&used)),
-        false => Statistics::Json(used.into()),
-    })
-}
-
-fn page(used: &Used) -> String {
-    let Used {
-        family: Family { name, .. },
-        members,
-        account,
-    } = used;
-    let day = |time: Time| time.to_string().chars().take(10).collect::<String>();
-    let (from, to) = (day(account.from), day(account.to));
-    let [received, spent] = [account.all.received, account.all.spent].map(chart::thousands);
-    let members = members.iter().map(|member| Bar {
-        name: member.username.as_ref().unwrap_or(&member.user_id).clone(),
-        amount: member.spent,
-    });
-    let spent_types = account.types.iter().filter(|of| of.flow.spent > 0);
-    let types = spent_types.map(|of| Bar {
-        name: of.kind.clone(),
-        amount: of.flow.spent,
-    });
-    let times: Vec<_> = account.periods.iter().map(|of| day(of.from)).collect();
-    let line = |name: &str, amount: fn(&Flow) -> i64| Line {
-        name: name.to_owned(),
-        amounts: account.periods.iter().map(|of| amount(&of.flow)).collect(),
-    };
-    let lines = [
-        line("spent", |flow| flow.spent),
-        line("received", |flow| flow.received),
-    ];
-    let charts = [
-        chart::bars("Spending by member", &members.collect::<Vec<_>>()),
-        chart::bars("Spending by type", &types.collect::<Vec<_>>()),
-        chart::lines("Over time", &times, &lines),
-    ];
-    let text = format!("From {from} to {to}: {spent} tokens spent, {received} received.");
-    html::of(name, &text, &charts)
-}
-
-impl IntoResponse for Statistics {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Json(view) => ([(header::VARY, "accept")], Json(view)).into_response(),
-            Self::Page(page) => (html::HEADERS, page).into_response(),
-        }
-    }
-}
-
-/// As JSON; the page says the same to people.
-impl Output for Statistics {
-    fn describe(description: &mut Description) {
-        <Json<StatisticsView> as Output>::describe(description);
-    }
-}
-
-impl From<Used> for StatisticsView {
-    fn from(used: Used) -> Self {
-        Self {
-            family_id: used.family.id,
-            member_count: used.family.member_count,
-            from: used.account.from,
-            to: used.account.to,
-            all: used.account.all,
-            members: used.members,
-            types: used.account.types,
-            periods: used.account.periods,
-        }
-    }
+) -> Result<Statistics<FamilyStatisticsView>> {
+    let family_id = id.clone();
+    let view = |sums| FamilyStatisticsView { family_id, sums };
+    statistics::of(&id, &caller, wanted, &headers, view).await
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-use crate::model::{Closing, WorkspaceId};
+use crate::model::WorkspaceId;
 use crate::store::WORKSPACES;
 use crate::team::Team;
+use group::deletion::Closing;
 use sbd_sdk::documents::Transaction;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -187,6 +188,7 @@ fn nothing_is_paid_while_the_workspace_is_deleted() {
     let closing = Closing {
         by: "usr_1".to_owned(),
         to: None,
+        share: None,
         at: team.app.now(),
     };
     let closing = json!({"$set": {"closing": closing}});

@@ -1,7 +1,10 @@
-//! `/api/v1/workspaces/{id}/audit` and `/api/v1/workspaces/{id}/reports`.
+//! `/api/v1/workspaces/{id}/audit`, `/api/v1/workspaces/{id}/reports` and `/api/v1/workspaces/{id}/export`.
 
+use crate::export::PARTS;
 use crate::model::WorkspaceId;
+use crate::store;
 use group::api::audit::{self, AuditView, VerificationView};
+use group::api::export::{self, ExportPage, ExportView};
 use group::api::reports::{self, Compliance};
 use group::{audit as entries, reports as of};
 use sbd_sdk::{Caller, Json, Path, Query, Result, operation};
@@ -51,4 +54,23 @@ pub(crate) async fn get_workspace_compliance_report(
     Query(wanted): Query<of::Wanted>,
 ) -> Result<Compliance> {
     reports::compliance(&id, &caller, &wanted).await
+}
+
+/// Takes along all that is held of a workspace, page by page: for its owner and administrators. It is recorded.
+///
+/// What is on its account is in the wallet's statement; what lies in it, those who keep that have.
+#[operation(
+    get "/api/v1/workspaces/{id}/export", permission = "workspaces:read", answers = "A page of it",
+    refuses(
+        forbidden = "The caller is neither its owner nor an administrator",
+        not_found = "No workspace the caller belongs to"
+    )
+)]
+pub(crate) async fn export_workspace(
+    caller: Caller,
+    Path(id): Path<WorkspaceId>,
+    Query(page): Query<ExportPage>,
+) -> Result<Json<ExportView>> {
+    store::membership(&id, &caller).await?.require_admin()?;
+    Ok(Json(export::page(&id, &PARTS, &page).await?))
 }

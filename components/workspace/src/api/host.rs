@@ -3,6 +3,8 @@
 use crate::model::WorkspaceId;
 use crate::{activity, deletion, departure, labels};
 use group::delivery;
+use crate::{activity, labels};
+use group::{deletion, delivery};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Result, on_event, task};
@@ -35,7 +37,7 @@ pub(crate) async fn deliver_invitation(work: Work<delivery::About>) -> Result<()
 
 /// Goes on with the deletion of a workspace, if it stopped on the way.
 #[task("close-workspace", queue = "default")]
-pub(crate) async fn close_workspace(work: Work<deletion::About>) -> Result<()> {
+pub(crate) async fn close_workspace(work: Work<deletion::About<WorkspaceId>>) -> Result<()> {
     deletion::go_on(&work.data).await
 }
 

@@ -21,6 +21,10 @@ pub(crate) struct LabelInput {
     #[serde(default)]
     #[schema(max_length = 500)]
     description: Option<String>,
+    /// The label in which it is to lie, as a folder in another one.
+    #[serde(default)]
+    #[schema(inline)]
+    parent: Option<LabelId>,
 }
 
 /// A label.
@@ -31,6 +35,9 @@ pub(crate) struct LabelView {
     id: LabelId,
     name: String,
     description: Option<String>,
+    /// The label in which it lies.
+    #[schema(inline)]
+    parent: Option<LabelId>,
     /// On how much it lies.
     items: u64,
     /// When it was made.
@@ -84,7 +91,7 @@ pub(crate) async fn create_workspace_label(
     Created::at(&location, &label.into())
 }
 
-/// Has a label be called otherwise; with the permission `write`.
+/// Has a label be called otherwise, or lie in another one; with the permission `write`.
 #[operation(
     put "/api/v1/workspaces/{id}/labels/{label}", permission = "workspaces:write",
     answers = "The label as it is now",
@@ -103,7 +110,7 @@ pub(crate) async fn replace_workspace_label(
     Ok(Json(label.into()))
 }
 
-/// Deletes a label; what it lay on stays. With the permission `write`.
+/// Deletes a label; what it lay on stays, and what lay in it lies where it lay. With the permission `write`.
 #[operation(
     delete "/api/v1/workspaces/{id}/labels/{label}", permission = "workspaces:write",
     refuses(
@@ -172,7 +179,8 @@ pub(crate) async fn unlabel_item(
 
 impl LabelInput {
     fn check(&self) -> Result<Draft> {
-        Draft::check(&self.name, self.description.as_deref())
+        let description = self.description.as_deref();
+        Draft::check(&self.name, description, self.parent.clone())
     }
 }
 
@@ -182,6 +190,7 @@ impl From<Label> for LabelView {
             id: label.id,
             name: label.name,
             description: label.description,
+            parent: label.parent,
             items: label.items,
             created_at: label.created_at,
         }

@@ -75,6 +75,21 @@ pub(crate) struct JoiningInput {
     code: String,
 }
 
+/// Where a link leads.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WorkspaceLinkPreview)]
+pub(crate) struct PreviewView {
+    workspace_name: String,
+    /// The name of whoever has made the link.
+    inviter_name: String,
+    /// What the caller is to be.
+    role: Role,
+    /// What that is called.
+    role_name: String,
+    /// Until when one can join by it.
+    expires_at: Time,
+}
+
 /// Makes a link by which people join a workspace; with the permission `invite`, or where all members invite.
 #[operation(
     post "/api/v1/workspaces/{id}/links", permission = "workspaces:write", location = "The link's address",
@@ -146,11 +161,31 @@ pub(crate) async fn join_workspace(
     caller: Caller,
     Json(input): Json<JoiningInput>,
 ) -> Result<Tagged<WorkspaceView>> {
-    if input.code.is_empty() || input.code.chars().count() > 200 {
-        return Err(Error::validation("code", "1 to 200 characters"));
-    }
-    let (workspace, membership) = links::join(&caller, &input.code).await?;
+    let (workspace, membership) = links::join(&caller, input.check()?).await?;
     Ok(WorkspaceView::tagged(&workspace, &membership))
+}
+
+/// Shows where a link leads, and who lets the caller in, before they join.
+#[operation(
+    post "/api/v1/workspaces/joining/preview", permission = "workspaces:read", effect = read,
+    answers = "Where it leads",
+    refuses(
+        not_found = "No such link",
+        conflict = "The link has ended, or whoever made it may not invite any more"
+    )
+)]
+pub(crate) async fn preview_workspace_link(
+    _: Caller,
+    Json(input): Json<JoiningInput>,
+) -> Result<Json<PreviewView>> {
+    let preview = links::preview(input.check()?).await?;
+    Ok(Json(PreviewView {
+        workspace_name: preview.workspace_name,
+        inviter_name: preview.inviter_name,
+        role: preview.role,
+        role_name: preview.role_name,
+        expires_at: preview.expires_at,
+    }))
 }
 
 fn usual_days() -> u32 {
@@ -159,6 +194,15 @@ fn usual_days() -> u32 {
 
 fn usual_uses() -> u32 {
     1
+}
+
+impl JoiningInput {
+    fn check(&self) -> Result<&str> {
+        match self.code.chars().count() {
+            1..=200 => Ok(&self.code),
+            _ => Err(Error::validation("code", "1 to 200 characters")),
+        }
+    }
 }
 
 impl From<Link> for LinkView {

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod activity;
+pub(crate) mod administration;
 pub(crate) mod audit;
 pub(crate) mod backups;
 pub(crate) mod deletion;
@@ -13,6 +14,7 @@ pub(crate) mod members;
 pub(crate) mod requests;
 pub(crate) mod roles;
 pub(crate) mod settings;
+pub(crate) mod statistics;
 pub(crate) mod transfer;
 pub(crate) mod wallet;
 pub(crate) mod workspaces;

@@ -1,12 +1,12 @@
-//! What the family's account was used for: by type and over time, as the ledger sums it up, and by member, as the
+//! What a group's account was used for: by type and over time, as the ledger sums it up, and by member, as the
 //! payments do.
 
-use crate::model::{Family, FamilyId};
-use crate::store::{self, MEMBERSHIPS, PAYMENTS};
-use group::wallet::{self, Statistics};
+use crate::store::{Known, MEMBERSHIPS, groups, payments};
+use crate::wallet::{self, Statistics};
+use crate::{Group, Who};
 use membership::payment::State;
 use sbd_sdk::time::Time;
-use sbd_sdk::{Caller, Result};
+use sbd_sdk::{Caller, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ const MEMBERS: u32 = 20;
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// From the beginning of this day on, in UTC; 30 days when not said.
     #[param(inline)]
     from: Option<Time>,
@@ -34,7 +34,7 @@ pub(crate) struct Wanted {
 /// How long a period is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Step {
+pub enum Step {
     /// A day in UTC.
     Day,
     /// Seven of them.
@@ -43,11 +43,11 @@ pub(crate) enum Step {
 
 /// What a member spent.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = FamilySpending)]
-pub(crate) struct Spending {
+#[schema(as = AccountSpending)]
+pub struct Spending {
     /// The member.
     pub(crate) user_id: String,
-    /// Their name, as long as they belong to the family.
+    /// Their name, as long as they belong to the group.
     pub(crate) username: Option<String>,
     /// What was paid for them.
     pub(crate) spent: i64,
@@ -56,8 +56,8 @@ pub(crate) struct Spending {
 }
 
 /// All of it.
-pub(crate) struct Used {
-    pub(crate) family: Family,
+pub(crate) struct Used<G> {
+    pub(crate) group: Known<G>,
     pub(crate) members: Vec<Spending>,
     pub(crate) account: Statistics,
 }
@@ -72,19 +72,20 @@ struct Sum {
 }
 
 /// What the account was used for; for members.
-pub(crate) async fn of(family_id: &FamilyId, caller: &Caller, wanted: Wanted) -> Result<Used> {
-    let (family, _) = store::family(family_id, caller).await?;
-    let account = wallet::statistics(family_id, &wanted.query()).await?;
+pub(crate) async fn of<G: Group>(group: &G, caller: &Caller, wanted: Wanted) -> Result<Used<G>> {
+    group.reader(caller).await?;
+    let called = groups::<G>().get(&group.to_string()).await?;
+    let account = wallet::statistics(group, &wanted.query()).await?;
     Ok(Used {
-        members: members(family_id, account.from, account.to).await?,
-        family,
+        members: members(group, account.from, account.to).await?,
+        group: called.ok_or_else(|| Error::not_found(G::NOUN))?,
         account,
     })
 }
 
-async fn members(family_id: &FamilyId, from: Time, to: Time) -> Result<Vec<Spending>> {
+async fn members<G: Group>(group: &G, from: Time, to: Time) -> Result<Vec<Spending>> {
     let paid = json!({
-        "group": family_id, "state": State::Paid, "made_at": {"$gte": from, "$lt": to},
+        "group": group, "state": State::Paid, "made_at": {"$gte": from, "$lt": to},
     });
     let pipeline = json!([
         {"$match": paid},
@@ -92,9 +93,10 @@ async fn members(family_id: &FamilyId, from: Time, to: Time) -> Result<Vec<Spend
         {"$sort": {"spent": -1, "_id": 1}},
         {"$limit": MEMBERS},
     ]);
-    let sums: Vec<Sum> = PAYMENTS.aggregate(pipeline).await?;
+    let sums: Vec<Sum> = payments::<G>().aggregate(pipeline).await?;
     let users: Vec<_> = sums.iter().map(|sum| &*sum.user_id).collect();
-    let of = json!({"family_id": family_id, "user_id": {"$in": users}});
+    let mut of = group.those(Who::Everybody);
+    of["user_id"] = json!({"$in": users});
     let members = MEMBERSHIPS.find(of).limit(MEMBERS).fetch().await?;
     let mut names: HashMap<_, _> = members
         .documents

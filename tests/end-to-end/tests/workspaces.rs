@@ -16,6 +16,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const WORKSPACES: &str = "/api/v1/workspaces";
+const SHOP: &str = "/api/v1/shop";
+const WALLET: &str = "/api/v1/wallet";
+/// How often a workspace is deleted while something is bought from its account.
+const RACES: u32 = 12;
 
 async fn post(by: &Account, path: &str, body: &Value, expected: u16) -> Value {
     let answer = json(by.post(path, body).send().await.unwrap(), expected).await;
@@ -206,4 +210,116 @@ async fn at_once_no_more_join_than_may_and_no_two_send_each_other_down() {
         .collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 403]);
+}
+
+/// Sends something under a key until it is known what was done.
+async fn sent(by: &Account, path: &str, key: &str, body: &Value) -> (u16, Value) {
+    loop {
+        let request = by.post(path, body).header("idempotency-key", key);
+        let answer = request.send().await.unwrap();
+        match answer.status().as_u16() {
+            429 | 503 => tokio::time::sleep(Duration::from_millis(20)).await,
+            status => return (status, answer.json().await.unwrap()),
+        }
+    }
+}
+
+/// The same, once who is asked has heard of what was done before.
+async fn made(by: &Account, path: &str, key: &str, body: &Value) -> Value {
+    for _ in 0..300 {
+        let (status, answer) = sent(by, path, key, body).await;
+        if status == 201 {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{path} {body} is not answered 201");
+}
+
+/// Has a workspace deleted, however often it is asked for, and waits until it is gone.
+async fn gone(by: &Account, at: &str) {
+    let path = format!("{at}?balance_to={}", by.id);
+    for _ in 0..600 {
+        let answer = by.request(Method::DELETE, &path).send().await.unwrap();
+        match answer.status().as_u16() {
+            404 => return,
+            // Something is paid, or it is being deleted.
+            204 | 409 | 503 => tokio::time::sleep(Duration::from_millis(10)).await,
+            status => panic!("{status}: {}", answer.text().await.unwrap()),
+        }
+    }
+    panic!("{at} stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_bought_while_the_workspace_is_deleted_is_paid_and_handed_over_or_neither() {
+    let server = Server::start().await;
+    let root = Account::administrator(&server).await;
+    let (mut bought, mut not) = (0, 0);
+    for round in 0..RACES {
+        let ada = Account::register(&server, &format!("owner{round}")).await;
+        let mint = json!({"to": ada.id, "amount": 100});
+        made(&root, &format!("{WALLET}/mint"), &ada.id, &mint).await;
+        let workspace = post(&ada, WORKSPACES, &json!({"name": "Engines"}), 201).await;
+        let at = format!("{WORKSPACES}/{}", id(&workspace));
+        let deposit = json!({"amount": 100});
+        made(&ada, &format!("{at}/wallet/deposits"), "all", &deposit).await;
+        let item = json!({"kind": "theme", "title": format!("Red {round}"), "price": 40, "listed": true, "left": 1});
+        let item = made(&root, &format!("{SHOP}/items"), &ada.id, &item).await;
+        let line = json!({"item_id": item["id"]});
+        made(&ada, &format!("{SHOP}/cart/lines"), "line", &line).await;
+        // The one begins ever later after the other.
+        let (orders, pause) = (format!("{SHOP}/orders"), Duration::from_millis(8));
+        let buys = {
+            let (ada, orders) = (ada.clone(), orders.clone());
+            let order = json!({"total": 40, "pay_from": workspace["id"]});
+            tokio::spawn(async move { sent(&ada, &orders, "order", &order).await })
+        };
+        tokio::time::sleep(pause * round).await;
+        gone(&ada, &at).await;
+        let (status, answer) = buys.await.unwrap();
+        println!("round {round}: {status} {answer}");
+        assert!(matches!(status, 201 | 404 | 409), "{status} {answer}");
+        // Whatever was begun is ended, one way or the other.
+        let mut state = String::new();
+        for _ in 0..600 {
+            let page = ada.read(&orders).await;
+            let open = page["items"].as_array().unwrap().iter();
+            let open = open.filter(|order| order["ended_at"].is_null()).count();
+            state = page["items"][0]["state"]
+                .as_str()
+                .unwrap_or("none")
+                .to_owned();
+            if open == 0 {
+                break;
+            }
+            state = format!("open: {page}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let is_bought = match &*state {
+            "completed" => true,
+            "none" | "undone" => false,
+            other => panic!("round {round}: {other}"),
+        };
+        let account = ada.read(WALLET).await;
+        let left = if is_bought { 60 } else { 100 };
+        assert_eq!(
+            (&account["balance"], &account["held"]),
+            (&json!(left), &json!(0)),
+            "round {round}: {state}"
+        );
+        let inventory = ada.read(&format!("{SHOP}/inventory")).await;
+        assert_eq!(inventory["total"], u64::from(is_bought), "round {round}");
+        let item = format!("{SHOP}/items/{}", id(&item));
+        let item = root.read(&item).await;
+        assert_eq!(item["left"], u64::from(!is_bought), "round {round}");
+        match is_bought {
+            true => bought += 1,
+            false => not += 1,
+        }
+    }
+    println!("{bought} were bought, {not} were not");
+    assert!(server.done(&["ledger", "verify"]).contains("are right"));
+    let whole = server.done(&["audit", "verify", "--tenant", "default"]);
+    assert!(whole.contains("whole"), "{whole}");
 }

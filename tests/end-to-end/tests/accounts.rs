@@ -7,8 +7,9 @@
 )]
 
 use reqwest::Method;
-use sbd_tests::{Account, PASSWORD, Server, assert_error, json, run};
-use serde_json::json;
+use sbd_tests::{Account, Launch, PASSWORD, Server, assert_error, json, run};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const ME: &str = "/api/v1/auth/me";
 const NEW: &str = "Battery-staple-8";
@@ -143,4 +144,73 @@ async fn an_administrator_switches_somebody_off_and_others_do_not() {
     assert_error(by(&bob).await, 403, "FORBIDDEN").await;
     json(by(&ada).await, 200).await;
     assert_error(bob.get(ME).send().await.unwrap(), 401, "TOKEN_INVALID").await;
+}
+
+#[tokio::test]
+async fn whoever_leaves_takes_along_what_is_theirs_and_leaves_what_is_shared() {
+    let launch = Launch::default().env("SPIN_VARIABLE_AUTH_ACCOUNT_GRACE_DAYS", "0");
+    let server = launch.start().await;
+    let root = Account::administrator(&server).await;
+    let ada = Account::register(&server, "ada").await;
+    let bob = Account::register(&server, "bob").await;
+    let made = |by: &Account, path: &str, body: Value| {
+        let sent = by.post(path, &body).header("idempotency-key", "key-1");
+        async move { json(sent.send().await.unwrap(), 201).await }
+    };
+    let workspaces = "/api/v1/workspaces";
+    let team = made(&ada, workspaces, json!({"name": "Engines"})).await;
+    let team = format!("{workspaces}/{}", team["id"].as_str().unwrap());
+    let link = made(
+        &ada,
+        &format!("{team}/links"),
+        json!({"role": "editor", "uses": 1, "days": 1}),
+    )
+    .await;
+    let code = json!({"code": link["code"]});
+    let joined = bob
+        .post(&format!("{workspaces}/joining"), &code)
+        .send()
+        .await
+        .unwrap();
+    assert!(joined.status().is_success());
+    let shared = json!({"title": "Ours", "workspace_id": team.rsplit('/').next()});
+    made(&ada, "/api/v1/notes", shared).await;
+    made(&ada, "/api/v1/notes", json!({"title": "Mine"})).await;
+    let minted = json!({"to": ada.id, "amount": 70});
+    made(&root, "/api/v1/wallet/mint", minted).await;
+    let export = ada.read(&format!("{ME}/export")).await;
+    assert_eq!(export["account"]["username"], "ada");
+    let left = ada
+        .request(Method::PUT, &format!("{ME}/deletion"))
+        .json(&json!({"password": PASSWORD}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(left.status(), 200);
+    assert_error(ada.get(ME).send().await.unwrap(), 401, "TOKEN_INVALID").await;
+    let login = json!({"identifier": "ada", "password": PASSWORD});
+    let login = server.post("/api/v1/auth/login", &login).await;
+    assert_error(login, 401, "INVALID_CREDENTIALS").await;
+    // What others have of them goes when these hear of it.
+    let account = format!("/api/v1/wallet/accounts/{}", ada.id);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let (account, team) = (root.read(&account).await, bob.read(&team).await);
+        if !account["closed"].is_null() && team["owner"] == bob.id.as_str() {
+            assert_eq!(account["balance"], 0);
+            assert_eq!(team["member_count"], 1);
+            break;
+        }
+        assert!(Instant::now() < deadline, "{account} {team}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let notes = format!(
+        "/api/v1/notes?workspace_id={}",
+        team.rsplit('/').next().unwrap()
+    );
+    assert_eq!(bob.read(&notes).await["total"], 1);
+    assert!(server.done(&["ledger", "verify"]).contains("are right"));
+    // Nobody failed at it.
+    let letters = server.done(&["events", "letters", "default"]);
+    assert_eq!(letters.lines().count(), 1, "{letters}");
 }

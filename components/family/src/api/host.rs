@@ -1,9 +1,9 @@
 //! What only the host asks: events, tasks, ticks.
 
 use crate::continuity::{self, Due};
+use crate::departure;
 use crate::model::FamilyId;
 use crate::telling::{self, Told};
-use crate::{deletion, departure};
 use group::account::{self, About};
 use group::requests::RequestId;
 use group::{deletion, delivery, freezing, payments, requests};

@@ -1,9 +1,7 @@
 //! What only the host asks: events, tasks, ticks.
 
 use crate::model::WorkspaceId;
-use crate::{activity, deletion, departure, labels};
-use group::delivery;
-use crate::{activity, labels};
+use crate::{activity, departure, labels};
 use group::{deletion, delivery};
 use sbd_sdk::events::Event;
 use sbd_sdk::tasks::Work;

@@ -13,7 +13,9 @@ use page::{Field, Form, Link, Page, Problems, Text as _};
 use sbd_sdk::{Error, Result};
 
 /// What is done and told of on the next page, by its name in the address.
-const DONE: [(&str, Words); 10] = [
+const DONE: [(&str, Words); 12] = [
+    ("left", Words::Left),
+    ("stays", Words::Stays),
     ("password", Words::PasswordChanged),
     ("mail", Words::MailSent),
     ("address", Words::AddressMailSent),
@@ -104,7 +106,7 @@ impl Visitor {
             menu: self.say(Words::Menu),
             links: if is_in { &links } else { &[] },
             here: match here {
-                account::ADDRESS | account::PASSWORD => HOME,
+                account::ADDRESS | account::PASSWORD | account::NAME | account::LEAVE => HOME,
                 here => here,
             },
             beside: is_in.then_some(&sign_out),

@@ -80,6 +80,9 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
             account::ADDRESS,
             get(account::address).post(account::change_address),
         ),
+        (account::NAME, get(account::name).post(account::change_name)),
+        (account::LEAVE, get(account::leave).post(account::go)),
+        (account::KEEP, get(account::keep).post(account::stay)),
         (
             account::PASSWORD,
             get(account::password).post(account::change_password),

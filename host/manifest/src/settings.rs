@@ -76,6 +76,8 @@ pub struct Feature {
     pub default: bool,
     /// Routes of the component that are there only while it is on.
     pub routes: Vec<String>,
+    /// Components that may have it be on for some users, who have bought it. Default none.
+    pub granted_by: Vec<String>,
 }
 
 // === impl AppSettings ===
@@ -240,6 +242,7 @@ impl Feature {
             description: raw.description,
             default: raw.default.unwrap_or(true),
             routes: raw.routes.into_iter().map(Spanned::into_inner).collect(),
+            granted_by: raw.granted_by,
         };
         (name.into_inner(), feature)
     }

@@ -163,6 +163,24 @@ impl App {
         features.entry(feature.to_owned()).or_default().on = on;
     }
 
+    /// Has the component be one that may grant a feature, by its full name, or not any more.
+    pub fn grants(&self, feature: &str, may: bool) {
+        let mut had = self.world.had.borrow_mut();
+        if may {
+            had.entry(feature.to_owned()).or_default();
+        } else {
+            had.remove(feature);
+        }
+    }
+
+    /// Whether a user has a feature that the component may grant, now.
+    pub fn has_feature(&self, feature: &str, user: &str) -> bool {
+        let now = u64::try_from(self.world.now.get()).unwrap_or(0);
+        let had = self.world.had.borrow();
+        let until = had.get(feature).and_then(|users| users.get(user));
+        until.is_some_and(|until| until.is_none_or(|until| now < until))
+    }
+
     /// What the component has recorded of what was done so far, in order.
     pub fn recorded(&self) -> Vec<Recorded> {
         self.world.documents.borrow().recorded.clone()

@@ -29,6 +29,7 @@ pub(super) struct World {
     pub(super) cache: RefCell<cache::Entries>,
     pub(super) keyvalue: RefCell<keyvalue::Buckets>,
     pub(super) features: RefCell<BTreeMap<String, features::Switch>>,
+    pub(super) had: RefCell<features::Had>,
     pub(super) channels: RefCell<realtime::Channels>,
     pub(super) keys: keys::Secret,
     pub(super) vault: RefCell<vault::Key>,

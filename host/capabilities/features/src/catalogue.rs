@@ -18,6 +18,8 @@ pub struct Feature {
     pub description: String,
     /// Whether it is on where nobody has switched it.
     pub default: bool,
+    /// Components that may grant it to users.
+    pub granted_by: Vec<Arc<str>>,
 }
 
 /// For whom a feature is on.
@@ -75,9 +77,11 @@ impl Catalogue {
             return State::Off;
         };
         let own = switches.with(tenant, name, |switch| match switch {
-            Some(switch) => switch.state(),
+            // What an operator has switched off, nobody grants.
+            Some(Switch::Off) => State::Off,
+            Some(switch) => feature.state(switch.state()),
             None if feature.default => State::On,
-            None => State::Off,
+            None => feature.state(State::Off),
         });
         // Without its component there is nothing of it.
         match self.whole(feature) {
@@ -96,11 +100,23 @@ impl Catalogue {
             return false;
         };
         let own = switches.with(tenant, name, |switch| match switch {
-            Some(switch) => switch.is_on(tenant, name, user),
-            None => feature.default,
+            Some(Switch::Off) => false,
+            Some(switch) => {
+                switch.is_on(tenant, name, user) || feature.is_had(switches, tenant, user)
+            }
+            None => feature.default || feature.is_had(switches, tenant, user),
         });
         let whole = self.whole(feature);
         own && whole.is_none_or(|whole| self.is_on(switches, tenant, &whole.name, user))
+    }
+
+    /// The features that a component may grant.
+    pub(crate) fn granted_by<'a>(
+        &'a self,
+        component: &'a str,
+    ) -> impl Iterator<Item = &'a Feature> {
+        self.features()
+            .filter(move |feature| feature.is_granted_by(component))
     }
 
     /// The component that a feature is a part of.
@@ -122,6 +138,29 @@ impl Catalogue {
             name: name.chars().take(LONGEST_NAME).collect(),
             nearest: nearest.map(|(_, known)| known.to_string()),
             known: self.features.keys().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+// === impl Feature ===
+
+impl Feature {
+    /// Whether a component may grant it.
+    pub(crate) fn is_granted_by(&self, component: &str) -> bool {
+        self.granted_by.iter().any(|by| **by == *component)
+    }
+
+    /// Whether it was granted to a user. Without anybody who grants it, nobody has it so, whatever was granted once.
+    fn is_had(&self, switches: &Switches, tenant: &str, user: Option<&str>) -> bool {
+        let user = user.filter(|_| !self.granted_by.is_empty());
+        user.is_some_and(|user| switches.is_granted(tenant, &self.name, user))
+    }
+
+    /// For whom it is on, where the switch says so: of what can be granted, it depends on who has it.
+    fn state(&self, switched: State) -> State {
+        match switched {
+            State::Off if !self.granted_by.is_empty() => State::Depends,
+            switched => switched,
         }
     }
 }

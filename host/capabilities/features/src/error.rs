@@ -14,6 +14,16 @@ pub enum Error {
         /// Those there are.
         known: Vec<String>,
     },
+    /// It is not the component's to grant.
+    #[error(
+        "`{component}` does not grant `{feature}`; add `granted_by = [\"{component}\"]` to the feature in the manifest"
+    )]
+    NotGranted {
+        /// The feature's full name.
+        feature: String,
+        /// The component that would.
+        component: String,
+    },
     /// A switch cannot be like that.
     #[error("{0}")]
     Invalid(String),

@@ -2,11 +2,12 @@
 //!
 //! A feature is a component, or a name that a component declares. The application declares them
 //! ([`Catalogue`]); operators switch them per tenant ([`Switches`]); both together answer whether one
-//! is on, without waiting for anything.
+//! is on, without waiting for anything. Components grant some of them to users, where a feature says that they may.
 
 mod bindings;
 mod catalogue;
 mod error;
+mod had;
 mod host;
 mod sqlite;
 mod store;
@@ -16,7 +17,7 @@ mod switches;
 pub use catalogue::{Catalogue, Feature, State};
 pub use error::Error;
 pub use sqlite::SqliteSwitches;
-pub use store::{Stored, SwitchStore};
+pub use store::{Granted, Stored, SwitchStore, Until};
 pub use switch::Switch;
 pub use switches::Switches;
 
@@ -82,6 +83,33 @@ impl FeaturesCtx {
         let catalogue = self.catalogue.load();
         let feature = catalogue.seen_by(&self.component, name)?;
         Ok(catalogue.is_on(&self.switches, &self.tenant, &feature.name, user))
+    }
+
+    /// The features that the component may grant, by their full names.
+    pub fn grantable(&self) -> Vec<String> {
+        let catalogue = self.catalogue.load();
+        let names = catalogue.granted_by(&self.component);
+        names.map(|feature| feature.name.to_string()).collect()
+    }
+
+    /// Has a user have a feature that the component may grant; `None`: not any more.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::NotGranted`], [`Error::Invalid`], [`Error::Storage`].
+    pub async fn grant(&self, name: &str, user: &str, until: Option<Until>) -> Result<(), Error> {
+        let name = {
+            let catalogue = self.catalogue.load();
+            let feature = catalogue.seen_by(&self.component, name)?;
+            if !feature.is_granted_by(&self.component) {
+                return Err(Error::NotGranted {
+                    feature: feature.name.to_string(),
+                    component: self.component.to_string(),
+                });
+            }
+            Arc::clone(&feature.name)
+        };
+        let granted = self.switches.grant(&self.tenant, &name, user, until);
+        granted.await
     }
 
     /// The component's own features, by their short names, with their states.

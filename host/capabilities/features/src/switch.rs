@@ -52,16 +52,7 @@ impl Switch {
                 users.len()
             )));
         }
-        let is_id = |user: &&String| (1..=LONGEST_USER).contains(&user.len());
-        match users.iter().find(|user| !is_id(user)) {
-            None => Ok(()),
-            Some(user) => {
-                let user: String = user.chars().take(20).collect();
-                Err(Error::Invalid(format!(
-                    "`{user}` is no user id; write ids like usr_0193..., of 1 to {LONGEST_USER} characters"
-                )))
-            }
-        }
+        users.iter().try_for_each(|user| check_user(user))
     }
 
     /// Whether it lets a feature be on for a user. Somebody unknown is one of no part.
@@ -78,6 +69,17 @@ impl Switch {
             },
         }
     }
+}
+
+/// Refuses what is no id of a user.
+pub(crate) fn check_user(user: &str) -> Result<(), Error> {
+    if (1..=LONGEST_USER).contains(&user.len()) {
+        return Ok(());
+    }
+    let user: String = user.chars().take(20).collect();
+    Err(Error::Invalid(format!(
+        "`{user}` is no user id; write ids like usr_0193..., of 1 to {LONGEST_USER} characters"
+    )))
 }
 
 /// Where a user stands among a hundred, for this feature: who is on at 20 is on at 40, and who comes

@@ -1,9 +1,11 @@
-//! The switches of all tenants, in memory: they are asked for with every request.
+//! The switches of all tenants, and what was granted there, in memory: they are asked for with every request.
 
-use crate::{Error, Switch, SwitchStore};
+use crate::had::Had;
+use crate::switch;
+use crate::{Error, Switch, SwitchStore, Until};
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
 type ByTenant = HashMap<Box<str>, Arc<ByFeature>>;
@@ -14,6 +16,7 @@ type ByFeature = BTreeMap<String, Switch>;
 pub struct Switches {
     store: Arc<dyn SwitchStore>,
     known: Arc<ArcSwap<ByTenant>>,
+    had: Arc<RwLock<Had>>,
     /// Changes come one after the other.
     changing: Arc<Mutex<()>>,
 }
@@ -31,11 +34,13 @@ impl Switches {
             let tenant = known.entry(stored.tenant.into()).or_default();
             tenant.insert(stored.feature, stored.switch);
         }
+        let had = Had::new(store.load_granted().await?);
         let known = known.into_iter();
         let known: ByTenant = known.map(|(name, its)| (name, Arc::new(its))).collect();
         Ok(Self {
             store: Arc::new(store),
             known: Arc::new(ArcSwap::from_pointee(known)),
+            had: Arc::new(RwLock::new(had)),
             changing: Arc::default(),
         })
     }
@@ -84,7 +89,44 @@ impl Switches {
         let mut all = ByTenant::clone(&self.known.load());
         all.remove(tenant);
         self.known.store(Arc::new(all));
+        self.had_mut(|had| had.forget(tenant));
         Ok(())
+    }
+
+    /// Has a user have a feature, whatever there was; `None`: not any more. Holds for every request that begins after
+    /// the answer. Whether it may be granted is asked before.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Storage`]; nothing is changed then.
+    pub(crate) async fn grant(
+        &self,
+        tenant: &str,
+        feature: &str,
+        user: &str,
+        until: Option<Until>,
+    ) -> Result<(), Error> {
+        switch::check_user(user)?;
+        let _alone = self.changing.lock().await;
+        if until.is_some() {
+            self.had(|had| had.require_room(tenant, feature))?;
+        }
+        self.store.grant(tenant, feature, user, until).await?;
+        self.had_mut(|had| had.set(tenant, feature, user, until));
+        Ok(())
+    }
+
+    /// Whether a feature was granted to a user, and is theirs still.
+    pub(crate) fn is_granted(&self, tenant: &str, feature: &str, user: &str) -> bool {
+        self.had(|had| had.has(tenant, feature, user))
+    }
+
+    fn had<R>(&self, read: impl FnOnce(&Had) -> R) -> R {
+        // Nothing is left half done by whoever panicked.
+        read(&self.had.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn had_mut(&self, change: impl FnOnce(&mut Had)) {
+        change(&mut self.had.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// What was decided about a feature in a tenant.

@@ -53,6 +53,7 @@ pub(crate) fn catalogue(app: &App) -> Catalogue {
             component: Arc::clone(&id),
             description: String::new(),
             default: component.settings.enabled,
+            granted_by: Vec::new(),
         };
         let parts = component
             .settings
@@ -63,6 +64,11 @@ pub(crate) fn catalogue(app: &App) -> Catalogue {
                 component: Arc::clone(&id),
                 description: feature.description.clone(),
                 default: feature.default,
+                granted_by: feature
+                    .granted_by
+                    .iter()
+                    .map(|by| by.as_str().into())
+                    .collect(),
             });
         std::iter::once(whole).chain(parts)
     });

@@ -3,7 +3,7 @@
 /// Runs the suite over a type with `new` and `open`.
 macro_rules! conformance {
     ($stores:ident) => {
-        use sbd_features::{Stored, Switch, SwitchStore, Switches};
+        use sbd_features::{Granted, Stored, Switch, SwitchStore, Switches, Until};
 
         fn some() -> Switch {
             Switch::Rollout {
@@ -44,6 +44,43 @@ macro_rules! conformance {
             store.set("a", "wallet", None).await.unwrap();
             store.forget("b").await.unwrap();
             assert_eq!(all(&store).await, [stored("a", "shop", some())]);
+        }
+
+        #[tokio::test]
+        async fn what_is_granted_is_kept_and_what_is_not_any_more_is_gone() {
+            let stores = $stores::new().await;
+            let store = stores.open().await;
+            assert_eq!(store.load_granted().await.unwrap(), []);
+            let day = Some(Until::Time(u64::from(u32::MAX)));
+            store.grant("a", "notes.x", "usr_1", day).await.unwrap();
+            store
+                .grant("a", "notes.x", "usr_1", Some(Until::Forever))
+                .await
+                .unwrap();
+            store.grant("a", "notes.x", "usr_2", day).await.unwrap();
+            store.grant("a", "notes.y", "usr_2", None).await.unwrap();
+            store.grant("b", "notes.x", "usr_1", day).await.unwrap();
+            drop(store);
+            let store = stores.open().await;
+            let mut all = store.load_granted().await.unwrap();
+            all.sort_by(|a, b| (&a.tenant, &a.user).cmp(&(&b.tenant, &b.user)));
+            let granted = |tenant: &str, user: &str, until| Granted {
+                tenant: tenant.to_owned(),
+                feature: "notes.x".to_owned(),
+                user: user.to_owned(),
+                until,
+            };
+            let [first, day] = [Until::Forever, Until::Time(u64::from(u32::MAX))];
+            let three = [
+                granted("a", "usr_1", first),
+                granted("a", "usr_2", day),
+                granted("b", "usr_1", day),
+            ];
+            assert_eq!(all, three);
+            store.grant("a", "notes.x", "usr_1", None).await.unwrap();
+            store.forget("b").await.unwrap();
+            let left = store.load_granted().await.unwrap();
+            assert_eq!(left, [granted("a", "usr_2", day)]);
         }
 
         #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::categories;
 use crate::commit::committed;
+use crate::features;
 use crate::item::{Draft, Good, Item, ItemId, MOST_STOCK, Offer};
 use crate::kinds::{self, Kind};
 use crate::stock;
@@ -99,6 +100,10 @@ pub(crate) async fn replace(
             before.draft.kind
         );
         return Err(Error::validation("kind", message));
+    }
+    // What is not sold any more can be taken out of the catalogue.
+    if draft.listed {
+        features::require_sold(&draft.kind, draft.reference.as_deref()).await?;
     }
     let now = time::now();
     let item = Item {
@@ -208,6 +213,7 @@ pub(crate) async fn delete(id: &ItemId, wanted: &Preconditions) -> Result<Item> 
 async fn made(by: &Caller, draft: Draft, left: Option<u64>) -> Result<Item> {
     let draft = draft.check()?;
     kinds::repeatable(&draft.kind).await?;
+    features::require_sold(&draft.kind, draft.reference.as_deref()).await?;
     let now = time::now();
     let item = Item {
         id: ItemId::new(),
@@ -285,7 +291,13 @@ fn as_they_say(mut change: Transaction, drafts: &[&Draft]) -> Result<Transaction
 
 /// Those of these that a bundle may contain.
 fn contained(items: &[ItemId]) -> Value {
-    let kinds = [Kind::Theme, Kind::Avatar, Kind::Banner, Kind::File];
+    let kinds = [
+        Kind::Theme,
+        Kind::Avatar,
+        Kind::Banner,
+        Kind::File,
+        Kind::Feature,
+    ];
     json!({"_id": {"$in": items}, "kind": {"$in": kinds}})
 }
 
@@ -464,7 +476,8 @@ mod tests {
             ("description", json!({"description": "\u{2066}x"})),
             ("description", json!({"description": "a\u{0}b"})),
             ("reference", json!({"reference": "a\nb"})),
-            ("kind", json!({"kind": "feature"})),
+            ("kind", json!({"kind": "features"})),
+            ("reference", json!({"kind": "feature"})),
             ("kind", json!({"kind": "courses.lesson"})),
             ("contains", json!({"contains": [theme]})),
             ("contains", json!({"kind": "bundle"})),

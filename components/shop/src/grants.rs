@@ -8,6 +8,7 @@
 
 use crate::commit::{busy, committed, tries};
 use crate::events::{self, Ended};
+use crate::features;
 use crate::holding::{DAY, GrantId, Holding, Unfit, holding_id};
 use crate::item::{Good, ItemId};
 use crate::kinds::{Kind, seller};
@@ -236,6 +237,9 @@ async fn take_one_back(grant: &Grant, now: Time) -> Result<bool> {
 /// Begins with a line; none if somebody else was quicker.
 async fn begin(delivery: &Delivery<'_>) -> Result<Option<Outcome>> {
     let now = time::now();
+    if let Some(why) = features::refusal(delivery.good).await? {
+        return Ok(Some(Outcome::Refused(why.to_owned())));
+    }
     let grant = Grant::of(delivery, now);
     if delivery.good.kind == Kind::Bundle {
         let giving = Grant {

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Bundle,
     /// A file that its owner downloads.
     File,
+    /// A feature of the application, which is switched on for its owner.
+    Feature,
     /// What another component grants.
     Of { component: String, word: String },
 }
@@ -95,7 +97,7 @@ pub(crate) async fn repeatable(kind: &Kind) -> Result<bool> {
     let declared = KINDS.get(&kind.to_string()).await?;
     let declared = declared.ok_or_else(|| {
         let message = format!(
-            "`theme`, `avatar`, `banner`, `bundle`, `file`, or one that a component has declared; `{kind}` is none"
+            "`theme`, `avatar`, `banner`, `bundle`, `file`, `feature`, or one that a component has declared; `{kind}` is none"
         );
         Error::validation("kind", message)
     })?;
@@ -122,6 +124,7 @@ impl Kind {
             Self::Banner => "banner",
             Self::Bundle => "bundle",
             Self::File => "file",
+            Self::Feature => "feature",
             Self::Of { word, .. } => word,
         }
     }
@@ -159,13 +162,14 @@ impl TryFrom<String> for Kind {
     type Error = &'static str;
 
     fn try_from(text: String) -> std::result::Result<Self, Self::Error> {
-        const NONE: &str = "`theme`, `avatar`, `banner`, `bundle`, `file`, or a component's own like `courses.lesson`";
+        const NONE: &str = "`theme`, `avatar`, `banner`, `bundle`, `file`, `feature`, or a component's own like `courses.lesson`";
         Ok(match &*text {
             "theme" => Self::Theme,
             "avatar" => Self::Avatar,
             "banner" => Self::Banner,
             "bundle" => Self::Bundle,
             "file" => Self::File,
+            "feature" => Self::Feature,
             other => {
                 let (component, word) = other.split_once('.').ok_or(NONE)?;
                 let plain =
@@ -197,6 +201,7 @@ mod tests {
             "banner",
             "bundle",
             "file",
+            "feature",
             "courses.lesson_2",
         ] {
             let kind = Kind::try_from(text.to_owned()).unwrap();
@@ -204,7 +209,7 @@ mod tests {
         }
         for wrong in [
             "",
-            "feature",
+            "features",
             "Theme",
             ".x",
             "courses.",

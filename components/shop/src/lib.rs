@@ -13,6 +13,7 @@ mod commit;
 mod contents;
 mod departure;
 mod events;
+mod features;
 mod grants;
 mod holding;
 mod inventory;
@@ -123,14 +124,16 @@ pub fn component() -> Component {
             api::host::account_deleted(),
             api::progress::family_decided(),
             api::progress::workspace_decided(),
-            api::progress::granted_by_others(),
+            api::progress::granted(),
             api::progress::refused_by_others(),
+            api::progress::ended(),
         ])
         .tasks([api::host::renew_rental()])
         .schedules([
             api::progress::settle(),
             api::host::settle_rentals(),
             api::host::sweep_contents(),
+            api::host::tell_features(),
         ])
 }
 

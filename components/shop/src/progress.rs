@@ -354,7 +354,9 @@ mod tests {
                 .run(grants::confirm(&courses(), &grant.id))
                 .unwrap();
             market.hear();
-            let told = json!({"order_id": placed["id"], "component": "courses"});
+            let told = json!({
+                "order_id": placed["id"], "component": "courses", "user_id": "usr_2", "kind": "courses.lesson",
+            });
             shop.event("shop.grant.granted", told).assert_status(204);
         }
         assert_eq!(market.orders()[0].state, State::Completed);

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 const SHOP: &str = "/api/v1/shop";
 const LESSONS: &str = "/api/v1/courses/lessons";
+const CERTIFICATES: &str = "/api/v1/courses/certificates";
 
 /// A shop that offers lessons, and somebody with 100 tokens.
 struct School {
@@ -71,6 +72,29 @@ impl School {
             .post(&format!("{SHOP}/orders"), &json!({"total": 40}));
         let order = order.header("idempotency-key", key).send().await.unwrap();
         (order.status().as_u16(), order.json().await.unwrap())
+    }
+
+    /// Whether a feature's route is there for somebody.
+    async fn is_there(&self, by: &Account) -> bool {
+        let answer = by.get(CERTIFICATES).send().await.unwrap();
+        match answer.status().as_u16() {
+            200 => true,
+            _ => {
+                sbd_tests::assert_error(answer, 404, "FEATURE_DISABLED").await;
+                false
+            }
+        }
+    }
+
+    /// That it is, or is not, in a moment.
+    async fn becomes(&self, by: &Account, there: bool) {
+        for _ in 0..500 {
+            if self.is_there(by).await == there {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the feature is not as it should be: {there}");
     }
 
     /// An order once it has ended.
@@ -173,4 +197,55 @@ async fn a_component_that_is_down_gives_it_later_whatever_dies_meanwhile() {
     assert_eq!(order["state"], "completed", "{order}");
     assert_eq!(school.ada.read(LESSONS).await, json!(["piano"]));
     assert_eq!(school.balance().await, (60, 0));
+}
+
+#[tokio::test]
+async fn a_feature_is_on_for_whoever_has_bought_it() {
+    let mut school = School::open().await;
+    let item = |reference: &str| {
+        json!({
+            "kind": "feature", "title": "Certificates", "reference": reference, "price": 40, "listed": true,
+        })
+    };
+    // One that does not say so is not sold.
+    let items = format!("{SHOP}/items");
+    for unsold in ["courses.archive", "courses", "courses.none"] {
+        let made = school
+            .root
+            .post(&items, &item(unsold))
+            .send()
+            .await
+            .unwrap();
+        sbd_tests::assert_error(made, 422, "VALIDATION_ERROR").await;
+    }
+    let made = school.root.post(&items, &item("courses.certificates"));
+    let made = json(made.send().await.unwrap(), 201).await;
+    assert!(!school.is_there(&school.ada).await);
+    let (status, order) = school.order(id(&made), "k-1").await;
+    assert_eq!(
+        (status, &order["state"]),
+        (201, &json!("completed")),
+        "{order}"
+    );
+    school.becomes(&school.ada, true).await;
+    assert!(!school.is_there(&school.root).await);
+    // What was granted is kept, and an operator goes before.
+    school.server = school.server.restart().await;
+    school.ada = Account::login(&school.server, "ada").await;
+    school.root = Account::login(&school.server, "root@example.com").await;
+    assert!(school.is_there(&school.ada).await);
+    let set = |state: &str| {
+        school
+            .server
+            .done(&["feature", "set", "default", "courses.certificates", state])
+    };
+    set("off");
+    assert!(!school.is_there(&school.ada).await);
+    set("default");
+    assert!(school.is_there(&school.ada).await);
+    let path = format!("{SHOP}/orders/{}/refunds", id(&order));
+    let refund = school.ada.post(&path, &json!({}));
+    let refund = refund.header("idempotency-key", "k-2").send().await;
+    json(refund.unwrap(), 201).await;
+    school.becomes(&school.ada, false).await;
 }

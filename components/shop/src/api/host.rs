@@ -2,6 +2,7 @@
 
 use crate::{contents, departure, grants, renewals, rentals};
 use sbd_sdk::events::Event;
+use crate::{contents, features, grants, renewals, rentals};
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Caller, Result, on_event, schedule, task};
 use serde::Deserialize;
@@ -29,6 +30,12 @@ pub(crate) async fn settle_rentals() -> Result<()> {
 #[schedule("sweep-contents", cron = "40 3 * * *", missed = "once", jitter = "1h")]
 pub(crate) async fn sweep_contents() -> Result<()> {
     contents::sweep().await
+}
+
+/// Has the host know which features are on for whom, whatever it has forgotten.
+#[schedule("tell-features", cron = "10 4 * * *", missed = "once", jitter = "1h")]
+pub(crate) async fn tell_features() -> Result<()> {
+    features::tell_all().await
 }
 
 /// Rents again what ends in an hour.

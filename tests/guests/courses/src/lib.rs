@@ -48,6 +48,12 @@ async fn list_lessons(caller: Caller) -> Result<Json<Vec<String>>> {
     Ok(Json(lessons.map(|lesson| lesson.reference).collect()))
 }
 
+/// Lists what the caller has passed; for those who have bought that.
+#[operation(get "/api/v1/courses/certificates", permission = "courses:read", answers = "Nothing yet")]
+async fn list_certificates(_: Caller) -> Result<Json<Vec<String>>> {
+    Ok(Json(Vec::new()))
+}
+
 /// Somebody has bought a lesson. It is theirs before that is said.
 #[on_event("shop.grant.requested")]
 async fn requested(event: Event<Grant>) -> Result<()> {
@@ -104,7 +110,10 @@ async fn ask(method: &str, path: &str, body: &Value) -> Result<Value> {
 /// All that the component offers.
 pub fn component() -> Component {
     Component::new()
-        .operations("courses", [open_courses(), list_lessons()])
+        .operations(
+            "courses",
+            [open_courses(), list_lessons(), list_certificates()],
+        )
         .events([requested(), ended()])
 }
 

@@ -1,6 +1,7 @@
 //! All that the component has of a user, for its owner to take away: no secrets, which are stored as digests alone.
 
 use crate::model::{Session, User};
+use crate::passkeys::{self, Passkey};
 use crate::permanent::PermanentToken;
 use crate::store::{PERMANENT_TOKENS, SESSIONS, USERS};
 use sbd_sdk::audit::{self, Entry, Query};
@@ -17,6 +18,7 @@ pub(crate) struct Export {
     pub(crate) user: User,
     pub(crate) sessions: Vec<Session>,
     pub(crate) tokens: Vec<PermanentToken>,
+    pub(crate) passkeys: Vec<Passkey>,
     /// The newest first.
     pub(crate) activity: Vec<Entry>,
 }
@@ -31,6 +33,7 @@ pub(crate) async fn of(caller: &Caller) -> Result<Export> {
         user: user.ok_or_else(Error::unauthenticated)?,
         sessions: sessions.await?.documents,
         tokens: tokens.await?.documents,
+        passkeys: passkeys::of(&caller.user).await?,
         activity: activity(&caller.user).await?,
     })
 }
@@ -72,6 +75,7 @@ mod tests {
         assert_eq!(export["account"]["username"], "ada");
         assert_eq!(export["sessions"].as_array().unwrap().len(), 1);
         assert_eq!(export["permanent_tokens"][0]["name"], "backup");
+        assert_eq!(export["passkeys"], json!([]));
         assert_eq!(export["activity"].as_array().unwrap().len(), 3);
         let disposition = export.header("content-disposition").unwrap();
         assert!(disposition.contains("attachment"));

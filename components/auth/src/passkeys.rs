@@ -127,7 +127,7 @@ pub(crate) async fn remove(caller: &Caller, id: &PasskeyId) -> Result<()> {
 }
 
 /// All passkeys of a user.
-async fn of(user_id: &str) -> Result<Vec<Passkey>> {
+pub(crate) async fn of(user_id: &str) -> Result<Vec<Passkey>> {
     let own = PASSKEYS.find(json!({"user_id": user_id}));
     let all = u32::try_from(MOST).unwrap_or(u32::MAX);
     Ok(own.limit(all).fetch().await?.documents)

@@ -111,6 +111,19 @@ async fn a_browser_adds_a_passkey_and_signs_in_by_it() {
     let me = format!("send('GET', '/api/v1/auth/me', undefined, '{token}')");
     assert_eq!(browser.evaluate(&me).await["body"]["username"], "ada");
 
+    // Where a name is typed, and in a browser that does not know JSON.
+    for ask in [
+        "send('POST', '/api/v1/auth/login/passkey/options', {})
+           .then(({ body }) => passkeys.ask(body, { mediation: 'conditional' }))
+           .then((credential) => send('POST', '/api/v1/auth/login/passkey', { credential }))",
+        "delete PublicKeyCredential.parseRequestOptionsFromJSON;
+         delete PublicKeyCredential.prototype.toJSON;
+         signIn().then((it) => send('POST', '/api/v1/auth/login/passkey', it))",
+    ] {
+        let tokens = browser.evaluate(ask).await;
+        assert_eq!(tokens["status"], 200, "{tokens}");
+    }
+
     // One answer, many times at once: one gets in.
     let storm = "signIn().then((it) =>
         Promise.all(Array.from({ length: 8 }, () => send('POST', '/api/v1/auth/login/passkey', it))))

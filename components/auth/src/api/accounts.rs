@@ -1,6 +1,7 @@
 //! Opening an account, and reading one's own.
 
 use crate::activity::{self, Wanted};
+use crate::api::passkeys::PasskeyView;
 use crate::api::permanent::PermanentTokenView;
 use crate::api::sessions::SessionView;
 use crate::model::User;
@@ -137,6 +138,7 @@ pub(crate) struct AccountExport {
     account: UserView,
     sessions: Vec<SessionView>,
     permanent_tokens: Vec<PermanentTokenView>,
+    passkeys: Vec<PasskeyView>,
     /// What was done with the account, the newest first: the last 5000 entries at least.
     activity: Vec<Entry>,
 }
@@ -156,6 +158,7 @@ pub(crate) async fn export_account(caller: Caller) -> Result<(AsFile, Json<Accou
                 .map(|session| SessionView::new(session, &caller))
                 .collect(),
             permanent_tokens: export.tokens.into_iter().map(Into::into).collect(),
+            passkeys: export.passkeys.into_iter().map(Into::into).collect(),
             activity: export.activity,
         }),
     ))

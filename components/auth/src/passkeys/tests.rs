@@ -5,11 +5,11 @@
 use super::MOST;
 use super::challenge::GOOD_FOR;
 use super::device::{BACKED_UP, BACKUP_ELIGIBLE, ORIGIN, SoftDevice, USER_PRESENT, USER_VERIFIED};
-use crate::confirmation;
 use crate::second_factor::SecondFactors;
 use crate::store::{CHALLENGES, SECOND_FACTORS, USERS};
 use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
 use crate::throttle;
+use crate::{confirmation, departure, store};
 use sbd_sdk::testing::{App, Client, Reply};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -572,4 +572,23 @@ fn a_passkey_shows_that_its_owner_is_still_there() {
     confirm(credential.clone()).assert_status(204);
     confirm(credential).assert_refused(422, "VALIDATION_ERROR");
     ada.delete(&address).assert_status(204);
+}
+
+#[test]
+fn passkeys_go_with_their_account() {
+    let app = app();
+    let ada = member(&app, "ada");
+    let (mut device, mut bobs) = (SoftDevice::new(), SoftDevice::new());
+    add(&ada, &mut device).assert_status(201);
+    add(&member(&app, "bob"), &mut bobs).assert_status(201);
+    options_to_add(&ada);
+    let export = ada.get("/api/v1/auth/me/export").assert_status(200);
+    assert_eq!(export["passkeys"][0]["name"], "phone");
+    let over = json!({"$set": {"ends_at": app.now()}});
+    let ada = json!({"username": "ada"});
+    app.run(USERS.update_one(ada, over)).unwrap();
+    app.run(departure::end_due()).unwrap();
+    sign_in(&app, &mut device).assert_refused(401, "INVALID_CREDENTIALS");
+    sign_in(&app, &mut bobs).assert_status(200);
+    assert_eq!(app.run(store::PASSKEYS.count(json!({}))).unwrap(), 1);
 }

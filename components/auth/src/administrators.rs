@@ -1,9 +1,10 @@
 //! Making administrators; only the host may ask for it, on behalf of the operator.
 
 use crate::model::{ADMIN, SessionId, USER, User};
+use crate::password::guessable;
 use crate::registration::{check, email_problem, new_password, username_problem};
 use crate::{sessions, store};
-use sbd_sdk::{Result, id, passwords, text, time};
+use sbd_sdk::{Error, Result, id, passwords, text, time};
 
 /// An administrator, and how they came to be one.
 pub(crate) struct Appointed {
@@ -27,6 +28,9 @@ pub(crate) async fn appoint(
         email_problem(email),
         new_password(password, &chosen),
     )?;
+    if let Some(problem) = guessable(&password, &[&chosen, email]).await? {
+        return Err(Error::validation("password", problem));
+    }
     if let Some(user) = store::add_role(&text::key(email), ADMIN).await? {
         let sessions = sessions::of_user(&user.id).await?;
         return Ok(Appointed {

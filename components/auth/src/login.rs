@@ -18,8 +18,15 @@ pub(crate) async fn login(identifier: &str, given: &str, device: &Device) -> Res
 /// Whose name or address, and password, that is.
 pub(crate) async fn recognised(identifier: &str, given: &str, device: &Device) -> Result<User> {
     check(identifier, given)?;
+    let now = time::now();
+    let network = device.address.as_deref();
+    let network = network.map(|address| throttle::SIGN_IN_FROM.of_network(address));
+    if let Some(network) = &network {
+        network.count(now).await?;
+    }
     let attempts = throttle::SIGN_IN.of(identifier);
     let attempt = attempts.count(time::now()).await?;
+    attempts.count(now).await?;
     let user = store::user_by_identifier(&text::key(identifier)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let verdict = password::verify(given, hash).await?;
@@ -28,6 +35,9 @@ pub(crate) async fn recognised(identifier: &str, given: &str, device: &Device) -
     }
     let user = user.filter(|_| verdict.valid).ok_or_else(wrong)?;
     attempts.forget().await?;
+    if let Some(network) = &network {
+        network.take_back().await?;
+    }
     if let Some(hash) = verdict.rehashed {
         store::replace_password_hash(&user, &hash).await?;
     }
@@ -56,7 +66,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::tests::{PASSWORD, app, login, register};
-    use crate::throttle::SIGN_IN;
+    use crate::throttle::{SIGN_IN, SIGN_IN_FROM};
     use sbd_sdk::passwords;
     use serde_json::json;
     use std::time::Duration;
@@ -136,6 +146,40 @@ mod tests {
         login(&app, "bob", PASSWORD).assert_status(200);
         app.advance(SIGN_IN.window);
         login(&app, "ada", PASSWORD).assert_status(200);
+    }
+
+    #[test]
+    fn who_goes_on_waits_longer_each_time() {
+        let app = app();
+        for wait in ["900", "1800", "3600", "3600"] {
+            for _ in 0..SIGN_IN.most {
+                login(&app, "ada", WRONG).assert_refused(401, "INVALID_CREDENTIALS");
+            }
+            let refused = login(&app, "ada", WRONG).assert_refused(429, "RATE_LIMITED");
+            assert_eq!(refused.header("retry-after"), Some(wait));
+            login(&app, "ada", WRONG).assert_refused(429, "RATE_LIMITED");
+            app.advance(Duration::from_secs(wait.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn one_network_does_not_try_name_after_name() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let from = |address: &str, name: &str, password: &str| {
+            let device = app.anonymous().with_header("spin-client-addr", address);
+            let request = json!({"identifier": name, "password": password});
+            device.post("/api/v1/auth/login", request)
+        };
+        // Who gets in is no guess.
+        from("[2001:db8::1]:1", "ada", PASSWORD).assert_status(200);
+        for at in 0..SIGN_IN_FROM.most {
+            let address = format!("[2001:db8::{at:x}]:{at}");
+            let wrong = from(&address, &format!("name-{at}"), WRONG);
+            wrong.assert_refused(401, "INVALID_CREDENTIALS");
+        }
+        from("[2001:db8::ffff]:1", "ada", PASSWORD).assert_refused(429, "RATE_LIMITED");
+        from("[2001:db8:0:1::1]:1", "ada", PASSWORD).assert_status(200);
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(crate) struct User {
     #[serde(default)]
     pub(crate) email_verified_at: Option<Time>,
     pub(crate) password_hash: String,
+    /// Hashes of the passwords before, the last one first.
+    #[serde(default)]
+    pub(crate) former_passwords: Vec<String>,
     pub(crate) roles: Vec<String>,
     /// Whether the user may sign in.
     pub(crate) active: bool,
@@ -164,6 +167,7 @@ impl User {
             email_key: text::key(email),
             email_verified_at: None,
             password_hash,
+            former_passwords: Vec::new(),
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             active: true,
             ends_at: None,

@@ -12,6 +12,12 @@ use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::passwords::{self, Verdict};
 use sbd_sdk::{Caller, Error, Result, text, time};
 use serde_json::{Value, json};
+use std::iter;
+
+/// How hard a new password has to be to guess: more than a hundred million guesses.
+const STRONG: u8 = 3;
+/// How many passwords an owner had that are refused, beside the one there is.
+const FORMER: usize = 4;
 
 /// The caller's own account, if this is its password. Who is signed in may not try for ever either: a device
 /// that lies open tells nobody the password.
@@ -85,10 +91,27 @@ pub(crate) async fn reset(token: &str, new: &str) -> Result<Vec<SessionId>> {
 /// The hash of a new password, which is not the one there was.
 async fn hashed(user: &User, new: &str) -> Result<String> {
     let new = new_password(new, &user.username).map_err(wrong)?;
-    match verify(&new, Some(&user.password_hash)).await?.valid {
-        true => Err(wrong("is the password there is; choose another one")),
-        false => passwords::hash(&new).await,
+    if let Some(problem) = guessable(&new, &[&user.username, &user.email]).await? {
+        return Err(wrong(problem));
     }
+    if verify(&new, Some(&user.password_hash)).await?.valid {
+        return Err(wrong("is the password there is; choose another one"));
+    }
+    for former in &user.former_passwords {
+        if passwords::verify(&new, Some(former)).await?.valid {
+            return Err(wrong("was the password before; choose another one"));
+        }
+    }
+    passwords::hash(&new).await
+}
+
+/// What is wrong with a new password of the right form for an owner of whom this is known, if it is easy to guess. There
+/// is no list of breached passwords but that of the 30 000 that people take most, which zxcvbn has.
+pub(crate) async fn guessable(password: &str, known: &[&str]) -> Result<Option<&'static str>> {
+    let strength = passwords::strength(password, known).await?;
+    Ok((strength < STRONG).then_some(
+        "is easy to guess: a few words that do not belong together are better, without names, dates and rows of keys",
+    ))
 }
 
 fn wrong(problem: &'static str) -> Error {
@@ -96,7 +119,9 @@ fn wrong(problem: &'static str) -> Error {
 }
 
 /// The password is another one, which its owner is told, unless it has changed meanwhile.
-fn replaced(change: Transaction, user: &User, set: Value) -> Transaction {
+fn replaced(change: Transaction, user: &User, mut set: Value) -> Transaction {
+    let former = iter::once(&user.password_hash).chain(&user.former_passwords);
+    set["former_passwords"] = json!(former.take(FORMER).collect::<Vec<_>>());
     let unchanged =
         json!({"_id": user.id, "password_hash": user.password_hash, "email": user.email});
     let change = change.update_one(&USERS, unchanged, json!({"$set": set}));
@@ -151,6 +176,53 @@ mod tests {
 
     const NEW: &str = "Battery-staple-8";
     const RESETS: &str = "/api/v1/auth/password-resets";
+
+    #[test]
+    fn none_of_the_last_five_passwords_comes_back() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        let ada = signed_in(&app, &tokens);
+        let change = |from: &str, to: &str| {
+            let change = json!({"current_password": from, "new_password": to});
+            ada.put("/api/v1/auth/me/password", change)
+        };
+        let all: Vec<String> = (0..5).map(|at| format!("Battery-staple-{at}x")).collect();
+        let mut now = PASSWORD.to_owned();
+        for new in &all {
+            for former in all.iter().take_while(|former| *former != new) {
+                change(&now, former).assert_refused(422, "VALIDATION_ERROR");
+            }
+            change(&now, new).assert_status(204);
+            now.clone_from(new);
+        }
+        // The sixth last is forgotten.
+        change(&now, &all[0]).assert_refused(422, "VALIDATION_ERROR");
+        change(&now, PASSWORD).assert_status(204);
+        let user = app.run(USERS.find_one(json!({}))).unwrap().unwrap();
+        assert_eq!(user.former_passwords.len(), 4);
+    }
+
+    #[test]
+    fn what_is_easy_to_guess_is_no_password() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let tokens = login(&app, "ada", PASSWORD).assert_status(200);
+        let ada = signed_in(&app, &tokens);
+        for weak in ["Password1!", "Qwerty-123", "Monkey-1!", "Aaaaaa-1"] {
+            let account = json!({"username": "bob", "email": "b@example.com", "password": weak});
+            let refused = app.anonymous().post("/api/v1/auth/register", account);
+            let refused = refused.assert_refused(422, "VALIDATION_ERROR");
+            assert_eq!(
+                refused["error"]["details"][0]["field"], "password",
+                "{weak}"
+            );
+            let change = json!({"current_password": PASSWORD, "new_password": weak});
+            let refused = ada.put("/api/v1/auth/me/password", change);
+            let refused = refused.assert_refused(422, "VALIDATION_ERROR");
+            assert_eq!(refused["error"]["details"][0]["field"], "new_password");
+        }
+    }
 
     fn ask(app: &App, email: &str) -> Reply {
         let asked = app.anonymous().post(RESETS, json!({"email": email}));

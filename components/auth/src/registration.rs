@@ -2,6 +2,7 @@
 
 use crate::invitations::{self, Invitation};
 use crate::model::{USER, User};
+use crate::password::guessable;
 use crate::policy::{self, Registration};
 use crate::store;
 use sbd_sdk::{Detail, Error, Result, passwords, text, time};
@@ -47,6 +48,9 @@ pub(crate) async fn register(
         email_problem(email),
         new_password(password, username),
     )?;
+    if let Some(problem) = guessable(&password, &[username, email]).await? {
+        return Err(Error::validation("password", problem));
+    }
     let invitation = admitted(email, token).await?;
     let (hash, now) = (passwords::hash(&password).await?, time::now());
     let user = User {

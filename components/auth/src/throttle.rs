@@ -4,6 +4,7 @@
 use crate::tokens::digest;
 use sbd_sdk::time::Time;
 use sbd_sdk::{Error, Result, cache, text};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Attempts to sign in under a name. Few enough to make guessing hopeless (40 an hour), over soon enough that
@@ -13,6 +14,15 @@ pub(crate) const SIGN_IN: Limit = Limit {
     most: 10,
     window: Duration::from_secs(15 * 60),
     refusal: "too many attempts to sign in under this name; wait and try again",
+};
+
+/// Attempts to sign in from one network, whatever the names: enough for many people behind one address, and few for
+/// who tries a list of names.
+pub(crate) const SIGN_IN_FROM: Limit = Limit {
+    what: "login-from",
+    most: 100,
+    refusal: "too many attempts to sign in from here; wait and try again",
+    ..SIGN_IN
 };
 
 /// Attempts of somebody who is signed in to say their password once more.
@@ -71,11 +81,17 @@ pub(crate) struct Limit {
     refusal: &'static str,
 }
 
+/// How often a window doubles for who goes on all the same: to an hour.
+const DOUBLED: i64 = 2;
+/// How long it is remembered that somebody went on.
+const WENT_ON: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The attempts under one name.
 pub(crate) struct Attempts {
     limit: Limit,
     count: String,
     began: String,
+    went_on: String,
 }
 
 // === impl Limit ===
@@ -88,6 +104,18 @@ impl Limit {
             limit: self,
             count: format!("{what}:attempts:{name}"),
             began: format!("{what}:began:{name}"),
+            went_on: format!("{what}:went-on:{name}"),
+        }
+    }
+
+    /// Those from the network of an address: of IPv6, the 64 bits that a household or a server has.
+    pub(crate) fn of_network(self, address: &str) -> Attempts {
+        match address.parse() {
+            Ok(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                self.of(&format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
+            }
+            _ => self.of(address),
         }
     }
 }
@@ -103,24 +131,50 @@ impl Attempts {
             refusal,
             ..
         } = self.limit;
+    }
+    /// Counts an attempt before it is made, so that many at once do not slip through.
+    pub(crate) async fn count(&self, now: Time) -> Result<()> {
+        let Limit { most, refusal, .. } = self.limit;
+        let begun: Option<(Time, u64)> = cache::get(&self.began).await?;
+        let (began, window) = match begun {
+            Some((began, window)) => (began, Duration::from_secs(window)),
+            None => (now, self.window().await?),
+        };
         let attempts = cache::increment(&self.count, 1, window).await?;
         if attempts <= 1 {
-            cache::set(&self.began, &now, window).await?;
+            cache::set(&self.began, &(now, window.as_secs()), window).await?;
         }
         if attempts <= most {
             return Ok(attempts);
         }
-        let began = cache::get(&self.began).await?.unwrap_or(now);
+        // The next window is longer for it.
+        if attempts == most + 1 {
+            cache::increment(&self.went_on, 1, WENT_ON).await?;
+        }
         Err(Error::rate_limited(
             refusal,
             retry_after(window, began, now),
         ))
     }
 
+    /// How long a window is that begins now.
+    async fn window(&self) -> Result<Duration> {
+        let went_on: i64 = cache::get(&self.went_on).await?.unwrap_or(0);
+        let doubled = u32::try_from(went_on.clamp(0, DOUBLED)).unwrap_or(0);
+        Ok(self.limit.window * 2_u32.pow(doubled))
+    }
+
     /// Forgets those that failed, for one did not.
     pub(crate) async fn forget(&self) -> Result<()> {
-        cache::delete(&self.count).await?;
-        cache::delete(&self.began).await?;
+        for key in [&self.count, &self.began, &self.went_on] {
+            cache::delete(key).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes one back, which did not fail.
+    pub(crate) async fn take_back(&self) -> Result<()> {
+        cache::increment(&self.count, -1, self.limit.window).await?;
         Ok(())
     }
 }

@@ -26,6 +26,13 @@ pub(crate) async fn verify(password: String, hash: Option<String>) -> Result<Ver
     })
 }
 
+pub(crate) async fn strength(password: String, known: Vec<String>) -> Result<u8, Error> {
+    let _ = granted("passwords");
+    check(&password)?;
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Ok(zxcvbn::zxcvbn(&password, &known).score().into())
+}
+
 fn check(password: &str) -> Result<(), Error> {
     match (1..=LONGEST).contains(&password.len()) {
         true => Ok(()),

@@ -42,7 +42,7 @@ pub(crate) struct RegisterRequest {
     #[schema(format = Email, max_length = 254, example = "ada@example.org")]
     email: String,
     /// At least 8 characters and at most 1024 bytes, with an upper-case letter, a lower-case letter,
-    /// a digit and another character; without control characters and the username.
+    /// a digit and another character; without control characters and the username, and not easy to guess.
     #[schema(
         format = Password,
         min_length = 8,

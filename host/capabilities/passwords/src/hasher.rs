@@ -10,6 +10,10 @@ use tokio::sync::Semaphore;
 /// Longest password in bytes: far over any passphrase, short enough to cost nothing to carry.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
+/// Texts that are known of a password's owner, at most, and bytes of each.
+const MAX_KNOWN: usize = 10;
+const MAX_KNOWN_BYTES: usize = 256;
+
 /// Bytes of the longest hash that is read: those that are made have about a hundred.
 const MAX_HASH_BYTES: usize = 512;
 
@@ -77,6 +81,21 @@ impl Hasher {
         check(&password)?;
         self.compute(move |work| stored::hash(&work.settings, &password))
             .await
+    }
+
+    /// How hard a password is to guess, 0 to 4.
+    pub(crate) async fn strength(&self, password: String, known: Vec<String>) -> Result<u8, Error> {
+        check(&password)?;
+        if known.len() > MAX_KNOWN || known.iter().any(|text| text.len() > MAX_KNOWN_BYTES) {
+            return Err(Error::Invalid(format!(
+                "at most {MAX_KNOWN} texts of {MAX_KNOWN_BYTES} bytes are known of an owner"
+            )));
+        }
+        self.compute(move |_| {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            Ok(zxcvbn::zxcvbn(&password, &known).score().into())
+        })
+        .await
     }
 
     /// Compares a password with a hash, or with the decoy.

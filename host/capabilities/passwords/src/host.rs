@@ -16,6 +16,16 @@ impl<T: Metered> passwords::HostWithStore<T> for Passwords {
         Ok(hash)
     }
 
+    async fn strength(
+        store: &Accessor<T, Self>,
+        password: String,
+        known: Vec<String>,
+    ) -> Result<u8, passwords::Error> {
+        let bytes = password.len() + known.iter().map(String::len).sum::<usize>();
+        let (ctx, _charge) = called(store, "strength", bytes)?;
+        Ok(ctx.strength(password, known).await?)
+    }
+
     async fn verify(
         store: &Accessor<T, Self>,
         password: String,
@@ -101,6 +111,18 @@ mod tests {
             assert!(right.valid && right.rehashed.is_none());
             let none = Passwords::verify(store, password(), None).await.unwrap();
             assert!(!none.valid);
+            for (text, known, strength) in [
+                ("Password1!", "x", 0..=1),
+                ("Lovelace-1815!", "lovelace", 0..=2),
+                ("correct horse battery staple", "x", 3..=4),
+            ] {
+                let known = vec![known.to_owned()];
+                let found = Passwords::strength(store, text.to_owned(), known).await;
+                assert!(strength.contains(&found.unwrap()), "{text}");
+            }
+            let much = vec![String::new(); 11];
+            let much = Passwords::strength(store, password(), much).await;
+            assert!(matches!(much, Err(passwords::Error::Invalid(_))));
             let long = Passwords::hash(store, "x".repeat(73)).await;
             assert!(matches!(long, Err(passwords::Error::Invalid(_))));
         };

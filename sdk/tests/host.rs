@@ -331,7 +331,7 @@ fn time_is_the_tests_own() {
 #[test]
 fn what_is_sealed_opens_for_what_it_was_sealed_for() {
     let app = App::new(Component::new())
-        .manifest(&MANIFEST.replace(r#"["documents", "features"]"#, r#"["vault"]"#));
+        .manifest(&MANIFEST.replace(r#"["documents", "features"]"#, r#"["documents", "vault"]"#));
     let seal = |plain: &[u8]| app.run(vault::encrypt("totp", "usr_1", plain)).unwrap();
     let open =
         |purpose, context, sealed: &str| app.run(vault::decrypt(purpose, context, sealed)).unwrap();

@@ -29,7 +29,7 @@ const MARKITDOWN: Peer = ("markitdown", &["markitdown[docx,pptx,pdf,xlsx]==0.1.8
 const AXE: &str = "axe-core";
 
 /// Those of the tests.
-pub(crate) const TESTED: [Peer; 8] = [
+pub(crate) const TESTED: [Peer; 9] = [
     (AXE, &["axe-core@4.14.1"]),
     ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
     // Its weights; the server itself is Debian's.

@@ -25,8 +25,7 @@ pub(crate) async fn recognised(identifier: &str, given: &str, device: &Device) -
         network.count(now).await?;
     }
     let attempts = throttle::SIGN_IN.of(identifier);
-    let attempt = attempts.count(time::now()).await?;
-    attempts.count(now).await?;
+    let attempt = attempts.count(now).await?;
     let user = store::user_by_identifier(&text::key(identifier)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let verdict = password::verify(given, hash).await?;

@@ -125,15 +125,6 @@ impl Limit {
 impl Attempts {
     /// Counts an attempt before it is made, so that many at once do not slip through; answers the how manieth it is.
     pub(crate) async fn count(&self, now: Time) -> Result<i64> {
-        let Limit {
-            most,
-            window,
-            refusal,
-            ..
-        } = self.limit;
-    }
-    /// Counts an attempt before it is made, so that many at once do not slip through.
-    pub(crate) async fn count(&self, now: Time) -> Result<()> {
         let Limit { most, refusal, .. } = self.limit;
         let begun: Option<(Time, u64)> = cache::get(&self.began).await?;
         let (began, window) = match begun {

@@ -1,8 +1,7 @@
 //! What only the host asks: events, ticks.
 
-use crate::{contents, departure, grants, renewals, rentals};
+use crate::{contents, departure, features, grants, renewals, rentals};
 use sbd_sdk::events::Event;
-use crate::{contents, features, grants, renewals, rentals};
 use sbd_sdk::tasks::Work;
 use sbd_sdk::{Caller, Result, on_event, schedule, task};
 use serde::Deserialize;

@@ -11,7 +11,7 @@
 
 use futures::future::join_all;
 use reqwest::Method;
-use sbd_tests::{Account, Server, Socket, assert_error, json};
+use sbd_tests::{Account, PASSWORD, Server, Socket, assert_error, json};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -322,4 +322,100 @@ async fn what_is_bought_while_the_workspace_is_deleted_is_paid_and_handed_over_o
     assert!(server.done(&["ledger", "verify"]).contains("are right"));
     let whole = server.done(&["audit", "verify", "--tenant", "default"]);
     assert!(whole.contains("whole"), "{whole}");
+}
+
+#[tokio::test]
+async fn what_is_another_tenants_is_not_there() {
+    let server = Server::start().await;
+    server.done(&["tenant", "create", "acme"]);
+    let acme = server.as_tenant("acme");
+    let eve = json!({"username": "eve", "email": "eve@example.com", "password": PASSWORD});
+    let asked = acme.post(server.at("/api/v1/auth/register")).json(&eve);
+    json(asked.send().await.unwrap(), 201).await;
+    let eve = json!({"identifier": "eve", "password": PASSWORD});
+    let asked = acme.post(server.at("/api/v1/auth/login")).json(&eve);
+    let token = json(asked.send().await.unwrap(), 200).await;
+    let token = token["access_token"].as_str().unwrap();
+    let make = async |path: String, body: Value| {
+        let asked = acme.post(server.at(&path)).bearer_auth(token).json(&body);
+        json(asked.send().await.unwrap(), 201).await
+    };
+    let theirs = make(WORKSPACES.to_owned(), json!({"name": "Theirs"})).await;
+    let there = format!("{WORKSPACES}/{}", id(&theirs));
+    let role = json!({"name": "Role", "permissions": []});
+    let role = make(format!("{there}/roles"), role).await;
+    let invitation = make(format!("{there}/invitations"), json!({"to": "ada"})).await;
+    let label = make(format!("{there}/labels"), json!({"name": "Label"})).await;
+    let link = make(format!("{there}/links"), json!({})).await;
+
+    let ada = Account::register(&server, "ada").await;
+    let own = post(&ada, WORKSPACES, &json!({"name": "Own"}), 201).await;
+    let at = format!("{WORKSPACES}/{}", id(&own));
+    let (invitation, label) = (id(&invitation), id(&label));
+    let code = json!({"code": link["code"]});
+    for (method, path, body) in [
+        (Method::GET, there.clone(), json!(null)),
+        (Method::GET, format!("{there}/export"), json!(null)),
+        (Method::GET, format!("{there}/statistics"), json!(null)),
+        (
+            Method::POST,
+            format!("{there}/invitations"),
+            json!({"to": "bob"}),
+        ),
+        (
+            Method::GET,
+            format!("{at}/invitations/{invitation}"),
+            json!(null),
+        ),
+        (
+            Method::DELETE,
+            format!("{at}/invitations/{invitation}"),
+            json!(null),
+        ),
+        (
+            Method::POST,
+            format!("{at}/invitations/{invitation}/resend"),
+            json!({}),
+        ),
+        (
+            Method::GET,
+            format!("{WORKSPACES}/invitations/{invitation}"),
+            json!(null),
+        ),
+        (
+            Method::POST,
+            format!("{WORKSPACES}/invitations/{invitation}/acceptance"),
+            json!({}),
+        ),
+        (Method::DELETE, format!("{at}/labels/{label}"), json!(null)),
+        (Method::POST, format!("{WORKSPACES}/joining"), code.clone()),
+        (Method::POST, format!("{WORKSPACES}/joining/preview"), code),
+    ] {
+        let request = ada.request(method.clone(), &path);
+        let request = match body.is_null() {
+            true => request,
+            false => request.json(&body),
+        };
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{method} {path}");
+        assert_error(answer, 404, "NOT_FOUND").await;
+    }
+    for (path, body, field) in [
+        (
+            "invitations",
+            json!({"to": "bob", "role": role["id"]}),
+            "role",
+        ),
+        ("links", json!({"role": role["id"]}), "role"),
+        (
+            "labels",
+            json!({"name": "In it", "parent": label}),
+            "parent",
+        ),
+    ] {
+        let answer = ada.post(&format!("{at}/{path}"), &body).send();
+        let refused = assert_error(answer.await.unwrap(), 422, "VALIDATION_ERROR").await;
+        let text = refused.to_string();
+        assert!(text.contains(&format!("\"{field}\"")), "{path}: {text}");
+    }
 }

@@ -269,7 +269,7 @@ async fn what_is_bought_while_the_workspace_is_deleted_is_paid_and_handed_over_o
         let line = json!({"item_id": item["id"]});
         made(&ada, &format!("{SHOP}/cart/lines"), "line", &line).await;
         // The one begins ever later after the other.
-        let (orders, pause) = (format!("{SHOP}/orders"), Duration::from_millis(8));
+        let (orders, pause) = (format!("{SHOP}/orders"), Duration::from_millis(2));
         let buys = {
             let (ada, orders) = (ada.clone(), orders.clone());
             let order = json!({"total": 40, "pay_from": workspace["id"]});

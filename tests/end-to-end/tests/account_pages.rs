@@ -317,23 +317,14 @@ async fn a_program_is_allowed_and_leads_back() {
         .send()
         .await;
     let made: Value = made.unwrap().json().await.unwrap();
-    let query = [
-        ("client_id", made["id"].as_str().unwrap()),
-        ("redirect_uri", back),
-        ("response_type", "code"),
-        ("state", "xyz"),
-        ("scope", "notes:read families:read"),
-        (
-            "code_challenge",
-            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-        ),
-        ("code_challenge_method", "S256"),
-    ];
-    let asked = server
-        .client
-        .get(at(&server, "/oauth/authorize"))
-        .query(&query);
-    let asked = asked.build().unwrap().url().to_string();
+    let asked = format!(
+        "/oauth/authorize?response_type=code&client_id={}&redirect_uri={}&state=xyz\
+         &scope=notes:read%20families:read&code_challenge_method=S256\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        made["id"].as_str().unwrap(),
+        back.replace(':', "%3A").replace('/', "%2F"),
+    );
+    let asked = at(&server, &asked);
     ada.browser.go(&asked).await;
     ada.arrive("/account/sign-in").await;
     ada.fill("identifier", "ada").await;

@@ -28,8 +28,11 @@ const MARKITDOWN: Peer = ("markitdown", &["markitdown[docx,pptx,pdf,xlsx]==0.1.8
 /// Who looks whether people can use a page, whatever they see it with. From npm.
 const AXE: &str = "axe-core";
 
+/// An issuer of OpenID Connect. From npm.
+const ISSUER: Peer = ("oidc-provider", &["oidc-provider@9.13.3"]);
+
 /// Those of the tests.
-pub(crate) const TESTED: [Peer; 9] = [
+pub(crate) const TESTED: [Peer; 11] = [
     (AXE, &["axe-core@4.14.1"]),
     ("smtp", &["aiosmtpd==1.4.6", "trustme==1.2.1"]),
     // Its weights; the server itself is Debian's.
@@ -39,6 +42,8 @@ pub(crate) const TESTED: [Peer; 9] = [
     ("openai", &["openai==3.57.0"]),
     // An authenticator app.
     ("totp", &["pyotp==2.9.0"]),
+    ("oauth", &["Authlib==1.9.10", "requests==2.34.2"]),
+    ISSUER,
     MARKITDOWN,
     WEIGHTS,
 ];
@@ -71,11 +76,14 @@ pub(crate) fn get_all(workspace: &Workspace, peers: &[Peer]) -> Result<(), Strin
 
 /// What gets a peer.
 fn tool(folder: &Path) -> &'static str {
-    if folder.ends_with(AXE) {
-        "npm"
-    } else {
-        "python3"
+    match is_of_npm(folder) {
+        true => "npm",
+        false => "python3",
     }
+}
+
+fn is_of_npm(folder: &Path) -> bool {
+    folder.ends_with(AXE) || folder.ends_with(ISSUER.0)
 }
 
 fn get(folder: &Path, packages: &[&str]) -> Result<(), String> {
@@ -87,7 +95,7 @@ fn get(folder: &Path, packages: &[&str]) -> Result<(), String> {
     // What an attempt left behind that broke off, or another version.
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder).map_err(about)?;
-    if folder.ends_with(AXE) {
+    if is_of_npm(folder) {
         let mut npm = Command::new(tool(folder));
         npm.args(["install", "--silent", "--ignore-scripts", "--prefix"]);
         process::output(npm.arg(folder).args(packages))?;

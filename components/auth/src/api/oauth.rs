@@ -327,7 +327,7 @@ pub(crate) async fn withdraw_consent(
     post "/api/v1/auth/oauth/clients", permission = "admin:clients:write",
     answers = "Registered; the secret is in this answer and nowhere else",
     location = "The tenant's clients",
-    refuses(forbidden = "Whoever asks is not signed in with a session")
+    refuses(forbidden = "Whoever asks is not signed in with a session, or for a secret has to show once more who they are")
 )]
 pub(crate) async fn register_client(
     caller: Caller,
@@ -372,7 +372,7 @@ pub(crate) async fn list_clients(
     answers = "The secret is in this answer and nowhere else",
     refuses(
         not_found = "No client with a secret",
-        forbidden = "Whoever asks is not signed in with a session"
+        forbidden = "Whoever asks is not signed in with a session, or has to show once more who they are"
     )
 )]
 pub(crate) async fn renew_client_secret(

@@ -9,6 +9,7 @@ use super::grants::{self, GrantId};
 use super::parameters::Parameters;
 use super::redirect;
 use super::scope;
+use crate::confirmation;
 use crate::store::{OAUTH_CLIENTS, OAUTH_CONSENTS, OAUTH_GRANTS};
 use crate::tokens;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -77,6 +78,9 @@ pub(crate) enum ClientSort {
 pub(crate) async fn register(by: &Caller, wanted: Wanted) -> Result<(Client, Option<String>)> {
     super::require_person(by)?;
     let (client, secret) = made(wanted, Some(by.user.to_string()), None)?;
+    if secret.is_some() {
+        confirmation::fresh(by).await?;
+    }
     stored(&client).await?;
     Ok((client, secret))
 }
@@ -166,6 +170,7 @@ pub(crate) async fn list(listing: &Listing<ClientSort>) -> Result<Page<Client>> 
 /// Another secret for a confidential client; the one before is worth nothing.
 pub(crate) async fn renew_secret(by: &Caller, id: &ClientId) -> Result<String> {
     super::require_person(by)?;
+    confirmation::fresh(by).await?;
     let secret = format!(
         "{SECRET_PREFIX}{}",
         URL_SAFE_NO_PAD.encode(tokens::random()?)

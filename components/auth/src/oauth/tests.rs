@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use crate::store::USERS;
 use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
 use sbd_sdk::testing::{App, Client, Reply};
 use sbd_sdk::{Principal, Scopes};
@@ -16,10 +17,14 @@ pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 pub(crate) const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const OAUTH: &str = "/api/v1/auth/oauth";
 
-/// A tenant with a user.
+/// A tenant with a user and an administrator.
 pub(crate) fn tenant() -> App {
     let app = app().variable("oauth_issuer", ISSUER);
     register(&app, "ada").assert_status(201);
+    register(&app, "rita").assert_status(201);
+    let admin = json!({"$set": {"roles": ["user", "admin"]}});
+    app.run(USERS.update_one(json!({"username": "rita"}), admin))
+        .unwrap();
     app
 }
 
@@ -28,11 +33,13 @@ pub(crate) fn ada(app: &App) -> Client<'_> {
     signed_in(app, &login(app, "ada", PASSWORD))
 }
 
-/// An administrator.
+/// The administrator, who has just signed in.
 pub(crate) fn root(app: &App) -> Client<'_> {
+    let tokens = login(app, "rita", PASSWORD).assert_status(200);
+    let who = bearer(app, tokens.text("access_token")).assert_status(200);
     let scopes = Scopes::everything().with_administration();
-    app.by(Principal::user("test", "usr_root")
-        .in_session("ses_019a2f3c8b7e7c2d9f00112233445566")
+    app.by(Principal::user("test", who.text("user"))
+        .in_session(who.text("session"))
         .with_scopes(scopes))
 }
 
@@ -386,9 +393,8 @@ fn no_client_may_more_than_its_user_and_none_administers_unasked() {
         let refused = ada.post(&consent, json!({"scopes": scopes}));
         refused.assert_refused(422, "VALIDATION_ERROR");
     }
-    let set = |roles: Value| {
-        app.run(crate::store::USERS.update_many(json!({}), json!({"$set": {"roles": roles}})))
-    };
+    let set =
+        |roles: Value| app.run(USERS.update_many(json!({}), json!({"$set": {"roles": roles}})));
     set(json!(["user", "admin"])).unwrap();
     let plain = tokens(&app, &ada, &tool, "*");
     let who = bearer(&app, plain.text("access_token")).assert_status(200);
@@ -636,6 +642,14 @@ fn a_client_that_is_removed_has_nothing_left() {
     );
     root(&app).delete(&path).assert_refused(404, "NOT_FOUND");
     let public = client(&app, false, &["*"]);
+    // Secrets are for whoever has just shown who they are.
+    let late = root(&app);
+    app.advance(Duration::from_secs(10 * 60));
+    let new = json!({"name": "x", "redirect_uris": [], "confidential": true, "scopes": ["*"]});
+    late.post(&format!("{OAUTH}/clients"), new)
+        .assert_refused(403, "CONFIRMATION_REQUIRED");
+    late.post(&format!("{OAUTH}/clients/{}/secret", public.id), json!({}))
+        .assert_refused(403, "CONFIRMATION_REQUIRED");
     let path = format!("{OAUTH}/clients/{}/secret", public.id);
     root(&app)
         .post(&path, json!({}))

@@ -55,7 +55,7 @@ pub(crate) async fn appoint(
 }
 
 /// A username out of an address: what is before the `@`, as far as a username may hold it.
-fn name_from(email: &str) -> String {
+pub(crate) fn name_from(email: &str) -> String {
     let local = email.split('@').next().unwrap_or_default();
     let allowed = |c: char| {
         if c.is_ascii_alphanumeric() || c == '_' {
@@ -72,7 +72,7 @@ fn name_from(email: &str) -> String {
 }
 
 /// The same name with the random end of an identifier.
-fn unlike_any(name: &str) -> String {
+pub(crate) fn unlike_any(name: &str) -> String {
     let unique = id::new("u");
     let end = unique
         .get(unique.len().saturating_sub(8)..)

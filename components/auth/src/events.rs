@@ -25,6 +25,7 @@
 //! | `consent.withdrawn` | `user_id`, `client_id` | no more |
 //! | `passkey.added`, `.removed`, `.used` | `user_id`, `passkey_id` | its owner shows who they are by it, or no more; each time that they do |
 //! | `passkey.suspected` | `user_id`, `passkey_id` | it was used as only a copy of it would be, and refused |
+//! | `account.provider_linked`, `.provider_unlinked` | `user_id`, `provider`, `link_id` | the user signs in by an issuer, or no more |
 //!
 //! A session or a token that runs out by itself ends without a word.
 
@@ -122,6 +123,16 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         token_id: &'a TokenId,
     },
+    ProviderLinked {
+        user_id: &'a str,
+        provider: &'a str,
+        link_id: &'a str,
+    },
+    ProviderUnlinked {
+        user_id: &'a str,
+        provider: &'a str,
+        link_id: &'a str,
+    },
     ConsentGiven {
         user_id: &'a str,
         client_id: &'a ClientId,
@@ -193,6 +204,8 @@ impl Happened<'_> {
             Self::DeviceForgotten { user_id, .. } => ("device.forgotten", user_id),
             Self::TokenMade { user_id, .. } => ("token.made", user_id),
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
+            Self::ProviderLinked { user_id, .. } => ("account.provider_linked", user_id),
+            Self::ProviderUnlinked { user_id, .. } => ("account.provider_unlinked", user_id),
             Self::ConsentGiven { user_id, .. } => ("consent.given", user_id),
             Self::ConsentWithdrawn { user_id, .. } => ("consent.withdrawn", user_id),
             Self::PasskeyAdded { user_id, .. } => ("passkey.added", user_id),

@@ -31,6 +31,7 @@ mod passkeys;
 mod password;
 mod permanent;
 mod policy;
+mod providers;
 mod refusals;
 mod registration;
 mod remembered;
@@ -118,6 +119,21 @@ pub fn component() -> Component {
                 api::invitations::invite_user(),
                 api::invitations::list_account_invitations(),
                 api::invitations::cancel_account_invitation(),
+            ],
+        )
+        .operations(
+            "providers",
+            [
+                api::providers::list_providers(),
+                api::providers::get_provider(),
+                api::providers::set_provider(),
+                api::providers::remove_provider(),
+                api::providers::begin_provider_sign_in(),
+                api::providers::login_by_provider(),
+                api::providers::begin_provider_link(),
+                api::providers::link_provider(),
+                api::providers::list_provider_links(),
+                api::providers::unlink_provider(),
             ],
         )
         .operations(

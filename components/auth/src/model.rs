@@ -91,6 +91,8 @@ pub(crate) enum Proof {
     RememberedDevice,
     /// By a passkey, whose device verified them: two proofs in one.
     Passkey,
+    /// By the word of an issuer that they are linked to.
+    Provider,
 }
 
 /// In what who signs in keeps the session.
@@ -222,7 +224,11 @@ impl Proof {
     /// For how many proofs it counts: whoever has a second factor needs two.
     pub(crate) fn counts(self) -> u8 {
         match self {
-            Self::Password | Self::Totp | Self::BackupCode | Self::RememberedDevice => 1,
+            Self::Password
+            | Self::Totp
+            | Self::BackupCode
+            | Self::RememberedDevice
+            | Self::Provider => 1,
             Self::Passkey => 2,
         }
     }

@@ -216,6 +216,18 @@ pub(crate) fn passkey_suspected(change: Transaction, user_id: &str, name: &str) 
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that they may sign in by an issuer.
+pub(crate) fn provider_linked(change: Transaction, user_id: &str, label: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.provider_linked",
+        "title": format!("Your account can be signed in to by {label}"),
+        "body": "If it was not you, remove that, change your password, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that the address is another one; the one before was told when it was asked for.
 pub(crate) fn address_changed(change: Transaction, user_id: &str, address: &str) -> Transaction {
     let notice = json!({

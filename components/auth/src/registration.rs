@@ -63,7 +63,7 @@ pub(crate) async fn register(
 }
 
 /// The invitation by which somebody may open an account, if they need one.
-async fn admitted(email: &str, token: Option<&str>) -> Result<Option<Invitation>> {
+pub(crate) async fn admitted(email: &str, token: Option<&str>) -> Result<Option<Invitation>> {
     match (policy::get().await?, token) {
         (Registration::Closed, _) => Err(Error::forbidden(
             "nobody opens an account here; ask an administrator",
@@ -123,7 +123,7 @@ pub(crate) fn username_problem(name: &str) -> Option<&'static str> {
 }
 
 /// Whether a username is kept back. `-` counts as `_`, which looks alike.
-fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     RESERVED_PREFIXES
         .iter()

@@ -15,6 +15,9 @@ use crate::oauth::refresh::RefreshToken as OauthRefreshToken;
 use crate::passkeys::{Challenge, Passkey};
 use crate::permanent::PermanentToken;
 use crate::policy::Policy;
+use crate::providers::attempts::Attempt;
+use crate::providers::configuration::Provider;
+use crate::providers::links::Link;
 use crate::remembered::Remembered;
 use crate::second_factor::{SecondFactors, SecondStep};
 use crate::totp::Setup;
@@ -65,6 +68,12 @@ pub(crate) const OAUTH_GRANTS: Collection<Grant> = Collection::new("oauth_grants
 /// Refresh tokens of clients by digest; gone when `expires_at` is past.
 pub(crate) const OAUTH_REFRESH_TOKENS: Collection<OauthRefreshToken> =
     Collection::new("oauth_refresh_tokens");
+/// Issuers that users sign in by.
+pub(crate) const PROVIDERS: Collection<Provider> = Collection::new("providers");
+/// Who users are to them.
+pub(crate) const PROVIDER_LINKS: Collection<Link> = Collection::new("provider_links");
+/// Browsers on their way to them and back, by digest; gone when `expires_at` is past.
+pub(crate) const PROVIDER_ATTEMPTS: Collection<Attempt> = Collection::new("provider_attempts");
 
 /// Stores a new user.
 ///
@@ -72,7 +81,16 @@ pub(crate) const OAUTH_REFRESH_TOKENS: Collection<OauthRefreshToken> =
 /// `CONFLICT` with the field that another user has already; `TOKEN_INVALID` where the invitation that it takes was
 /// used meanwhile.
 pub(crate) async fn insert_user(user: &User, invitation: Option<&Invitation>) -> Result<()> {
-    let opened = Transaction::new().insert(&USERS, user);
+    open_user(Transaction::new(), user, invitation).await
+}
+
+/// The same with a change that belongs to it.
+pub(crate) async fn open_user(
+    change: Transaction,
+    user: &User,
+    invitation: Option<&Invitation>,
+) -> Result<()> {
+    let opened = change.insert(&USERS, user);
     let opened = match invitation {
         Some(invitation) => invitation.used(opened),
         None => opened,

@@ -71,6 +71,14 @@ pub(crate) const REGISTER_CLIENT: Limit = Limit {
     refusal: "too many clients registered from this address; wait and try again",
 };
 
+/// Browsers that are led to an issuer from one address.
+pub(crate) const PROVIDER: Limit = Limit {
+    what: "provider",
+    most: 60,
+    window: Duration::from_secs(15 * 60),
+    refusal: "too many sign-ins begun from this address; wait and try again",
+};
+
 /// How often something may be tried under one name, and what is said then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {

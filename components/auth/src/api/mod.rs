@@ -9,6 +9,7 @@ pub(crate) mod oauth;
 pub(crate) mod passkeys;
 pub(crate) mod passwords;
 pub(crate) mod permanent;
+pub(crate) mod providers;
 pub(crate) mod remembered;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;

@@ -13,6 +13,7 @@ mod passkey;
 mod passkeys;
 mod problem;
 mod programs;
+mod provider;
 mod register;
 mod second_factor;
 mod sessions;
@@ -107,6 +108,8 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
         ("/account/sessions/end-all", post(sessions::end_all)),
         (tokens::PATH, get(tokens::show).post(tokens::make)),
         ("/account/tokens/{id}/end", post(tokens::end)),
+        (provider::PATH, get(provider::arrive)),
+        ("/account/provider/{id}", post(provider::lead)),
         (programs::PATH, get(programs::show)),
         ("/account/programs/{id}/end", post(programs::end)),
         (activity::PATH, get(activity::show)),

@@ -5,6 +5,7 @@ use super::problem::is_ours;
 use super::text::Words;
 use super::visitor::Visitor;
 use super::{HOME, SIGN_IN, account, mailed, register};
+use super::{HOME, SIGN_IN, mailed, provider, register};
 use crate::api::second_factor::require_code;
 use crate::api::tokens::{Welcome, welcome};
 use crate::events::EndReason;
@@ -139,7 +140,7 @@ pub(super) async fn step(visitor: Visitor, posted: Posted) -> Result<Response> {
     }
 }
 
-async fn begin_anew(visitor: &Visitor, error: &Error, to: &str) -> Result<Response> {
+pub(super) async fn begin_anew(visitor: &Visitor, error: &Error, to: &str) -> Result<Response> {
     let form = form(visitor, "", to, Some(error)).await?;
     visitor.refused(error, Words::SignIn, SIGN_IN, &form)
 }
@@ -297,9 +298,11 @@ async fn form(
     ];
     let hidden: &[_] = if is_ours(to) { &[("to", to)] } else { &[] };
     let opens = policy::get().await? != Registration::Closed;
+    let by_providers = provider::offers(visitor).await?;
     Ok(html! {
         (visitor.form(SIGN_IN, Words::SignIn, &fields, hidden, error))
         (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden))
+        (by_providers)
         p { a href=(mailed::FORGOT) { (visitor.say(Words::ForgotPassword)) } }
         @if opens { p { a href=(register::PATH) { (visitor.say(Words::Register)) } } }
         p { a href=(account::KEEP) { (visitor.say(Words::Keep)) } }

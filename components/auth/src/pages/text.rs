@@ -18,6 +18,8 @@ page::catalogue! {
         FactorCodeHint: "Of your authenticator app, or a backup code", "Aus Ihrer Authentifizierungs-App, oder ein Ersatzcode";
         SignOut: "Sign out", "Abmelden";
         SignedOut: "You are signed out.", "Sie sind abgemeldet.";
+        SignInBy: "Sign in by", "Anmelden mit";
+        SignInThere: "Sign in there, and come back", "Melden Sie sich dort an, und kommen Sie zurück";
         BackToSignIn: "Back to the sign-in", "Zurück zur Anmeldung";
         Identifier: "Username or e-mail address", "Benutzername oder E-Mail-Adresse";
         Username: "Username", "Benutzername";

@@ -100,7 +100,6 @@ async fn content(visitor: &Visitor, new: &New, error: Option<&Error>) -> Result<
             hint: visitor.say(Words::DaysHint),
             keys: "numeric",
             optional: true,
-            ..Field::default()
         },
     ];
     Ok(html! {

@@ -1,6 +1,10 @@
 //! Signing in by an issuer, which is played here.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use crate::oauth::tests::{ISSUER, ada, fields, root, tenant};
 use crate::store::{PROVIDERS, USERS};

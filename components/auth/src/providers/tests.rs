@@ -43,8 +43,15 @@ fn token(key: &RsaPrivateKey, head: &Value, claims: &Value) -> String {
     format!("{signed}.{}", encoded(&signature.to_bytes()))
 }
 
-/// A tenant whose users may sign in by an issuer.
+/// A tenant whose users may sign in by an issuer, which answers nothing of use yet.
 fn linked_tenant() -> App {
+    let app = set_up();
+    issuer(&app, || json!({}), json!({}));
+    app
+}
+
+/// The same, of an issuer that cannot be reached.
+fn set_up() -> App {
     let app = tenant();
     let provider = json!({
         "preset": "oidc", "label": "Our login", "issuer": LOGIN, "client_id": "brain", "client_secret": "hush hush",
@@ -555,7 +562,7 @@ fn administrators_set_providers_up_and_nobody_sees_their_secrets() {
 
 #[test]
 fn an_issuer_that_is_not_what_it_should_be_is_not_asked_further() {
-    let app = linked_tenant();
+    let app = set_up();
     let begin = || {
         app.anonymous()
             .post(&format!("{PROVIDERS_PATH}/ours/sign-in"), json!({}))

@@ -36,7 +36,7 @@ session.refresh_token(server["token_endpoint"])
 assert session.token["refresh_token"] != first
 assert session.get(f"{base}/api/v1/auth/me").status_code == 200
 access = session.token["access_token"]
-gone = session.revoke_token(server["revocation_endpoint"], session.token["refresh_token"], body=f"client_id={client_id}")
+gone = session.revoke_token(server["revocation_endpoint"], session.token["refresh_token"])
 assert gone.status_code == 200, gone.text
 after = session.get(f"{base}/api/v1/auth/me", withhold_token=True, headers={"authorization": f"Bearer {access}"})
 assert after.status_code == 401, after.text

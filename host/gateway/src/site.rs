@@ -101,9 +101,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
+    /// The headers of a request, and whether it may change something over https, and over http.
+    type Row = (&'static [(&'static str, &'static str)], bool, bool);
+
     /// What a request says of where it is from, and whether it may change something that is at
     /// `https://brain.example`, and at `http://brain.example`.
-    const TABLE: [(&[(&'static str, &'static str)], bool, bool); 19] = [
+    const TABLE: [Row; 19] = [
         (&[], false, false),
         (&[("sec-fetch-site", "same-origin")], true, true),
         (&[("sec-fetch-site", "same-site")], false, false),

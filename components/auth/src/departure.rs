@@ -4,8 +4,8 @@
 use crate::events::{EndReason, Happened};
 use crate::model::{ADMIN, Device, User};
 use crate::store::{
-    CHALLENGES, MAILED, OAUTH_CODES, OAUTH_CONSENTS, OAUTH_REFRESH_TOKENS, PASSKEYS,
-    PROVIDER_LINKS, REMEMBERED, SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS,
+    CHALLENGES, MAILED, OAUTH_CODES, OAUTH_CONSENTS, PASSKEYS, PROVIDER_LINKS, REMEMBERED,
+    SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS,
 };
 use crate::{login, notices, password, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -170,8 +170,7 @@ async fn end(user: &User) -> Result<()> {
         .delete_many(&CHALLENGES, of_user.clone())
         .delete_many(&PROVIDER_LINKS, of_user.clone())
         .delete_many(&OAUTH_CODES, of_user.clone())
-        .delete_many(&OAUTH_CONSENTS, of_user.clone())
-        .delete_many(&OAUTH_REFRESH_TOKENS, of_user);
+        .delete_many(&OAUTH_CONSENTS, of_user);
     // There are none but those that began while it was being asked for.
     let (change, _) = users::all_over(change, &user.id, EndReason::Departure).await?;
     let deleted = Happened::Deleted { user_id: &user.id };

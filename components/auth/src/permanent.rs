@@ -293,6 +293,7 @@ impl Sort for TokenSort {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::model::SessionId;
     use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
     use sbd_sdk::Principal;
     use sbd_sdk::testing::{App, Client, Reply};
@@ -346,7 +347,8 @@ mod tests {
         }
         // An administrator names them in any order.
         let all = Scopes::everything().with_administration();
-        let root = app.by(Principal::user("test", "usr_1").with_scopes(all));
+        let root = Principal::user("test", "usr_1").in_session(SessionId::new().as_str());
+        let root = app.by(root.with_scopes(all));
         for scopes in [
             ["admin:wallet:read", "notes:read"],
             ["notes:read", "admin:wallet:read"],

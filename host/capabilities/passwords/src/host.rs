@@ -113,7 +113,7 @@ mod tests {
             assert!(!none.valid);
             for (text, known, strength) in [
                 ("Password1!", "x", 0..=1),
-                ("Lovelace-1815!", "lovelace", 0..=2),
+                ("Lovelace1!", "lovelace", 0..=2),
                 ("correct horse battery staple", "x", 3..=4),
             ] {
                 let known = vec![known.to_owned()];

@@ -56,6 +56,8 @@ async fn issuer(package: &Path, port: u16, server: &Server) -> Child {
     let mut said = BufReader::new(node.stdout.take().unwrap()).lines();
     let first = said.next_line().await.unwrap();
     assert_eq!(first.as_deref(), Some("up"));
+    // Whoever writes where nobody reads dies of it.
+    tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
     node
 }
 

@@ -3,7 +3,7 @@
 
 use crate::model::{Device, Proof, User};
 use crate::sign_in::{self, SignedIn};
-use crate::store::{SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS};
+use crate::store::{PASSKEYS, SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS};
 use crate::totp::{self, Totp};
 use crate::{backup_codes, passkeys, policy, remembered, throttle, tokens};
 use sbd_sdk::authentication::Identity;
@@ -179,11 +179,13 @@ pub(crate) fn begin_anew(change: Transaction, user_id: &str) -> Transaction {
     remembered::forget_all(change, user_id)
 }
 
-/// With this change the user has no second factor.
+/// With this change the user has no second factor, and no passkey.
 pub(crate) fn reset(change: Transaction, user_id: &str) -> Transaction {
     let change = change
         .delete_many(&SECOND_FACTORS, json!({"_id": user_id}))
-        .delete_many(&TOTP_SETUPS, json!({"_id": user_id}));
+        .delete_many(&TOTP_SETUPS, json!({"_id": user_id}))
+        // Whoever has lost everything has lost these, or somebody else has them.
+        .delete_many(&PASSKEYS, json!({"user_id": user_id}));
     begin_anew(change, user_id)
 }
 

@@ -111,8 +111,13 @@ async fn begin(
     let (change, ended) = users::all_over(change, &user.id, reason).await?;
     match change.commit().await {
         Ok(_) => {
+            // Others whose time is over are the schedule's to end.
             if ends_at <= time::now() {
-                end_due().await?;
+                let leaving = User {
+                    ends_at: Some(ends_at),
+                    ..user.clone()
+                };
+                end(&leaving).await?;
             }
             Ok(Left { ends_at, ended })
         }

@@ -3,10 +3,14 @@
 
 use crate::events::Happened;
 use crate::ledger::{self, busy, committed, tries};
-use crate::model::{Account, BURN, CLOSURE, Closure, Kind, Movement, SYSTEM, Tokens};
+use crate::model::{
+    Account, BURN, CLOSURE, Closure, Kind, Movement, SYSTEM, Tokens, TransactionId,
+};
+use crate::rules::Step;
 use crate::store::ACCOUNTS;
 use crate::{access, accounts, rules, store};
 use sbd_sdk::documents::Transaction;
+use sbd_sdk::time::Time;
 use sbd_sdk::{Error, Principal, Result, time};
 
 /// Closes an account, once per key.
@@ -84,22 +88,39 @@ struct Closing<'a> {
 impl Closing<'_> {
     /// All that closes an account as it was read.
     async fn of(&self, account: &Account) -> Result<Transaction> {
-        let now = time::now();
-        let mut closure = Closure {
-            key: self.key.to_owned(),
-            to: self.to.map(str::to_owned),
-            transaction: None,
-            at: now,
-        };
         // Before anything is said about where what is left should go.
-        rules::close(account, &closure)?;
+        rules::close(account, &self.closure(None, time::now()))?;
         let rest = self.rest(account).await?;
+        self.closed(account, rest, rules::close)
+    }
+
+    /// All that closes the account of a user who is gone, as it was read.
+    async fn of_departed(&self, account: &Account) -> Result<Transaction> {
+        let left = u64::try_from(account.available).ok().and_then(Tokens::new);
+        let rest = match left {
+            None => None,
+            Some(amount) => {
+                let system = store::account(SYSTEM).await?;
+                Some((movement(account, &system, amount, BURN), system))
+            }
+        };
+        self.closed(account, rest, rules::close_for_good)
+    }
+
+    /// An account is closed by this rule, and what is left goes on.
+    fn closed(
+        &self,
+        account: &Account,
+        rest: Option<(Movement, Account)>,
+        rule: fn(&Account, &Closure) -> Result<Step>,
+    ) -> Result<Transaction> {
+        let now = time::now();
         let rest = rest.map(|(movement, to)| {
             let paid = ledger::transaction(self.by, self.key, movement, None, now);
             (paid, to)
         });
-        closure.transaction = rest.as_ref().map(|(paid, _)| paid.id.clone());
-        let change = rules::close(account, &closure)?.done_by(Transaction::new());
+        let closure = self.closure(rest.as_ref().map(|(paid, _)| paid.id.clone()), now);
+        let change = rule(account, &closure)?.done_by(Transaction::new());
         let change = match &rest {
             None => change,
             Some((paid, to)) => {
@@ -115,42 +136,13 @@ impl Closing<'_> {
         Ok(told.told_by(change))
     }
 
-    /// All that closes the account of a user who is gone, as it was read.
-    async fn of_departed(&self, account: &Account) -> Result<Transaction> {
-        let now = time::now();
-        let system = store::account(SYSTEM).await?;
-        let rest = u64::try_from(account.available).ok().and_then(Tokens::new);
-        let burned = rest.map(|amount| {
-            let movement = Movement {
-                from: account.id.clone(),
-                to: system.id.clone(),
-                amount,
-                kind: BURN.to_owned(),
-                memo: None,
-                cause: None,
-            };
-            ledger::transaction(self.by, self.key, movement, None, now)
-        });
-        let closure = Closure {
+    fn closure(&self, transaction: Option<TransactionId>, at: Time) -> Closure {
+        Closure {
             key: self.key.to_owned(),
-            to: None,
-            transaction: burned.as_ref().map(|burned| burned.id.clone()),
-            at: now,
-        };
-        let change = rules::close_for_good(account, &closure)?.done_by(Transaction::new());
-        let change = match &burned {
-            None => change,
-            Some(burned) => {
-                let change = rules::receive(&system, burned.movement.amount)?.done_by(change);
-                ledger::posted(change, burned, &system)
-            }
-        };
-        let told = Happened::Closed {
-            account: &account.id,
-            to: None,
-            transaction_id: closure.transaction.as_ref(),
-        };
-        Ok(told.told_by(change))
+            to: self.to.map(str::to_owned),
+            transaction,
+            at,
+        }
     }
 
     /// What is left, and whose it is to be.
@@ -177,15 +169,18 @@ impl Closing<'_> {
         if to.kind == Kind::System {
             return Err(Error::not_found("account"));
         }
-        let movement = Movement {
-            from: account.id.clone(),
-            to: to.id.clone(),
-            amount,
-            kind: CLOSURE.to_owned(),
-            memo: None,
-            cause: None,
-        };
-        Ok(Some((movement, to)))
+        Ok(Some((movement(account, &to, amount, CLOSURE), to)))
+    }
+}
+
+fn movement(from: &Account, to: &Account, amount: Tokens, kind: &str) -> Movement {
+    Movement {
+        from: from.id.clone(),
+        to: to.id.clone(),
+        amount,
+        kind: kind.to_owned(),
+        memo: None,
+        cause: None,
     }
 }
 

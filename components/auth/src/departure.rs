@@ -189,9 +189,9 @@ async fn end(user: &User) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::tests::{PASSWORD, app, bearer, login, register, renew, signed_in};
-    use sbd_sdk::testing::{App, Client, Reply};
-    use sbd_sdk::{Principal, Scopes};
+    use crate::tests::{PASSWORD, app, bearer, login, register, renew, root, signed_in};
+    use sbd_sdk::Principal;
+    use sbd_sdk::testing::{App, Reply};
     use serde_json::Value;
 
     const DELETION: &str = "/api/v1/auth/me/deletion";
@@ -215,11 +215,6 @@ mod tests {
     fn tick(app: &App) {
         let host = app.by(Principal::service("test", "auth"));
         host.tick("end-accounts").assert_status(200);
-    }
-
-    fn root(app: &App) -> Client<'_> {
-        let scopes = Scopes::everything().with_administration();
-        app.by(Principal::user("test", "usr_root").with_scopes(scopes))
     }
 
     #[test]

@@ -171,8 +171,8 @@ sbd_sdk::component!(component);
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use sbd_sdk::Principal;
     use sbd_sdk::testing::{App, Client, Reply, assert_constraints, assert_described};
+    use sbd_sdk::{Principal, Scopes};
     use serde_json::json;
 
     pub(crate) const PASSWORD: &str = "Correct-horse-7";
@@ -219,6 +219,14 @@ mod tests {
             .in_session(identity.text("session"))
             .named(identity.text("username"));
         app.by(principal)
+    }
+
+    /// An administrator, who has no account here.
+    pub(crate) fn root(app: &App) -> Client<'_> {
+        let scopes = Scopes::everything().with_administration();
+        app.by(Principal::user("test", "usr_root")
+            .with_roles(["user", "admin"])
+            .with_scopes(scopes))
     }
 
     /// The token of the last mail of a template to an address.

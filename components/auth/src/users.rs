@@ -241,21 +241,12 @@ impl Sort for UserSort {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use crate::tests::{PASSWORD, app, bearer, login, register, renew, signed_in};
+    use crate::tests::{PASSWORD, app, bearer, login, register, renew, root, signed_in};
     use crate::totp::tests::with_app;
-    use sbd_sdk::testing::{App, Client};
     use sbd_sdk::{Principal, Scopes};
     use serde_json::{Value, json};
 
     const ALL: &str = "/api/v1/auth/users";
-
-    /// An administrator, who has no account here.
-    fn root(app: &App) -> Client<'_> {
-        let scopes = Scopes::everything().with_administration();
-        app.by(Principal::user("test", "usr_root")
-            .with_roles(["user", "admin"])
-            .with_scopes(scopes))
-    }
 
     #[test]
     fn administrators_see_who_has_an_account() {

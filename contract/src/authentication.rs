@@ -2,6 +2,7 @@
 
 use crate::Scopes;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Whom does this speak for, and what may they do now? Answered with an [`Identity`], or with 401
@@ -10,12 +11,26 @@ use std::sync::Arc;
 #[serde(rename_all = "lowercase")]
 pub enum Question {
     /// A bearer token of a request.
-    Token(String),
+    Token(Presented),
     /// What a user left a component to do: whether they may still do it.
     Delegation {
         /// The user's id.
         user: Arc<str>,
     },
+}
+
+/// A token, and from where it was presented. The answer to it is kept for the same token from the same address with
+/// the same program alone.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Presented {
+    /// The token.
+    pub token: String,
+    /// The address that the request comes from, as far as trusted proxies tell.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
+    /// What the program that sent it calls itself.
+    #[serde(default)]
+    pub user_agent: Option<String>,
 }
 
 /// Who that is.
@@ -36,11 +51,21 @@ pub struct Identity {
     pub expires_at: String,
 }
 
+impl std::fmt::Debug for Presented {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Presented")
+            .field("address", &self.address)
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Question {
     /// Without the token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Token(_) => f.write_str("Token"),
+            Self::Token(presented) => presented.fmt(f),
             Self::Delegation { user } => f.debug_struct("Delegation").field("user", user).finish(),
         }
     }

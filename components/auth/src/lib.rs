@@ -173,7 +173,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use sbd_sdk::testing::{App, Client, Reply, assert_constraints, assert_described};
     use sbd_sdk::{Principal, Scopes};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     pub(crate) const PASSWORD: &str = "Correct-horse-7";
 
@@ -203,8 +203,20 @@ mod tests {
 
     /// What the host is told of the bearer of a token.
     pub(crate) fn bearer(app: &App, access_token: &str) -> Reply {
+        ask(app, json!({"token": access_token}))
+    }
+
+    /// The same, of a request from there with this program.
+    pub(crate) fn bearer_from(app: &App, token: &str, address: &str, user_agent: &str) -> Reply {
+        ask(
+            app,
+            json!({"token": token, "address": address, "user_agent": user_agent}),
+        )
+    }
+
+    fn ask(app: &App, presented: Value) -> Reply {
         app.anonymous()
-            .post(sbd_sdk::path::AUTHENTICATE, json!({"token": access_token}))
+            .post(sbd_sdk::path::AUTHENTICATE, json!({"token": presented}))
     }
 
     /// Whom the host takes the bearer of these tokens for.

@@ -194,7 +194,7 @@ async fn owner(stored: &RefreshToken, now: Time) -> Result<(Session, User)> {
 /// Who that is, and what they may do now.
 pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
     let identity = match question {
-        Question::Token(token) => bearer(&token).await,
+        Question::Token(presented) => bearer(&presented.token).await,
         Question::Delegation { user } => delegation(&user).await,
     };
     second_factor::enforced(identity?).await

@@ -111,7 +111,14 @@ async fn administrator<C: Components>(
     };
     let caller = edge
         .authenticator
-        .authenticate(&edge.components, &tenant, request_id, &brought, admit)
+        .authenticate(
+            &edge.components,
+            &tenant,
+            request_id,
+            &brought,
+            sender.client.ip(),
+            admit,
+        )
         .await?
         .ok_or_else(|| {
             Refusal::unauthenticated(

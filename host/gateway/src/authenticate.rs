@@ -8,10 +8,12 @@ use http::{StatusCode, header};
 use jiff::Timestamp;
 use moka::Expiry;
 use moka::future::Cache;
-use sbd_contract::{authentication, path};
+use sbd_contract::authentication::{self, Presented};
+use sbd_contract::path;
 use sbd_manifest::App;
 use sbd_runtime::{Authenticated, Call, Class, InvokeError, Question, identified};
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,8 @@ pub(crate) struct Authenticator {
     revoked: Arc<Revocations>,
 }
 
-/// SHA-256 of tenant and token: the cache holds no token.
+/// SHA-256 of tenant, token, address and program: the cache holds no token, and what holds in one place says nothing of
+/// another.
 type Fingerprint = [u8; 32];
 
 #[derive(Clone)]
@@ -77,7 +80,7 @@ impl Authenticator {
         self.component.is_some()
     }
 
-    /// The principal behind a request, or `None` for an anonymous one. `admit` is asked before a
+    /// The principal behind a request from this address, or `None` for an anonymous one. `admit` is asked before a
     /// token that is not known costs the auth component work.
     pub(crate) async fn authenticate<C: Components>(
         &self,
@@ -85,6 +88,7 @@ impl Authenticator {
         tenant: &Arc<str>,
         request_id: &Arc<str>,
         brought: &Brought<'_>,
+        client: IpAddr,
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<Option<Arc<Authenticated>>, Refusal> {
         let Some(component) = &self.component else {
@@ -107,7 +111,13 @@ impl Authenticator {
                 return self.standing(tenant, caller).map(Some);
             }
         };
-        let key = fingerprint(tenant, token);
+        let agent = brought.headers.get(header::USER_AGENT);
+        let presented = Presented {
+            token: token.to_owned(),
+            address: Some(client),
+            user_agent: agent.and_then(|agent| agent.to_str().ok().map(str::to_owned)),
+        };
+        let key = fingerprint(tenant, &presented);
         let answer = match self.answers.get(&key).await {
             Some(answer) => answer,
             None => {
@@ -123,7 +133,7 @@ impl Authenticator {
                 // failure to ask is shared by those who wait and then forgotten.
                 Box::pin(
                     self.answers
-                        .try_get_with(key, self.ask(components, call, token)),
+                        .try_get_with(key, self.ask(components, call, presented)),
                 )
                 .await
                 .map_err(|refusal| (*refusal).clone())?
@@ -164,7 +174,7 @@ impl Authenticator {
         &self,
         components: &C,
         call: Call,
-        token: &str,
+        presented: Presented,
     ) -> Result<Answer, Refusal> {
         let tenant = Arc::clone(&call.tenant);
         let component = Arc::clone(&call.component);
@@ -174,7 +184,7 @@ impl Authenticator {
             tracing::error!(%reason, %request_id, "the auth component's answer to /-/authenticate is of no use");
             Refusal::internal()
         };
-        let about = authentication::Question::Token(token.to_owned());
+        let about = authentication::Question::Token(presented);
         let asked = match Question::post(path::AUTHENTICATE, &about) {
             Ok(question) => {
                 question
@@ -231,11 +241,19 @@ impl Expiry<Fingerprint, Answer> for KeptFor {
     }
 }
 
-fn fingerprint(tenant: &str, token: &str) -> Fingerprint {
+fn fingerprint(tenant: &str, presented: &Presented) -> Fingerprint {
+    let address = presented.address.map(|address| match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    });
+    let agent = presented.user_agent.as_deref().unwrap_or_default();
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    context.update(tenant.as_bytes());
-    context.update(&[0]);
-    context.update(token.as_bytes());
+    // No part but the address has a zero in it.
+    for part in [tenant, &presented.token, agent] {
+        context.update(part.as_bytes());
+        context.update(&[0]);
+    }
+    context.update(&address.unwrap_or_default());
     let digest = context.finish();
     let mut key = [0; 32];
     key.copy_from_slice(digest.as_ref());
@@ -247,8 +265,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tenants_do_not_share_answers() {
-        assert_ne!(fingerprint("a", "token"), fingerprint("b", "token"));
-        assert_ne!(fingerprint("a", "btoken"), fingerprint("ab", "token"));
+    fn tenants_do_not_share_answers_and_neither_do_places() {
+        let of = |tenant, token: &str, address: &str, agent: &str| {
+            let presented = Presented {
+                token: token.to_owned(),
+                address: address.parse().ok(),
+                user_agent: Some(agent.to_owned()),
+            };
+            fingerprint(tenant, &presented)
+        };
+        let one = of("a", "token", "192.0.2.1", "curl");
+        assert_eq!(one, of("a", "token", "192.0.2.1", "curl"));
+        for other in [
+            of("b", "token", "192.0.2.1", "curl"),
+            of("a", "token", "192.0.2.2", "curl"),
+            of("a", "token", "192.0.2.1", "wget"),
+            of("at", "oken", "192.0.2.1", "curl"),
+            of("a", "tokenc", "192.0.2.1", "url"),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 }

@@ -228,6 +228,7 @@ async fn routed<C: Components>(
             &exchange.tenant,
             exchange.request_id,
             &brought,
+            exchange.sender.client.ip(),
             admit,
         )
         .await?;

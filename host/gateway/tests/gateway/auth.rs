@@ -33,6 +33,13 @@ async fn answers_are_kept_per_token() {
     assert_eq!(server.fake.asked.load(SeqCst), 1);
     assert_eq!(server.get_as("/echo/x", "bob.2.user").await.status(), 200);
     assert_eq!(server.fake.asked.load(SeqCst), 2);
+    // What holds for one program says nothing of another.
+    let elsewhere = server
+        .request(Method::GET, "/echo/x")
+        .header("user-agent", "another/1")
+        .bearer_auth("bob.2.user");
+    assert_eq!(elsewhere.send().await.unwrap().status(), 200);
+    assert_eq!(server.fake.asked.load(SeqCst), 3);
 }
 
 #[tokio::test]

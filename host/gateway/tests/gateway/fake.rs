@@ -128,7 +128,7 @@ impl Fake {
         assert_eq!(request.method(), "POST");
         let question = request.into_body().collect().await.unwrap().to_bytes();
         let question: Value = serde_json::from_slice(&question).unwrap();
-        let token = question["token"].as_str().unwrap();
+        let token = question["token"]["token"].as_str().unwrap();
         let refused =
             |code: &str| answer(401, &json!({ "error": { "code": code, "message": "no" } }));
         match token {

@@ -2,7 +2,7 @@
 //! As an auth component it believes everybody: the token `usr_1.60` is that of `usr_1` for a minute.
 
 use axum::routing::{get, post};
-use sbd_sdk::authentication::{Identity, Question};
+use sbd_sdk::authentication::{Identity, Presented, Question};
 use sbd_sdk::channels::{Channel, Sent};
 use sbd_sdk::documents::{Collection, Transaction};
 use sbd_sdk::events::Event;
@@ -83,7 +83,7 @@ async fn message_sent(event: Event<Sent<Value>>) -> Result<()> {
 
 async fn authenticate(Json(question): Json<Question>) -> Result<Json<Identity>> {
     let invalid = || Error::token_invalid("this is no user with a number of seconds");
-    let Question::Token(token) = question else {
+    let Question::Token(Presented { token, .. }) = question else {
         return Err(invalid());
     };
     let (user, seconds) = token.split_once('.').ok_or_else(invalid)?;

@@ -188,7 +188,7 @@ async fn over(work: &Work<Value>) -> Result<()> {
 
 async fn authenticate(Json(question): Json<Question>) -> Result<Json<Identity>> {
     let user: Arc<str> = match question {
-        Question::Token(user) => user.into(),
+        Question::Token(presented) => presented.token.into(),
         Question::Delegation { user } => user,
     };
     if GONE.count(json!({"user": user})).await? > 0 {

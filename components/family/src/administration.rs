@@ -6,8 +6,7 @@ use crate::events::Happened;
 use crate::members;
 use crate::model::{Family, FamilyId, Membership, Role};
 use crate::store::{FAMILIES, INVITATIONS, MEMBERSHIPS, PAYMENTS, RELATIONSHIPS, REQUESTS};
-use group::notices;
-use membership::text;
+use group::support;
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::paging::{Order, Page};
 use sbd_sdk::{By, Error, Listing, Result, Sort, time};
@@ -15,8 +14,8 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-/// Characters of a reason at most.
-const MAX_REASON: usize = 500;
+/// How many administrators are told of an appointment at most.
+const TOLD: u32 = 20;
 
 /// What the list of families is sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -66,32 +65,13 @@ impl Sort for SupportSort {
     }
 }
 
-impl SupportFilter {
-    /// Refuses what can be nobody's.
-    pub(crate) fn check(&self) -> Result<()> {
-        match &self.owner {
-            Some(owner) if owner.chars().count() > 64 => {
-                Err(Error::validation("owner", "the id of a user"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 /// A page of all families.
 pub(crate) async fn families(
     listing: &Listing<SupportSort, SupportFilter>,
 ) -> Result<Page<Family>> {
-    let mut filter = json!({});
-    if let Some(owner) = &listing.filter.owner {
-        filter["owner"] = json!(owner);
-    }
-    match listing.filter.closing {
-        Some(true) => filter["closing.at"] = json!({"$exists": true}),
-        Some(false) => filter["closing"] = json!(null),
-        None => {}
-    }
-    FAMILIES.find(filter).page(listing).await
+    let SupportFilter { owner, closing } = &listing.filter;
+    let query = support::query(owner.as_deref(), *closing)?;
+    FAMILIES.find(query).page(listing).await
 }
 
 /// The state of a family.
@@ -119,7 +99,7 @@ pub(crate) async fn health(family_id: &FamilyId) -> Result<Health> {
 
 /// Counts a family's members anew.
 pub(crate) async fn recount(family_id: &FamilyId, by: &By, reason: &str) -> Result<Health> {
-    let reason = text::some_line("reason", reason, MAX_REASON)?;
+    let reason = support::reason(reason)?;
     for _ in tries() {
         let found = health(family_id).await?;
         let counts = (found.family.member_count, found.family.admin_count);
@@ -142,7 +122,7 @@ pub(crate) async fn recount(family_id: &FamilyId, by: &By, reason: &str) -> Resu
             );
         let repaired = Happened::Repaired {
             family_id,
-            repaired_by: who(by),
+            repaired_by: support::who(by),
             what: "counts",
             reason: &reason,
         };
@@ -160,7 +140,7 @@ pub(crate) async fn appoint(
     user: &str,
     reason: &str,
 ) -> Result<Health> {
-    let reason = text::some_line("reason", reason, MAX_REASON)?;
+    let reason = support::reason(reason)?;
     for _ in tries() {
         let found = health(family_id).await?;
         let member = crate::store::member(family_id, user).await?;
@@ -170,26 +150,24 @@ pub(crate) async fn appoint(
         if member.minor {
             return Err(membership::roles::Refusal::Minor.into());
         }
-        let change = members::promote(Transaction::new(), family_id, user, who(by));
+        let change = members::promote(Transaction::new(), family_id, user, support::who(by));
         let repaired = Happened::Repaired {
             family_id,
-            repaired_by: who(by),
+            repaired_by: support::who(by),
             what: "administrator",
             reason: &reason,
         };
-        let mut change = repaired.told_by(change);
-        let others = MEMBERSHIPS.find(admins(family_id)).limit(20);
+        let change = repaired.told_by(change);
+        let others = MEMBERSHIPS.find(admins(family_id)).limit(TOLD);
         let others: Vec<Membership> = others.fetch().await?.documents;
-        for told in others.iter().chain([&member]) {
-            let title = format!(
-                "Support has made {} an administrator of {}",
-                member.username, found.family.name
-            );
-            let unique = format!("{family_id}/appointed/{}", found.family.version);
-            let kind = "family.member.appointed";
-            let notice = notices::about(family_id, &told.user_id, kind, title, unique);
-            change = notice.body(&reason).by_mail().told_by(change);
-        }
+        let told = others.iter().chain([&member]);
+        let told = told.map(|member| member.user_id.to_string()).collect();
+        let title = format!(
+            "Support has made {} an administrator of {}",
+            member.username, found.family.name
+        );
+        let (kind, about) = ("family.member.appointed", (found.family.version, &*reason));
+        let change = support::told(change, family_id, told, kind, &title, about);
         if committed(change.commit().await)? {
             return health(family_id).await;
         }
@@ -199,12 +177,6 @@ pub(crate) async fn appoint(
 
 fn admins(family_id: &FamilyId) -> serde_json::Value {
     json!({"family_id": family_id, "role": "admin"})
-}
-
-/// Who puts something right.
-fn who(By(by): &By) -> &str {
-    let named = by.user.as_deref().or(by.component.as_deref());
-    named.unwrap_or_default()
 }
 
 #[cfg(test)]

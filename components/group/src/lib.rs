@@ -30,6 +30,7 @@ pub mod reports;
 pub mod requests;
 pub mod statistics;
 pub mod store;
+pub mod support;
 pub mod telling;
 pub mod token_requests;
 pub mod transactions;

@@ -5,19 +5,16 @@
 use crate::commit::{busy, committed, tries};
 use crate::events::tell;
 use crate::model::{Membership, Workspace, WorkspaceId};
+use crate::ownership;
 use crate::permissions::Role;
 use crate::store::{self, INVITATIONS, LABELS, LINKS, MEMBERSHIPS, WORKSPACES};
-use crate::{notices, ownership};
-use group::closing;
-use membership::text;
+use group::{closing, support};
 use sbd_sdk::paging::{Order, Page};
 use sbd_sdk::{By, Error, Listing, Result, Sort, time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-/// Characters of a reason at most.
-const MAX_REASON: usize = 500;
 /// How many administrators are told of an appointment at most.
 const TOLD: u32 = 20;
 
@@ -79,18 +76,7 @@ impl SupportFilter {
     /// # Errors
     /// `VALIDATION_ERROR` of what can be nobody's.
     fn query(&self) -> Result<Value> {
-        let mut query = json!({});
-        if let Some(owner) = &self.owner {
-            if owner.chars().count() > 64 {
-                return Err(Error::validation("owner", "the id of a user"));
-            }
-            query["owner"] = json!(owner);
-        }
-        match self.closing {
-            Some(true) => query["closing.at"] = json!({"$exists": true}),
-            Some(false) => query["closing"] = json!(null),
-            None => {}
-        }
+        let mut query = support::query(self.owner.as_deref(), self.closing)?;
         match self.archived {
             Some(true) => query["archived_at"] = json!({"$ne": null}),
             Some(false) => query["archived_at"] = json!(null),
@@ -141,7 +127,7 @@ pub(crate) async fn appoint(
     user: &str,
     reason: &str,
 ) -> Result<Health> {
-    let reason = text::some_line("reason", reason, MAX_REASON)?;
+    let reason = support::reason(reason)?;
     for _ in tries() {
         let workspace = health(workspace_id).await?.workspace;
         let member = store::member(workspace_id, user).await?;
@@ -158,25 +144,20 @@ pub(crate) async fn appoint(
         })?;
         let kind = "workspace.ownership.appointed";
         let told = json!({
-            "taken_by": user, "taken_from": workspace.owner, "appointed_by": who(by),
+            "taken_by": user, "taken_from": workspace.owner, "appointed_by": support::who(by),
             "reason": reason,
         });
-        let mut change = tell(change, workspace_id, kind, told);
+        let change = tell(change, workspace_id, kind, told);
         let title = format!(
             "Support has made {} the owner of {}",
             member.username, workspace.name
         );
-        let unique = format!("{workspace_id}/appointed/{}", workspace.version);
         let mut told = vec![user.to_owned(), workspace.owner.clone()];
         let admins = MEMBERSHIPS.find(admins(workspace_id)).limit(TOLD);
         let admins: Vec<Membership> = admins.fetch().await?.documents;
         told.extend(admins.into_iter().map(|admin| admin.user_id));
-        told.sort_unstable();
-        told.dedup();
-        for user in told {
-            let notice = notices::about(workspace_id, &user, kind, &title, &unique);
-            change = notice.body(&reason).by_mail().told_by(change);
-        }
+        let about = (workspace.version, &*reason);
+        let change = support::told(change, workspace_id, told, kind, &title, about);
         if committed(change.commit().await)? {
             return health(workspace_id).await;
         }
@@ -188,16 +169,9 @@ fn admins(workspace_id: &WorkspaceId) -> Value {
     json!({"workspace_id": workspace_id, "role": Role::Admin})
 }
 
-/// Who puts something right.
-fn who(By(by): &By) -> &str {
-    let named = by.user.as_deref().or(by.component.as_deref());
-    named.unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::MAX_REASON;
     use crate::store::MEMBERSHIPS;
     use crate::tests::{app, team, workspace};
     use sbd_sdk::testing::{App, Client};
@@ -270,7 +244,7 @@ mod tests {
         let appoint = |user: &str, reason: &str| {
             root(&app).post(&path, json!({"user_id": user, "reason": reason}))
         };
-        for reason in ["", " ", "a\nb", "a\u{202E}b", &"x".repeat(MAX_REASON + 1)] {
+        for reason in ["", " ", "a\nb", "a\u{202E}b", &"x".repeat(501)] {
             appoint("usr_2", reason).assert_refused(422, "VALIDATION_ERROR");
         }
         appoint("usr_9", "gone").assert_refused(404, "NOT_FOUND");

@@ -33,6 +33,16 @@ pub enum Error {
 // === impl Error ===
 
 impl Error {
+    /// What a guest is told of it, which is not where files lie.
+    pub fn for_guests(&self) -> String {
+        match self {
+            Self::Unavailable(_) => self.to_string(),
+            _ => {
+                "the tenant's keys cannot be used; the host's operator must look at them".to_owned()
+            }
+        }
+    }
+
     pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         |cause| Self::File { path, cause }

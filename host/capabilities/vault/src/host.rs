@@ -71,14 +71,7 @@ impl From<Error> for vault::Error {
     fn from(error: Error) -> Self {
         match &error {
             Error::Invalid(_) => Self::Invalid(error.to_string()),
-            Error::Keyring(sbd_keyring::Error::Unavailable(_)) => {
-                Self::Unavailable(error.to_string())
-            }
-            Error::Keyring(_) => {
-                let kept =
-                    "the tenant's keys cannot be used; the host's operator must look at them";
-                Self::Unavailable(kept.to_owned())
-            }
+            Error::Keyring(error) => Self::Unavailable(error.for_guests()),
         }
     }
 }

@@ -116,7 +116,7 @@ async fn administrator<C: Components>(
             &tenant,
             request_id,
             &brought,
-            sender.client.ip(),
+            sender.client,
             admit,
         )
         .await?

@@ -228,7 +228,7 @@ async fn routed<C: Components>(
             &exchange.tenant,
             exchange.request_id,
             &brought,
-            exchange.sender.client.ip(),
+            exchange.sender.client,
             admit,
         )
         .await?;

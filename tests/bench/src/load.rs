@@ -169,6 +169,58 @@ pub(crate) fn fire_checked(
     })
 }
 
+/// What the answer to one request has its connection send next.
+pub(crate) type Next = fn(&[u8]) -> anyhow::Result<Shot>;
+
+/// Sends these, each on a connection of its own, and then what the answers lead to, for as long as said; what
+/// each connection would send next is left in `shots`.
+///
+/// # Errors
+/// The first answer that is not as expected; a connection that ends.
+pub(crate) fn follow(
+    address: SocketAddr,
+    shots: &mut Vec<Shot>,
+    duration: Duration,
+    next: Next,
+) -> anyhow::Result<Sample> {
+    runtime()?.block_on(async {
+        let begun = Instant::now();
+        let mut followers = JoinSet::new();
+        for shot in shots.drain(..) {
+            followers.spawn(follower(address, shot, begun + duration, next));
+        }
+        let mut latency = histogram()?;
+        while let Some(follower) = followers.join_next().await {
+            let (last, own) = follower??;
+            shots.push(last);
+            latency.add(own)?;
+        }
+        Ok(Sample {
+            requests: latency.len(),
+            elapsed: begun.elapsed(),
+            latency,
+        })
+    })
+}
+
+async fn follower(
+    address: SocketAddr,
+    mut shot: Shot,
+    end: Instant,
+    next: Next,
+) -> anyhow::Result<(Shot, Histogram<u64>)> {
+    let mut latency = histogram()?;
+    let mut sender = connect(address).await?;
+    while Instant::now() < end {
+        let request = shot.request(address)?;
+        let sent = Instant::now();
+        let (_, body) = exchange(&mut sender, &shot, request).await?;
+        latency.saturating_record(u64::try_from(sent.elapsed().as_micros())?);
+        shot = next(&body)?;
+    }
+    Ok((shot, latency))
+}
+
 /// Sends one request; gives the answer's body.
 ///
 /// # Errors
@@ -316,6 +368,22 @@ mod tests {
     fn an_answer_comes_back_whole() {
         let (address, _) = echo();
         assert_eq!(once(address, &Shot::get("/hello")).unwrap(), "/hello");
+    }
+
+    #[test]
+    fn an_answer_leads_to_the_next_request() {
+        let (address, seen) = echo();
+        let mut shots = vec![Shot::get("/a"), Shot::get("/b")];
+        let longer = |body: &[u8]| Ok(Shot::get(format!("{}x", std::str::from_utf8(body)?)));
+        let sample = follow(address, &mut shots, Duration::from_millis(50), longer).unwrap();
+        let seen = seen.lock().unwrap();
+        assert_eq!(u64::try_from(seen.len()).unwrap(), sample.requests);
+        assert!(
+            ["/a", "/ax", "/b", "/bx"]
+                .iter()
+                .all(|path| seen.contains(*path))
+        );
+        assert!(shots.len() == 2 && shots.iter().all(|shot| !seen.contains(&shot.path)));
     }
 
     #[test]

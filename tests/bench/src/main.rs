@@ -2,6 +2,7 @@
 //! machine in the same run, because figures by themselves say more about the machine than about
 //! the program. Nothing here fails a build: a missed goal is printed, and that is all.
 
+mod accounts;
 mod authenticated_get;
 mod backups;
 mod bare;
@@ -18,6 +19,7 @@ mod load;
 mod native;
 mod neighbours;
 mod parser;
+mod pocketbase;
 mod process;
 mod report;
 mod rounds;
@@ -107,7 +109,7 @@ struct Measurement {
     run: fn(Plan) -> anyhow::Result<Vec<Figure>>,
 }
 
-const MEASUREMENTS: [Measurement; 21] = [
+const MEASUREMENTS: [Measurement; 22] = [
     Measurement {
         name: "family-vs-bare",
         about: "the family component behind sbd against the same component behind bare wasmtime",
@@ -147,6 +149,11 @@ const MEASUREMENTS: [Measurement; 21] = [
         name: "cold-start",
         about: "a component's first answer, from the compile cache and from its file",
         run: cold_start::run,
+    },
+    Measurement {
+        name: "accounts",
+        about: "what a token costs, refreshes and logins against PocketBase, others beside a storm of logins, and signing out",
+        run: accounts::run,
     },
     Measurement {
         name: "limits",

@@ -18,7 +18,7 @@ rate_limit = { per_second = 1000000, burst = 1000000 }";
 /// Users of a server under load.
 pub(crate) const USERS: usize = 32;
 
-const PASSWORD: &str = "Correct-horse-7";
+pub(crate) const PASSWORD: &str = "Correct-horse-7";
 
 /// A running `sbd up`, killed when dropped.
 pub(crate) struct Sbd {
@@ -156,11 +156,7 @@ impl Sbd {
     }
 
     fn login(&self, identifier: &str) -> anyhow::Result<String> {
-        let secret = json!({"identifier": identifier, "password": PASSWORD});
-        let tokens = load::once(
-            self.address,
-            &Shot::post("/api/v1/auth/login", &secret).expecting(200),
-        )?;
+        let tokens = load::once(self.address, &login(identifier))?;
         Ok(format!("Bearer {}", text(&tokens, "access_token")?))
     }
 
@@ -201,6 +197,12 @@ impl Family {
 /// The requests that read them.
 pub(crate) fn shots(families: &[Family]) -> Arc<[Shot]> {
     families.iter().map(Family::shot).collect()
+}
+
+/// The request that signs a user in.
+pub(crate) fn login(identifier: &str) -> Shot {
+    let secret = json!({"identifier": identifier, "password": PASSWORD});
+    Shot::post("/api/v1/auth/login", &secret).expecting(200)
 }
 
 /// The request that creates a family, without saying for whom.

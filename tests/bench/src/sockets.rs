@@ -5,7 +5,7 @@ use crate::Plan;
 use crate::load::{self, Shot};
 use crate::process::{self, Process};
 use crate::report::{self, Figure, Goal};
-use crate::sbd::Sbd;
+use crate::sbd::{PASSWORD, Sbd};
 use anyhow::{Context as _, bail};
 use futures::stream::{self, StreamExt as _};
 use futures::{SinkExt as _, TryStreamExt as _};
@@ -49,8 +49,6 @@ const MEMORY: Goal = Goal::CandidateAtMost(20.0);
 
 /// Milliseconds.
 const SOON: Goal = Goal::CandidateAtMost(250.0);
-
-const PASSWORD: &str = "Correct-horse-7";
 
 /// Two figures.
 pub(crate) fn run(_: Plan) -> anyhow::Result<Vec<Figure>> {
@@ -148,7 +146,7 @@ async fn create(data_dir: &Path) -> anyhow::Result<()> {
 }
 
 /// A component in whose room `board` everybody may listen.
-fn rooms() -> String {
+pub(crate) fn rooms() -> String {
     let guests = process::build_folder().map(|folder| folder.join("../wasm32-wasip2/guest"));
     let guests = guests.unwrap_or_default();
     let mut manifest = format!(
@@ -214,7 +212,7 @@ async fn open(
 }
 
 /// A socket that has joined the room.
-async fn connect(
+pub(crate) async fn connect(
     address: SocketAddr,
     tenant: &str,
     token: &str,

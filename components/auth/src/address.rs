@@ -1,13 +1,16 @@
 //! The address of an account: shown to be its owner's, and changed to another one that is.
 
 use crate::events::Happened;
-use crate::mailed::{self, Purpose};
+use crate::mailed::{self, Mailed, Purpose};
 use crate::registration::email_problem;
 use crate::store::USERS;
-use crate::{notices, password, throttle};
+use crate::{notices, password, short_code, throttle};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::{Caller, Error, Result, text, time};
 use serde_json::json;
+
+/// What shows that an address is somebody's.
+const PURPOSES: [Purpose; 2] = [Purpose::VerifyAddress, Purpose::ChangeAddress];
 
 /// Has the caller show that the account's address is theirs.
 pub(crate) async fn verify(caller: &Caller) -> Result<()> {
@@ -36,7 +39,15 @@ pub(crate) async fn change(caller: &Caller, password: &str, address: &str) -> Re
 
 /// The address that a token was mailed to is the account's, and its owner's.
 pub(crate) async fn confirm(token: &str) -> Result<()> {
-    let mailed = mailed::found(&[Purpose::VerifyAddress, Purpose::ChangeAddress], token).await?;
+    confirmed(mailed::found(&PURPOSES, token).await?).await
+}
+
+/// The same by the short code, of whoever is signed in.
+pub(crate) async fn confirm_by_code(caller: &Caller, code: &str) -> Result<()> {
+    confirmed(short_code::of_caller(caller, &PURPOSES, code).await?).await
+}
+
+async fn confirmed(mailed: Mailed) -> Result<()> {
     let user = mailed.user().await?;
     let (now, change) = (time::now(), mailed.used(Transaction::new()));
     let is = json!({"_id": user.id, "email": user.email});

@@ -39,6 +39,7 @@ mod rename;
 mod second_factor;
 mod sessions;
 mod sign_in;
+mod short_code;
 mod store;
 mod throttle;
 mod tokens;
@@ -82,6 +83,7 @@ pub fn component() -> Component {
                 api::second_factor::get_second_factor(),
                 api::second_factor::set_up_totp(),
                 api::second_factor::turn_totp_on(),
+                api::addresses::confirm_email_by_code(),
                 api::second_factor::turn_totp_off(),
                 api::second_factor::make_backup_codes(),
                 api::remembered::list_remembered_devices(),
@@ -254,6 +256,16 @@ mod tests {
     #[test]
     fn an_account_is_opened_and_read() {
         let app = app();
+    /// The short code of the last mail of a template to an address.
+    pub(crate) fn mailed_code(app: &App, template: &str, to: &str) -> String {
+        let mails = app.mails();
+        let mut sent = mails.iter().rev();
+        let last = sent.find(|mail| mail.template == template && mail.to == to);
+        let mut words = last.unwrap().text.split_whitespace();
+        let word = words.find(|word| crate::short_code::typed(word).is_some());
+        word.unwrap().to_owned()
+    }
+
         let made = register(&app, "ada").assert_status(201);
         assert_eq!(made.header("location"), Some("/api/v1/auth/me"));
         assert_eq!(made["roles"], json!(["user"]));

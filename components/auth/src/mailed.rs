@@ -1,11 +1,12 @@
-//! Secrets that are mailed, to be shown once by who reads the mail. Of each only the digest is kept.
+//! Secrets that are mailed, to be shown once by who reads the mail. Of each only the digest is kept. Beside the token there is
+//! a short code (`short_code`), for whoever has to type it.
 //!
 //! They are made by a task, whoever asks for one: neither the answer nor its time shows whether an address
 //! belongs to an account. There is one of a kind at a time, the last.
 
 use crate::model::User;
 use crate::store::{MAILED, USERS};
-use crate::tokens;
+use crate::{short_code, tokens};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::mail::{self, Message, Template};
 use sbd_sdk::tasks::New;
@@ -52,21 +53,24 @@ pub(crate) struct Mailed {
     user_id: String,
     /// Where it was sent.
     pub(crate) address: String,
+    /// The hash of its short code.
+    #[serde(default)]
+    pub(crate) code: Option<String>,
     expires_at: Time,
 }
 
 /// A new password. An operator gives a tenant another one as `auth/reset-password`; its values are `username`,
-/// `token` and `link`, which may be empty.
+/// `token`, `code` and `link`, which may be empty.
 const RESET: [Template; 2] = [
     Template::new(
         "en",
         "A new password for {{ username }}",
-        "Hello {{ username }},\n\nsomebody asked for a new password for your account. {% if link %}Choose one here:\n\n{{ link }}\n{% else %}Choose one with this code:\n\n{{ token }}\n{% endif %}\nThis is good for an hour, and once. If it was not you, do nothing: your password stays as it is.\n",
+        "Hello {{ username }},\n\nsomebody asked for a new password for your account. {% if link %}Choose one here:\n\n{{ link }}\n{% else %}Choose one with this code:\n\n{{ token }}\n{% endif %}\nWhere you asked for it, the short code will do:\n\n{{ code }}\n\nThis is good for an hour, and once. If it was not you, do nothing: your password stays as it is.\n",
     ),
     Template::new(
         "de",
         "Ein neues Passwort für {{ username }}",
-        "Guten Tag {{ username }},\n\njemand hat für Ihr Konto ein neues Passwort verlangt. {% if link %}Wählen Sie es hier:\n\n{{ link }}\n{% else %}Wählen Sie es mit diesem Code:\n\n{{ token }}\n{% endif %}\nDas gilt eine Stunde und einmal. Wenn Sie es nicht waren, tun Sie nichts: Ihr Passwort bleibt, wie es ist.\n",
+        "Guten Tag {{ username }},\n\njemand hat für Ihr Konto ein neues Passwort verlangt. {% if link %}Wählen Sie es hier:\n\n{{ link }}\n{% else %}Wählen Sie es mit diesem Code:\n\n{{ token }}\n{% endif %}\nDort, wo Sie es verlangt haben, genügt der kurze Code:\n\n{{ code }}\n\nDas gilt eine Stunde und einmal. Wenn Sie es nicht waren, tun Sie nichts: Ihr Passwort bleibt, wie es ist.\n",
     ),
 ];
 
@@ -75,12 +79,12 @@ const VERIFY: [Template; 2] = [
     Template::new(
         "en",
         "Is this your address, {{ username }}?",
-        "Hello {{ username }},\n\n{% if link %}confirm here that this address belongs to your account:\n\n{{ link }}\n{% else %}confirm with this code that this address belongs to your account:\n\n{{ token }}\n{% endif %}\nThis is good for an hour, and once. If you have no such account, do nothing.\n",
+        "Hello {{ username }},\n\n{% if link %}confirm here that this address belongs to your account:\n\n{{ link }}\n{% else %}confirm with this code that this address belongs to your account:\n\n{{ token }}\n{% endif %}\nWhere you are signed in, the short code will do:\n\n{{ code }}\n\nThis is good for an hour, and once. If you have no such account, do nothing.\n",
     ),
     Template::new(
         "de",
         "Ist das Ihre Adresse, {{ username }}?",
-        "Guten Tag {{ username }},\n\n{% if link %}bestätigen Sie hier, dass diese Adresse zu Ihrem Konto gehört:\n\n{{ link }}\n{% else %}bestätigen Sie mit diesem Code, dass diese Adresse zu Ihrem Konto gehört:\n\n{{ token }}\n{% endif %}\nDas gilt eine Stunde und einmal. Wenn Sie kein solches Konto haben, tun Sie nichts.\n",
+        "Guten Tag {{ username }},\n\n{% if link %}bestätigen Sie hier, dass diese Adresse zu Ihrem Konto gehört:\n\n{{ link }}\n{% else %}bestätigen Sie mit diesem Code, dass diese Adresse zu Ihrem Konto gehört:\n\n{{ token }}\n{% endif %}\nDort, wo Sie angemeldet sind, genügt der kurze Code:\n\n{{ code }}\n\nDas gilt eine Stunde und einmal. Wenn Sie kein solches Konto haben, tun Sie nichts.\n",
     ),
 ];
 
@@ -146,6 +150,7 @@ pub(crate) async fn send(about: &About, task_id: &str) -> Result<()> {
         .await?;
     }
     let token = tokens::mail_token()?;
+    let (code, hash) = short_code::new().await?;
     let address = match about.user_id {
         Some(_) => about.address.clone(),
         None => user.email.clone(),
@@ -155,6 +160,7 @@ pub(crate) async fn send(about: &About, task_id: &str) -> Result<()> {
         purpose: about.purpose,
         user_id: user.id.clone(),
         address,
+        code: Some(hash),
         expires_at: time::now() + GOOD_FOR,
     };
     let same = json!({"user_id": user.id, "purpose": about.purpose});
@@ -167,7 +173,7 @@ pub(crate) async fn send(about: &About, task_id: &str) -> Result<()> {
         Purpose::VerifyAddress | Purpose::ChangeAddress => ("verify-address", &VERIFY),
     };
     let link = link(name, &token)?;
-    let values = json!({"username": user.username, "token": token, "link": link});
+    let values = json!({"username": user.username, "token": token, "code": code, "link": link});
     let message = Message::new(task_id, &mailed.address, name, templates, values);
     mail::send(&message).await
 }
@@ -183,9 +189,7 @@ pub(crate) fn link(what: &str, token: &str) -> Result<String> {
 /// What a token was mailed for, if it is one of these.
 pub(crate) async fn found(purposes: &[Purpose], token: &str) -> Result<Mailed> {
     let mailed = MAILED.get(&tokens::digest(token)).await?;
-    let is_good =
-        |mailed: &Mailed| purposes.contains(&mailed.purpose) && time::now() < mailed.expires_at;
-    let mailed = mailed.filter(is_good);
+    let mailed = mailed.filter(|mailed| mailed.is_for(purposes));
     mailed.ok_or_else(unknown)
 }
 
@@ -197,6 +201,11 @@ pub(crate) fn unknown() -> Error {
 // === impl Mailed ===
 
 impl Mailed {
+    /// Whether it is for one of these, and has not run out.
+    pub(crate) fn is_for(&self, purposes: &[Purpose]) -> bool {
+        purposes.contains(&self.purpose) && time::now() < self.expires_at
+    }
+
     /// Whose it is.
     pub(crate) async fn user(&self) -> Result<User> {
         let user = USERS.get(&self.user_id).await?;

@@ -4,10 +4,10 @@
 
 use crate::events::{EndReason, Happened};
 use crate::mailed::{self, Purpose};
-use crate::model::{SessionId, User};
-use crate::registration::{MAX_PASSWORD, new_password};
+use crate::model::{Device, SessionId, User};
+use crate::registration::{MAX_PASSWORD, email_problem, new_password, refuse};
 use crate::store::USERS;
-use crate::{notices, second_factor, sessions, throttle};
+use crate::{notices, second_factor, sessions, short_code, throttle};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::passwords::{self, Verdict};
 use sbd_sdk::{Caller, Error, Result, text, time};
@@ -60,10 +60,25 @@ pub(crate) async fn change(caller: &Caller, current: &str, new: &str) -> Result<
     Ok(ended)
 }
 
-/// Sets the password of whoever was sent this token, once; answers the sessions that ended: all of them.
-pub(crate) async fn reset(token: &str, new: &str) -> Result<Vec<SessionId>> {
+/// What somebody has of the mail by which a password is set anew.
+pub(crate) enum Mail<'a> {
+    /// The token of its link.
+    Token(&'a str),
+    /// Its short code, and the address that it was sent to.
+    Code { email: &'a str, code: &'a str },
+}
+
+/// Sets the password of whoever was sent this, once; answers the sessions that ended: all of them.
+pub(crate) async fn reset(mail: &Mail<'_>, new: &str, device: &Device) -> Result<Vec<SessionId>> {
     new_password(new, "").map_err(wrong)?;
-    let mailed = mailed::found(&[Purpose::ResetPassword], token).await?;
+    let purpose = Purpose::ResetPassword;
+    let mailed = match mail {
+        Mail::Token(token) => mailed::found(&[purpose], token).await?,
+        Mail::Code { email, code } => {
+            refuse(&[("email", email_problem(email.trim()))])?;
+            short_code::of_address(email, purpose, code, device).await?
+        }
+    };
     let user = mailed.user().await?;
     let hash = hashed(&user, new).await?;
     let ended = sessions::of_user(&user.id).await?;

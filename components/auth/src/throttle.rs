@@ -56,6 +56,23 @@ pub(crate) const MAIL: Limit = Limit {
     refusal: "too many mails to this address; look into its mailbox, or wait and try again",
 };
 
+/// Wrong short codes of mails, under the address or the user that they are given for: a few slips, and of a hundred million
+/// codes so few that nobody hits the one. For who goes on, the long code of the mail is still good.
+pub(crate) const MAILED_CODE: Limit = Limit {
+    what: "mailed-code",
+    most: 5,
+    window: Duration::from_secs(60 * 60),
+    refusal: "too many wrong codes; use the link or the long code of the mail, or wait and ask for another mail",
+};
+
+/// Wrong short codes of mails from one network, whosever they are.
+pub(crate) const MAILED_CODE_FROM: Limit = Limit {
+    what: "mailed-code-from",
+    most: 50,
+    refusal: "too many wrong codes from here; use the link or the long code of the mail, or wait and try again",
+    ..MAILED_CODE
+};
+
 /// Codes that somebody types in for a device: a few slips, and no guessing.
 pub(crate) const DEVICE_CODE: Limit = Limit {
     what: "device",

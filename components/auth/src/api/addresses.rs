@@ -26,6 +26,15 @@ pub(crate) struct EmailConfirmation {
     token: String,
 }
 
+/// That the caller reads what was mailed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EmailCode {
+    /// The short code that was mailed.
+    #[schema(example = "1234-5678")]
+    code: String,
+}
+
 /// Has a code mailed to the caller's address, by which they show that it is theirs.
 #[operation(
     post "/api/v1/auth/me/email/verification", permission = "account:email",
@@ -66,5 +75,25 @@ pub(crate) async fn change_email(
 )]
 pub(crate) async fn confirm_email(Json(input): Json<EmailConfirmation>) -> Result<NoContent> {
     address::confirm(&input.token).await?;
+    Ok(NoContent)
+}
+
+/// Confirms an address with the short code that was mailed to the caller, once.
+///
+/// Five wrong codes are taken in an hour; the long one of the mail is good all the same.
+#[operation(
+    post "/api/v1/auth/me/email/confirmation", permission = "account:email",
+    answers = "Confirmed; it is the account's",
+    refuses(
+        token_invalid = "The code is wrong, was used, or has run out",
+        conflict = "Another account has this address",
+        rate_limited = "Too many wrong codes; see `Retry-After`"
+    )
+)]
+pub(crate) async fn confirm_email_by_code(
+    caller: Caller,
+    Json(input): Json<EmailCode>,
+) -> Result<NoContent> {
+    address::confirm_by_code(&caller, &input.code).await?;
     Ok(NoContent)
 }

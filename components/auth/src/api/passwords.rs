@@ -1,10 +1,13 @@
 //! Changing a password, and having a new one without the old.
 
 use crate::mailed::{self, Purpose};
+use crate::model::Device;
+use crate::password::{self, Mail};
 use crate::registration::{email_problem, refuse};
 use crate::sessions::Revoked;
-use crate::{password, throttle};
-use sbd_sdk::{Caller, Json, NoContent, Result, operation, time};
+use crate::throttle;
+use http::HeaderMap;
+use sbd_sdk::{Caller, Error, Json, NoContent, Result, operation, time};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -29,13 +32,21 @@ pub(crate) struct PasswordResetRequest {
     email: String,
 }
 
-/// A new password, and the right to set it.
+/// A new password, and the right to set it: the `token` of the mail, or its short `code` with the address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordReset {
-    /// The code that was mailed.
+    /// What the mail's link ends with.
+    #[serde(default)]
     #[schema(example = "mt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY")]
-    token: String,
+    token: Option<String>,
+    /// The address that the mail was sent to.
+    #[serde(default)]
+    #[schema(format = Email, max_length = 254)]
+    email: Option<String>,
+    /// The short code of the mail.
+    #[serde(default)]
+    code: Option<String>,
     /// Of the same form as at registration, and another one.
     #[schema(format = Password, min_length = 8, max_length = 1024, example = "Battery-staple-8")]
     new_password: String,
@@ -78,19 +89,30 @@ pub(crate) async fn ask_for_password_reset(
     Ok(NoContent)
 }
 
-/// Sets a new password with the code that was mailed, once.
+/// Sets a new password with what was mailed, once.
 ///
-/// All sessions end with it: sign in anew.
+/// All sessions end with it: sign in anew. Five wrong short codes are taken for an address in an hour; the long one of the
+/// mail is good all the same.
 #[operation(
     post "/api/v1/auth/password-resets/complete", answers = "Set; all sessions have ended",
     refuses(
         token_invalid = "The code is not known, was used, or has run out",
-        conflict = "The account was changed at the same time"
+        conflict = "The account was changed at the same time",
+        rate_limited = "Too many wrong short codes; see `Retry-After`"
     )
 )]
 pub(crate) async fn reset_password(
+    headers: HeaderMap,
     Json(reset): Json<PasswordReset>,
 ) -> Result<(Revoked, NoContent)> {
-    let ended = password::reset(&reset.token, &reset.new_password).await?;
+    let mail = match (&reset.token, &reset.email, &reset.code) {
+        (Some(token), None, None) => Mail::Token(token),
+        (None, Some(email), Some(code)) => Mail::Code { email, code },
+        _ => {
+            let either = "a `token`, or an `email` and a `code`";
+            return Err(Error::validation("", either));
+        }
+    };
+    let ended = password::reset(&mail, &reset.new_password, &Device::of(&headers)).await?;
     Ok((Revoked(ended), NoContent))
 }

@@ -3,7 +3,7 @@
 use super::sign_in::{Nothing, out};
 use super::text::Words;
 use super::visitor::Visitor;
-use super::{HOME, SIGN_IN};
+use super::{HOME, SIGN_IN, mailed};
 use crate::sessions::Revoked;
 use crate::store::USERS;
 use crate::{address, departure, password, rename};
@@ -98,7 +98,7 @@ pub(super) async fn verify(visitor: Visitor, posted: Posted) -> Result<Response>
     let caller = visitor.may("account:email")?;
     visitor.read::<Nothing>(&posted)?;
     address::verify(caller).await?;
-    go_to(&format!("{HOME}?done=mail"))
+    go_to(&format!("{}?done=mail", mailed::LANDING))
 }
 
 pub(super) async fn address(visitor: Visitor) -> Result<Response> {
@@ -112,7 +112,7 @@ pub(super) async fn change_address(visitor: Visitor, posted: Posted) -> Result<R
     let given: NewAddress = visitor.read(&posted)?;
     let email = given.email.trim();
     match address::change(caller, &given.password, email).await {
-        Ok(()) => go_to(&format!("{HOME}?done=address")),
+        Ok(()) => go_to(&format!("{}?done=address", mailed::LANDING)),
         Err(error) => {
             let form = address_form(&visitor, email, Some(&error));
             visitor.refused(&error, Words::ChangeAddress, ADDRESS, &form)

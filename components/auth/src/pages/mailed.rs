@@ -8,9 +8,11 @@ use super::text::Words;
 use super::visitor::Visitor;
 use super::{HOME, SIGN_IN, register};
 use crate::mailed::{self, Purpose};
+use crate::password::{self, Mail};
 use crate::registration::{email_problem, refuse};
 use crate::sessions::Revoked;
-use crate::{address, throttle};
+use crate::{address, short_code, throttle};
+use axum::extract::RawQuery;
 use axum::response::Response;
 use maud::{Markup, html};
 use page::{Field, Form, Posted, go_to};
@@ -45,10 +47,12 @@ enum What {
     Register,
 }
 
-/// A new password, and the right to set it.
-#[derive(Deserialize)]
+/// A new password, and the right to set it. A short code is for an address.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewPassword {
+    #[serde(default)]
+    email: String,
     code: String,
     new_password: String,
 }
@@ -63,9 +67,13 @@ pub(super) async fn ask_for_reset(visitor: Visitor, posted: Posted) -> Result<Re
     let email = given.email.trim();
     match ask(email).await {
         Ok(()) => {
+            let asked = NewPassword {
+                email: email.to_owned(),
+                ..NewPassword::default()
+            };
             let content = html! {
                 div class="done" role="status" { p { (visitor.say(Words::ResetMailSent)) } }
-                p { a href=(LANDING) { (visitor.say(Words::HaveCode)) } }
+                (reset_form(&visitor, &asked, None))
             };
             visitor.page(Words::ForgotPassword, FORGOT, &content)
         }
@@ -98,9 +106,10 @@ fn forgot_form(visitor: &Visitor, email: &str, error: Option<&Error>) -> Markup 
     }
 }
 
-pub(super) async fn land(visitor: Visitor) -> Result<Response> {
-    let form = code_form(&visitor, What::VerifyAddress, "", None);
-    visitor.page(Words::Mailed, LANDING, &form)
+pub(super) async fn land(visitor: Visitor, RawQuery(query): RawQuery) -> Result<Response> {
+    let done = visitor.done(query.as_deref());
+    let content = html! { (done) (code_form(&visitor, What::VerifyAddress, "", None)) };
+    visitor.page(Words::Mailed, LANDING, &content)
 }
 
 pub(super) async fn read(visitor: Visitor, posted: Posted) -> Result<Response> {
@@ -108,13 +117,19 @@ pub(super) async fn read(visitor: Visitor, posted: Posted) -> Result<Response> {
     let code = given.code.trim();
     match given.what {
         What::ResetPassword => {
-            let form = reset_form(&visitor, code, None);
+            let given = NewPassword {
+                code: code.to_owned(),
+                ..NewPassword::default()
+            };
+            let form = reset_form(&visitor, &given, None);
             visitor.page(Words::NewPassword, LANDING, &form)
         }
         What::Register => register::with_code(&visitor, code).await,
-        What::VerifyAddress => match address::confirm(code).await {
+        What::VerifyAddress => match confirm(&visitor, code).await {
             Ok(()) if visitor.session().is_some() => go_to(&format!("{HOME}?done=verified")),
             Ok(()) => go_to(&format!("{SIGN_IN}?done=verified")),
+            // A short code is for whoever is signed in, and they are not.
+            Err(error) if error.code() == "UNAUTHENTICATED" => Err(error),
             Err(error) => {
                 let form = code_form(&visitor, given.what, code, Some(&error));
                 visitor.refused(&error, Words::Mailed, LANDING, &form)
@@ -123,15 +138,17 @@ pub(super) async fn read(visitor: Visitor, posted: Posted) -> Result<Response> {
     }
 }
 
+async fn confirm(visitor: &Visitor, code: &str) -> Result<()> {
+    match short_code::typed(code) {
+        Some(code) => address::confirm_by_code(visitor.may("account:email")?, &code).await,
+        None => address::confirm(code).await,
+    }
+}
+
 fn code_form(visitor: &Visitor, what: What, code: &str, error: Option<&Error>) -> Markup {
     let code = Field {
-        name: "code",
-        label: visitor.say(Words::Code),
-        kind: "text",
-        autocomplete: "one-time-code",
         value: code,
-        hint: visitor.say(Words::CodeHint),
-        ..Field::default()
+        ..code_field(visitor)
     };
     let choices = [
         (What::VerifyAddress, "verify-address", Words::VerifyAddress),
@@ -163,18 +180,50 @@ fn code_form(visitor: &Visitor, what: What, code: &str, error: Option<&Error>) -
     html! { div data-mailed { (form) } }
 }
 
+fn code_field(visitor: &Visitor) -> Field<'static> {
+    Field {
+        name: "code",
+        label: visitor.say(Words::Code),
+        kind: "text",
+        autocomplete: "one-time-code",
+        hint: visitor.say(Words::CodeHint),
+        ..Field::default()
+    }
+}
+
 pub(super) async fn reset(visitor: Visitor, posted: Posted) -> Result<Response> {
     let given: NewPassword = visitor.read(&posted)?;
-    match crate::password::reset(&given.code, &given.new_password).await {
+    let mail = match short_code::typed(&given.code) {
+        Some(_) => Mail::Code {
+            email: &given.email,
+            code: &given.code,
+        },
+        None => Mail::Token(given.code.trim()),
+    };
+    match password::reset(&mail, &given.new_password, &visitor.device()).await {
         Ok(ended) => out(&visitor, Revoked(ended), "reset"),
         Err(error) => {
-            let form = reset_form(&visitor, &given.code, Some(&error));
+            let form = reset_form(&visitor, &given, Some(&error));
             visitor.refused(&error, Words::NewPassword, LANDING, &form)
         }
     }
 }
 
-fn reset_form(visitor: &Visitor, code: &str, error: Option<&Error>) -> Markup {
+/// Where the code came by a link, there is nothing left to say but the password.
+fn reset_form(visitor: &Visitor, given: &NewPassword, error: Option<&Error>) -> Markup {
+    let by_link = !given.code.is_empty() && short_code::typed(&given.code).is_none();
+    let email = Field {
+        name: "email",
+        label: visitor.say(Words::Email),
+        kind: "email",
+        autocomplete: "email",
+        value: &given.email,
+        ..Field::default()
+    };
+    let code = Field {
+        value: &given.code,
+        ..code_field(visitor)
+    };
     let password = Field {
         name: "new_password",
         label: visitor.say(Words::NewPassword),
@@ -183,11 +232,9 @@ fn reset_form(visitor: &Visitor, code: &str, error: Option<&Error>) -> Markup {
         hint: visitor.say(Words::PasswordHint),
         ..Field::default()
     };
-    visitor.form(
-        RESET,
-        Words::SetPassword,
-        &[password],
-        &[("code", code)],
-        error,
-    )
+    let (fields, hidden): (&[_], &[_]) = match by_link {
+        true => (&[password], &[("code", given.code.as_str())]),
+        false => (&[email, code, password], &[]),
+    };
+    visitor.form(RESET, Words::SetPassword, fields, hidden, error)
 }

@@ -34,7 +34,6 @@ page::catalogue! {
         ForgotHint: "A code for a new password is sent there.", "Dorthin wird ein Code für ein neues Passwort geschickt.";
         SendMail: "Send the mail", "Mail schicken";
         ResetMailSent: "If there is an account with this address, a mail is on its way. Its code is good for an hour.", "Wenn es ein Konto mit dieser Adresse gibt, ist eine Mail unterwegs. Ihr Code gilt eine Stunde.";
-        HaveCode: "I have the code", "Ich habe den Code";
         PasswordReset: "The password is set and all sessions have ended. Sign in with the new one.", "Das Passwort ist gesetzt und alle Sitzungen sind beendet. Melden Sie sich mit dem neuen an.";
 
         Register: "Open an account", "Konto eröffnen";
@@ -45,7 +44,7 @@ page::catalogue! {
 
         Mailed: "Use a code from a mail", "Code aus einer Mail verwenden";
         Code: "Code", "Code";
-        CodeHint: "It stands in the mail, at the end of its link, and begins with mt_.", "Er steht in der Mail am Ende ihres Links und beginnt mit mt_.";
+        CodeHint: "It stands in the mail: eight digits, or longer at the end of its link, where it begins with mt_.", "Er steht in der Mail: acht Ziffern, oder länger am Ende ihres Links, wo er mit mt_ beginnt.";
         CodeFor: "What is it for?", "Wofür ist er?";
         VerifyAddress: "Confirm an address", "Adresse bestätigen";
         Continue: "Continue", "Weiter";

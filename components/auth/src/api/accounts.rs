@@ -1,8 +1,10 @@
 //! Opening an account, and reading one's own.
 
 use crate::activity::{self, Wanted};
+use crate::api::oauth::ConsentView;
 use crate::api::passkeys::PasskeyView;
 use crate::api::permanent::PermanentTokenView;
+use crate::api::providers::ProviderLink;
 use crate::api::sessions::SessionView;
 use crate::model::User;
 use crate::{contact, export, registration, rename, store};
@@ -146,6 +148,10 @@ pub(crate) struct AccountExport {
 /// Exports all that is known here of the caller, without secrets, as a file.
 #[operation(
     get "/api/v1/auth/me/export", permission = "account:read", answers = "The account and all about it"
+    /// What programs of others may do for the caller.
+    consents: Vec<ConsentView>,
+    /// By whom the caller signs in.
+    providers: Vec<ProviderLink>,
 )]
 pub(crate) async fn export_account(caller: Caller) -> Result<(AsFile, Json<AccountExport>)> {
     let export = export::of(&caller).await?;
@@ -166,6 +172,8 @@ pub(crate) async fn export_account(caller: Caller) -> Result<(AsFile, Json<Accou
 
 /// A page of what was done with an account, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
+            consents: export.consents.into_iter().map(Into::into).collect(),
+            providers: export.links.into_iter().map(Into::into).collect(),
 pub(crate) struct AccountActivity {
     items: Vec<Entry>,
     /// Where the next page begins; none on the last one.

@@ -4,8 +4,8 @@
 use crate::events::{EndReason, Happened};
 use crate::model::{ADMIN, Device, User};
 use crate::store::{
-    CHALLENGES, MAILED, OAUTH_CODES, OAUTH_CONSENTS, PASSKEYS, PROVIDER_LINKS, REMEMBERED,
-    SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS,
+    ACCOUNT_KEYS, CHALLENGES, MAILED, OAUTH_CODES, OAUTH_CONSENTS, PASSKEYS, PROVIDER_LINKS,
+    REMEMBERED, SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS,
 };
 use crate::{login, notices, password, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -166,6 +166,7 @@ async fn end(user: &User) -> Result<()> {
     let (own, of_user) = (json!({"_id": user.id}), json!({"user_id": user.id}));
     let change = Transaction::new()
         .delete_one(&USERS, json!({"_id": user.id, "ends_at": user.ends_at}))
+        .delete_many(&ACCOUNT_KEYS, own.clone())
         .delete_many(&SECOND_FACTORS, own.clone())
         .delete_many(&TOTP_SETUPS, own)
         .delete_many(&MAILED, of_user.clone())

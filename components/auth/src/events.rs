@@ -9,6 +9,7 @@
 //! | `account.password_changed` | `user_id` | by who knew the old one, or by mail |
 //! | `account.address_verified` | `user_id` | its owner reads what is sent there |
 //! | `account.address_changed` | `user_id` | it is another one, whose owner reads what is sent there |
+//! | `account.key_wrapped` | `user_id`, `key_id` | the key of the account is the same under another passphrase or recovery key |
 //! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, `departure`, or by `administration` |
 //! | `account.switched_off`, `.switched_on` | `user_id`, `reason` | an administrator says whether the user may sign in |
 //! | `account.leaving` | `user_id`, `ends_at`, `reason` | it is deleted then, unless it is kept; an administrator says why |
@@ -58,6 +59,10 @@ pub(crate) enum Happened<'a> {
     },
     AddressChanged {
         user_id: &'a str,
+    },
+    KeyWrapped {
+        user_id: &'a str,
+        key_id: &'a str,
     },
     SwitchedOff {
         user_id: &'a str,
@@ -188,6 +193,7 @@ impl Happened<'_> {
             Self::Renamed { user_id, .. } => ("account.renamed", user_id),
             Self::AddressVerified { user_id } => ("account.address_verified", user_id),
             Self::AddressChanged { user_id } => ("account.address_changed", user_id),
+            Self::KeyWrapped { user_id, .. } => ("account.key_wrapped", user_id),
             Self::SwitchedOff { user_id, .. } => ("account.switched_off", user_id),
             Self::SwitchedOn { user_id, .. } => ("account.switched_on", user_id),
             Self::Leaving { user_id, .. } => ("account.leaving", user_id),

@@ -18,6 +18,7 @@ mod confirmation;
 mod contact;
 mod cookies;
 mod departure;
+mod encryption;
 mod events;
 mod export;
 mod invitations;
@@ -38,8 +39,8 @@ mod remembered;
 mod rename;
 mod second_factor;
 mod sessions;
-mod sign_in;
 mod short_code;
+mod sign_in;
 mod store;
 mod throttle;
 mod tokens;
@@ -59,6 +60,8 @@ pub fn component() -> Component {
                 api::accounts::get_me(),
                 api::accounts::export_account(),
                 api::accounts::rename_account(),
+                api::encryption::get_account_key(),
+                api::encryption::wrap_account_key(),
                 api::departure::leave(),
                 api::departure::keep_account(),
                 api::accounts::list_account_activity(),
@@ -80,10 +83,10 @@ pub fn component() -> Component {
                 api::addresses::verify_email(),
                 api::addresses::change_email(),
                 api::addresses::confirm_email(),
+                api::addresses::confirm_email_by_code(),
                 api::second_factor::get_second_factor(),
                 api::second_factor::set_up_totp(),
                 api::second_factor::turn_totp_on(),
-                api::addresses::confirm_email_by_code(),
                 api::second_factor::turn_totp_off(),
                 api::second_factor::make_backup_codes(),
                 api::remembered::list_remembered_devices(),
@@ -253,9 +256,6 @@ mod tests {
         word.unwrap().to_owned()
     }
 
-    #[test]
-    fn an_account_is_opened_and_read() {
-        let app = app();
     /// The short code of the last mail of a template to an address.
     pub(crate) fn mailed_code(app: &App, template: &str, to: &str) -> String {
         let mails = app.mails();
@@ -266,6 +266,9 @@ mod tests {
         word.unwrap().to_owned()
     }
 
+    #[test]
+    fn an_account_is_opened_and_read() {
+        let app = app();
         let made = register(&app, "ada").assert_status(201);
         assert_eq!(made.header("location"), Some("/api/v1/auth/me"));
         assert_eq!(made["roles"], json!(["user"]));

@@ -69,6 +69,18 @@ pub(crate) fn password_changed(change: Transaction, user_id: &str) -> Transactio
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that the key of the account is wrapped by something else.
+pub(crate) fn key_wrapped(change: Transaction, user_id: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.key_wrapped",
+        "title": "Your encryption has another passphrase or recovery key",
+        "body": "What you encrypted is read with the new one alone. If it was not you, change your password at once, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that the sign-in takes a second step now.
 pub(crate) fn second_factor_on(change: Transaction, user_id: &str) -> Transaction {
     let notice = json!({

@@ -1,10 +1,12 @@
 //! Who may be called what, and opening an account.
 
+use crate::encryption::{self, WrappedKey};
 use crate::invitations::{self, Invitation};
 use crate::model::{USER, User};
 use crate::password::guessable;
 use crate::policy::{self, Registration};
 use crate::store;
+use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Detail, Error, Result, passwords, text, time};
 use std::ops::RangeInclusive;
 
@@ -42,12 +44,16 @@ pub(crate) async fn register(
     email: &str,
     password: &str,
     token: Option<&str>,
+    key: Option<&WrappedKey>,
 ) -> Result<User> {
     let password = check(
         name_problem(username),
         email_problem(email),
         new_password(password, username),
     )?;
+    if let Some(key) = key {
+        key.check("encryption")?;
+    }
     if let Some(problem) = guessable(&password, &[username, email]).await? {
         return Err(Error::validation("password", problem));
     }
@@ -58,7 +64,12 @@ pub(crate) async fn register(
         email_verified_at: invitation.as_ref().map(|_| now),
         ..User::new(username, email, hash, &[USER], now)
     };
-    store::insert_user(&user, invitation.as_ref()).await?;
+    let change = Transaction::new();
+    let change = match key {
+        Some(key) => encryption::begun(change, &user.id, key),
+        None => change,
+    };
+    store::open_user(change, &user, invitation.as_ref()).await?;
     Ok(user)
 }
 

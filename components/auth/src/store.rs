@@ -1,5 +1,6 @@
 //! The component's collections; the manifest declares their indexes.
 
+use crate::encryption::AccountKey;
 use crate::events::Happened;
 use crate::invitations::Invitation;
 use crate::mailed::{self, Mailed};
@@ -27,6 +28,8 @@ use serde_json::json;
 
 /// Users; `username_key` and `email_key` are unique.
 pub(crate) const USERS: Collection<User> = Collection::new("users");
+/// Keys of accounts, as their owners wrapped them, by the user's id.
+pub(crate) const ACCOUNT_KEYS: Collection<AccountKey> = Collection::new("account_keys");
 /// Sessions; gone when `expires_at` is past.
 pub(crate) const SESSIONS: Collection<Session> = Collection::new("sessions");
 /// Refresh tokens by digest; gone when `expires_at` is past.

@@ -6,6 +6,7 @@ use crate::api::passkeys::PasskeyView;
 use crate::api::permanent::PermanentTokenView;
 use crate::api::providers::ProviderLink;
 use crate::api::sessions::SessionView;
+use crate::encryption::WrappedKey;
 use crate::model::User;
 use crate::{contact, export, registration, rename, store};
 use http::{HeaderName, header};
@@ -56,6 +57,10 @@ pub(crate) struct RegisterRequest {
     #[serde(default)]
     #[schema(example = "mt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY")]
     invitation: Option<String>,
+    /// The key that the owner's clients encrypt with, wrapped so that the server cannot read it. It is chosen here or
+    /// not at all.
+    #[serde(default)]
+    encryption: Option<WrappedKey>,
 }
 
 /// An account, without its secrets.
@@ -89,7 +94,9 @@ pub(crate) struct UserView {
 )]
 pub(crate) async fn register(Json(new): Json<RegisterRequest>) -> Result<Created<UserView>> {
     let invitation = new.invitation.as_deref();
-    let user = registration::register(&new.username, &new.email, &new.password, invitation).await?;
+    let key = new.encryption.as_ref();
+    let user =
+        registration::register(&new.username, &new.email, &new.password, invitation, key).await?;
     Created::at("/api/v1/auth/me", &UserView::from(user))
 }
 
@@ -141,6 +148,10 @@ pub(crate) struct AccountExport {
     sessions: Vec<SessionView>,
     permanent_tokens: Vec<PermanentTokenView>,
     passkeys: Vec<PasskeyView>,
+    /// What programs of others may do for the caller.
+    consents: Vec<ConsentView>,
+    /// By whom the caller signs in.
+    providers: Vec<ProviderLink>,
     /// What was done with the account, the newest first: the last 5000 entries at least.
     activity: Vec<Entry>,
 }
@@ -148,10 +159,6 @@ pub(crate) struct AccountExport {
 /// Exports all that is known here of the caller, without secrets, as a file.
 #[operation(
     get "/api/v1/auth/me/export", permission = "account:read", answers = "The account and all about it"
-    /// What programs of others may do for the caller.
-    consents: Vec<ConsentView>,
-    /// By whom the caller signs in.
-    providers: Vec<ProviderLink>,
 )]
 pub(crate) async fn export_account(caller: Caller) -> Result<(AsFile, Json<AccountExport>)> {
     let export = export::of(&caller).await?;
@@ -165,6 +172,8 @@ pub(crate) async fn export_account(caller: Caller) -> Result<(AsFile, Json<Accou
                 .collect(),
             permanent_tokens: export.tokens.into_iter().map(Into::into).collect(),
             passkeys: export.passkeys.into_iter().map(Into::into).collect(),
+            consents: export.consents.into_iter().map(Into::into).collect(),
+            providers: export.links.into_iter().map(Into::into).collect(),
             activity: export.activity,
         }),
     ))
@@ -172,8 +181,6 @@ pub(crate) async fn export_account(caller: Caller) -> Result<(AsFile, Json<Accou
 
 /// A page of what was done with an account, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
-            consents: export.consents.into_iter().map(Into::into).collect(),
-            providers: export.links.into_iter().map(Into::into).collect(),
 pub(crate) struct AccountActivity {
     items: Vec<Entry>,
     /// Where the next page begins; none on the last one.

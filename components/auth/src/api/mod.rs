@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod addresses;
 pub(crate) mod departure;
+pub(crate) mod encryption;
 pub(crate) mod host;
 pub(crate) mod invitations;
 pub(crate) mod oauth;

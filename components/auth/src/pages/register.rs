@@ -47,7 +47,7 @@ pub(super) async fn send(visitor: Visitor, posted: Posted) -> Result<Response> {
     let account: Account = visitor.read(&posted)?;
     let code = Some(account.invitation.trim()).filter(|code| !code.is_empty());
     let (name, email) = (account.username.trim(), account.email.trim());
-    match registration::register(name, email, &account.password, code).await {
+    match registration::register(name, email, &account.password, code, None).await {
         Ok(user) => {
             let device = visitor.device();
             let admitted = sign_in::admit(&user, &[Proof::Password], &device).await?;

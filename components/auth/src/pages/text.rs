@@ -169,6 +169,7 @@ page::catalogue! {
         DoneAddressChanged: "The address was changed", "Die Adresse wurde geändert";
         DoneSwitchedOff: "The account was switched off", "Das Konto wurde abgeschaltet";
         DoneSwitchedOn: "The account was switched on", "Das Konto wurde angeschaltet";
+        DoneKeyWrapped: "The passphrase or the recovery key of the encryption was changed", "Die Passphrase oder der Wiederherstellungsschlüssel der Verschlüsselung wurde geändert";
         DoneAppointed: "You became an administrator", "Sie wurden in die Verwaltung berufen";
         DoneDismissed: "You are no administrator any more", "Sie gehören nicht mehr zur Verwaltung";
         DoneTokenMade: "A token was made", "Ein Token wurde ausgestellt";
@@ -224,6 +225,7 @@ impl Words {
             "account.address_changed" => Self::DoneAddressChanged,
             "account.switched_off" => Self::DoneSwitchedOff,
             "account.switched_on" => Self::DoneSwitchedOn,
+            "account.key_wrapped" => Self::DoneKeyWrapped,
             "account.appointed" => Self::DoneAppointed,
             "account.dismissed" => Self::DoneDismissed,
             "token.made" => Self::DoneTokenMade,

@@ -57,6 +57,52 @@ try {
 }
 </script>"#;
 
+/// An account with a key of its own: opened on one device, and used on others, which have nothing but the passphrase.
+const ACCOUNT_TEST: &str = r#"<!doctype html><iframe></iframe><script type="module">
+const frame = document.querySelector("iframe");
+const until = async (what) => {
+  for (;;) {
+    const is = what();
+    if (is) return is;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+const device = async () => {
+  frame.src = "about:blank";
+  await until(() => frame.contentDocument?.URL === "about:blank");
+  frame.src = "/docs/encrypted-account.html" + location.hash;
+  await until(() => frame.contentDocument?.body?.dataset.ready);
+};
+const send = (name, given, button) => {
+  const page = frame.contentDocument;
+  const form = page.forms[name];
+  for (const [field, value] of Object.entries(given)) form.elements[field].value = value;
+  page.querySelector("output").value = "";
+  form.requestSubmit(button && form.querySelector(`[value=${button}]`));
+  return until(() => page.querySelector("output").value);
+};
+const titles = () => Array.from(frame.contentDocument.querySelectorAll("li"), (line) => line.textContent);
+const tell = (what) => fetch("/done", { method: "POST", body: JSON.stringify(what) });
+try {
+  const [first, second] = ["plum tractor opera ninety", "velvet canoe eleven lamps"];
+  const ada = { username: "ada", password: "Correct-horse-7" };
+  await device();
+  const opened = await send("who", { ...ada, email: "ada@example.com", passphrase: first }, "open");
+  const kept = await send("note", { title: "Diary", body: "dear diary" });
+  await device();
+  const wrong = await send("who", { ...ada, passphrase: second }, "enter");
+  const right = await send("who", { ...ada, passphrase: first }, "enter");
+  const read = titles();
+  const changed = await send("change", { passphrase: second });
+  await device();
+  const former = await send("who", { ...ada, passphrase: first }, "enter");
+  const latter = await send("who", { ...ada, passphrase: second }, "enter");
+  tell({ opened, kept, wrong, right, read, changed, former, latter, again: titles() });
+} catch (error) {
+  tell({ error: `${error}` });
+}
+</script>"#;
+
 fn skipped(peer: &str, why: &str) {
     // libtest keeps back what `println!` prints in a test that passes.
     let mut shown = std::io::stdout();
@@ -102,8 +148,9 @@ async fn answer(stream: TcpStream) -> Option<Value> {
     let path = first.split(' ').nth(1)?;
     let (kind, body) = match path {
         "/test.html" => ("text/html", TEST.as_bytes().to_vec()),
-        "/docs/encrypted-notes.html" => ("text/html", file(path)),
-        "/sdk/js/encrypted-notes.js" => ("text/javascript", file(path)),
+        "/account-test.html" => ("text/html", ACCOUNT_TEST.as_bytes().to_vec()),
+        "/docs/encrypted-notes.html" | "/docs/encrypted-account.html" => ("text/html", file(path)),
+        "/sdk/js/encrypted-notes.js" | "/sdk/js/account-key.js" => ("text/javascript", file(path)),
         _ => ("text/plain", Vec::new()),
     };
     let head = format!(
@@ -145,19 +192,17 @@ fn is_stored(server: &Server, text: &str) -> bool {
     false
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_browser_encrypts_and_keeps_the_key() {
-    let Some(chromium) = chromium() else {
-        return skipped("chromium", "no `chromium` on the PATH");
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
+/// A server whose pages may be asked from this origin.
+async fn server(origin: &str) -> Server {
     let app = format!(
         "[application.tool.sbd]\nauth = \"auth\"\ncors = {{ origins = [\"{origin}\"] }}\n\
          {{component:auth}}\n{{component:family}}\n{{component:wallet}}\n{{component:notes}}\n"
     );
-    let server = Launch::app(&app).start().await;
-    let ada = Account::register(&server, "ada").await;
+    Launch::app(&app).start().await
+}
+
+/// What a page says in the end, in a browser that has nothing yet.
+async fn said(chromium: &str, listener: TcpListener, page: &str) -> Value {
     let profile = tempfile::tempdir().unwrap();
     let mut browser = Command::new(chromium)
         .args([
@@ -167,7 +212,7 @@ async fn a_browser_encrypts_and_keeps_the_key() {
             "--no-first-run",
         ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("{origin}/test.html#{},{}", server.url, ada.access))
+        .arg(page)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -177,6 +222,20 @@ async fn a_browser_encrypts_and_keeps_the_key() {
     browser.wait().unwrap();
     let said = said.expect("the page says nothing");
     assert_eq!(said["error"], Value::Null, "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_encrypts_and_keeps_the_key() {
+    let Some(chromium) = chromium() else {
+        return skipped("chromium", "no `chromium` on the PATH");
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let server = server(&origin).await;
+    let ada = Account::register(&server, "ada").await;
+    let page = format!("{origin}/test.html#{},{}", server.url, ada.access);
+    let said = said(chromium, listener, &page).await;
     assert!(
         said["said"][0]
             .as_str()
@@ -225,8 +284,43 @@ async fn a_browser_encrypts_and_keeps_the_key() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_has_a_key_that_its_devices_unwrap() {
+    let Some(chromium) = chromium() else {
+        return skipped("chromium", "no `chromium` on the PATH");
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let server = server(&origin).await;
+    let page = format!("{origin}/account-test.html#{}", server.url);
+    let said = said(chromium, listener, &page).await;
+    for (what, begins) in [
+        ("opened", "Write this down"),
+        ("kept", "kept as not_"),
+        ("wrong", "this is not the passphrase"),
+        ("right", "signed in"),
+        ("changed", "changed"),
+        ("former", "this is not the passphrase"),
+        ("latter", "signed in"),
+    ] {
+        assert!(
+            said[what].as_str().unwrap().starts_with(begins),
+            "{what}: {said}"
+        );
+    }
+    assert_eq!(
+        (&said["read"], &said["again"]),
+        (&json!(["Diary"]), &json!(["Diary"]))
+    );
+    let recovery_key = said["opened"].as_str().unwrap().rsplit(' ').next().unwrap();
+    for word in ["dear diary", "plum tractor", "velvet canoe", recovery_key] {
+        assert!(!is_stored(&server, word), "`{word}` is on the server");
+    }
+    assert!(is_stored(&server, "PBKDF2-SHA-256$"), "this finds nothing");
+}
+
 #[test]
-fn the_module_is_tested_without_a_browser() {
+fn the_modules_are_tested_without_a_browser() {
     let version = Command::new("node").arg("--version").output();
     let version = version.map(|output| output.stdout).unwrap_or_default();
     let version = String::from_utf8_lossy(&version);
@@ -235,10 +329,11 @@ fn the_module_is_tested_without_a_browser() {
     if major.is_none_or(|major| major < 20) {
         return skipped("node", "no `node` of version 20 or later");
     }
-    let test = repository().join("sdk/js/test/encrypted-notes.test.js");
+    let tests = ["encrypted-notes", "account-key"];
+    let tests = tests.map(|of| repository().join(format!("sdk/js/test/{of}.test.js")));
     let tested = Command::new("node")
         .arg("--test")
-        .arg(test)
+        .args(tests)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&tested.stdout);

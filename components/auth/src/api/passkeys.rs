@@ -118,6 +118,9 @@ pub(crate) struct PasskeySecondStep {
     second_factor_token: String,
     #[schema(schema_with = given)]
     credential: PublicKeyCredential,
+    /// Whether this device is remembered, so that it takes no second step for 30 days.
+    #[serde(default)]
+    remember_device: bool,
 }
 
 /// A passkey.
@@ -218,7 +221,11 @@ pub(crate) async fn finish_login_by_passkey(
     headers: HeaderMap,
     Json(request): Json<PasskeySecondStep>,
 ) -> Result<(Revoked, Welcome)> {
-    let (party, device) = (Party::of(&headers)?, Device::of(&headers));
+    let party = Party::of(&headers)?;
+    let device = Device {
+        remember: request.remember_device,
+        ..Device::of(&headers)
+    };
     let token = &request.second_factor_token;
     let signed_in = passkeys::take_second_step(&party, token, &request.credential, &device).await?;
     welcome(signed_in, &headers)

@@ -537,6 +537,36 @@ fn a_passkey_takes_the_second_step_of_its_owner_alone() {
 }
 
 #[test]
+fn the_device_of_a_passkey_is_remembered_by_who_wants_it() {
+    let app = app();
+    let mut device = SoftDevice::new();
+    add(&member(&app, "ada"), &mut device).assert_status(201);
+    in_two_steps(&app, "ada");
+    let step = |device: &mut SoftDevice, remember: Value| {
+        let token = first_step(&app, "ada");
+        let credential = device.answer(options_for_second_step(&app, &token).body());
+        let request = json!({
+            "second_factor_token": token, "credential": credential, "remember_device": remember,
+        });
+        there(&app.anonymous()).post(SECOND_STEP, request)
+    };
+    step(&mut device, json!("yes")).assert_refused(422, "VALIDATION_ERROR");
+    let tokens = step(&mut device, json!(false)).assert_status(200);
+    assert!(tokens.body().get("remembered_device").is_none());
+    let tokens = step(&mut device, json!(true)).assert_status(200);
+    let again = json!({
+        "identifier": "ada", "password": PASSWORD,
+        "remembered_device": tokens["remembered_device"],
+    });
+    let tokens = app.anonymous().post("/api/v1/auth/login", again);
+    let sessions = signed_in(&app, &tokens.assert_status(200)).get("/api/v1/auth/sessions");
+    assert_eq!(
+        here(&sessions)["proofs"],
+        json!(["password", "remembered_device"])
+    );
+}
+
+#[test]
 fn a_passkey_shows_that_its_owner_is_still_there() {
     let app = app();
     let ada = member(&app, "ada");

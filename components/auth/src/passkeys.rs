@@ -8,7 +8,7 @@
 mod adding;
 mod challenge;
 #[cfg(test)]
-mod device;
+pub(crate) mod device;
 mod party;
 mod proving;
 #[cfg(test)]
@@ -95,6 +95,13 @@ pub(crate) async fn any(user_id: &str) -> Result<bool> {
         .is_some())
 }
 
+/// A passkey of a user's. Somebody else's is not there.
+pub(crate) async fn get(user_id: &str, id: &PasskeyId) -> Result<Passkey> {
+    let own = json!({"_id": id, "user_id": user_id});
+    let found = PASSKEYS.find_one(own).await?;
+    found.ok_or_else(|| Error::not_found("passkey"))
+}
+
 /// Gives a passkey of a user's another name. Somebody else's is not there.
 pub(crate) async fn rename(user_id: &str, id: &PasskeyId, name: &str) -> Result<Passkey> {
     let name = checked_name(name)?;
@@ -109,10 +116,8 @@ pub(crate) async fn rename(user_id: &str, id: &PasskeyId, name: &str) -> Result<
 pub(crate) async fn remove(caller: &Caller, id: &PasskeyId) -> Result<()> {
     confirmation::fresh(caller).await?;
     let user_id: &str = &caller.user;
+    let passkey = get(user_id, id).await?;
     let own = json!({"_id": id, "user_id": user_id});
-    let Some(passkey) = PASSKEYS.find_one(own.clone()).await? else {
-        return Err(Error::not_found("passkey"));
-    };
     let change = Transaction::new().delete_one(&PASSKEYS, own);
     let removed = Happened::PasskeyRemoved {
         user_id,

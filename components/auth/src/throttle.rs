@@ -39,11 +39,11 @@ pub(crate) const SECOND_STEP: Limit = Limit {
     ..SIGN_IN
 };
 
-/// Steps of sign-ins by passkey from one address of the network, two each: nobody guesses a key, but it takes time to
-/// refuse them, and room to wait for their answers.
+/// Steps of sign-ins by passkey from one address of the network: nobody guesses a key, but it takes time to refuse them,
+/// and room to wait for their answers. A page that offers them while a name is typed takes one every four minutes.
 pub(crate) const PASSKEY: Limit = Limit {
     what: "passkey",
-    most: 100,
+    most: 300,
     refusal: "too many attempts to sign in by passkey from here; wait and try again, or sign in another way",
     ..SIGN_IN
 };

@@ -7,8 +7,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, html};
 use sbd_sdk::{Error, Result};
 
-/// What a page may load, run and send: what is ours. Nobody frames it.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// What a page may load, run, ask and send: what is ours. Nobody frames it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// `same-origin`, as with `no-referrer` browsers also keep from us where a form is from: that it is ours could not be
 /// told over plain http. Nobody else is told either way.

@@ -266,6 +266,18 @@ async fn an_account_is_opened_used_and_left_by_keyboard_alone() {
     ada.arrive("/account/sign-in").await;
 }
 
+/// The id of the passkey on the page.
+async fn passkey(person: &mut Person) -> String {
+    let link = "document.querySelector('a[href$=\"/name\"]').href";
+    let link = person.browser.evaluate(link).await;
+    link.as_str()
+        .unwrap()
+        .rsplit('/')
+        .nth(1)
+        .unwrap()
+        .to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_added_and_signs_in() {
     let Some(mut ada) = Person::new().await else {
@@ -273,7 +285,7 @@ async fn a_passkey_is_added_and_signs_in() {
     };
     let server = Launch::app(APP).start().await;
     Account::register(&server, "ada").await;
-    ada.browser.with_passkeys().await;
+    let device = ada.browser.with_passkeys().await;
     let sign_in = "/account/sign-in?to=/account/passkeys";
     ada.browser.go(&at(&server, sign_in)).await;
     ada.look("sign-in-passkey").await;
@@ -284,15 +296,31 @@ async fn a_passkey_is_added_and_signs_in() {
     ada.press("Add a passkey", "/account/passkeys").await;
     ada.says("laptop").await;
     ada.look("passkeys").await;
+    // A browser offers it where a name is typed, and this one's user takes it at once.
+    ada.press("Sign out", "/account").await;
+    ada.says("ada@example.com").await;
+    // Or they do not, and ask for it.
+    let takes = |enabled: bool| json!({"authenticatorId": device, "enabled": enabled});
+    let presence = "WebAuthn.setAutomaticPresenceSimulation";
+    ada.browser.command(presence, takes(false)).await;
     ada.press("Sign out", "/account/sign-in").await;
+    ada.browser.command(presence, takes(true)).await;
     ada.press("Use a passkey", "/account").await;
     ada.says("ada@example.com").await;
     ada.press("Passkeys", "/account/passkeys").await;
+    ada.press(
+        "Rename",
+        &format!("/account/passkeys/{}/name", passkey(&mut ada).await),
+    )
+    .await;
+    ada.look("passkey-name").await;
+    ada.fill("name", "old ").await;
+    ada.press("Rename", "/account/passkeys").await;
+    ada.says("old").await;
     ada.press("Remove", "/account/passkeys").await;
     ada.says("Removed.").await;
     // Nobody has it any more.
-    ada.press("Sign out", "/account/sign-in").await;
-    ada.press("Use a passkey", "/account/sign-in/passkey/finish")
+    ada.press("Sign out", "/account/sign-in/passkey/finish")
         .await;
     ada.says("This was not taken").await;
 }

@@ -1,5 +1,5 @@
 // What a page cannot do without a script: passkeys, and the code of a mail.
-import { ask, isThere, make } from "./passkeys.js";
+import { ask, isOffered, isThere, make } from "./passkeys.js";
 
 // The code of a mail stands in the fragment of its link, which no server sees: it goes into the field of the form.
 const mailed = document.querySelector("[data-mailed] form");
@@ -20,6 +20,26 @@ if (isThere()) {
   for (const offer of document.querySelectorAll("[data-passkeys]")) offer.hidden = false;
   for (const instead of document.querySelectorAll("[data-no-passkeys]")) instead.hidden = true;
 }
+
+// Where a name is typed, a browser offers the passkeys that it has. What it is asked by is good for five minutes: it is
+// asked anew before they are over.
+const RENEWED = 4 * 60 * 1000;
+const offer = document.querySelector("form[data-offer]");
+const offered = async () => {
+  const again = AbortSignal.timeout(RENEWED);
+  try {
+    const options = await fetch(offer.dataset.offer, { method: "POST" });
+    if (!options.ok) return;
+    const how = { mediation: "conditional", signal: again };
+    const credential = await ask(await options.json(), how);
+    offer.elements.credential.value = JSON.stringify(credential);
+    offer.submit();
+  } catch {
+    // Otherwise whoever was offered one signs in in another way.
+    if (again.aborted) offered();
+  }
+};
+if (offer && (await isOffered())) offered();
 
 // A form that sends what the browser gives for a passkey: it is asked at once, and again by the button.
 const form = document.querySelector("form[data-ask]");

@@ -140,6 +140,6 @@ async fn forms(visitor: &Visitor, to: &str, error: Option<&Error>) -> Result<Mar
             h2 { (visitor.say(Words::OrByCode)) }
             (visitor.form(PATH, Words::ConfirmByCode, &[code], hidden, of_code))
         }
-        @if has_passkeys { (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden)) }
+        @if has_passkeys { (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden, None)) }
     })
 }

@@ -102,6 +102,7 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
         ),
         (passkeys::PATH, get(passkeys::show).post(passkeys::add)),
         (passkeys::NEW, post(passkeys::begin)),
+        (passkeys::NAME, get(passkeys::name).post(passkeys::rename)),
         ("/account/passkeys/{id}/remove", post(passkeys::remove)),
         (sessions::PATH, get(sessions::show)),
         ("/account/sessions/{id}/end", post(sessions::end)),

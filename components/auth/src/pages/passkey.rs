@@ -5,9 +5,12 @@ use super::visitor::Visitor;
 use crate::passkeys::{Options, Party};
 use axum::response::Response;
 use maud::{Markup, html};
-use page::TOKEN;
+use page::{Form, Problems, TOKEN};
 use sbd_sdk::{Error, Result};
 use serde::de::DeserializeOwned;
+
+/// What a passkey is asked by to sign in.
+const OPTIONS: &str = "/api/v1/auth/login/passkey/options";
 
 /// What a script has a browser do.
 #[derive(Clone, Copy)]
@@ -25,10 +28,40 @@ pub(super) fn offer(
     action: &str,
     words: Words,
     hidden: &[(&str, &str)],
+    below: Option<&Markup>,
+) -> Markup {
+    let form = Form {
+        action,
+        token: &visitor.token(),
+        submit: visitor.say(words),
+        destroys: false,
+        problems: &Problems::default(),
+        wrong: "",
+        fields: &[],
+        hidden,
+        below,
+    };
+    html! {
+        @if Party::of(&visitor.headers).is_ok() {
+            div data-passkeys hidden { (form) }
+        }
+    }
+}
+
+/// A form that a script sends if a browser offers a passkey where a name is typed, and somebody takes it. What that is
+/// asked by, the script fetches: most who look at a page have none.
+pub(super) fn offer_while_typing(
+    visitor: &Visitor,
+    action: &str,
+    hidden: &[(&str, &str)],
 ) -> Markup {
     html! {
         @if Party::of(&visitor.headers).is_ok() {
-            div data-passkeys hidden { (visitor.form(action, words, &[], hidden, None)) }
+            form method="post" action=(action) data-offer=(OPTIONS) hidden {
+                input type="hidden" name=(TOKEN) value=(visitor.token());
+                @for (name, value) in hidden { input type="hidden" name=(name) value=(value); }
+                input type="hidden" name="credential";
+            }
         }
     }
 }

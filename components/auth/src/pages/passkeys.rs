@@ -1,4 +1,4 @@
-//! One's passkeys: added, and removed.
+//! One's passkeys: added, renamed, and removed.
 
 use super::passkey::{self, Ask};
 use super::sign_in::Nothing;
@@ -15,11 +15,12 @@ use serde::Deserialize;
 
 pub(super) const PATH: &str = "/account/passkeys";
 pub(super) const NEW: &str = "/account/passkeys/new";
+pub(super) const NAME: &str = "/account/passkeys/{id}/name";
 
-/// What a new one is to be called.
+/// What one is to be called.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct Named {
     name: String,
 }
 
@@ -40,7 +41,7 @@ pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<
 /// A browser is asked to make one.
 pub(super) async fn begin(visitor: Visitor, posted: Posted) -> Result<Response> {
     let caller = visitor.may("passkeys:write")?;
-    let new: New = visitor.read(&posted)?;
+    let new: Named = visitor.read(&posted)?;
     confirmation::fresh(caller).await?;
     let options = match Party::of(&visitor.headers) {
         Ok(party) => passkeys::options_to_add(caller, &party).await,
@@ -82,15 +83,7 @@ async fn refused(visitor: &Visitor, name: &str, error: &Error) -> Result<Respons
 async fn content(visitor: &Visitor, name: &str, error: Option<&Error>) -> Result<Markup> {
     let caller = visitor.may("passkeys:read")?;
     let own = passkeys::list(&caller.user, &Listing::read("per_page=100")?).await?;
-    let name = Field {
-        name: "name",
-        label: visitor.say(Words::PasskeyName),
-        kind: "text",
-        autocomplete: "off",
-        value: name,
-        hint: visitor.say(Words::PasskeyNameHint),
-        ..Field::default()
-    };
+    let name = name_field(visitor, name);
     let form = Form {
         action: NEW,
         token: &visitor.token(),
@@ -122,6 +115,12 @@ async fn content(visitor: &Visitor, name: &str, error: Option<&Error>) -> Result
                             p class="problem" { (visitor.say(Words::PasskeySuspected)) }
                         }
                     }
+                    p {
+                        a href={ (PATH) "/" (passkey.id) "/name" }
+                            aria-label={ (visitor.say(Words::Rename)) ": " (passkey.name) } {
+                            (visitor.say(Words::Rename))
+                        }
+                    }
                     (visitor.button(&format!("{PATH}/{}/remove", passkey.id), Words::Remove, &passkey.name))
                 }
             }
@@ -134,6 +133,47 @@ async fn content(visitor: &Visitor, name: &str, error: Option<&Error>) -> Result
             p { (visitor.say(Words::NoPasskeysAt)) }
         }
     })
+}
+
+fn name_field<'a>(visitor: &Visitor, name: &'a str) -> Field<'a> {
+    Field {
+        name: "name",
+        label: visitor.say(Words::PasskeyName),
+        kind: "text",
+        autocomplete: "off",
+        value: name,
+        hint: visitor.say(Words::PasskeyNameHint),
+        ..Field::default()
+    }
+}
+
+pub(super) async fn name(visitor: Visitor, Path(id): Path<PasskeyId>) -> Result<Response> {
+    let caller = visitor.may("passkeys:write")?;
+    let passkey = passkeys::get(&caller.user, &id).await?;
+    let form = rename_form(&visitor, &id, &passkey.name, None);
+    visitor.page(Words::RenamePasskey, PATH, &form)
+}
+
+pub(super) async fn rename(
+    visitor: Visitor,
+    Path(id): Path<PasskeyId>,
+    posted: Posted,
+) -> Result<Response> {
+    let caller = visitor.may("passkeys:write")?;
+    let given: Named = visitor.read(&posted)?;
+    match passkeys::rename(&caller.user, &id, &given.name).await {
+        Ok(_) => go_to(&format!("{PATH}?done=saved")),
+        Err(error) => {
+            let form = rename_form(&visitor, &id, &given.name, Some(&error));
+            visitor.refused(&error, Words::RenamePasskey, PATH, &form)
+        }
+    }
+}
+
+fn rename_form(visitor: &Visitor, id: &PasskeyId, name: &str, error: Option<&Error>) -> Markup {
+    let action = format!("{PATH}/{id}/name");
+    let fields = [name_field(visitor, name)];
+    visitor.form(&action, Words::Rename, &fields, &[], error)
 }
 
 pub(super) async fn remove(

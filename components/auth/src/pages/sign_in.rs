@@ -71,6 +71,8 @@ pub(super) struct Step {
 struct StepBegin {
     second_factor_token: String,
     #[serde(default)]
+    remember: Option<String>,
+    #[serde(default)]
     to: String,
 }
 
@@ -81,6 +83,8 @@ struct Answer {
     credential: String,
     #[serde(default)]
     second_factor_token: String,
+    #[serde(default)]
+    remember: Option<String>,
     #[serde(default)]
     to: String,
 }
@@ -177,7 +181,10 @@ pub(super) async fn ask_for_step(visitor: Visitor, posted: Posted) -> Result<Res
     let party = Party::of(&visitor.headers)?;
     let token = begin.second_factor_token.as_str();
     let options = passkeys::options_for_second_step(&party, token, &visitor.device()).await?;
-    let hidden = [("second_factor_token", token), ("to", begin.to.as_str())];
+    let mut hidden = vec![("second_factor_token", token), ("to", begin.to.as_str())];
+    if begin.remember.is_some() {
+        hidden.push(("remember", "on"));
+    }
     passkey::ask(
         &visitor,
         Ask::Get,
@@ -191,7 +198,11 @@ pub(super) async fn ask_for_step(visitor: Visitor, posted: Posted) -> Result<Res
 pub(super) async fn step_by_passkey(visitor: Visitor, posted: Posted) -> Result<Response> {
     let answer: Answer = visitor.read(&posted)?;
     let credential = passkey::read(&answer.credential)?;
-    let (party, device) = (Party::of(&visitor.headers)?, visitor.device());
+    let party = Party::of(&visitor.headers)?;
+    let device = Device {
+        remember: answer.remember.is_some(),
+        ..visitor.device()
+    };
     let token = &answer.second_factor_token;
     match passkeys::take_second_step(&party, token, &credential, &device).await {
         Ok(signed_in) => enter(&visitor, Admitted::In(signed_in), &answer.to),
@@ -241,12 +252,7 @@ fn step_form(
     if by_passkey {
         hidden.push(("passkeys", "yes"));
     }
-    let remember = html! {
-        div class="choice" {
-            input type="checkbox" id="remember" name="remember";
-            label for="remember" { (visitor.say(Words::Remember)) }
-        }
-    };
+    let remember = remember(visitor, "remember");
     let form = Form {
         action: STEP,
         token: &visitor.token(),
@@ -261,9 +267,20 @@ fn step_form(
     html! {
         (form)
         @if by_passkey {
-            (passkey::offer(visitor, STEP_PASSKEY, Words::ByPasskey, &for_passkey))
+            @let remember = self::remember(visitor, "remember-by-passkey");
+            (passkey::offer(visitor, STEP_PASSKEY, Words::ByPasskey, &for_passkey, Some(&remember)))
         }
         p { a href=(SIGN_IN) { (visitor.say(Words::BackToSignIn)) } }
+    }
+}
+
+/// Whether the second step is left out on this device from now on.
+fn remember(visitor: &Visitor, id: &str) -> Markup {
+    html! {
+        div class="choice" {
+            input type="checkbox" id=(id) name="remember";
+            label for=(id) { (visitor.say(Words::Remember)) }
+        }
     }
 }
 
@@ -283,7 +300,7 @@ async fn form(
             name: "identifier",
             label: visitor.say(Words::Identifier),
             kind: "text",
-            autocomplete: "username",
+            autocomplete: "username webauthn",
             value: identifier,
             ..Field::default()
         },
@@ -300,7 +317,9 @@ async fn form(
     let by_providers = provider::offers(visitor).await?;
     Ok(html! {
         (visitor.form(SIGN_IN, Words::SignIn, &fields, hidden, error))
-        (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden))
+        (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden, None))
+        // Not again at once, where it was refused.
+        @if error.is_none() { (passkey::offer_while_typing(visitor, BY_PASSKEY, hidden)) }
         (by_providers)
         p { a href=(mailed::FORGOT) { (visitor.say(Words::ForgotPassword)) } }
         @if opens { p { a href=(register::PATH) { (visitor.say(Words::Register)) } } }

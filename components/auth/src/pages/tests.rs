@@ -2,13 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::oauth::tests as oauth;
+use crate::passkeys::device::SoftDevice;
 use crate::policy::Registration;
-use crate::store::POLICIES;
+use crate::second_factor::SecondFactors;
+use crate::store::{POLICIES, REMEMBERED, SECOND_FACTORS};
 use crate::tests::{PASSWORD, app, bearer, mailed, mailed_code, register, signed_in_by};
 use crate::totp::tests as totp;
 use sbd_sdk::testing::{App, Client, Reply};
 use sbd_sdk::{Principal, Scopes};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -369,8 +371,6 @@ fn a_forgotten_password_is_set_anew() {
 }
 
 #[test]
-fn an_address_is_confirmed_and_changed() {
-#[test]
 fn a_short_code_is_typed_where_it_was_asked_for() {
     let app = app();
     register(&app, "ada").assert_status(201);
@@ -415,6 +415,8 @@ fn a_short_code_is_typed_where_it_was_asked_for() {
     assert!(page(&ada.get("/account")).contains("new@example.com (confirmed)"));
 }
 
+#[test]
+fn an_address_is_confirmed_and_changed() {
     let app = app();
     let mut ada = Browser::signed_in(&app, "ada");
     leads(
@@ -741,6 +743,96 @@ fn passkeys_are_offered_where_browsers_have_them() {
     let body = format!("form_token={token}&name=laptop");
     let asked = at(&ada).upload("POST", "/account/passkeys/new", FORM, body);
     leads(&asked, "/account/confirm?to=%2Faccount%2Fpasskeys");
+}
+
+/// What the page asks a passkey by.
+fn options(reply: &Reply) -> Value {
+    let (_, rest) = page(reply).split_once(r#"data-options=""#).unwrap();
+    let options = rest.split('"').next().unwrap();
+    serde_json::from_str(&options.replace("&quot;", "\"")).unwrap()
+}
+
+fn send_there(browser: &mut Browser<'_>, action: &str, fields: &str) -> Reply {
+    let page_of = match browser.session {
+        Some(_) => "/account",
+        None => "/account/sign-in",
+    };
+    let body = format!("form_token={}&{fields}", browser.token(page_of));
+    let sent = at(browser).upload("POST", action, FORM, body);
+    browser.keep(sent)
+}
+
+fn encoded(credential: &Value) -> String {
+    let text = credential.to_string();
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[test]
+fn a_passkey_is_renamed_and_takes_the_second_step() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    let mut device = SoftDevice::new();
+    let asked = send_there(&mut ada, "/account/passkeys/new", "name=laptop");
+    let made = encoded(&device.made(&options(&asked)));
+    let added = format!("name=laptop&credential={made}");
+    leads(
+        &send_there(&mut ada, "/account/passkeys", &added),
+        "/account/passkeys?done=saved",
+    );
+    let listed = ada.get("/account/passkeys").assert_status(200);
+    let (_, rest) = page(&listed).split_once("/account/passkeys/psk_").unwrap();
+    let id = rest.split('/').next().unwrap();
+    let name = format!("/account/passkeys/psk_{id}/name");
+    assert!(page(&ada.get(&name)).contains(r#"value="laptop""#));
+    let refused = ada.send(&name, &name, &[("name", " ")]);
+    page(&refused.assert_status(422));
+    leads(
+        &ada.send(&name, &name, &[("name", "<old>")]),
+        "/account/passkeys?done=saved",
+    );
+    assert!(page(&ada.get("/account/passkeys")).contains("&lt;old&gt;"));
+    // Nobody else's is there.
+    let mut bob = Browser::signed_in(&app, "bob");
+    page(&bob.get(&name).assert_status(404));
+    page(
+        &bob.send("/account", &name, &[("name", "x")])
+            .assert_status(404),
+    );
+
+    // It is offered where a name is typed, once: not again where it was refused.
+    let mut there = Browser::new(&app);
+    assert!(!page(&there.get("/account/sign-in")).contains("data-offer"));
+    let offered = at(&there).get("/account/sign-in").assert_status(200);
+    let offer = r#"data-offer="/api/v1/auth/login/passkey/options""#;
+    assert!(page(&offered).contains(offer));
+    assert!(page(&offered).contains(r#"autocomplete="username webauthn""#));
+    let wrong = "identifier=ada&password=wrong";
+    let refused = send_there(&mut there, "/account/sign-in", wrong);
+    assert!(!page(&refused).contains("data-offer"));
+
+    let identity = bearer(&app, ada.session.as_deref().unwrap());
+    let factors = json!({"_id": identity["user"], "backup_codes": ["x"]});
+    let factors: SecondFactors = serde_json::from_value(factors).unwrap();
+    app.run(SECOND_FACTORS.insert(&factors)).unwrap();
+    let mut take = |remember: &str| {
+        let mut there = Browser::new(&app);
+        let given = format!("identifier=ada&password={PASSWORD}");
+        let step = send_there(&mut there, "/account/sign-in", &given);
+        let (_, rest) = page(&step)
+            .split_once(r#"name="second_factor_token" value=""#)
+            .unwrap();
+        let token = rest.split('"').next().unwrap();
+        let begin = format!("second_factor_token={token}{remember}");
+        let asked = send_there(&mut there, "/account/sign-in/second-factor/passkey", &begin);
+        let kept = page(&asked).contains(r#"name="remember""#);
+        assert_eq!(kept, !remember.is_empty());
+        let credential = encoded(&device.answer(&options(&asked)));
+        let finish = "/account/sign-in/second-factor/passkey/finish";
+        let taken = format!("{begin}&credential={credential}");
+        leads(&send_there(&mut there, finish, &taken), "/account");
+        app.run(REMEMBERED.count(json!({}))).unwrap()
+    };
+    assert_eq!((take(""), take("&remember=on")), (0, 1));
 }
 
 #[test]

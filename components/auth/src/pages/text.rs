@@ -126,6 +126,8 @@ page::catalogue! {
         PasskeyAbout: "Your browser asks you for a passkey.", "Ihr Browser fragt Sie nach einem Passkey.";
         PasskeyFailed: "That did not work, or you called it off. Try again, or go back.", "Das ging nicht, oder Sie haben es abgebrochen. Versuchen Sie es noch einmal, oder gehen Sie zurück.";
         UsePasskey: "Try again", "Noch einmal versuchen";
+        Rename: "Rename", "Umbenennen";
+        RenamePasskey: "Rename a passkey", "Passkey umbenennen";
         Remove: "Remove", "Entfernen";
 
         Tokens: "Tokens", "Token";
@@ -167,9 +169,9 @@ page::catalogue! {
         DonePasswordChanged: "The password was changed", "Das Passwort wurde geändert";
         DoneAddressVerified: "The address was confirmed", "Die Adresse wurde bestätigt";
         DoneAddressChanged: "The address was changed", "Die Adresse wurde geändert";
+        DoneKeyWrapped: "The passphrase or the recovery key of the encryption was changed", "Die Passphrase oder der Wiederherstellungsschlüssel der Verschlüsselung wurde geändert";
         DoneSwitchedOff: "The account was switched off", "Das Konto wurde abgeschaltet";
         DoneSwitchedOn: "The account was switched on", "Das Konto wurde angeschaltet";
-        DoneKeyWrapped: "The passphrase or the recovery key of the encryption was changed", "Die Passphrase oder der Wiederherstellungsschlüssel der Verschlüsselung wurde geändert";
         DoneAppointed: "You became an administrator", "Sie wurden in die Verwaltung berufen";
         DoneDismissed: "You are no administrator any more", "Sie gehören nicht mehr zur Verwaltung";
         DoneTokenMade: "A token was made", "Ein Token wurde ausgestellt";
@@ -223,9 +225,9 @@ impl Words {
             "account.password_changed" => Self::DonePasswordChanged,
             "account.address_verified" => Self::DoneAddressVerified,
             "account.address_changed" => Self::DoneAddressChanged,
+            "account.key_wrapped" => Self::DoneKeyWrapped,
             "account.switched_off" => Self::DoneSwitchedOff,
             "account.switched_on" => Self::DoneSwitchedOn,
-            "account.key_wrapped" => Self::DoneKeyWrapped,
             "account.appointed" => Self::DoneAppointed,
             "account.dismissed" => Self::DoneDismissed,
             "token.made" => Self::DoneTokenMade,

@@ -80,6 +80,7 @@ pub fn component() -> Component {
                 api::passwords::change_password(),
                 api::passwords::ask_for_password_reset(),
                 api::passwords::reset_password(),
+                api::passwords::reset_password_by_code(),
                 api::addresses::verify_email(),
                 api::addresses::change_email(),
                 api::addresses::confirm_email(),

@@ -11,27 +11,26 @@ use crate::{throttle, tokens};
 use sbd_sdk::{Caller, Error, Result, passwords, text, time};
 use serde_json::json;
 
-/// Digits of a code: of a hundred million, few are tried.
-const DIGITS: u32 = 8;
-const MANY: u64 = 10_u64.pow(DIGITS);
-/// Digits between two strokes.
-const GROUP: u64 = 10_u64.pow(DIGITS / 2);
+/// Digits of a code, which makes a hundred million of them, of which few are tried.
+const DIGITS: usize = 8;
+const MANY: u64 = 100_000_000;
 
 /// A new one as it stands in a mail, and the hash of it.
 pub(crate) async fn new() -> Result<(String, String)> {
     let [a, b, c, d, e, f, g, h, ..] = tokens::random()?;
     // Of so many more that none is likelier than another by anything that could be told.
     let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % MANY;
-    let code = format!("{:04}-{:04}", number / GROUP, number % GROUP);
-    let hash = passwords::hash(&format!("{number:08}")).await?;
-    Ok((code, hash))
+    let digits = format!("{number:08}");
+    let hash = passwords::hash(&digits).await?;
+    let (first, last) = digits.split_at(DIGITS / 2);
+    Ok((format!("{first}-{last}"), hash))
 }
 
 /// The digits of a code, however it is typed; none, where it is no short one.
 pub(crate) fn typed(code: &str) -> Option<String> {
     let digits = code.chars().filter(|c| !matches!(c, ' ' | '-'));
-    let digits: String = digits.take(DIGITS as usize + 1).collect();
-    let right = digits.len() == DIGITS as usize && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let digits: String = digits.take(DIGITS + 1).collect();
+    let right = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
     right.then_some(digits)
 }
 
@@ -113,7 +112,7 @@ mod tests {
     fn reset_from(app: &App, network: &str, email: &str, code: &str, password: &str) -> Reply {
         let reset = json!({"email": email, "code": code, "new_password": password});
         let from = app.anonymous().with_header("spin-client-addr", network);
-        from.post(&format!("{RESETS}/complete"), reset)
+        from.post(&format!("{RESETS}/complete-by-code"), reset)
     }
 
     fn reset(app: &App, email: &str, code: &str, password: &str) -> Reply {
@@ -258,25 +257,22 @@ mod tests {
         register(&app, "ada").assert_status(201);
         ask(&app, "ada@example.com");
         let code = mailed_code(&app, "reset-password", "ada@example.com");
-        let token = crate::tests::mailed(&app, "reset-password", "ada@example.com");
-        let complete = format!("{RESETS}/complete");
+        let complete = format!("{RESETS}/complete-by-code");
         for input in [
-            json!({"new_password": NEW}),
             json!({"code": code, "new_password": NEW}),
             json!({"email": "ada@example.com", "new_password": NEW}),
-            json!({"email": "ada@example.com", "code": code, "token": token, "new_password": NEW}),
-            json!({"token": token, "code": code, "new_password": NEW}),
+            json!({"email": "ada@example.com", "code": code}),
             json!({"email": "ada@example.com", "code": "", "new_password": NEW}),
             json!({"email": "ada@example.com", "code": "1234567", "new_password": NEW}),
             json!({"email": "ada@example.com", "code": 12_345_678, "new_password": NEW}),
             json!({"email": "nowhere", "code": code, "new_password": NEW}),
-            json!({"email": "ada@example.com", "code": code, "new_password": NEW, "x": 1}),
+            json!({"email": "ada@example.com", "code": code, "new_password": NEW, "token": "mt_1"}),
         ] {
             let refused = app.anonymous().post(&complete, input);
             refused.assert_refused(422, "VALIDATION_ERROR");
         }
         let tokens = login(&app, "ada", PASSWORD);
-        for input in [json!({}), json!({"code": "x"}), json!({"token": token})] {
+        for input in [json!({}), json!({"code": "x"}), json!({"token": "mt_1"})] {
             signed_in(&app, &tokens)
                 .post(&format!("{EMAIL}/confirmation"), input)
                 .assert_refused(422, "VALIDATION_ERROR");

@@ -7,7 +7,7 @@ use crate::registration::{email_problem, refuse};
 use crate::sessions::Revoked;
 use crate::throttle;
 use http::HeaderMap;
-use sbd_sdk::{Caller, Error, Json, NoContent, Result, operation, time};
+use sbd_sdk::{Caller, Json, NoContent, Result, operation, time};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -32,21 +32,28 @@ pub(crate) struct PasswordResetRequest {
     email: String,
 }
 
-/// A new password, and the right to set it: the `token` of the mail, or its short `code` with the address.
+/// A new password, and the right to set it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordReset {
-    /// What the mail's link ends with.
-    #[serde(default)]
+    /// The code that was mailed.
     #[schema(example = "mt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY")]
-    token: Option<String>,
+    token: String,
+    /// Of the same form as at registration, and another one.
+    #[schema(format = Password, min_length = 8, max_length = 1024, example = "Battery-staple-8")]
+    new_password: String,
+}
+
+/// A new password, and the right to set it by what is soon typed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordResetByCode {
     /// The address that the mail was sent to.
-    #[serde(default)]
-    #[schema(format = Email, max_length = 254)]
-    email: Option<String>,
+    #[schema(format = Email, max_length = 254, example = "ada@example.org")]
+    email: String,
     /// The short code of the mail.
-    #[serde(default)]
-    code: Option<String>,
+    #[schema(example = "1234-5678")]
+    code: String,
     /// Of the same form as at registration, and another one.
     #[schema(format = Password, min_length = 8, max_length = 1024, example = "Battery-staple-8")]
     new_password: String,
@@ -89,29 +96,44 @@ pub(crate) async fn ask_for_password_reset(
     Ok(NoContent)
 }
 
-/// Sets a new password with what was mailed, once.
+/// Sets a new password with the code that was mailed, once.
 ///
-/// All sessions end with it: sign in anew. Five wrong short codes are taken for an address in an hour; the long one of the
-/// mail is good all the same.
+/// All sessions end with it: sign in anew.
 #[operation(
     post "/api/v1/auth/password-resets/complete", answers = "Set; all sessions have ended",
     refuses(
         token_invalid = "The code is not known, was used, or has run out",
-        conflict = "The account was changed at the same time",
-        rate_limited = "Too many wrong short codes; see `Retry-After`"
+        conflict = "The account was changed at the same time"
     )
 )]
 pub(crate) async fn reset_password(
     headers: HeaderMap,
     Json(reset): Json<PasswordReset>,
 ) -> Result<(Revoked, NoContent)> {
-    let mail = match (&reset.token, &reset.email, &reset.code) {
-        (Some(token), None, None) => Mail::Token(token),
-        (None, Some(email), Some(code)) => Mail::Code { email, code },
-        _ => {
-            let either = "a `token`, or an `email` and a `code`";
-            return Err(Error::validation("", either));
-        }
+    let (mail, device) = (Mail::Token(&reset.token), Device::of(&headers));
+    let ended = password::reset(&mail, &reset.new_password, &device).await?;
+    Ok((Revoked(ended), NoContent))
+}
+
+/// Sets a new password with the short code that was mailed and the address, once.
+///
+/// All sessions end with it: sign in anew. Five wrong codes are taken for an address in an hour; the long one of the mail
+/// is good all the same.
+#[operation(
+    post "/api/v1/auth/password-resets/complete-by-code", answers = "Set; all sessions have ended",
+    refuses(
+        token_invalid = "The code is wrong, was used, or has run out, or is of another address",
+        conflict = "The account was changed at the same time",
+        rate_limited = "Too many wrong codes for this address, or from here; see `Retry-After`"
+    )
+)]
+pub(crate) async fn reset_password_by_code(
+    headers: HeaderMap,
+    Json(reset): Json<PasswordResetByCode>,
+) -> Result<(Revoked, NoContent)> {
+    let mail = Mail::Code {
+        email: &reset.email,
+        code: &reset.code,
     };
     let ended = password::reset(&mail, &reset.new_password, &Device::of(&headers)).await?;
     Ok((Revoked(ended), NoContent))

@@ -47,6 +47,10 @@ pub struct Identity {
     /// What the user may do. Who says nothing gives no right to anything that needs a permission.
     #[serde(default)]
     pub scopes: Scopes,
+    /// The administrator who acts in the user's place, if one does. The host says so in every answer, in its log, and in
+    /// what is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonated_by: Option<Arc<str>>,
     /// Until when the answer holds at most, RFC 3339.
     pub expires_at: String,
 }

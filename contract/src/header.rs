@@ -18,6 +18,10 @@ pub const TENANT: HeaderName = HeaderName::from_static("sbd-tenant");
 /// By which the auth component says in an answer which sessions have ended, separated by commas.
 pub const REVOKED: HeaderName = HeaderName::from_static("sbd-revoked");
 
+/// Who acts in the user's place, `usr_...`: on every answer to an administrator who does. It is the one of these that
+/// leaves the host.
+pub const IMPERSONATED_BY: HeaderName = HeaderName::from_static("sbd-impersonated-by");
+
 /// Removes every header that is only between host and components.
 pub fn drop_all(headers: &mut HeaderMap) {
     let ours: Vec<HeaderName> = headers

@@ -39,6 +39,9 @@ pub struct Principal {
     /// The session's id, `ses_...`, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Arc<str>>,
+    /// The administrator who acts in the user's place, `usr_...`, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonated_by: Option<Arc<str>>,
     /// The user's name, for display; of a service the component's.
     pub username: String,
     /// Roles of the user, for example `user` and `admin`.
@@ -62,6 +65,7 @@ impl Principal {
             component: None,
             via: None,
             session: None,
+            impersonated_by: None,
             username: String::new(),
             roles: Vec::new(),
             scopes: Scopes::everything(),
@@ -125,6 +129,15 @@ impl Principal {
         }
     }
 
+    /// The same, for an administrator who acts in the user's place.
+    #[must_use]
+    pub fn impersonated_by(self, administrator: impl Into<Arc<str>>) -> Self {
+        Self {
+            impersonated_by: Some(administrator.into()),
+            ..self
+        }
+    }
+
     /// The same with these roles.
     #[must_use]
     pub fn with_roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
@@ -180,6 +193,7 @@ mod tests {
         let ada = Principal::user("acme", "usr_1")
             .named("ada")
             .in_session("ses_1")
+            .impersonated_by("usr_2")
             .with_roles(["user"])
             .until(7);
         let header = format!("{}.seal", ada.claims().unwrap());

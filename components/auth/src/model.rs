@@ -71,9 +71,12 @@ pub(crate) struct Session {
     /// When they last did.
     #[serde(default)]
     pub(crate) confirmed_at: Option<Time>,
+    /// The administrator who acts in its user's place, if it is not the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) impersonated_by: Option<String>,
     pub(crate) created_at: Time,
     pub(crate) last_used_at: Time,
-    /// Moves with use, up to 30 days after the beginning.
+    /// Moves with use, up to 30 days after the beginning; not that of an administrator in its user's place.
     pub(crate) expires_at: Time,
 }
 
@@ -196,6 +199,7 @@ impl Session {
             cookie: None,
             proofs: proofs.to_vec(),
             confirmed_at: Some(now),
+            impersonated_by: None,
             created_at: now,
             last_used_at: now,
             expires_at: now + SESSION_IDLE,
@@ -205,9 +209,13 @@ impl Session {
     /// The session after it was used now.
     pub(crate) fn used(self, now: Time) -> Self {
         let end = self.created_at + SESSION_ABSOLUTE;
+        let expires_at = match self.impersonated_by {
+            Some(_) => self.expires_at,
+            None => end.min(now + SESSION_IDLE),
+        };
         Self {
             last_used_at: now,
-            expires_at: end.min(now + SESSION_IDLE),
+            expires_at,
             ..self
         }
     }

@@ -6,7 +6,7 @@
 //! worthless with the next request.
 
 use crate::events::Happened;
-use crate::model::User;
+use crate::model::{ADMIN, User};
 use crate::notices;
 use crate::oauth::scope;
 use crate::store::{PERMANENT_TOKENS, USERS};
@@ -220,12 +220,17 @@ pub(crate) async fn bearer(token: &str) -> Result<Identity> {
 
 fn identity(user: User, token: &PermanentToken, now: Time) -> Identity {
     let end = token.expires_at.unwrap_or(now + DAY);
+    let scopes = tokens::scopes(&user.roles).intersect(&token.scopes);
+    let mut roles = user.roles;
+    // A token that does not administer is no administrator to whoever asks for the role.
+    roles.retain(|role| role != ADMIN || scope::administers(&scopes));
     Identity {
         user: user.id.into(),
         session: Some(token.id.as_str().into()),
         username: user.username,
-        scopes: tokens::scopes(&user.roles).intersect(&token.scopes),
-        roles: user.roles,
+        impersonated_by: None,
+        scopes,
+        roles,
         expires_at: end.min(now + DAY).to_string(),
     }
 }
@@ -364,6 +369,22 @@ mod tests {
         app.run(USERS.update_one(json!({}), json!({"$set": {"active": false}})))
             .unwrap();
         bearer(&app, &token).assert_refused(401, "TOKEN_INVALID");
+    }
+
+    #[test]
+    fn a_token_that_does_not_administer_is_no_administrators() {
+        let app = app();
+        let ada = ada(&app);
+        let token = |scopes: &[&str]| {
+            let made = make(&ada, "x", scopes).assert_status(201);
+            made.text("token").to_owned()
+        };
+        let (reads, all) = (token(&["notes:read"]), token(&["*"]));
+        let admin = json!({"$set": {"roles": ["user", "admin"]}});
+        app.run(USERS.update_one(json!({}), admin)).unwrap();
+        for token in [reads, all] {
+            assert_eq!(bearer(&app, &token)["roles"], json!(["user"]));
+        }
     }
 
     #[test]

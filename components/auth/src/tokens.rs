@@ -255,8 +255,12 @@ async fn delegation(user: &str) -> Result<Identity> {
 
 pub(crate) fn identity(user: User, session: Option<Session>, expires_at: Time) -> Identity {
     Identity {
+    let (session, impersonated_by) = session
+        .map(|session| (session.id, session.impersonated_by))
+        .unzip();
         user: user.id.into(),
-        session: session.map(|session| session.id.as_str().into()),
+        session: session.map(|id| id.as_str().into()),
+        impersonated_by: impersonated_by.flatten().map(Into::into),
         username: user.username,
         scopes: scopes(&user.roles),
         roles: user.roles,

@@ -5,6 +5,7 @@ use crate::rate;
 use crate::tenant::TENANT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use sbd_contract::header::IMPERSONATED_BY;
 use sbd_manifest::Cors as Declared;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -43,7 +44,7 @@ const SENT: [HeaderName; 8] = [
 ];
 
 /// What pages may read of an answer beyond the safelisted headers.
-const READ: [HeaderName; 9] = [
+const READ: [HeaderName; 10] = [
     header::ETAG,
     header::LOCATION,
     header::RETRY_AFTER,
@@ -53,6 +54,7 @@ const READ: [HeaderName; 9] = [
     HeaderName::from_static("x-request-id"),
     rate::LEFT,
     rate::POLICY,
+    IMPERSONATED_BY,
 ];
 
 /// The cross-origin rules of this server.

@@ -93,6 +93,7 @@ pub(crate) async fn answer<C: Components>(
         response = without_body(response);
     }
     record.answered(response.status());
+    record.mark(response.headers_mut());
     response.map(|body| Tracked::new(body, record))
 }
 
@@ -244,6 +245,10 @@ async fn routed<C: Components>(
         let (allowance, admitted) = limiter.take(&payer);
         *exchange.allowance = Some(allowance);
         admitted?;
+    let by = caller
+        .as_ref()
+        .and_then(|caller| caller.impersonated_by.as_ref());
+    exchange.record.impersonated_by(by);
         let place = limiter.enter(payer.clone(), &edge.lasting.open).await?;
         exchange.record.place(place);
     }

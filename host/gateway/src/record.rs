@@ -3,9 +3,10 @@
 use crate::concurrency::{Concurrency, Place};
 use crate::error::Refusal;
 use bytes::Bytes;
-use http::{Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics::{Counter, Gauge, Histogram};
+use sbd_contract::header;
 use sbd_runtime::Body;
 use sbd_runtime::body::BodyError;
 use sbd_telemetry::access::Access;
@@ -58,6 +59,8 @@ pub(crate) struct Record {
     uri: Uri,
     labels: Labels,
     pub(crate) request_id: Arc<str>,
+    /// The administrator who asks in a user's place.
+    impersonated_by: Option<Arc<str>>,
     /// Its place among the payer's requests that are under way.
     place: Option<Arc<Place>>,
 }
@@ -100,6 +103,7 @@ impl Series {
                 tenant: Arc::clone(&self.nothing),
             },
             request_id,
+            impersonated_by: None,
             place: None,
         }
     }
@@ -165,6 +169,21 @@ impl Record {
             .map_or(Ok(()), |place| place.lasts(lasting))
     }
 
+    /// It is from an administrator in a user's place, if it is.
+    pub(crate) fn impersonated_by(&mut self, administrator: Option<&Arc<str>>) {
+        self.impersonated_by = administrator.cloned();
+    }
+
+    /// Says on an answer who acts in a user's place.
+    pub(crate) fn mark(&self, answer: &mut HeaderMap) {
+        let by = self.impersonated_by.as_deref().unwrap_or_default();
+        if let Ok(by) = HeaderValue::try_from(by)
+            && !by.is_empty()
+        {
+            answer.insert(header::IMPERSONATED_BY, by);
+        }
+    }
+
     pub(crate) fn tenant(&mut self, tenant: &Arc<str>) {
         self.labels.tenant = tenant_label(tenant);
     }
@@ -204,6 +223,7 @@ impl Drop for Record {
             duration_ms: elapsed.as_secs_f64() * 1000.0,
             tenant: &self.labels.tenant,
             component: &self.labels.component,
+            impersonated_by: self.impersonated_by.as_deref().unwrap_or_default(),
         };
         access.log();
     }

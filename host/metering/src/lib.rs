@@ -63,6 +63,8 @@ pub struct Cause {
     /// How whoever it is for came to ask; none for somebody unknown. It is kept with what was done, not with
     /// events.
     pub kind: Option<Kind>,
+    /// The administrator who acts in the user's place; kept likewise.
+    pub impersonated_by: Option<Arc<str>>,
 }
 
 /// A limit that refused.

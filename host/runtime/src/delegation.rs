@@ -87,9 +87,9 @@ impl Application {
         if principal.user.as_ref() != Some(&delegation.user) {
             return Err(DelegationError::Revoked);
         }
-        Ok(principal
-            .delegated_to(delegation.component, &delegation.scopes)
-            .into())
+        let mut delegated = principal.delegated_to(delegation.component, &delegation.scopes);
+        delegated.impersonated_by = delegation.impersonated_by;
+        Ok(delegated.into())
     }
 }
 
@@ -106,6 +106,7 @@ pub(crate) fn delegate(
         user: Arc::clone(user),
         component: Arc::from(component),
         scopes: principal.scopes.intersect(scopes),
+        impersonated_by: principal.impersonated_by.clone(),
     };
     Ok(Delegated {
         user: Arc::clone(user),
@@ -124,13 +125,12 @@ pub fn identified(tenant: &Arc<str>, answer: &[u8]) -> Result<Principal, InvokeE
     let identity: Identity = serde_json::from_slice(answer).map_err(|error| unusable(&error))?;
     let ends: Result<Timestamp, _> = identity.expires_at.parse();
     let ends = ends.map_err(|error| unusable(&error))?;
-    let principal = Principal::user(Arc::clone(tenant), identity.user)
+    let mut principal = Principal::user(Arc::clone(tenant), identity.user)
         .named(identity.username)
         .with_roles(identity.roles)
         .with_scopes(identity.scopes)
         .until(ends.as_second());
-    Ok(match identity.session {
-        Some(session) => principal.in_session(session),
-        None => principal,
-    })
+    principal.session = identity.session;
+    principal.impersonated_by = identity.impersonated_by;
+    Ok(principal)
 }

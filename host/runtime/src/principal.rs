@@ -35,6 +35,9 @@ pub struct Delegation {
     pub component: Arc<str>,
     /// What it may do at most.
     pub scopes: Scopes,
+    /// The administrator who left it in the user's place, if one did: it goes on to be recorded as theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonated_by: Option<Arc<str>>,
 }
 
 /// Seals principals and delegations and opens them again.
@@ -247,6 +250,7 @@ mod tests {
             user: "usr_1".into(),
             component: "agents".into(),
             scopes: Scopes::everything(),
+            impersonated_by: Some("usr_2".into()),
         };
         let kept = seal.seal_delegation(&delegation).unwrap();
         assert_eq!(seal.open_delegation(&kept, "acme"), Ok(delegation));

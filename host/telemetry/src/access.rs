@@ -28,6 +28,9 @@ pub struct Access<'a> {
     pub tenant: &'a str,
     /// Who answered.
     pub component: &'a str,
+    /// The administrator who asked in a user's place; empty where none did.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub impersonated_by: &'a str,
 }
 
 /// A request as it waits to be put into words: its texts stand elsewhere, one behind the other.
@@ -36,8 +39,8 @@ pub(crate) struct Entry {
     method: &'static str,
     status: u16,
     duration_ms: f64,
-    /// Of request id, path, tenant and component.
-    lengths: [usize; 4],
+    /// Of request id, path, tenant, component and who acts in a user's place.
+    lengths: [usize; 5],
 }
 
 #[derive(Serialize)]
@@ -84,10 +87,15 @@ impl Access<'_> {
                 duration_ms,
                 tenant,
                 component,
+                impersonated_by,
             } = self;
+            let by = match impersonated_by {
+                "" => String::new(),
+                by => format!(" impersonated_by={by}"),
+            };
             let _ = writeln!(
                 line,
-                "{:.6}  INFO {TARGET}: {method} {} {status} {duration_ms:.3} ms tenant={tenant} component={component} request_id={request_id}",
+                "{:.6}  INFO {TARGET}: {method} {} {status} {duration_ms:.3} ms tenant={tenant} component={component} request_id={request_id}{by}",
                 timestamp.0,
                 path.escape_debug(),
             );
@@ -105,6 +113,7 @@ impl Entry {
             access.path,
             access.tenant,
             access.component,
+            access.impersonated_by,
         ];
         texts.extend(own);
         Self {
@@ -118,7 +127,7 @@ impl Entry {
 
     /// Puts the entry into words, on a line. Its texts are taken from the beginning of `texts`.
     pub(crate) fn write(self, texts: &mut &str, line: &mut Vec<u8>, json: bool) {
-        let [request_id, path, tenant, component] = self.lengths.map(|length| {
+        let [request_id, path, tenant, component, impersonated_by] = self.lengths.map(|length| {
             let (own, rest) = texts.split_at_checked(length).unwrap_or_default();
             *texts = rest;
             own
@@ -131,6 +140,7 @@ impl Entry {
             duration_ms: self.duration_ms,
             tenant,
             component,
+            impersonated_by,
         };
         access.write(line, json, self.time);
     }
@@ -167,12 +177,17 @@ mod tests {
         duration_ms: 1.5,
         tenant: "default",
         component: "family",
+        impersonated_by: "",
     };
 
     fn line(json: bool) -> String {
+        line_of(&ACCESS, json)
+    }
+
+    fn line_of(access: &Access<'_>, json: bool) -> String {
         let time = UNIX_EPOCH + Duration::new(1_795_482_123, 4000);
         let mut texts = String::new();
-        let entry = Entry::new(&ACCESS, time, &mut texts);
+        let entry = Entry::new(access, time, &mut texts);
         let (mut texts, mut line) = (texts.as_str(), Vec::new());
         entry.write(&mut texts, &mut line, json);
         assert_eq!(texts, "");
@@ -190,6 +205,16 @@ mod tests {
             "duration_ms": 1.5, "tenant": "default", "component": "family", "target": "sbd::access",
         });
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn whoever_acts_for_somebody_else_is_named() {
+        let access = Access {
+            impersonated_by: "usr_2",
+            ..ACCESS
+        };
+        assert!(line_of(&access, true).contains(r#""impersonated_by":"usr_2""#));
+        assert!(line_of(&access, false).ends_with("request_id=req_1 impersonated_by=usr_2\n"));
     }
 
     #[test]

@@ -192,6 +192,13 @@ impl Collections {
             .filter(|entry| entry.subject == subject);
         let number = u64::try_from(of_it.count()).unwrap_or(u64::MAX) + 1;
         let principal = crate::context::current().and_then(|context| context.principal.clone());
+        let mut data = read("data", data)?;
+        let by = principal
+            .as_ref()
+            .and_then(|who| who.impersonated_by.as_deref());
+        if let (Some(by), Some(data)) = (by, data.as_object_mut()) {
+            data.insert("impersonated_by".to_owned(), by.into());
+        }
         self.recorded.push(Recorded {
             subject,
             number,
@@ -199,7 +206,7 @@ impl Collections {
             action,
             kind: principal.as_ref().map(|who| who.kind),
             actor: principal.and_then(|who| who.user.as_deref().map(str::to_owned)),
-            data: read("data", data)?,
+            data,
         });
         Ok(number)
     }

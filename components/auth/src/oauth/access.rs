@@ -101,6 +101,7 @@ pub(crate) async fn bearer(token: &str) -> Result<Identity> {
         user: user.id.into(),
         session: Some(grant.id.as_str().into()),
         username: user.username,
+        impersonated_by: None,
         scopes,
         roles,
         expires_at: Time::from_seconds(claims.exp).to_string(),

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use sbd_audit_chain::Entry;
 use sbd_contract::offer::is_event_type;
 use sbd_metering::Cause;
+use serde_json::{Value, json as value};
 
+/// What the host adds to the data of an entry that an administrator caused in a user's place.
+const IMPERSONATED_BY: &str = "impersonated_by";
 /// Most entries of a page.
 const PAGE: u32 = 1000;
 
@@ -102,8 +105,23 @@ impl Record {
                 "the subject of an entry has 1 to {TEXT_BYTES} bytes, without control characters; use an id"
             )));
         }
-        self.data = json("data", &self.data, limits)?.to_string();
+        let data = json("data", &self.data, limits)?;
+        self.data = match &self.cause.impersonated_by {
+            Some(by) => marked(data, by).to_string(),
+            None => data.to_string(),
+        };
         Ok(self)
+    }
+}
+
+/// What an entry says that an administrator caused in a user's place: that as well.
+fn marked(data: Value, by: &str) -> Value {
+    match data {
+        Value::Object(mut fields) => {
+            fields.insert(IMPERSONATED_BY.to_owned(), by.into());
+            Value::Object(fields)
+        }
+        other => value!({IMPERSONATED_BY: by, "data": other}),
     }
 }
 

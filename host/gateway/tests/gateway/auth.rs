@@ -25,6 +25,22 @@ async fn a_token_becomes_a_caller_and_is_kept_from_the_guest() {
 }
 
 #[tokio::test]
+async fn every_answer_to_who_acts_in_a_users_place_says_so() {
+    let server = Server::start().await;
+    for path in ["/echo/x", "/echo/trap"] {
+        let answer = server.get_as(path, "ada.1.user.60.usr_root").await;
+        assert_eq!(answer.headers()["sbd-impersonated-by"], "usr_root");
+    }
+    let own = server.get_as("/echo/x", "ada.1.user.60").await;
+    assert!(!own.headers().contains_key("sbd-impersonated-by"));
+    // Nobody else says it.
+    let request = server.request(Method::GET, "/echo/x");
+    let claimed = request.header("sbd-impersonated-by", "usr_root");
+    let claimed = claimed.send().await.unwrap();
+    assert!(!claimed.headers().contains_key("sbd-impersonated-by"));
+}
+
+#[tokio::test]
 async fn answers_are_kept_per_token() {
     let server = Server::start().await;
     for _ in 0..3 {

@@ -120,7 +120,8 @@ impl Fake {
         offers.insert(component.to_owned(), Arc::new(offered));
     }
 
-    /// Tokens are `{user}.{session}.{role}[.{seconds to live}]`, or a word for what is wrong.
+    /// Tokens are `{user}.{session}.{role}[.{seconds to live}[.{who acts in the user's place}]]`, or a word for what is
+    /// wrong.
     async fn authenticate(&self, request: Request<Body>) -> Result<Response<Body>, InvokeError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.arrived.notify_one();
@@ -165,6 +166,8 @@ impl Fake {
             .and_then(|caller| caller.session.clone());
         self.revoke(&session.unwrap());
         Ok(answer(200, &json!({})))
+                "scopes": if parts[2] == "admin" { json!(["*", "admin:*"]) } else { json!(["*"]) },
+                "impersonated_by": parts.get(4),
     }
 
     async fn echo(

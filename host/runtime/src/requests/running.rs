@@ -452,6 +452,11 @@ impl Meter for RunningRequest {
                 .and_then(|who| who.user.clone()),
             trace: self.context.trace.clone(),
             kind: self.context.principal.as_ref().map(|who| who.kind),
+            impersonated_by: self
+                .context
+                .principal
+                .as_ref()
+                .and_then(|who| who.impersonated_by.clone()),
         }
     }
 

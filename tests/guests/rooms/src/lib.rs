@@ -94,6 +94,7 @@ async fn authenticate(Json(question): Json<Question>) -> Result<Json<Identity>> 
         username: user.to_owned(),
         roles: Vec::new(),
         scopes: Scopes::everything(),
+        impersonated_by: None,
         expires_at: (time::now() + Duration::from_secs(seconds)).to_string(),
     }))
 }

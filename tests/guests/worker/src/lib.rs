@@ -202,6 +202,7 @@ async fn authenticate(Json(question): Json<Question>) -> Result<Json<Identity>> 
         session: None,
         roles: vec!["user".to_owned()],
         scopes: Scopes::everything(),
+        impersonated_by: None,
         expires_at: (time::now() + SESSION).to_string(),
     }))
 }

@@ -176,7 +176,7 @@ fn read(row: &Row<'_>) -> Result<Published, Error> {
                 event: known(9)?,
                 user: known(10)?,
                 trace: known(11)?,
-                kind: None,
+                ..Cause::default()
             },
         },
     })

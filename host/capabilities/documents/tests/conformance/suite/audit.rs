@@ -134,6 +134,34 @@ pub(crate) async fn entries_say_who_acted(backend: Arc<impl Backend>) {
     assert_eq!(verdict(&things, "fam_1").await.broken_at, None);
 }
 
+pub(crate) async fn entries_say_who_acted_in_whose_place(backend: Arc<impl Backend>) {
+    let things = Things::new(backend, vec![]).await;
+    let steps = [json!({"a": 1, "impersonated_by": "nobody"}), json!([1])].map(|data| {
+        Operation::Audit(Record {
+            subject: "fam_1".to_owned(),
+            action: "family.renamed".to_owned(),
+            data: data.to_string(),
+            cause: Cause {
+                kind: Some(Kind::User),
+                user: Some("usr_1".into()),
+                impersonated_by: Some("usr_2".into()),
+                ..Cause::default()
+            },
+        })
+    });
+    things.transact(steps.into()).await.unwrap();
+    let found = find(&things, asked()).await.entries.into_iter().rev();
+    let found: Vec<serde_json::Value> = found
+        .map(|(entry, _)| serde_json::from_str(&entry.data).unwrap())
+        .collect();
+    let expected = [
+        json!({"a": 1, "impersonated_by": "usr_2"}),
+        json!({"data": [1], "impersonated_by": "usr_2"}),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(verdict(&things, "fam_1").await.broken_at, None);
+}
+
 pub(crate) async fn nothing_is_recorded_of_what_is_undone(backend: Arc<impl Backend>) {
     let things = Things::new(backend, vec![]).await;
     for _ in 0..2 {

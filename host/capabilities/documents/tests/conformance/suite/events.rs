@@ -47,7 +47,7 @@ pub(crate) async fn events_are_published_with_what_happened(backend: Arc<impl Ba
             event: Some("evt_1".into()),
             user: Some("usr_1".into()),
             trace: Some("00-1-2-01".into()),
-            kind: None,
+            ..Cause::default()
         },
         ..event("family.member.joined", "fam_1", &json!({"name": "ü"}))
     };

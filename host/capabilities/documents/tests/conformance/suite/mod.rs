@@ -47,7 +47,8 @@ macro_rules! conformance {
                 events_are_published_with_what_happened, events_of_what_is_undone_are_not,
                 events_keep_the_order_of_their_commits, events_count_until_they_are_forgotten,
                 the_newest_events_are_kept_for_a_while, events_that_cannot_be_delivered_are_refused,
-                entries_are_chained_by_subject, entries_say_who_acted, nothing_is_recorded_of_what_is_undone,
+                entries_are_chained_by_subject, entries_say_who_acted, entries_say_who_acted_in_whose_place,
+                nothing_is_recorded_of_what_is_undone,
                 entries_are_found_by_what_they_say, two_who_record_at_once_make_one_chain,
                 entries_count_for_what_is_kept, what_was_recorded_long_ago_goes,
                 what_was_recorded_elsewhere_goes_on, entries_that_say_nothing_are_refused

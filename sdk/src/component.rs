@@ -126,6 +126,23 @@ impl Component {
         self
     }
 
+    /// Has what was added so far answer as this makes of it: under a layer that all of it is reached through.
+    ///
+    /// ```
+    /// # use axum::{extract::Request, middleware::{Next, from_fn}, response::{IntoResponse, Response}};
+    /// # use sbd_sdk::{Component, Error};
+    /// async fn closed(_: Request, _: Next) -> Response {
+    ///     Error::forbidden("this is closed; come back tomorrow").into_response()
+    /// }
+    ///
+    /// let component = Component::new().under(|routes| routes.layer(from_fn(closed)));
+    /// ```
+    #[must_use]
+    pub fn under(mut self, layer: impl FnOnce(Router) -> Router) -> Self {
+        self.routes = layer(self.routes);
+        self
+    }
+
     /// Ready to answer. The description is made when it is asked for.
     pub fn build(self, about: About) -> App {
         let (describe, offered) = (self.describe, Arc::new((self.operations, self.asked)));

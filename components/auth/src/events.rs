@@ -20,6 +20,7 @@
 //! | `account.backup_codes_made` | `user_id` | there are new ones, and those before are worth nothing |
 //! | `account.backup_code_used` | `user_id` | there is one less |
 //! | `account.second_factor_reset` | `user_id`, `reason` | an administrator took it away, for who lost it |
+//! | `account.impersonated` | `user_id`, `by`, `session_id`, `ends_at`, `reason` | an administrator acts in the user's place until then at most |
 //! | `device.remembered`, `.forgotten` | `user_id`, `device_id` | the second step is left out there for a month, or no more; all are forgotten without a word by a new password and with second factors |
 //! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
 //! | `consent.given` | `user_id`, `client_id`, `scopes` | a user lets a program of somebody else act for them |
@@ -110,6 +111,13 @@ pub(crate) enum Happened<'a> {
     },
     SecondFactorReset {
         user_id: &'a str,
+        reason: &'a str,
+    },
+    Impersonated {
+        user_id: &'a str,
+        by: &'a str,
+        session_id: &'a SessionId,
+        ends_at: Time,
         reason: &'a str,
     },
     DeviceRemembered {
@@ -206,6 +214,7 @@ impl Happened<'_> {
             Self::BackupCodesMade { user_id } => ("account.backup_codes_made", user_id),
             Self::BackupCodeUsed { user_id } => ("account.backup_code_used", user_id),
             Self::SecondFactorReset { user_id, .. } => ("account.second_factor_reset", user_id),
+            Self::Impersonated { user_id, .. } => ("account.impersonated", user_id),
             Self::DeviceRemembered { user_id, .. } => ("device.remembered", user_id),
             Self::DeviceForgotten { user_id, .. } => ("device.forgotten", user_id),
             Self::TokenMade { user_id, .. } => ("token.made", user_id),

@@ -21,6 +21,7 @@ mod departure;
 mod encryption;
 mod events;
 mod export;
+mod impersonation;
 mod invitations;
 mod login;
 mod mailed;
@@ -47,6 +48,7 @@ mod tokens;
 mod totp;
 mod users;
 
+use axum::middleware::from_fn;
 use axum::routing::post;
 use sbd_sdk::{Component, path};
 
@@ -120,6 +122,9 @@ pub fn component() -> Component {
                 api::users::set_user_deletion(),
                 api::users::end_user_sessions(),
                 api::users::reset_user_second_factor(),
+                api::impersonation::impersonate_user(),
+                api::impersonation::get_impersonation_policy(),
+                api::impersonation::set_impersonation_policy(),
                 api::invitations::get_account_policy(),
                 api::invitations::set_account_policy(),
                 api::invitations::invite_user(),
@@ -169,7 +174,11 @@ pub fn component() -> Component {
         .schedules([api::host::end_accounts()])
         .route(path::AUTHENTICATE, post(api::host::authenticate))
         .route(path::ADMINISTRATORS, post(api::host::administrators));
-    oauth::endpoints::on(component)
+    // The gate is inside of what shows refusals as pages, so that people can read it.
+    oauth::endpoints::on(component).under(|routes| {
+        let gated = routes.layer(from_fn(impersonation::gate));
+        gated.layer(from_fn(pages::problems))
+    })
 }
 
 sbd_sdk::component!(component);
@@ -236,7 +245,11 @@ mod tests {
         let principal = Principal::user("test", identity.text("user"))
             .in_session(identity.text("session"))
             .named(identity.text("username"));
-        app.by(principal)
+        let by = identity["impersonated_by"].as_str();
+        app.by(match by {
+            Some(by) => principal.impersonated_by(by),
+            None => principal,
+        })
     }
 
     /// An administrator, who has no account here.

@@ -18,7 +18,12 @@ pub(crate) enum New {
 pub(crate) async fn elsewhere(session: &Session) -> Result<Option<New>> {
     let others = SESSIONS.find(json!({"user_id": session.user_id}));
     let others = others.fetch().await?.documents;
-    let others = || others.iter().map(|other| &other.device);
+    let own = || {
+        others
+            .iter()
+            .filter(|other| other.impersonated_by.is_none())
+    };
+    let others = || own().map(|other| &other.device);
     let (device, network) = (&session.device, session.device.network());
     let has_device = others().any(|other| other.user_agent == device.user_agent);
     // Where the host does not say it of one of them, it says nothing of another.
@@ -117,6 +122,27 @@ pub(crate) fn second_factor_reset(change: Transaction, user_id: &str, reason: &s
         "mail": true,
     });
     change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that an administrator acts in their place.
+pub(crate) fn impersonated(
+    change: Transaction,
+    session: &Session,
+    administrator: &str,
+    reason: &str,
+) -> Transaction {
+    let ends_at = session.expires_at;
+    let notice = json!({
+        "user": session.user_id,
+        "kind": "account.impersonated",
+        "title": format!("An administrator is signed in as you: {administrator}"),
+        "body": format!(
+            "The reason given: {reason}\n\nThey see and do what you can, but for your sign-in and what else secures your account, until {ends_at} at most. All of it is recorded as theirs. You see it among your sessions, where you can end it."
+        ),
+        "data": {"session_id": session.id},
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(&session.user_id), &notice)
 }
 
 /// Tells a user that there are other backup codes.

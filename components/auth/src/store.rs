@@ -2,6 +2,7 @@
 
 use crate::encryption::AccountKey;
 use crate::events::Happened;
+use crate::impersonation::Policy as ImpersonationPolicy;
 use crate::invitations::Invitation;
 use crate::mailed::{self, Mailed};
 use crate::model::{RefreshToken, Session, User};
@@ -54,6 +55,9 @@ pub(crate) const POLICIES: Collection<Policy> = Collection::new("policies");
 pub(crate) const INVITATIONS: Collection<Invitation> = Collection::new("invitations");
 /// Secrets that were mailed, by digest; gone when `expires_at` is past.
 pub(crate) const MAILED: Collection<Mailed> = Collection::new("mailed");
+/// What is decided about acting in users' places: beside the other policy.
+pub(crate) const IMPERSONATION_POLICIES: Collection<ImpersonationPolicy> =
+    Collection::new("policies");
 /// What is decided about programs of others: beside the other policy.
 pub(crate) const OAUTH_POLICIES: Collection<OauthPolicy> = Collection::new("policies");
 /// Programs of others; gone when `expires_at` is past.

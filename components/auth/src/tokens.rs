@@ -3,7 +3,7 @@
 use crate::events::EndReason;
 use crate::model::{ADMIN, Bought, Mode, RefreshToken, Session, SessionId, User};
 use crate::oauth::access;
-use crate::{cookies, notices, permanent, second_factor, sessions, store};
+use crate::{cookies, impersonation, notices, permanent, second_factor, sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -197,7 +197,8 @@ pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
         Question::Token(presented) => bearer(&presented.token).await,
         Question::Delegation { user } => delegation(&user).await,
     };
-    second_factor::enforced(identity?).await
+    let identity = impersonation::enforced(identity?).await?;
+    second_factor::enforced(identity).await
 }
 
 /// Checks a permanent token, one of a client, the secret of a cookie, or an access token: signature and times, that its
@@ -254,10 +255,10 @@ async fn delegation(user: &str) -> Result<Identity> {
 }
 
 pub(crate) fn identity(user: User, session: Option<Session>, expires_at: Time) -> Identity {
-    Identity {
     let (session, impersonated_by) = session
         .map(|session| (session.id, session.impersonated_by))
         .unzip();
+    Identity {
         user: user.id.into(),
         session: session.map(|id| id.as_str().into()),
         impersonated_by: impersonated_by.flatten().map(Into::into),
@@ -278,13 +279,18 @@ pub(crate) fn scopes(roles: &[String]) -> Scopes {
 }
 
 async fn sign(user: &User, session: &Session) -> Result<String> {
+    sign_for(user, session, ACCESS).await
+}
+
+/// An access token of a session that is good for so long.
+pub(crate) async fn sign_for(user: &User, session: &Session, good_for: Duration) -> Result<String> {
     let claims = Claims {
         sub: &user.id,
         sid: session.id.as_str(),
         username: &user.username,
         roles: &user.roles,
     };
-    keys::sign(PURPOSE, &claims, ACCESS).await
+    keys::sign(PURPOSE, &claims, good_for).await
 }
 
 async fn end_stolen<T>(session: &SessionId) -> Result<T> {

@@ -5,6 +5,7 @@ pub(crate) mod addresses;
 pub(crate) mod departure;
 pub(crate) mod encryption;
 pub(crate) mod host;
+pub(crate) mod impersonation;
 pub(crate) mod invitations;
 pub(crate) mod oauth;
 pub(crate) mod passkeys;

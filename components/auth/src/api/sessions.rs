@@ -30,6 +30,8 @@ pub(crate) struct SessionView {
     mode: Mode,
     /// How its user showed who they are.
     proofs: Vec<Proof>,
+    /// The administrator who acts in the caller's place by it, if it is not the caller's own.
+    impersonated_by: Option<String>,
     /// Whether it is the session of this very request.
     current: bool,
     /// When it began.
@@ -106,6 +108,7 @@ impl SessionView {
             address: session.device.address,
             mode: session.device.mode,
             proofs: session.proofs,
+            impersonated_by: session.impersonated_by,
             created_at: session.created_at,
             confirmed_at: session.confirmed_at,
             last_used_at: session.last_used_at,

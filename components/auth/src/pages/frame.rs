@@ -92,6 +92,7 @@ impl Visitor {
             }
         };
         let is_in = self.session().is_some();
+        let content = html! { (self.banner()) (content) };
         let page = Page {
             language: self.language,
             title: self.say(title),
@@ -111,13 +112,26 @@ impl Visitor {
             },
             beside: is_in.then_some(&sign_out),
         };
-        let response = page.show(status, content);
+        let response = page.show(status, &content);
         Ok(match self.kept()? {
             Some(cookie) => {
                 (AppendHeaders([(header::SET_COOKIE, cookie)]), response).into_response()
             }
             None => response,
         })
+    }
+
+    /// What is said on every page to an administrator who is signed in in somebody's place.
+    fn banner(&self) -> Markup {
+        let signed_in = self.caller().ok();
+        let stands_in = signed_in.filter(|caller| caller.impersonated_by.is_some());
+        html! {
+            @if let Some(caller) = stands_in {
+                div class="problems" role="status" {
+                    p { (self.say(Words::Impersonating)) " (" (caller.username) ")" }
+                }
+            }
+        }
     }
 
     /// What was done before this page, if the address says so.

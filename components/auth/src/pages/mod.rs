@@ -24,9 +24,9 @@ mod text;
 mod tokens;
 mod visitor;
 
-use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get, post};
 use page::{Asset, LOOK};
+pub(crate) use problem::shown as problems;
 use sbd_sdk::Component;
 
 /// Where they begin.
@@ -55,7 +55,7 @@ pub(crate) fn with(component: Component) -> Component {
         .route(SCRIPT_PATH, get(async || SCRIPT));
     let pages = pages().into_iter();
     pages.fold(component, |component, (path, handler)| {
-        component.route(path, handler.route_layer(from_fn(problem::shown)))
+        component.route(path, handler)
     })
 }
 

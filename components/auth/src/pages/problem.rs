@@ -13,8 +13,12 @@ use maud::html;
 use page::{Text as _, go_to};
 use sbd_sdk::{Error, RequestId, Result};
 
-/// Shows a refusal of what lies below as a page. Whoever is not signed in is led to the sign-in, and back.
-pub(super) async fn shown(request: Request, next: Next) -> Response {
+/// Shows what a page of ours refuses as a page. Whoever is not signed in is led to the sign-in, and back.
+pub(crate) async fn shown(request: Request, next: Next) -> Response {
+    let below = request.uri().path().strip_prefix(HOME);
+    if !below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return next.run(request).await;
+    }
     let (head, body) = request.into_parts();
     let mut asked = head.clone();
     let response = next.run(Request::from_parts(head, body)).await;

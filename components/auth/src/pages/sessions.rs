@@ -53,6 +53,7 @@ fn item(visitor: &Visitor, session: &Session) -> Markup {
                 strong { (program) }
                 @if current { " (" (visitor.say(Words::ThisSession)) ")" }
             }
+            @if session.impersonated_by.is_some() { p { (visitor.say(Words::ByAdministrator)) } }
             p class="quiet" {
                 @if let Some(address) = &session.device.address { (address) " \u{b7} " }
                 (visitor.say(Words::Since)) " " (date(session.created_at)) " \u{b7} "

@@ -5,7 +5,7 @@ use crate::oauth::tests as oauth;
 use crate::passkeys::device::SoftDevice;
 use crate::policy::Registration;
 use crate::second_factor::SecondFactors;
-use crate::store::{POLICIES, REMEMBERED, SECOND_FACTORS};
+use crate::store::{POLICIES, REMEMBERED, SECOND_FACTORS, USERS};
 use crate::tests::{PASSWORD, app, bearer, mailed, mailed_code, register, signed_in_by};
 use crate::totp::tests as totp;
 use sbd_sdk::testing::{App, Client, Reply};
@@ -896,4 +896,37 @@ fn an_account_is_renamed_and_left() {
         "/account/sign-in?done=stays",
     );
     Browser::enter(&app, "lovelace");
+}
+
+#[test]
+fn an_administrator_in_a_users_place_is_told_so_on_every_page_and_changes_nothing() {
+    let app = oauth::tenant();
+    let user = app.run(USERS.find_one(json!({"username": "ada"}))).unwrap();
+    let address = format!("/api/v1/auth/users/{}/impersonation", user.unwrap().id);
+    let why = json!({"reason": "Asked for help", "mode": "cookie"});
+    let mut browser = Browser::new(&app);
+    browser.keep(oauth::root(&app).post(&address, why).assert_status(200));
+    for page in ["/account", "/account/sessions"] {
+        let shown = browser.client().get(page).assert_status(200);
+        let shown = String::from_utf8_lossy(shown.bytes()).into_owned();
+        assert!(
+            shown.contains("in the place of somebody else"),
+            "{page}: {shown}"
+        );
+    }
+    let refused = browser.send(
+        "/account/username",
+        "/account/username",
+        &[("username", "eve"), ("password", PASSWORD)],
+    );
+    let page = String::from_utf8_lossy(refused.bytes()).into_owned();
+    assert_eq!(refused.status(), 403, "{page}");
+    assert!(
+        page.contains("<html") && page.contains("sign out of it"),
+        "{page}"
+    );
+    let out = browser.send("/account", "/account/sign-out", &[]);
+    out.assert_status(303);
+    let after = browser.client().get("/account").assert_status(303);
+    assert_eq!(after.header("location"), Some("/account/sign-in"));
 }

@@ -76,6 +76,8 @@ page::catalogue! {
         SessionsAbout: "Here you are signed in.", "Hier sind Sie angemeldet.";
         UnknownProgram: "A program that did not say its name", "Ein Programm, das seinen Namen nicht sagte";
         ThisSession: "this one", "diese hier";
+        ByAdministrator: "An administrator, in your place", "Jemand von der Verwaltung, an Ihrer Stelle";
+        Impersonating: "You are signed in in the place of somebody else. What you do is recorded as yours, and they are told. Sign out when you are done.", "Sie sind an der Stelle einer anderen Person angemeldet. Was Sie tun, wird als Ihres festgehalten, und die Person erfährt davon. Melden Sie sich ab, wenn Sie fertig sind.";
         Since: "since", "seit";
         Until: "until", "bis";
         LastUsed: "last used", "zuletzt benutzt";

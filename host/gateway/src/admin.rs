@@ -110,6 +110,7 @@ async fn administrator<C: Components>(
         site: None,
     };
     let caller = edge
+        clients: false,
         .authenticator
         .authenticate(
             &edge.components,

@@ -75,6 +75,12 @@ impl Authenticator {
         self.component.as_deref() == app.settings.auth.as_deref()
     }
 
+    /// Is this the auth component? Programs of others are clients of its own: what they show, and from which pages they
+    /// ask, is its to judge.
+    pub(crate) fn is_asked_of(&self, component: &str) -> bool {
+        self.component.as_deref() == Some(component)
+    }
+
     /// Is there anybody to ask?
     pub(crate) fn is_on(&self) -> bool {
         self.component.is_some()

@@ -25,6 +25,8 @@ pub(crate) struct Brought<'a> {
     pub(crate) ticketed: Option<(&'a Tickets, Option<&'a str>)>,
     /// Where the request is from, if a cookie counts here.
     pub(crate) site: Option<Site<'a>>,
+    /// Whether whoever answers has clients of its own, which say by `Basic` who they are. To us they are nobody.
+    pub(crate) clients: bool,
 }
 
 /// What a request brought.
@@ -47,7 +49,10 @@ impl<'a> Brought<'a> {
     /// sender is.
     pub(crate) fn credentials(&self) -> Result<Credentials<'a>, Refusal> {
         let query = self.ticketed.and_then(|(_, query)| query);
-        let token = bearer(self.headers)?.map(Credentials::Token);
+        let token = match self.clients && is_basic(self.headers) {
+            true => None,
+            false => bearer(self.headers)?.map(Credentials::Token),
+        };
         let protocol = protocol(self.headers)?.map(Credentials::Token);
         let ticket = ticket(query.unwrap_or_default())?.map(Credentials::Ticket);
         let cookie = match &self.site {
@@ -65,9 +70,12 @@ impl<'a> Brought<'a> {
     }
 }
 
-/// Takes the secrets out of a request's headers: whoever answers gets to know who asks, and no more.
-pub(crate) fn remove(headers: &mut HeaderMap) {
-    headers.remove(header::AUTHORIZATION);
+/// Takes the secrets out of a request's headers: whoever answers gets to know who asks, and no more; and what a client
+/// of its own shows, if it has any.
+pub(crate) fn remove(headers: &mut HeaderMap, clients: bool) {
+    if !(clients && is_basic(headers)) {
+        headers.remove(header::AUTHORIZATION);
+    }
     remove_protocol(headers);
     remove_cookie(headers);
 }
@@ -109,6 +117,13 @@ fn remove_cookie(headers: &mut HeaderMap) {
     if let Some(left) = left.filter(|left| !left.is_empty()) {
         headers.insert(header::COOKIE, left);
     }
+}
+
+/// Whether it is a name and a password, once.
+fn is_basic(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
+    let scheme = values.next().and_then(|value| value.as_bytes().get(..6));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic ")) && values.next().is_none()
 }
 
 /// The token of `Authorization: Bearer ...`, `None` without that header.
@@ -245,6 +260,7 @@ mod tests {
                 headers: &headers,
                 ticketed: Some((&tickets, Some(query))),
                 site: Some(Site::new(&method, &headers, false, None)),
+                clients: false,
             };
             let read = brought.credentials().map(|read| format!("{read:?}"));
             read.ok()
@@ -285,6 +301,36 @@ mod tests {
     }
 
     #[test]
+    fn a_name_and_a_password_are_for_who_has_clients() {
+        let basic = ("authorization", "bASIC YTpi");
+        for (all, clients, left) in [
+            (&[basic][..], true, true),
+            (&[basic], false, false),
+            (&[basic, basic], true, false),
+            (&[basic, ("authorization", "Bearer x")], true, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in all {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            let brought = Brought {
+                headers: &headers,
+                ticketed: None,
+                site: None,
+                clients,
+            };
+            let read = brought.credentials().ok();
+            assert_eq!(read, left.then_some(Credentials::None), "{all:?} {clients}");
+            remove(&mut headers, clients);
+            assert_eq!(
+                headers.contains_key("authorization"),
+                left,
+                "{all:?} {clients}"
+            );
+        }
+    }
+
+    #[test]
     fn whoever_answers_sees_no_secret() {
         let left = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
@@ -293,7 +339,7 @@ mod tests {
                 let value = HeaderValue::from_static(value);
                 headers.append(header::SEC_WEBSOCKET_PROTOCOL, value);
             }
-            remove(&mut headers);
+            remove(&mut headers, true);
             assert!(!headers.contains_key(header::AUTHORIZATION));
             let left = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
             left.map(|value| value.to_str().unwrap().to_owned())
@@ -313,7 +359,7 @@ mod tests {
             ("a=sbd-session; b", Some("a=sbd-session; b")),
         ] {
             let mut headers = headers(&[("cookie", sent)]);
-            remove(&mut headers);
+            remove(&mut headers, false);
             let found = headers.get("cookie").map(|value| value.to_str().unwrap());
             assert_eq!(found, left, "{sent}");
         }

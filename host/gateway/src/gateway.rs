@@ -18,7 +18,7 @@ use crate::path;
 use crate::rate::{Limiter, Payer};
 use crate::record::Series;
 use crate::revoked::Revocations;
-use crate::routes::Routes;
+use crate::routes::{Asked, Routes, Target};
 use crate::server::{self, ServerLimits};
 use crate::tenant::TenantResolver;
 use crate::upgrade::Upgrades;
@@ -244,6 +244,21 @@ impl<C: Components> Edge<C> {
             name: app.name.clone(),
             version: app.version.clone(),
         })
+    }
+
+    /// Whether whoever answers has clients of its own, as the authorization server has.
+    pub(crate) fn has_clients(&self, target: &Target) -> bool {
+        let asked = match target {
+            Target::Asked(Asked::Component { id, .. }, _) => Some(id),
+            _ => None,
+        };
+        asked.is_some_and(|id| self.authenticator.is_asked_of(id))
+    }
+
+    /// The same of whoever answers at a path.
+    pub(crate) fn is_for_clients(&self, path: &str) -> bool {
+        let found = self.routes.find(path);
+        found.is_some_and(|found| self.has_clients(&found.route.target))
     }
 
     /// Takes one request from a payer's bucket.

@@ -225,17 +225,19 @@ async fn routed<C: Components>(
     let caller = edge
         .authenticator
         .authenticate(
+    let has_clients = edge.has_clients(&matched.route.target);
             &edge.components,
             &exchange.tenant,
             exchange.request_id,
             &brought,
             exchange.sender.client,
             admit,
+        clients: has_clients,
         )
         .await?;
     if edge.authenticator.is_on() {
         // A guest gets to know who calls (`sbd-caller`), never the secret that proves it.
-        credentials::remove(&mut parts.headers);
+        credentials::remove(&mut parts.headers, has_clients);
     }
 
     // Rate limit. Before anything that costs: no body is read and no instance taken.

@@ -219,11 +219,12 @@ pub(crate) async fn found(id: &str) -> Result<Option<Client>> {
 
 /// The client that a request is of: a confidential one shows so by its secret.
 pub(crate) async fn authenticated(fields: &Parameters) -> Result<Client, Failure> {
-    let id = fields.get("client_id").ok_or_else(Failure::client)?;
-    let client = found(id).await?.ok_or_else(Failure::client)?;
+    let unknown = || fields.unknown_client();
+    let id = fields.get("client_id").ok_or_else(unknown)?;
+    let client = found(id).await?.ok_or_else(unknown)?;
     match client.is_shown_by(fields.get("client_secret")) {
         true => Ok(client),
-        false => Err(Failure::client()),
+        false => Err(unknown()),
     }
 }
 

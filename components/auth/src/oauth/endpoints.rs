@@ -55,7 +55,7 @@ fn from_anywhere(handler: MethodRouter) -> MethodRouter {
                 (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
                 (
                     header::ACCESS_CONTROL_ALLOW_HEADERS,
-                    "content-type, mcp-protocol-version",
+                    "authorization, content-type, mcp-protocol-version",
                 ),
                 (
                     header::ACCESS_CONTROL_EXPOSE_HEADERS,

@@ -18,6 +18,8 @@ pub(crate) struct Failure {
     /// Grants that ended with it.
     ended: Vec<GrantId>,
     retry_after: Option<HeaderValue>,
+    /// Whether the client is told that it shows by `Basic` who it is.
+    challenges: bool,
 }
 
 // === impl Failure ===
@@ -31,6 +33,7 @@ impl Failure {
             description: description.into(),
             ended: Vec::new(),
             retry_after: None,
+            challenges: false,
         }
     }
 
@@ -53,8 +56,16 @@ impl Failure {
             status: StatusCode::UNAUTHORIZED,
             ..Self::new(
                 "invalid_client",
-                "no client has this `client_id` and `client_secret`; send both in the body, or of a public client the first alone",
+                "no client has this `client_id` and `client_secret`; send both in the body or by `Authorization: Basic`, or of a public client the first alone",
             )
+        }
+    }
+
+    /// The same to a client that shows by the header `Authorization` who it is (RFC 6749, 5.2).
+    pub(crate) fn challenging(self) -> Self {
+        Self {
+            challenges: true,
+            ..self
         }
     }
 
@@ -113,6 +124,10 @@ impl IntoResponse for Failure {
         let mut answer = answer.into_response();
         if let Some(seconds) = self.retry_after {
             answer.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        if self.challenges {
+            let basic = HeaderValue::from_static("Basic realm=\"clients\"");
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
         }
         answer
     }

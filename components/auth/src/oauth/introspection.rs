@@ -22,7 +22,7 @@ pub(crate) async fn introspect(
     issuer: &str,
 ) -> Result<Value, Failure> {
     if !client.is_confidential() {
-        return Err(Failure::client());
+        return Err(fields.unknown_client());
     }
     let token = fields.required("token")?;
     let worth = match token.starts_with(refresh::PREFIX) {

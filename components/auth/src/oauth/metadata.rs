@@ -2,12 +2,12 @@
 //! (RFC 9728).
 
 use super::policy::{self, ClientRegistration};
-use super::registration::GRANT_TYPES;
+use super::registration::{CONFIDENTIAL, GRANT_TYPES, PUBLIC};
 use sbd_sdk::Result;
 use serde_json::{Value, json};
 
 /// How clients show who they are.
-const METHODS: [&str; 2] = ["none", "client_secret_post"];
+const METHODS: [&str; 3] = [CONFIDENTIAL[0], CONFIDENTIAL[1], PUBLIC];
 
 /// Of the authorization server.
 pub(crate) async fn server(issuer: &str) -> Result<Value> {
@@ -26,7 +26,7 @@ pub(crate) async fn server(issuer: &str) -> Result<Value> {
         "grant_types_supported": GRANT_TYPES,
         "token_endpoint_auth_methods_supported": METHODS,
         "revocation_endpoint_auth_methods_supported": METHODS,
-        "introspection_endpoint_auth_methods_supported": ["client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": CONFIDENTIAL,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "service_documentation": at("/docs"),

@@ -16,8 +16,9 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// What it is called that does not say.
 const UNNAMED: &str = "A program without a name";
 /// How clients show who they are.
-const PUBLIC: &str = "none";
-const CONFIDENTIAL: &str = "client_secret_post";
+pub(crate) const PUBLIC: &str = "none";
+/// How those do that have a secret, whichever they said; the first where nothing is said.
+pub(crate) const CONFIDENTIAL: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 /// How they come to tokens.
 pub(crate) const GRANT_TYPES: [&str; 3] = [
     "authorization_code",
@@ -73,7 +74,8 @@ pub(crate) async fn register(metadata: Metadata, device: &Device) -> Result<Regi
     let network = device.address.as_deref().unwrap_or_default();
     let now = time::now();
     throttle::REGISTER_CLIENT.of(network).count(now).await?;
-    let wanted = wanted(metadata)?;
+    let method = method(&metadata)?;
+    let wanted = wanted(metadata, method != PUBLIC)?;
     let (client, secret) = clients::made(wanted, None, Some(now + KEPT)).map_err(|error| {
         let detail = error.details().first();
         let field = detail
@@ -89,21 +91,25 @@ pub(crate) async fn register(metadata: Metadata, device: &Device) -> Result<Regi
         Failure::new(code, format!("{field}: {message}"))
     })?;
     clients::stored(&client).await?;
-    Ok(Registered::new(client, secret))
+    Ok(Registered::new(client, secret, method))
 }
 
-fn wanted(metadata: Metadata) -> Result<Wanted, Failure> {
+/// How a client wants to show who it is.
+fn method(metadata: &Metadata) -> Result<&'static str, Failure> {
+    let [usual, other] = CONFIDENTIAL;
+    let said = metadata.token_endpoint_auth_method.as_deref();
+    let mut known = [PUBLIC, usual, other].into_iter();
+    let found = known.find(|known| *known == said.unwrap_or(usual));
+    found.ok_or_else(|| {
+        Failure::new(
+            "invalid_client_metadata",
+            "token_endpoint_auth_method: `none`, `client_secret_basic` or `client_secret_post`",
+        )
+    })
+}
+
+fn wanted(metadata: Metadata, confidential: bool) -> Result<Wanted, Failure> {
     let wrong = |why: &'static str| Failure::new("invalid_client_metadata", why);
-    let confidential = match metadata.token_endpoint_auth_method.as_deref() {
-        Some(PUBLIC) => false,
-        // The usual one, where nothing is said, is not to be had here: it is replaced, and told.
-        None | Some(CONFIDENTIAL | "client_secret_basic") => true,
-        Some(_) => {
-            return Err(wrong(
-                "token_endpoint_auth_method: `none` or `client_secret_post`",
-            ));
-        }
-    };
     let grant_types = metadata
         .grant_types
         .unwrap_or_else(|| vec![GRANT_TYPES[0].to_owned()]);
@@ -150,13 +156,9 @@ fn wanted(metadata: Metadata) -> Result<Wanted, Failure> {
 // === impl Registered ===
 
 impl Registered {
-    fn new(client: Client, secret: Option<String>) -> Self {
+    fn new(client: Client, secret: Option<String>, method: &'static str) -> Self {
         Self {
-            token_endpoint_auth_method: if secret.is_some() {
-                CONFIDENTIAL
-            } else {
-                PUBLIC
-            },
+            token_endpoint_auth_method: method,
             client_secret_expires_at: secret.as_ref().map(|_| 0),
             client_secret: secret,
             client_id: client.id.to_string(),

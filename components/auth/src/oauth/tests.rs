@@ -4,6 +4,7 @@
 
 use crate::store::USERS;
 use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sbd_sdk::testing::{App, Client, Reply};
 use sbd_sdk::{Principal, Scopes};
 use serde_json::{Value, json};
@@ -498,6 +499,43 @@ fn codes_of_devices_are_not_guessed() {
 }
 
 #[test]
+fn a_client_shows_by_the_header_who_it_is_as_well() {
+    let app = tenant();
+    let ada = ada(&app);
+    let known = client(&app, true, &["notes:read"]);
+    let issued = tokens(&app, &ada, &known, "notes:read");
+    let post = |path: &str, pair: &str, fields: &[(&str, &str)]| {
+        let shown = format!("Basic {}", STANDARD.encode(pair));
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let body = form.extend_pairs(fields).finish();
+        let client = app.anonymous().with_header("authorization", &shown);
+        client.upload("POST", path, "application/x-www-form-urlencoded", body)
+    };
+    let right = format!("{}:{}", known.id, known.secret.clone().unwrap());
+    let token = [("token", issued.text("access_token"))];
+    let worth = post("/oauth/introspect", &right, &token).assert_status(200);
+    assert_eq!(worth["active"], true);
+    let renewing = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", issued.text("refresh_token")),
+    ];
+    for wrong in [
+        format!("{}:ocs_x", known.id),
+        format!("{}:", known.id),
+        "x:y".to_owned(),
+    ] {
+        let refused = post("/oauth/token", &wrong, &renewing);
+        self::refused(&refused, 401, "invalid_client");
+        let challenge = refused.header("www-authenticate");
+        assert_eq!(challenge, Some("Basic realm=\"clients\""));
+    }
+    let renewed = post("/oauth/token", &right, &renewing).assert_status(200);
+    let token = [("token", renewed.text("refresh_token"))];
+    post("/oauth/revoke", &right, &token).assert_status(200);
+    bearer(&app, renewed.text("access_token")).assert_refused(401, "TOKEN_INVALID");
+}
+
+#[test]
 fn clients_register_themselves_where_an_administrator_lets_them() {
     let app = tenant();
     let ada = ada(&app);
@@ -529,7 +567,7 @@ fn clients_register_themselves_where_an_administrator_lets_them() {
         (&Value::Null, &json!("notes:read"))
     );
     let usual = register(&json!({"redirect_uris": [REDIRECT]})).assert_status(201);
-    assert_eq!(usual["token_endpoint_auth_method"], "client_secret_post");
+    assert_eq!(usual["token_endpoint_auth_method"], "client_secret_basic");
     assert!(usual.text("client_secret").starts_with("ocs_"));
     assert_eq!(
         (&usual["client_secret_expires_at"], &usual["scope"]),

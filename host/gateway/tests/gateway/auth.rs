@@ -90,6 +90,26 @@ async fn bad_tokens_are_told_apart_and_refusals_kept() {
 #[tokio::test]
 async fn an_auth_component_in_trouble_is_not_the_clients_fault_and_not_kept() {
     let server = Server::start().await;
+async fn a_client_of_the_auth_component_shows_itself_to_that_alone() {
+    let server = Server::start().await;
+    let path = "/api/v1/auth/for-everybody";
+    for (path, shown, status) in [
+        (path, "Basic YTpi", 200),
+        (path, "Negotiate YTpi", 401),
+        ("/echo/x", "Basic YTpi", 401),
+    ] {
+        let request = server.request(Method::POST, path);
+        let answer = request.header("authorization", shown).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path} {shown}");
+        if status == 200 {
+            let seen: Value = answer.json().await.unwrap();
+            assert_eq!(seen["shown"], shown);
+        }
+    }
+    assert_eq!(server.fake.asked.load(SeqCst), 0);
+}
+
+#[tokio::test]
     let busy = server.get_as("/echo/x", "overloaded").await;
     assert_eq!(busy.headers()["retry-after"], "2");
     assert_eq!(error(busy, 503).await, "OVERLOADED");

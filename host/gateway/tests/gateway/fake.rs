@@ -67,6 +67,18 @@ impl Components for Fake {
         let path = request.uri().path().to_owned();
         match &*call.component {
             "auth" if path == "/-/authenticate" => self.authenticate(request).await,
+            // For pages of everybody, and for clients of its own.
+            "auth" if path == "/api/v1/auth/for-everybody" => {
+                let shown = request.headers().get("authorization");
+                let shown = shown.map(|shown| shown.to_str().unwrap());
+                let mut answer = answer(200, &json!({ "shown": shown }));
+                let anybody = http::HeaderValue::from_static("*");
+                answer
+                    .headers_mut()
+                    .insert("access-control-allow-origin", anybody);
+                Ok(answer)
+            }
+            "auth" if path.starts_with("/.well-known") => Ok(answer(200, &json!({}))),
             "auth" => self.logout(&call).await,
             "echo" => self.echo(call, &path, request).await,
             "other" => {

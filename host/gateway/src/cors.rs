@@ -58,7 +58,11 @@ const READ: [HeaderName; 10] = [
 ];
 
 /// The cross-origin rules of this server.
-pub(crate) struct Cors(CorsLayer);
+pub(crate) struct Cors {
+    layer: CorsLayer,
+    /// Whose pages may ask; none are those of everybody.
+    origins: Option<Vec<HeaderValue>>,
+}
 
 // === impl Cors ===
 
@@ -73,15 +77,29 @@ impl Cors {
             if declared.credentials {
                 return Err(GatewayError::CredentialsForAll);
             }
-            return Ok(Self(layer.allow_origin(AllowOrigin::any())));
+            return Ok(Self {
+                layer: layer.allow_origin(AllowOrigin::any()),
+                origins: None,
+            });
         }
         let origins: Vec<HeaderValue> = declared
             .origins
             .iter()
             .map(|origin| parse(origin).ok_or_else(|| GatewayError::Origin(origin.clone())))
             .collect::<Result<_, _>>()?;
-        let layer = layer.allow_origin(origins);
-        Ok(Self(layer.allow_credentials(declared.credentials)))
+        let layer = layer.allow_origin(origins.clone());
+        Ok(Self {
+            layer: layer.allow_credentials(declared.credentials),
+            origins: Some(origins),
+        })
+    }
+
+    /// Whether a request is from a page that may ask.
+    pub(crate) fn allows(&self, headers: &HeaderMap) -> bool {
+        let origin = headers.get(header::ORIGIN);
+        self.origins
+            .as_ref()
+            .is_none_or(|origins| origin.is_some_and(|origin| origins.contains(origin)))
     }
 
     /// The headers that an answer to this request carries. The layer is run over the request's
@@ -95,7 +113,7 @@ impl Cors {
             }
         }
         let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
-        match self.0.layer(inner).oneshot(head).await {
+        match self.layer.layer(inner).oneshot(head).await {
             Ok(response) => response.into_parts().0.headers,
             Err(never) => match never {},
         }
@@ -111,16 +129,18 @@ pub(crate) fn is_preflight(parts: &Parts) -> bool {
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Puts the rules' headers on an answer. What it varies by already it still varies by.
+/// Puts the rules' headers on an answer. What it varies by already it still varies by; and where they allow nothing, it
+/// may itself, as what is for everybody's pages does.
 pub(crate) fn add(answer: &mut HeaderMap, rules: HeaderMap) {
+    let allow = rules.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     let mut last = None;
     for (name, value) in rules {
         // A name stands only before the first of its values.
         last = name.or(last);
         match &last {
             Some(name) if name == header::VARY => answer.append(name, value),
-            Some(name) => answer.insert(name, value).is_some(),
-            None => false,
+            Some(name) if allow => answer.insert(name, value).is_some(),
+            _ => false,
         };
     }
 }

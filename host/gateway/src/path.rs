@@ -144,8 +144,12 @@ async fn addressed<C: Components>(
     let sender = Sender::of(&parts, peer, &lasting.trusted_proxies)?;
     sender.correct(&mut parts);
 
-    // A preflight carries no credentials. It is answered by the rules alone, and reaches nobody.
-    if edge.cors.is_some() && cors::is_preflight(&parts) {
+    // A preflight carries no credentials. It is answered by the rules alone, and reaches nobody; but for the clients of
+    // whoever has some, from wherever they are.
+    if let Some(cors) = &edge.cors
+        && cors::is_preflight(&parts)
+        && (cors.allows(&parts.headers) || !edge.is_for_clients(parts.uri.path()))
+    {
         let mut response = Response::new(body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         return Ok(response);

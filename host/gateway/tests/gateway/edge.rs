@@ -263,6 +263,22 @@ async fn a_preflight_is_answered_before_any_guest() {
             .contains_key("access-control-allow-origin")
     );
     assert_eq!(server.fake.reached.load(SeqCst), 0);
+    // Programs of others, which are clients of the auth component, it answers itself, wherever their pages are.
+    for (origin, allowed) in [
+        ("https://app.example.com", "https://app.example.com"),
+        ("https://evil.example.com", "*"),
+    ] {
+        let request = server
+            .request(Method::OPTIONS, "/api/v1/auth/for-everybody")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success());
+        let headers = answer.headers();
+        assert_eq!(headers["access-control-allow-origin"], allowed);
+        let with_credentials = headers.contains_key("access-control-allow-credentials");
+        assert_eq!(with_credentials, allowed != "*");
+    }
 
     // Without the browser's questions, OPTIONS is a method like any other.
     let plain = server

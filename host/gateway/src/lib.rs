@@ -8,6 +8,7 @@ mod admin;
 mod authenticate;
 mod authority;
 mod builtin;
+mod challenge;
 mod components;
 mod concurrency;
 mod config;

@@ -2,6 +2,7 @@
 //! what must have happened above it; the comments say what.
 
 use crate::builtin::Builtin;
+use crate::challenge::{METADATA, Protected};
 use crate::components::Components;
 use crate::cors;
 use crate::credentials::{self, Brought};
@@ -37,8 +38,15 @@ struct Exchange<'a> {
     tenant: Arc<str>,
     head_bytes: u64,
     record: &'a mut Record,
-    /// Learned on the way down, told on the way up.
-    allowance: &'a mut Option<Allowance>,
+    told: &'a mut Told,
+}
+
+/// What is learned on the way down, and told on the way up.
+#[derive(Default)]
+struct Told {
+    allowance: Option<Allowance>,
+    /// What was asked for, if it has a route.
+    protected: Option<Protected>,
 }
 
 /// Answers one request from outside.
@@ -85,6 +93,7 @@ pub(crate) async fn answer<C: Components>(
 
     // On the way out, whoever answered: nothing internal leaves, and every answer has its id.
     headers::drop_internal(response.headers_mut());
+    record.mark(response.headers_mut());
     if let Some(rules) = rules {
         cors::add(response.headers_mut(), rules);
     }
@@ -93,7 +102,6 @@ pub(crate) async fn answer<C: Components>(
         response = without_body(response);
     }
     record.answered(response.status());
-    record.mark(response.headers_mut());
     response.map(|body| Tracked::new(body, record))
 }
 
@@ -106,20 +114,17 @@ async fn inside<C: Components>(
     incoming: LingeringBody,
 ) -> Response<Body> {
     // Errors become bodies here and nowhere else.
-    let mut allowance = None;
-    let answer = addressed(
-        edge,
-        peer,
-        request_id,
-        record,
-        &mut allowance,
-        parts,
-        incoming,
-    )
-    .await;
+    let mut told = Told::default();
+    let answer = addressed(edge, peer, request_id, record, &mut told, parts, incoming).await;
     let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
-    if let Some(allowance) = allowance {
+    if let Some(allowance) = told.allowance {
         allowance.describe(response.headers_mut());
+    }
+    if let Some(protected) = told.protected
+        && response.status() == StatusCode::UNAUTHORIZED
+        && edge.is_for_clients(METADATA)
+    {
+        protected.tell(response.headers_mut());
     }
     response
 }
@@ -129,7 +134,7 @@ async fn addressed<C: Components>(
     peer: &Peer,
     request_id: &Arc<str>,
     record: &mut Record,
-    allowance: &mut Option<Allowance>,
+    told: &mut Told,
     mut parts: Parts,
     incoming: LingeringBody,
 ) -> Result<Response<Body>, Refusal> {
@@ -174,13 +179,14 @@ async fn addressed<C: Components>(
     }
 
     // Everything that has a route.
+    told.protected = Protected::by(&sender, &parts.uri);
     let exchange = Exchange {
         request_id,
         sender,
         tenant,
         head_bytes,
         record,
-        allowance,
+        told,
     };
     routed(edge, exchange, parts, incoming).await
 }
@@ -219,26 +225,30 @@ async fn routed<C: Components>(
 
     // Authenticate. Before the rate limit, which is the user's. A token that is not known is
     // charged to the address, or guessing tokens would be free.
+    let has_clients = edge.has_clients(&matched.route.target);
     let address = Payer::address(&exchange.tenant, exchange.sender.client);
     let admit = || edge.charge(&address);
     let brought = Brought {
         headers: &parts.headers,
         ticketed: asked.tickets().map(|tickets| (tickets, parts.uri.query())),
         site: Some(exchange.sender.site(&parts)),
+        clients: has_clients,
     };
     let caller = edge
         .authenticator
         .authenticate(
-    let has_clients = edge.has_clients(&matched.route.target);
             &edge.components,
             &exchange.tenant,
             exchange.request_id,
             &brought,
             exchange.sender.client,
             admit,
-        clients: has_clients,
         )
         .await?;
+    let by = caller
+        .as_ref()
+        .and_then(|caller| caller.impersonated_by.as_ref());
+    exchange.record.impersonated_by(by);
     if edge.authenticator.is_on() {
         // A guest gets to know who calls (`sbd-caller`), never the secret that proves it.
         credentials::remove(&mut parts.headers, has_clients);
@@ -249,12 +259,8 @@ async fn routed<C: Components>(
     let payer = user.map_or(address, |user| Payer::user(&exchange.tenant, user));
     if let Some(limiter) = &edge.limiter {
         let (allowance, admitted) = limiter.take(&payer);
-        *exchange.allowance = Some(allowance);
+        exchange.told.allowance = Some(allowance);
         admitted?;
-    let by = caller
-        .as_ref()
-        .and_then(|caller| caller.impersonated_by.as_ref());
-    exchange.record.impersonated_by(by);
         let place = limiter.enter(payer.clone(), &edge.lasting.open).await?;
         exchange.record.place(place);
     }

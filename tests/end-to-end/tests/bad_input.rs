@@ -17,6 +17,10 @@ use std::sync::Arc;
 
 const FAMILIES: &str = "/api/v1/families";
 
+fn challenge(refused: &reqwest::Response) -> &str {
+    refused.headers()["www-authenticate"].to_str().unwrap()
+}
+
 /// After all that was thrown at it: nothing is stored, nothing has trapped, and it serves.
 async fn unharmed(server: &Server, ada: &Account) {
     assert_eq!(
@@ -404,11 +408,13 @@ async fn tokens() {
             .get(server.at(FAMILIES))
             .header("authorization", authorization);
         let refused = request.send().await.unwrap();
-        assert_eq!(refused.headers()["www-authenticate"], "Bearer", "{what}");
+        assert!(challenge(&refused).starts_with("Bearer "), "{what}");
         assert_error(refused, 401, "TOKEN_INVALID").await;
     }
     let anonymous = server.get(FAMILIES).await;
-    assert_eq!(anonymous.headers()["www-authenticate"], "Bearer");
+    let metadata = format!("/.well-known/oauth-protected-resource{FAMILIES}");
+    let metadata = format!("Bearer resource_metadata=\"{}\"", server.at(&metadata));
+    assert_eq!(challenge(&anonymous), metadata);
     assert_error(anonymous, 401, "UNAUTHENTICATED").await;
     unharmed(&server, &ada).await;
 }

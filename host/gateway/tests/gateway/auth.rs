@@ -66,7 +66,9 @@ async fn bad_tokens_are_told_apart_and_refusals_kept() {
         "TOKEN_EXPIRED"
     );
     let forged = server.get_as("/echo/x", "forged").await;
-    assert_eq!(forged.headers()["www-authenticate"], "Bearer");
+    let metadata = server.url("/.well-known/oauth-protected-resource/echo/x");
+    let challenge = format!("Bearer resource_metadata=\"{metadata}\"");
+    assert_eq!(forged.headers()["www-authenticate"], *challenge);
     assert_eq!(error(forged, 401).await, "TOKEN_INVALID");
     let asked = server.fake.asked.load(SeqCst);
     assert_eq!(
@@ -88,8 +90,6 @@ async fn bad_tokens_are_told_apart_and_refusals_kept() {
 }
 
 #[tokio::test]
-async fn an_auth_component_in_trouble_is_not_the_clients_fault_and_not_kept() {
-    let server = Server::start().await;
 async fn a_client_of_the_auth_component_shows_itself_to_that_alone() {
     let server = Server::start().await;
     let path = "/api/v1/auth/for-everybody";
@@ -110,6 +110,8 @@ async fn a_client_of_the_auth_component_shows_itself_to_that_alone() {
 }
 
 #[tokio::test]
+async fn an_auth_component_in_trouble_is_not_the_clients_fault_and_not_kept() {
+    let server = Server::start().await;
     let busy = server.get_as("/echo/x", "overloaded").await;
     assert_eq!(busy.headers()["retry-after"], "2");
     assert_eq!(error(busy, 503).await, "OVERLOADED");

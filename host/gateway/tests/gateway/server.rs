@@ -32,6 +32,10 @@ route = "/api/v1/auth/..."
 component = "auth"
 
 [[trigger.http]]
+route = "/.well-known/oauth-protected-resource/..."
+component = "auth"
+
+[[trigger.http]]
 route = "/api/v1/echo/..."
 component = "echo"
 

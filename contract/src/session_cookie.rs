@@ -12,3 +12,6 @@ pub const PLAIN: &str = "sbd-session";
 pub const fn name(https: bool) -> &'static str {
     if https { SECURE } else { PLAIN }
 }
+
+/// What descriptions of an API say of it.
+pub const ABOUT: &str = "Of a sign-in with the mode `cookie`; over plain http it is called `sbd-session`. What changes something has to be sent by a page of this very address.";

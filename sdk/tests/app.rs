@@ -507,6 +507,7 @@ fn health_and_description_are_there() {
     );
     let components = &api["components"];
     assert_eq!(components["securitySchemes"]["bearer"]["scheme"], "bearer");
+    assert_eq!(components["securitySchemes"]["cookie"]["in"], "cookie");
     assert_eq!(
         components["responses"]["Error"]["content"]["application/json"]["schema"]["$ref"],
         "#/components/schemas/ErrorBody"
@@ -520,7 +521,10 @@ fn arguments_and_answers_describe_themselves() {
     let created = &api["paths"]["/items"]["post"];
     assert_eq!(created["operationId"], "createItem");
     assert_eq!(created["summary"], "Makes an item.");
-    assert_eq!(created["security"], json!([{}, {"bearer": []}]));
+    assert_eq!(
+        created["security"],
+        json!([{}, {"bearer": []}, {"cookie": []}])
+    );
     assert_eq!(created["parameters"][0]["name"], "Idempotency-Key");
     let schema = &created["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(schema["$ref"], "#/components/schemas/Item");
@@ -561,7 +565,10 @@ fn arguments_and_answers_describe_themselves() {
     assert_eq!(read["responses"]["304"]["content"], Value::Null);
 
     let replaced = &api["paths"]["/items/{number}"]["put"];
-    assert_eq!(replaced["security"], json!([{"bearer": []}]));
+    assert_eq!(
+        replaced["security"],
+        json!([{"bearer": []}, {"cookie": []}])
+    );
     assert_eq!(replaced["responses"]["401"]["description"], "Not signed in");
     assert_eq!(
         replaced["responses"]["412"]["description"],

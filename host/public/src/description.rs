@@ -2,7 +2,7 @@
 
 use crate::{realtime, tasks};
 use bytes::Bytes;
-use sbd_contract::ErrorBody;
+use sbd_contract::{ErrorBody, session_cookie};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
@@ -38,12 +38,17 @@ impl Modify for Access {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .build();
+        let cookie = ApiKey::Cookie(ApiKeyValue::with_description(
+            session_cookie::SECURE,
+            session_cookie::ABOUT,
+        ));
         let ticket = ApiKey::Query(ApiKeyValue::with_description(
             "ticket",
             "Of `POST /api/v1/realtime/tickets`, good for one connection",
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
         components.add_security_scheme("ticket", SecurityScheme::ApiKey(ticket));
     }
 }

@@ -1,6 +1,6 @@
 //! The description of one operation, while its arguments and its answer add to it.
 
-use super::BEARER;
+use super::{BEARER, COOKIE};
 use crate::error::ErrorBody;
 use http::{Method, StatusCode};
 use std::borrow::Cow;
@@ -159,9 +159,9 @@ impl Description {
 
     /// Only somebody who is signed in may ask; or anybody, and who is signed in is known.
     pub fn signed_in(&mut self, must_be: bool) {
-        let bearer = SecurityRequirement::new(BEARER, Vec::<String>::new());
+        let ways = [BEARER, COOKIE].map(|way| SecurityRequirement::new(way, Vec::<String>::new()));
         let anybody = (!must_be).then(SecurityRequirement::default);
-        self.security = Some(anybody.into_iter().chain([bearer]).collect());
+        self.security = Some(anybody.into_iter().chain(ways).collect());
     }
 
     /// Adds a reason to refuse. Several with one status are joined.

@@ -14,9 +14,9 @@ pub use output::{Body, Output};
 
 use crate::Operation;
 use crate::error::ErrorBody;
-use sbd_contract::offer;
+use sbd_contract::{offer, session_cookie};
 use serde_json::{Map, Value, json};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Components, Content, InfoBuilder, OpenApiBuilder, Paths, Ref, RefOr, ResponseBuilder,
 };
@@ -24,6 +24,8 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 
 /// The name of the security scheme of whoever is signed in.
 pub const BEARER: &str = "bearer";
+/// The same, of whoever is signed in with a browser.
+pub const COOKIE: &str = "cookie";
 
 /// What a component says about itself; [`crate::component!`] takes it from its `Cargo.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -114,13 +116,18 @@ fn own_fields(declared: &Declared) -> impl Iterator<Item = (String, Value)> {
     fields.into_iter().filter_map(said)
 }
 
-/// Adds bearer tokens and the error answer of every operation.
+/// Adds how one says who asks, and the error answer of every operation.
 fn complete(components: &mut Components) {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
         .build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    let cookie = ApiKey::Cookie(ApiKeyValue::with_description(
+        session_cookie::SECURE,
+        session_cookie::ABOUT,
+    ));
+    components.add_security_scheme(COOKIE, SecurityScheme::ApiKey(cookie));
     let mut schemas = vec![(ErrorBody::name().into_owned(), ErrorBody::schema())];
     ErrorBody::schemas(&mut schemas);
     components.schemas.extend(schemas);

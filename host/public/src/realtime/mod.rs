@@ -109,7 +109,8 @@ pub(crate) fn routes(runtime: &Runtime, tenants: &Tenants, settings: Settings) -
         (status = 503, description = "So many are connected that there is no room for another", body = ErrorBody),
         (status = "default", response = Error),
     ),
-    security(("bearer" = []), ("ticket" = [])),
+    security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
+    extensions(("x-sbd-permission" = json!(LISTEN))),
 )]
 async fn connect(
     realtime: Arc<Realtime>,

@@ -33,7 +33,11 @@ struct RealtimeTicket {
         (status = 401, description = "Not signed in", body = ErrorBody),
         (status = "default", response = Error),
     ),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("cookie" = [])),
+    extensions(
+        ("x-sbd-permission" = json!(LISTEN)),
+        ("x-sbd-effect" = json!("read")),
+    ),
 )]
 pub(super) fn issue(tickets: &Tickets, request: &HostRequest) -> Result<Response<Body>, Refusal> {
     if request.request.method() != Method::POST {

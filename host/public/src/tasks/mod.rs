@@ -100,7 +100,7 @@ pub(crate) fn routes(runtime: &Runtime) -> Vec<HostRoute> {
         (status = 422, description = "A query field is wrong", body = ErrorBody),
         (status = "default", response = Error),
     ),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("cookie" = [])),
     extensions(("x-sbd-permission" = json!(READ))),
 )]
 async fn listed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
@@ -145,7 +145,7 @@ async fn listed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>
         (status = 404, description = "The caller has no such task, or it was forgotten", body = ErrorBody),
         (status = "default", response = Error),
     ),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("cookie" = [])),
     extensions(("x-sbd-permission" = json!(READ))),
 )]
 async fn shown(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
@@ -171,7 +171,7 @@ async fn shown(runtime: Runtime, request: HostRequest) -> Result<Response<Body>,
         (status = 409, description = "It has ended already", body = ErrorBody),
         (status = "default", response = Error),
     ),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("cookie" = [])),
     extensions(
         ("x-sbd-permission" = json!(WRITE)),
         ("x-sbd-effect" = json!("destructive")),
@@ -211,7 +211,7 @@ async fn canceled(runtime: Runtime, request: HostRequest) -> Result<Response<Bod
         (status = 404, description = "The caller has no such task, or it was forgotten", body = ErrorBody),
         (status = "default", response = Error),
     ),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("cookie" = [])),
     extensions(("x-sbd-permission" = json!(READ))),
 )]
 async fn streamed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {

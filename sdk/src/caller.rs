@@ -43,6 +43,17 @@ impl Caller {
         })
     }
 
+    /// Answers 403 without a permission. Operations declare theirs; this is for what is none.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` without it.
+    pub fn require(&self, permission: &str) -> crate::Result<()> {
+        match self.scopes.allow(permission) {
+            true => Ok(()),
+            false => Err(Error::lacks_permission(permission)),
+        }
+    }
+
     /// Answers 403 unless the user has a role.
     ///
     /// # Errors

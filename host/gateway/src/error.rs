@@ -107,6 +107,10 @@ impl Refusal {
         Self(sbd_contract::Refusal::forbidden(message))
     }
 
+    pub(crate) fn lacks_permission(permission: &str) -> Self {
+        Self(sbd_contract::Refusal::lacks_permission(permission))
+    }
+
     /// 404: nothing is there.
     pub fn not_found() -> Self {
         Self::new(

@@ -173,6 +173,23 @@ impl HostRequest {
     /// The whole body; empty when it was taken before.
     ///
     /// # Errors
+    /// Who asks, if they may: the same as an operation of a component is asked for.
+    ///
+    /// # Errors
+    /// 401 with this sentence for anybody, 403 for who lacks the permission; to be passed on.
+    pub fn permitted(
+        &self,
+        permission: &str,
+        anonymous: &'static str,
+    ) -> Result<&Arc<Authenticated>, Refusal> {
+        let caller = self.caller.as_ref();
+        let caller = caller.ok_or_else(|| Refusal::unauthenticated(anonymous))?;
+        match caller.scopes.allow(permission) {
+            true => Ok(caller),
+            false => Err(Refusal::lacks_permission(permission)),
+        }
+    }
+
     /// When it is too long or broke off; to be passed on.
     pub async fn bytes(&mut self) -> Result<Bytes, Refusal> {
         let body = std::mem::replace(self.request.body_mut(), body::empty());

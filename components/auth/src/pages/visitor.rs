@@ -45,10 +45,7 @@ impl Visitor {
     /// The same, if what they may do includes this: who lacks a second factor sees to that first.
     pub(super) fn may(&self, permission: &str) -> Result<&Caller> {
         let caller = self.caller()?;
-        match caller.scopes.allow(permission) {
-            true => Ok(caller),
-            false => Err(Error::lacks_permission(permission)),
-        }
+        caller.require(permission).map(|()| caller)
     }
 
     /// Their session, if they are signed in.

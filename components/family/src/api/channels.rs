@@ -11,12 +11,14 @@ pub(crate) async fn may_listen(
     caller: Caller,
     Channel(family_id): Channel<FamilyId>,
 ) -> Result<()> {
+    caller.require("families:read")?;
     store::membership(&family_id, &caller).await.map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::tests::{app, family};
+    use sbd_sdk::{Principal, Scopes};
     use serde_json::json;
 
     #[test]
@@ -33,6 +35,11 @@ mod tests {
         app.anonymous()
             .post(path, question.clone())
             .assert_refused(401, "UNAUTHENTICATED");
+        // A token of hers that was given something else.
+        let scopes = Scopes::new(["realtime:read", "notes:read"]).unwrap_or_default();
+        app.by(Principal::user("test", "usr_1").with_scopes(scopes))
+            .post(path, question.clone())
+            .assert_refused(403, "FORBIDDEN");
         ada.delete(&format!("/api/v1/families/{family}"))
             .assert_status(204);
         assert_eq!(app.changed(), [channel]);

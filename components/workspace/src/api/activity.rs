@@ -66,6 +66,7 @@ pub(crate) async fn may_listen(
     caller: Caller,
     Channel(workspace_id): Channel<WorkspaceId>,
 ) -> Result<()> {
+    caller.require("workspaces:read")?;
     store::membership(&workspace_id, &caller).await.map(drop)
 }
 

@@ -29,6 +29,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::OpenApi;
 
+/// What a token needs to listen. What is said in a user's own channel is of all that they have.
+const LISTEN: &str = "realtime:read";
 const PATH: &str = "/api/v1/realtime";
 const TICKETS: &str = "/api/v1/realtime/tickets";
 
@@ -104,7 +106,7 @@ pub(crate) fn routes(runtime: &Runtime, tenants: &Tenants, settings: Settings) -
         (status = 200, description = "Messages, for as long as one is connected", body = String, content_type = "text/event-stream"),
         (status = 400, description = "A field that nobody knows, too many channels, or no WebSocket as it should be", body = ErrorBody),
         (status = 401, description = "Not signed in, or the ticket is used or too old", body = ErrorBody),
-        (status = 403, description = "Not a user", body = ErrorBody),
+        (status = 403, description = "Not a user, or the token lacks the permission", body = ErrorBody),
         (status = 429, description = "The caller has too many streams open", body = ErrorBody),
         (status = 503, description = "So many are connected that there is no room for another", body = ErrorBody),
         (status = "default", response = Error),

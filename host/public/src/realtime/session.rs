@@ -1,12 +1,12 @@
 //! Somebody who is connected: where they listen, what they are told, and what they say. It is the same
 //! by WebSocket and by Server-Sent Events.
 
-use crate::realtime::Realtime;
 use crate::realtime::about::{self, About, Ending};
 use crate::realtime::asking::Asked;
 use crate::realtime::connections::Connection;
 use crate::realtime::joining::{Asker, Refused};
 use crate::realtime::pace::Pace;
+use crate::realtime::{LISTEN, Realtime};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -95,11 +95,8 @@ impl Session {
         request: HostRequest,
         asked: Asked,
     ) -> Result<Self, Refusal> {
-        let caller = request.caller.ok_or_else(|| {
-            Refusal::unauthenticated(
-                "Only those who are signed in can listen; send an access token or a ticket.",
-            )
-        })?;
+        let nobody = "Only those who are signed in can listen; send an access token or a ticket.";
+        let caller = Arc::clone(request.permitted(LISTEN, nobody)?);
         let Some(user) = caller.user.clone() else {
             return Err(Refusal::forbidden("Only users can listen; sign in as one."));
         };

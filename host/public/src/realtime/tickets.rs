@@ -1,5 +1,6 @@
 //! `POST /api/v1/realtime/tickets`: a ticket for whoever is signed in.
 
+use super::LISTEN;
 use crate::description::Error;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use jiff::Timestamp;
@@ -31,6 +32,7 @@ struct RealtimeTicket {
     responses(
         (status = 201, description = "The ticket", body = RealtimeTicket),
         (status = 401, description = "Not signed in", body = ErrorBody),
+        (status = 403, description = "The token lacks the permission", body = ErrorBody),
         (status = "default", response = Error),
     ),
     security(("bearer" = []), ("cookie" = [])),
@@ -43,9 +45,8 @@ pub(super) fn issue(tickets: &Tickets, request: &HostRequest) -> Result<Response
     if request.request.method() != Method::POST {
         return Err(Refusal::method_not_allowed("POST"));
     }
-    let caller = request.caller.as_ref().ok_or_else(|| {
-        Refusal::unauthenticated("Tickets are for those who are signed in; send an access token.")
-    })?;
+    let nobody = "Tickets are for those who are signed in; send an access token.";
+    let caller = request.permitted(LISTEN, nobody)?;
     let origin = request.request.headers().get(header::ORIGIN);
     let ticket = tickets.issue(&request.tenant, caller, origin);
     let ticket = ticket.ok_or_else(Refusal::internal)?;

@@ -9,7 +9,7 @@ use http::{Method, Response, StatusCode, header};
 use jiff::Timestamp;
 use sbd_contract::ErrorBody;
 use sbd_gateway::{HostRequest, HostRoute, Refusal};
-use sbd_runtime::{Authenticated, Body, Runtime, TaskStore, body};
+use sbd_runtime::{Body, Runtime, TaskStore, body};
 use sbd_tasks::{Filter, State, Task};
 use seen::{Page, Seen, states};
 use serde::{Deserialize, Serialize};
@@ -224,14 +224,10 @@ async fn streamed(runtime: Runtime, request: HostRequest) -> Result<Response<Bod
 
 /// The user who asks, if they may.
 fn user(request: &HostRequest, permission: &str) -> Result<Arc<str>, Refusal> {
-    let anonymous = || Refusal::unauthenticated("Tasks are somebody's; log in to see yours.");
-    let caller: &Authenticated = request.caller.as_deref().ok_or_else(anonymous)?;
-    if !caller.scopes.allow(permission) {
-        return Err(Refusal::forbidden(format!(
-            "This needs the permission `{permission}`; use a token that has it."
-        )));
-    }
-    caller.user.clone().ok_or_else(anonymous)
+    const NOBODY: &str = "Tasks are somebody's; log in to see yours.";
+    let caller = request.permitted(permission, NOBODY)?;
+    let user = caller.user.clone();
+    user.ok_or_else(|| Refusal::unauthenticated(NOBODY))
 }
 
 fn answer(content: &impl Serialize) -> Result<Response<Body>, Refusal> {

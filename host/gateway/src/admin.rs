@@ -27,6 +27,8 @@ const API: &str = "/admin/";
 
 /// How tokens of operators begin, which are no users' access tokens.
 const OPERATOR_TOKEN: &str = "sbd_op_";
+/// What an administrator's token needs here.
+const OPERATE: &str = "admin:host:operate";
 
 /// What the admin listener serves beside the gateway's own pages.
 pub trait AdminPages: Clone + Send + Sync + 'static {
@@ -108,9 +110,9 @@ async fn administrator<C: Components>(
         headers,
         ticketed: None,
         site: None,
+        clients: false,
     };
     let caller = edge
-        clients: false,
         .authenticator
         .authenticate(
             &edge.components,
@@ -126,9 +128,13 @@ async fn administrator<C: Components>(
                 "This is for administrators; send an operator's token, or an administrator's access token, as bearer token.",
             )
         })?;
+    // Whoever operates the host may do everything: a token for some of administration is not enough.
+    let may = caller.has_role("admin") && caller.scopes.allow(OPERATE);
     match &caller.user {
-        Some(user) if caller.has_role("admin") => Ok(Actor::User(user.to_string())),
-        _ => Err(Refusal::forbidden("This is for administrators.")),
+        Some(user) if may => Ok(Actor::User(user.to_string())),
+        _ => Err(Refusal::forbidden(
+            "This is for administrators, and for tokens that hold `admin:host:operate`.",
+        )),
     }
 }
 

@@ -16,6 +16,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+/// What a token needs to see how the host is.
+const HEALTH: &str = "admin:host:read";
+
 /// What a handler answers with.
 type Answer = Result<Response<Body>, Refusal>;
 
@@ -170,9 +173,6 @@ impl HostRequest {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The whole body; empty when it was taken before.
-    ///
-    /// # Errors
     /// Who asks, if they may: the same as an operation of a component is asked for.
     ///
     /// # Errors
@@ -190,6 +190,9 @@ impl HostRequest {
         }
     }
 
+    /// The whole body; empty when it was taken before.
+    ///
+    /// # Errors
     /// When it is too long or broke off; to be passed on.
     pub async fn bytes(&mut self) -> Result<Bytes, Refusal> {
         let body = std::mem::replace(self.request.body_mut(), body::empty());
@@ -235,10 +238,10 @@ fn administrator(caller: Option<&Authenticated>) -> Result<(), Refusal> {
     let caller = caller.ok_or_else(|| {
         Refusal::unauthenticated("This is for administrators; log in as one. /healthz is open.")
     })?;
-    if caller.has_role("admin") {
+    if caller.has_role("admin") && caller.scopes.allow(HEALTH) {
         return Ok(());
     }
     Err(Refusal::forbidden(
-        "This is for administrators; /healthz and /readyz are open.",
+        "This is for administrators, and for tokens that hold `admin:host:read`; /healthz and /readyz are open.",
     ))
 }

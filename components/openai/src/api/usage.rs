@@ -28,6 +28,9 @@ pub(crate) struct UsageView {
     total: Usage,
 }
 
+/// What it takes to see what others have used.
+const GOVERN: &str = "admin:usage:read";
+
 /// Lists what the caller has used of language models; administrators see what everybody has.
 #[operation(
     get "/api/v1/usage", permission = "usage:read", answers = "What was used",
@@ -37,7 +40,7 @@ pub(crate) async fn list_usage(
     caller: Caller,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<UsageView>> {
-    let user = match (caller.has_role("admin"), wanted.user.as_deref()) {
+    let user = match (caller.scopes.allow(GOVERN), wanted.user.as_deref()) {
         (true, user) => user,
         (false, None) => Some(&*caller.user),
         (false, Some(user)) if *user == *caller.user => Some(user),
@@ -74,7 +77,7 @@ fn is_day(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::tests::app;
-    use sbd_sdk::Principal;
+    use sbd_sdk::{Principal, Scopes};
     use serde_json::json;
 
     #[test]
@@ -95,7 +98,8 @@ mod tests {
         assert_eq!(own["total"], own["items"][0]["usage"]);
         let others = app.signed_in("usr_1").get("/api/v1/usage?user=usr_2");
         others.assert_refused(403, "FORBIDDEN");
-        let admin = Principal::user("test", "usr_3").with_roles(["user", "admin"]);
+        let admin = Principal::user("test", "usr_3")
+            .with_scopes(Scopes::everything().with_administration());
         let all = app
             .by(admin.clone())
             .get("/api/v1/usage")

@@ -166,6 +166,8 @@ impl Fake {
                 "session": format!("ses_{}", parts[1]),
                 "username": parts[0],
                 "roles": [parts[2]],
+                "scopes": if parts[2] == "admin" { json!(["*", "admin:*"]) } else { json!(["*"]) },
+                "impersonated_by": parts.get(4),
                 "expires_at": expires_at.to_string(),
             }),
         ))
@@ -178,8 +180,6 @@ impl Fake {
             .and_then(|caller| caller.session.clone());
         self.revoke(&session.unwrap());
         Ok(answer(200, &json!({})))
-                "scopes": if parts[2] == "admin" { json!(["*", "admin:*"]) } else { json!(["*"]) },
-                "impersonated_by": parts.get(4),
     }
 
     async fn echo(

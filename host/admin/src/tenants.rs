@@ -93,6 +93,21 @@ impl Admin {
         self.act(actor, action, name, Value::Null, set).await
     }
 
+    /// Signs and encrypts with new keys for a tenant from now on. What was made with those before stays good, as long as
+    /// it would have been.
+    ///
+    /// # Errors
+    /// When there is no such tenant, or its keys cannot be made or kept.
+    pub async fn rotate_keys(&self, actor: &Actor, name: &str) -> Result<Arc<Tenant>, Error> {
+        let rotate = async {
+            let tenant = self.registry.tenants.changeable(name)?;
+            self.runtime.rotate_keys(tenant.name.shared()).await?;
+            Ok(tenant)
+        };
+        self.act(actor, "tenant.rotate_keys", name, Value::Null, rotate)
+            .await
+    }
+
     /// All that a tenant has stored, as of one moment: a tar archive of JSON files, in a file without a
     /// name. Its keys stay here, and so do sessions.
     ///

@@ -53,6 +53,13 @@ impl Keyrings {
         self.sealing.forget(tenant);
     }
 
+    /// Signs and encrypts with new keys for a tenant from now on. What was signed before is good until it runs out, and
+    /// what was encrypted opens as before.
+    pub(crate) async fn rotate(&self, tenant: &str) -> Result<(), Error> {
+        self.signing.rotate(tenant).await?;
+        self.sealing.rotate(tenant).await
+    }
+
     /// Removes a tenant's keys for good; answers the files, with their sizes.
     pub(crate) async fn remove(&self, tenant: &str) -> Result<Vec<(PathBuf, u64)>, Error> {
         let removed = [

@@ -354,6 +354,16 @@ impl Runtime {
         &self.inner.shared.models
     }
 
+    /// Signs and encrypts with new keys for a tenant from now on. What was signed before is good until it runs out, and
+    /// what was encrypted opens as before.
+    ///
+    /// # Errors
+    /// When the keys cannot be made or kept.
+    pub async fn rotate_keys(&self, name: &str) -> Result<(), Error> {
+        let rotated = self.inner.shared.keyrings.rotate(name).await;
+        rotated.map_err(|error| Error::capability("keys", &error))
+    }
+
     /// Removes everything that a closed tenant has on disk; answers the files, with their sizes.
     ///
     /// # Errors

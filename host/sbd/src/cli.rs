@@ -158,6 +158,8 @@ pub(crate) enum TenantCommand {
     Suspend(TenantName),
     /// Serve a suspended tenant again.
     Resume(TenantName),
+    /// Sign and encrypt with new keys from now on. What was made with the old ones stays good.
+    RotateKeys(TenantName),
     /// Say something to everybody who is connected to `/api/v1/realtime`.
     Announce(TenantAnnounce),
     /// Write all that a tenant has stored into one archive of JSON files and SQLite databases.

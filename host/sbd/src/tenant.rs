@@ -50,6 +50,13 @@ pub(crate) async fn command(command: TenantCommand, client: &Client<'_>) -> anyh
                 .await?;
             println!("tenant {name} is served again.");
         }
+        TenantCommand::RotateKeys(TenantName { name, .. }) => {
+            let path = format!("{}/keys/rotate", path(&name)?);
+            client.ask(Method::POST, &path, None).await?;
+            println!(
+                "{name} has new keys. What was signed or encrypted with the old ones stays good."
+            );
+        }
         TenantCommand::Announce(announce) => {
             let data: Value = serde_json::from_str(&announce.data)
                 .context("DATA is no JSON; write it like '{\"text\": \"Back in five minutes\"}'")?;

@@ -50,6 +50,34 @@ fn files_of(folder: &Path, tenant: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn new_keys_leave_what_was_made_with_the_old_ones() {
+    let server = Server::start().await;
+    server.done(&["tenant", "create", "acme"]);
+    let acme = server.as_tenant("acme");
+    let old = signed_in(&server, &acme, "ada").await;
+    let keys = async || {
+        let keys = acme.get(server.at("/.well-known/jwks.json")).send().await;
+        let keys = json(keys.unwrap(), 200).await;
+        keys["keys"].as_array().unwrap().len()
+    };
+    assert_eq!(keys().await, 1);
+    server.done(&["tenant", "rotate-keys", "acme"]);
+    assert_eq!(keys().await, 2);
+    let new = signed_in(&server, &acme, "bob").await;
+    for token in [&old, &new] {
+        let header = |token: &str| token.split('.').next().unwrap().to_owned();
+        assert_ne!(header(&old), header(&new), "they name their keys");
+        assert_eq!(families(&server, &acme, token).await.status(), 200);
+    }
+    assert!(
+        server
+            .refused(&["tenant", "rotate-keys", "nobody"])
+            .contains("nobody")
+    );
+    assert!(server.done(&["audit"]).contains("tenant.rotate_keys"));
+}
+
+#[tokio::test]
 async fn tenants_share_nothing() {
     let server = Server::start().await;
     server.done(&["tenant", "create", "acme"]);

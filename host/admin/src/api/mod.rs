@@ -57,6 +57,7 @@ impl Api {
             .routes(routes!(tenants::show, tenants::change, tenants::delete))
             .routes(routes!(tenants::suspend))
             .routes(routes!(tenants::resume))
+            .routes(routes!(tenants::rotate_keys))
             .routes(routes!(tenants::export))
             .routes(routes!(tenants::import))
             .routes(routes!(announcements::announce))

@@ -144,6 +144,18 @@ pub(crate) async fn resume(
     Ok(Json((&*tenant).into()))
 }
 
+/// Signs and encrypts with new keys from now on. Tokens that were signed before are good until they run out, and what was
+/// encrypted opens as before.
+#[utoipa::path(post, path = "/tenants/{name}/keys/rotate", responses((status = 200, body = TenantBody)))]
+pub(crate) async fn rotate_keys(
+    State(admin): State<Admin>,
+    By(actor): By,
+    Path(name): Path<String>,
+) -> Result<Json<TenantBody>, Failure> {
+    let tenant = admin.rotate_keys(&actor, &name).await?;
+    Ok(Json((&*tenant).into()))
+}
+
 /// All that a tenant has stored, as of one moment: a tar archive of JSON files and SQLite databases.
 #[utoipa::path(get, path = "/tenants/{name}/export", responses((status = 200, content_type = "application/x-tar", body = Vec<u8>)))]
 pub(crate) async fn export(

@@ -309,6 +309,7 @@ mod tests {
             .assert_status(200);
         assert!(keys["keys"].is_array());
         assert_eq!(keys.header("cache-control"), Some("public, max-age=300"));
+        assert_eq!(keys.header("access-control-allow-origin"), Some("*"));
     }
 
     #[test]

@@ -72,10 +72,13 @@ pub(crate) enum Welcome {
     Cookie(Vec<HeaderValue>),
 }
 
-/// How long anybody may keep an answer.
-type ForFiveMinutes = [(HeaderName, &'static str); 1];
+/// What stands before an answer that anybody may keep for a while, and the pages of anybody may read.
+type ForEverybody = [(HeaderName, &'static str); 2];
 
-const FOR_FIVE_MINUTES: ForFiveMinutes = [(header::CACHE_CONTROL, "public, max-age=300")];
+const FOR_EVERYBODY: ForEverybody = [
+    (header::CACHE_CONTROL, "public, max-age=300"),
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+];
 
 /// Signs in by username or e-mail address.
 ///
@@ -130,8 +133,8 @@ pub(crate) async fn refresh(Json(request): Json<RefreshRequest>) -> Result<Fresh
 
 /// The public keys that check access tokens (RFC 7517).
 #[operation(get "/.well-known/jwks.json", answers = "A JSON Web Key Set")]
-pub(crate) async fn get_jwks() -> Result<(ForFiveMinutes, Json<KeySet>)> {
-    Ok((FOR_FIVE_MINUTES, Json(keys::jwks().await?)))
+pub(crate) async fn get_jwks() -> Result<(ForEverybody, Json<KeySet>)> {
+    Ok((FOR_EVERYBODY, Json(keys::jwks().await?)))
 }
 
 /// The answer to whoever signed in by a request with these headers.

@@ -14,7 +14,7 @@
 
 use futures::future::join_all;
 use reqwest::{Method, RequestBuilder};
-use sbd_tests::{Account, Events, PASSWORD, Server, json};
+use sbd_tests::{Account, Events, PASSWORD, Server, assert_error, json};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -435,6 +435,45 @@ async fn every_operation_is_for_whom_its_description_says() {
     std::fs::write(&file, table).unwrap();
     println!("{} operations: {}", lines.len(), file.display());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_done_in_a_users_place_is_known_to_be() {
+    let server = Server::start().await;
+    let root = Account::administrator(&server).await;
+    let ada = Account::register(&server, "ada").await;
+    let address = format!("/api/v1/auth/users/{}/impersonation", ada.id);
+    let begun = root.post(&address, &json!({"reason": "to see"})).send();
+    let begun = json(begun.await.unwrap(), 200).await;
+    let mut in_her_place = ada.clone();
+    in_her_place.access = begun["access_token"].as_str().unwrap().to_owned();
+    let new = json!({"name": "Lovelace"});
+    let made = in_her_place
+        .post("/api/v1/families", &new)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(made.headers()["sbd-impersonated-by"], *root.id);
+    let family = json(made, 201).await;
+    // She reads who it was, and so does the operator.
+    let audit = format!("/api/v1/families/{}/audit", family["id"].as_str().unwrap());
+    let entry = &ada.read(&audit).await["items"][0];
+    assert_eq!(entry["actor"], *ada.id);
+    assert_eq!(entry["data"]["impersonated_by"], *root.id, "{entry}");
+    server.wait_for_log("impersonated_by").await;
+    let own = ada.get("/api/v1/auth/me").send().await.unwrap();
+    assert!(!own.headers().contains_key("sbd-impersonated-by"));
+    // What is hers alone is refused, and she ends it: the next request is nobody's.
+    let refused = in_her_place
+        .post("/api/v1/auth/permanent-tokens", &json!({}))
+        .send();
+    assert_error(refused.await.unwrap(), 403, "IMPERSONATING").await;
+    let session = begun["session_id"].as_str().unwrap();
+    let session = format!("/api/v1/auth/sessions/{session}");
+    let ended = ada.request(Method::DELETE, &session).send().await.unwrap();
+    assert_eq!(ended.status(), 204);
+    let over = in_her_place.get("/api/v1/families").send().await.unwrap();
+    assert_error(over, 401, "TOKEN_INVALID").await;
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod invitations;
 mod login;
 mod mailed;
 mod model;
+mod networks;
 mod notices;
 mod oauth;
 mod pages;

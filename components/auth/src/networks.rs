@@ -54,15 +54,19 @@ impl Networks {
 fn network(written: &str) -> Result<IpNet, String> {
     let nonsense =
         || format!("`{written}` is no network; write it as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32");
-    if let Ok(address) = written.parse::<IpAddr>() {
+    let (address, length) = match written.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (written, None),
+    };
+    // The standard library's reader: that of networks takes `010.0.0.0` for 10.0.0.0, and others for 8.0.0.0.
+    let address: IpAddr = address.parse().map_err(|_| nonsense())?;
+    let Some(length) = length else {
         return Ok(address.to_canonical().into());
-    }
-    // A length as people write it, and not as the parser would take it as well: `/08`.
-    let length = written.rsplit_once('/').map(|(_, length)| length);
-    if length.is_none_or(|length| length.len() > 1 && length.starts_with('0')) {
-        return Err(nonsense());
-    }
-    let network = written.parse::<IpNet>().map_err(|_| nonsense())?;
+    };
+    let is_plain = length == "0" || !length.starts_with(['0', '+']);
+    let length = length.parse().ok().filter(|_| is_plain);
+    let network = length.and_then(|length| IpNet::new(address, length).ok());
+    let network = network.ok_or_else(nonsense)?;
     // Whoever writes an address of the range may have meant that alone: nothing is guessed where it keeps people out.
     if network.addr() != network.network() {
         let (range, address) = (text(&network.trunc()), network.addr());
@@ -159,6 +163,8 @@ mod tests {
             "10.0.0.0/33",
             "10.0.0.0/-1",
             "10.0.0.0/08",
+            "10.0.0.0/+8",
+            "10.0.0.0/00",
             "10.0.0.0/8/8",
             "10.0.0.0 /8",
             "010.0.0.0/8",

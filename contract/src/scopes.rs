@@ -1,13 +1,16 @@
 //! What a principal may do: permissions, and the patterns that stand for several of them.
 //!
 //! A permission is two or more words joined by colons, `families:read`. A scope is a permission, or
-//! one ending in `:*` for all that begins so, or `*`. Permissions of administration begin with
-//! `admin:`, and `*` does not stand for them: who may do everything a user may is no administrator.
+//! one ending in `:*` for all that begins so, or `*`, or `*:read` for all that only read. Permissions of administration
+//! begin with `admin:`, and neither `*` nor `*:read` stands for them: who may do everything a user may is no administrator.
 
 use serde::{Deserialize, Serialize};
 
 /// How permissions of administration begin.
 const ADMINISTRATION: &str = "admin:";
+
+/// All that only reads: permissions whose last word says so.
+const READING: &str = "*:read";
 
 /// The longest permission, in bytes.
 const LONGEST: usize = 100;
@@ -20,7 +23,7 @@ pub struct Scopes(Vec<String>);
 /// A text that is no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no scope; write a permission like `families:read`, all of an area like `families:*`, or `*`"
+    "`{0}` is no scope; write a permission like `families:read`, all of an area like `families:*`, `*:read` or `*`"
 )]
 pub struct InvalidScope(String);
 
@@ -67,7 +70,8 @@ impl Scopes {
         self.0.iter().any(|scope| covers(scope, permission))
     }
 
-    /// What both hold: of rights that were given once, those that are left.
+    /// What both hold: of rights that were given once, those that are left. What an area and `*:read` have in common
+    /// no scope says: of these two nothing is left.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         let mut both = Vec::new();
@@ -97,6 +101,7 @@ impl Scopes {
 fn is_scope(text: &str) -> bool {
     // What stands before `:*` is the beginning of a permission.
     text == "*"
+        || text == READING
         || is_permission(text)
         || text
             .strip_suffix(":*")
@@ -105,6 +110,12 @@ fn is_scope(text: &str) -> bool {
 
 /// Whether a scope stands for all that another one, or a permission, does.
 fn covers(scope: &str, other: &str) -> bool {
+    if scope == READING {
+        return scope == other
+            || is_permission(other)
+                && other.ends_with(":read")
+                && !other.starts_with(ADMINISTRATION);
+    }
     match scope.strip_suffix('*') {
         Some("") => !other.starts_with(ADMINISTRATION),
         Some(beginning) => other.starts_with(beginning),
@@ -133,6 +144,11 @@ mod tests {
             (&["*"], "admin:wallet:mint", false),
             (&["admin:*"], "admin:wallet:mint", true),
             (&["admin:*"], "families:read", false),
+            (&["*:read"], "families:read", true),
+            (&["*:read"], "families:members:read", true),
+            (&["*:read"], "families:write", false),
+            (&["*:read"], "families:read:all", false),
+            (&["*:read"], "admin:wallet:read", false),
             (&[], "families:read", false),
         ] {
             let allowed = scopes(held).allow(permission);
@@ -146,6 +162,10 @@ mod tests {
     fn of_two_the_narrower_is_left() {
         let both = |one: &[&str], other: &[&str]| scopes(one).intersect(&scopes(other));
         assert_eq!(both(&["*"], &["notes:read"]), scopes(&["notes:read"]));
+        assert_eq!(both(&["*", "admin:*"], &["*:read"]), scopes(&["*:read"]));
+        let some = &["notes:read", "notes:write", "admin:users:read"];
+        assert_eq!(both(&["*:read"], some), scopes(&["notes:read"]));
+        assert_eq!(both(&["*:read"], &["notes:*"]), scopes(&[]));
         assert_eq!(
             both(&["notes:*"], &["notes:read", "a:b"]),
             scopes(&["notes:read"])

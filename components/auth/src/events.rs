@@ -22,7 +22,10 @@
 //! | `account.second_factor_reset` | `user_id`, `reason` | an administrator took it away, for who lost it |
 //! | `account.impersonated` | `user_id`, `by`, `session_id`, `ends_at`, `reason` | an administrator acts in the user's place until then at most |
 //! | `device.remembered`, `.forgotten` | `user_id`, `device_id` | the second step is left out there for a month, or no more; all are forgotten without a word by a new password and with second factors |
-//! | `token.made`, `token.ended` | `user_id`, `token_id` | a permanent token is there, or was taken back |
+//! | `token.made`, `token.ended` | `user_id`, `token_id`, `reason` | a permanent token is there, or was taken back; if not by its user, why |
+//! | `token.approved` | `user_id`, `token_id`, `reason` | an administrator lets it act |
+//! | `token.rotated` | `user_id`, `token_id` | it has another secret |
+//! | `token.strayed` | `user_id`, `token_id`, `address` | somebody had it where it is not good, and was refused; told once a day |
 //! | `consent.given` | `user_id`, `client_id`, `scopes` | a user lets a program of somebody else act for them |
 //! | `consent.withdrawn` | `user_id`, `client_id` | no more |
 //! | `passkey.added`, `.removed`, `.used` | `user_id`, `passkey_id` | its owner shows who they are by it, or no more; each time that they do |
@@ -135,6 +138,22 @@ pub(crate) enum Happened<'a> {
     TokenEnded {
         user_id: &'a str,
         token_id: &'a TokenId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+    },
+    TokenApproved {
+        user_id: &'a str,
+        token_id: &'a TokenId,
+        reason: &'a str,
+    },
+    TokenRotated {
+        user_id: &'a str,
+        token_id: &'a TokenId,
+    },
+    TokenStrayed {
+        user_id: &'a str,
+        token_id: &'a TokenId,
+        address: &'a str,
     },
     ProviderLinked {
         user_id: &'a str,
@@ -219,6 +238,9 @@ impl Happened<'_> {
             Self::DeviceForgotten { user_id, .. } => ("device.forgotten", user_id),
             Self::TokenMade { user_id, .. } => ("token.made", user_id),
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
+            Self::TokenApproved { user_id, .. } => ("token.approved", user_id),
+            Self::TokenRotated { user_id, .. } => ("token.rotated", user_id),
+            Self::TokenStrayed { user_id, .. } => ("token.strayed", user_id),
             Self::ProviderLinked { user_id, .. } => ("account.provider_linked", user_id),
             Self::ProviderUnlinked { user_id, .. } => ("account.provider_unlinked", user_id),
             Self::ConsentGiven { user_id, .. } => ("consent.given", user_id),

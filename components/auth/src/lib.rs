@@ -109,6 +109,9 @@ pub fn component() -> Component {
                 api::passkeys::remove_passkey(),
                 api::permanent::make_permanent_token(),
                 api::permanent::list_permanent_tokens(),
+                api::permanent::rotate_permanent_token(),
+                api::permanent::get_permanent_token_usage(),
+                api::permanent::end_some_permanent_tokens(),
                 api::permanent::end_permanent_token(),
                 api::permanent::end_permanent_tokens(),
             ],
@@ -126,6 +129,11 @@ pub fn component() -> Component {
                 api::impersonation::impersonate_user(),
                 api::impersonation::get_impersonation_policy(),
                 api::impersonation::set_impersonation_policy(),
+                api::user_tokens::list_user_tokens(),
+                api::user_tokens::decide_on_user_token(),
+                api::user_tokens::end_user_tokens(),
+                api::user_tokens::get_token_policy(),
+                api::user_tokens::set_token_policy(),
                 api::invitations::get_account_policy(),
                 api::invitations::set_account_policy(),
                 api::invitations::invite_user(),
@@ -172,7 +180,7 @@ pub fn component() -> Component {
             api::host::mail_invitation(),
             api::host::record_refusal(),
         ])
-        .schedules([api::host::end_accounts()])
+        .schedules([api::host::end_accounts(), api::host::end_unused_tokens()])
         .route(path::AUTHENTICATE, post(api::host::authenticate))
         .route(path::ADMINISTRATORS, post(api::host::administrators));
     // The gate is inside of what shows refusals as pages, so that people can read it.

@@ -290,7 +290,7 @@ impl Device {
 }
 
 /// A user agent as text for people: no control characters, not endless.
-fn readable(user_agent: &str) -> Option<String> {
+pub(crate) fn readable(user_agent: &str) -> Option<String> {
     let text: String = user_agent
         .chars()
         .filter(|c| !c.is_control())

@@ -194,13 +194,111 @@ pub(crate) fn leaving(change: Transaction, user_id: &str, ends_at: Time) -> Tran
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
-/// Tells a user that a program may act for them.
-pub(crate) fn token_made(change: Transaction, user_id: &str, name: &str) -> Transaction {
+/// Tells a user that a program may act for them, or may once that is approved.
+pub(crate) fn token_made(
+    change: Transaction,
+    user_id: &str,
+    name: &str,
+    waiting: bool,
+) -> Transaction {
+    let body = match waiting {
+        true => {
+            "It does nothing until an administrator approves it. If it was not you, take it back, change your password, and end all sessions."
+        }
+        false => {
+            "Whoever has it may act for you. If it was not you, take it back, change your password, and end all sessions."
+        }
+    };
     let notice = json!({
         "user": user_id,
         "kind": "account.token_made",
         "title": format!("A permanent token was made: {name}"),
+        "body": body,
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that a token of theirs was approved.
+pub(crate) fn token_approved(
+    change: Transaction,
+    user_id: &str,
+    name: &str,
+    reason: &str,
+) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.token_approved",
+        "title": format!("A permanent token was approved: {name}"),
+        "body": format!("Whoever has it may act for you from now on. The reason given: {reason}"),
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that a token of theirs has ended, which was not their own doing.
+pub(crate) fn token_ended(
+    change: Transaction,
+    user_id: &str,
+    name: &str,
+    reason: &str,
+) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.token_ended",
+        "title": format!("A permanent token has ended: {name}"),
+        "body": format!("The reason given: {reason}\n\nA program that had it does nothing for you any more. Make another one if it is to."),
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that a token has another secret.
+pub(crate) fn token_rotated(change: Transaction, user_id: &str, name: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.token_rotated",
+        "title": format!("A permanent token got another secret: {name}"),
         "body": "Whoever has it may act for you. If it was not you, take it back, change your password, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that somebody has a token of theirs where it is not good.
+pub(crate) fn token_strayed(
+    change: Transaction,
+    user_id: &str,
+    name: &str,
+    address: &str,
+) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.token_strayed",
+        "title": format!("A permanent token was presented from elsewhere: {name}"),
+        "body": format!(
+            "The address: {address}\n\nIt is not good there, and was refused. If it was not you, somebody has it: take it back, and make another one."
+        ),
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that a token ends unless it is used.
+pub(crate) fn token_unused(
+    change: Transaction,
+    user_id: &str,
+    name: &str,
+    ends_at: Time,
+) -> Transaction {
+    let day = ends_at.to_string();
+    let day = day.get(..10).unwrap_or_default();
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.token_unused",
+        "title": format!("A permanent token ends in a week: {name}"),
+        "body": format!(
+            "It has not been used for a long time. Unless it is used before, it ends by {day}."
+        ),
         "mail": true,
     });
     change.publish("notification.requested", Some(user_id), &notice)

@@ -4,15 +4,28 @@
 //! The token is shown once; its digest alone is kept. It begins with `sbd_` and ends with a checksum, so that
 //! whoever searches files for secrets knows one. To the host its id is what a session's is: what is taken back is
 //! worthless with the next request.
+//!
+//! A token may be bound to networks. A tenant's administrators may have each one wait until they approve it, or have
+//! none at all (`policy`); what they see and end of all users' is in `oversight`.
+
+pub(crate) mod approval;
+pub(crate) mod oversight;
+pub(crate) mod policy;
+pub(crate) mod rotation;
+pub(crate) mod upkeep;
+pub(crate) mod usage;
 
 use crate::events::Happened;
 use crate::model::{ADMIN, User};
+use crate::networks::Networks;
 use crate::notices;
 use crate::oauth::scope;
 use crate::store::{PERMANENT_TOKENS, USERS};
 use crate::tokens;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sbd_sdk::authentication::Identity;
+use policy::Making;
+use rotation::Former;
+use sbd_sdk::authentication::{Identity, Presented};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::paging::{Order, Page};
 use sbd_sdk::time::{self, Time};
@@ -20,7 +33,9 @@ use sbd_sdk::{Caller, Error, Listing, Result, Scopes, Sort, id};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 use std::time::Duration;
+use usage::Usage;
 use utoipa::ToSchema;
 
 id!(pub(crate) TokenId, "ptk", "token");
@@ -38,8 +53,6 @@ const MAX_SCOPES: usize = 50;
 const MAX_NAME: usize = 100;
 /// Days until a token runs out, at most; a token may also never do so.
 const MAX_DAYS: u32 = 3650;
-/// How long the host takes one for granted: its use is noted no more often.
-const KNOWN_FOR: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A permanent token, as stored.
@@ -48,7 +61,7 @@ pub(crate) struct PermanentToken {
     #[serde(rename = "_id")]
     pub(crate) id: TokenId,
     digest: String,
-    user_id: String,
+    pub(crate) user_id: String,
     /// The user's how manieth it is, of those there may be at a time: no two have one seat.
     seat: String,
     pub(crate) name: String,
@@ -58,6 +71,23 @@ pub(crate) struct PermanentToken {
     /// Never, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Time>,
+    /// Where it is good; anywhere, where there are none.
+    #[serde(default, skip_serializing_if = "Networks::is_empty")]
+    pub(crate) networks: Networks,
+    /// Whether it does nothing until an administrator approves it.
+    #[serde(default)]
+    pub(crate) waiting: bool,
+    /// The secret before, as long as it is good still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) former: Option<Former>,
+    #[serde(default)]
+    pub(crate) usage: Usage,
+    /// When its user was told that it ends for want of use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warned_at: Option<Time>,
+    /// When its user was last told that somebody had it elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    strayed_at: Option<Time>,
 }
 
 /// What a token is to be.
@@ -65,6 +95,7 @@ pub(crate) struct Wanted {
     pub(crate) name: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) days: Option<u32>,
+    pub(crate) networks: Vec<String>,
 }
 
 /// What the list of tokens is sorted by.
@@ -79,6 +110,12 @@ pub(crate) enum TokenSort {
 /// Makes a token of the caller's, and answers what is never shown again.
 pub(crate) async fn make(caller: &Caller, wanted: Wanted) -> Result<(PermanentToken, String)> {
     require_person(caller)?;
+    let making = policy::get().await?.permanent_tokens;
+    if making == Making::None {
+        return Err(Error::forbidden(
+            "there are no permanent tokens here; ask an administrator",
+        ));
+    }
     let name = wanted.name.trim();
     let is_name = (1..=MAX_NAME).contains(&name.chars().count());
     if !is_name || name.chars().any(char::is_control) {
@@ -108,6 +145,12 @@ pub(crate) async fn make(caller: &Caller, wanted: Wanted) -> Result<(PermanentTo
         created_at: now,
         last_used_at: None,
         expires_at: wanted.days.map(|days| now + DAY * days),
+        networks: Networks::read("networks", &wanted.networks)?,
+        waiting: making == Making::Approved,
+        former: None,
+        usage: Usage::default(),
+        warned_at: None,
+        strayed_at: None,
     };
     Ok((seated(token).await?, secret))
 }
@@ -123,7 +166,7 @@ async fn seated(mut token: PermanentToken) -> Result<PermanentToken> {
             token_id: &token.id,
         };
         let change = made.told_by(Transaction::new().insert(&PERMANENT_TOKENS, &token));
-        let change = notices::token_made(change, &token.user_id, &token.name);
+        let change = notices::token_made(change, &token.user_id, &token.name, token.waiting);
         match change.commit().await {
             Ok(_) => return Ok(token),
             // Another one was quicker.
@@ -149,9 +192,26 @@ pub(crate) async fn take_back(user_id: &str, id: &TokenId) -> Result<()> {
     let ended = Happened::TokenEnded {
         user_id,
         token_id: id,
+        reason: None,
     };
     match ended.told_by(change).commit().await {
         Ok(_) => Ok(()),
+        Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("token")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes these tokens of a user back, all of them or none.
+pub(crate) async fn take_these_back(user_id: &str, mut ids: Vec<TokenId>) -> Result<Vec<TokenId>> {
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() || ids.len() > MOST {
+        return Err(Error::validation("ids", "1 to 20 ids"));
+    }
+    let own = json!({"_id": {"$in": ids}, "user_id": user_id});
+    let change = Transaction::new().check(&PERMANENT_TOKENS, own, ids.len() as u64);
+    match taken_back(change, user_id, &ids).commit().await {
+        Ok(_) => Ok(ids),
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("token")),
         Err(error) => Err(error.into()),
     }
@@ -176,7 +236,12 @@ pub(crate) async fn of_user(user_id: &str) -> Result<Vec<TokenId>> {
 pub(crate) fn taken_back(change: Transaction, user_id: &str, ids: &[TokenId]) -> Transaction {
     let change = change.delete_many(&PERMANENT_TOKENS, json!({"_id": {"$in": ids}}));
     ids.iter().fold(change, |change, token_id| {
-        Happened::TokenEnded { user_id, token_id }.told_by(change)
+        let ended = Happened::TokenEnded {
+            user_id,
+            token_id,
+            reason: None,
+        };
+        ended.told_by(change)
     })
 }
 
@@ -187,18 +252,23 @@ pub(crate) async fn of(user_id: &str) -> Result<Vec<PermanentToken>> {
     Ok(own.limit(all).fetch().await?.documents)
 }
 
+/// A token of a user. Somebody else's is not there.
+pub(crate) async fn own(user_id: &str, id: &TokenId) -> Result<PermanentToken> {
+    let own = json!({"_id": id, "user_id": user_id});
+    let token = PERMANENT_TOKENS.find_one(own).await?;
+    token.ok_or_else(|| Error::not_found("token"))
+}
+
 /// Who has a permanent token, and what they may do with it: what both it and its user may.
-pub(crate) async fn bearer(token: &str) -> Result<Identity> {
+pub(crate) async fn bearer(presented: &Presented) -> Result<Identity> {
     let unknown =
         || Error::token_invalid("this token is not known, or was taken back; make another one");
-    if !is_whole(token) {
+    if !is_whole(&presented.token) {
         return Err(unknown());
     }
     let now = time::now();
-    let known = PERMANENT_TOKENS
-        .find_one(json!({"digest": tokens::digest(token)}))
-        .await?;
-    let known = known.ok_or_else(unknown)?;
+    let found = found(&tokens::digest(&presented.token), now).await?;
+    let (known, ends) = found.ok_or_else(unknown)?;
     if known.expires_at.is_some_and(|end| end <= now) {
         return Err(Error::token_expired(
             "this token has run out; make another one",
@@ -206,20 +276,71 @@ pub(crate) async fn bearer(token: &str) -> Result<Identity> {
     }
     let user = USERS.get(&known.user_id).await?;
     let user = user.filter(User::may_act).ok_or_else(unknown)?;
-    if known
-        .last_used_at
-        .is_none_or(|last| now.since(last) >= KNOWN_FOR)
-    {
-        let used = json!({"$set": {"last_used_at": now}});
-        PERMANENT_TOKENS
-            .update_one(json!({"_id": known.id}), used)
-            .await?;
+    if known.waiting {
+        return Err(Error::token_invalid(
+            "this token waits for an administrator's approval; ask one",
+        ));
     }
-    Ok(identity(user, &known, now))
+    if policy::get().await?.permanent_tokens == Making::None {
+        return Err(Error::token_invalid(
+            "permanent tokens are out of use here; ask an administrator",
+        ));
+    }
+    if !known.is_good_at(presented.address) {
+        strayed(&known, presented, now).await?;
+        return Err(Error::token_invalid(
+            "this token is good from other networks only; use it there, or make another one",
+        ));
+    }
+    usage::note(&known, presented, now).await?;
+    Ok(identity(user, &known, ends, now))
 }
 
-fn identity(user: User, token: &PermanentToken, now: Time) -> Identity {
-    let end = token.expires_at.unwrap_or(now + DAY);
+/// The token with this digest, and when it ends, if it does; also by the secret before, as long as that is good.
+async fn found(digest: &str, now: Time) -> Result<Option<(PermanentToken, Option<Time>)>> {
+    let token = PERMANENT_TOKENS.find_one(json!({"digest": digest})).await?;
+    if let Some(token) = token {
+        let ends = token.expires_at;
+        return Ok(Some((token, ends)));
+    }
+    let former = json!({"former.digest": digest, "former.until": {"$gt": now}});
+    let token = PERMANENT_TOKENS.find_one(former).await?;
+    Ok(token.map(|token| {
+        let until = token.former.as_ref().map(|former| former.until);
+        let ends = until.into_iter().chain(token.expires_at).min();
+        (token, ends)
+    }))
+}
+
+/// Tells a token's user that somebody has it where it is not good: once a day.
+async fn strayed(token: &PermanentToken, presented: &Presented, now: Time) -> Result<()> {
+    let known = token.strayed_at;
+    if known.is_some_and(|last| now.since(last) < DAY) {
+        return Ok(());
+    }
+    let address = presented.address.map(|address| address.to_string());
+    let address = address.as_deref().unwrap_or("(not known)");
+    let happened = Happened::TokenStrayed {
+        user_id: &token.user_id,
+        token_id: &token.id,
+        address,
+    };
+    let change = Transaction::new().update_one(
+        &PERMANENT_TOKENS,
+        json!({"_id": token.id, "strayed_at": known}),
+        json!({"$set": {"strayed_at": now}}),
+    );
+    let change = happened.told_by(change);
+    let change = notices::token_strayed(change, &token.user_id, &token.name, address);
+    match change.commit().await {
+        // Told by another one.
+        Ok(_) | Err(DocumentsError::PreconditionFailed(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn identity(user: User, token: &PermanentToken, ends: Option<Time>, now: Time) -> Identity {
+    let end = ends.unwrap_or(now + DAY);
     let scopes = tokens::scopes(&user.roles).intersect(&token.scopes);
     let mut roles = user.roles;
     // A token that does not administer is no administrator to whoever asks for the role.
@@ -232,6 +353,13 @@ fn identity(user: User, token: &PermanentToken, now: Time) -> Identity {
         scopes,
         roles,
         expires_at: end.min(now + DAY).to_string(),
+    }
+}
+
+impl PermanentToken {
+    /// Whether it is good for a request from there. One that is bound to networks is not where that is not known.
+    fn is_good_at(&self, address: Option<IpAddr>) -> bool {
+        self.networks.is_empty() || address.is_some_and(|address| self.networks.contains(address))
     }
 }
 
@@ -295,22 +423,24 @@ impl Sort for TokenSort {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::model::SessionId;
-    use crate::tests::{PASSWORD, app, bearer, login, register, signed_in};
+    use crate::tests::{PASSWORD, app, bearer, bearer_from, login, register, signed_in};
     use sbd_sdk::Principal;
     use sbd_sdk::testing::{App, Client, Reply};
     use serde_json::Value;
 
-    const TOKENS: &str = "/api/v1/auth/permanent-tokens";
+    pub(crate) const TOKENS: &str = "/api/v1/auth/permanent-tokens";
+    pub(crate) const USER_TOKENS: &str = "/api/v1/auth/user-tokens";
+    pub(crate) const POLICY: &str = "/api/v1/auth/user-tokens/policy";
 
-    fn make(by: &Client<'_>, name: &str, scopes: &[&str]) -> Reply {
+    pub(crate) fn make(by: &Client<'_>, name: &str, scopes: &[&str]) -> Reply {
         by.post(TOKENS, json!({"name": name, "scopes": scopes}))
     }
 
-    fn ada(app: &App) -> Client<'_> {
+    pub(crate) fn ada(app: &App) -> Client<'_> {
         register(app, "ada").assert_status(201);
         signed_in(app, &login(app, "ada", PASSWORD))
     }
@@ -439,6 +569,94 @@ mod tests {
             bearer(&app, token).assert_refused(401, "TOKEN_INVALID");
         }
         make(&ada, "x", &["*"]).assert_status(201);
+    }
+
+    #[test]
+    fn some_are_taken_back_all_or_none() {
+        let app = app();
+        let ada = ada(&app);
+        let [one, two, three] = [(); 3].map(|()| make(&ada, "x", &["*"]).assert_status(201));
+        let revoke = |ids: &[&str]| {
+            let ids: Vec<_> = ids.iter().map(|id| json!(id)).collect();
+            ada.post(&format!("{TOKENS}/revocations"), json!({"ids": ids}))
+        };
+        let other = TokenId::new();
+        revoke(&[one.text("id"), other.as_str()]).assert_refused(404, "NOT_FOUND");
+        bearer(&app, one.text("token")).assert_status(200);
+        revoke(&[]).assert_refused(422, "VALIDATION_ERROR");
+        revoke(&["usr_1"]).assert_refused(422, "VALIDATION_ERROR");
+        let both = revoke(&[one.text("id"), two.text("id"), one.text("id")]).assert_status(204);
+        let told = both.header(sbd_sdk::header::REVOKED.as_str()).unwrap();
+        assert!(told.contains(one.text("id")) && told.contains(two.text("id")));
+        for gone in [&one, &two] {
+            bearer(&app, gone.text("token")).assert_refused(401, "TOKEN_INVALID");
+        }
+        bearer(&app, three.text("token")).assert_status(200);
+        register(&app, "bob").assert_status(201);
+        let bob = signed_in(&app, &login(&app, "bob", PASSWORD));
+        let theirs = json!({"ids": [three.text("id")]});
+        bob.post(&format!("{TOKENS}/revocations"), theirs)
+            .assert_refused(404, "NOT_FOUND");
+    }
+
+    #[test]
+    fn a_token_is_good_in_its_networks_alone() {
+        let app = app();
+        let ada = ada(&app);
+        let bound = |networks: Value| {
+            let wanted = json!({"name": "x", "scopes": ["*"], "networks": networks});
+            ada.post(TOKENS, wanted)
+        };
+        for wrong in [
+            json!(["everywhere"]),
+            json!(["10.0.0.1/8"]),
+            json!(vec!["10.0.0.0/8"; 51]),
+        ] {
+            let refused = bound(wrong).assert_refused(422, "VALIDATION_ERROR");
+            assert_eq!(refused["error"]["details"][0]["field"], "networks");
+        }
+        let made = bound(json!(["2001:DB8::/32", "192.0.2.0/24"])).assert_status(201);
+        assert_eq!(made["networks"], json!(["192.0.2.0/24", "2001:db8::/32"]));
+        let token = made.text("token");
+        for good in ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1"] {
+            bearer_from(&app, token, good, "curl").assert_status(200);
+        }
+        let elsewhere = || bearer_from(&app, token, "198.51.100.1", "curl");
+        elsewhere().assert_refused(401, "TOKEN_INVALID");
+        // Where it is not known from where it comes, it is not good either.
+        bearer(&app, token).assert_refused(401, "TOKEN_INVALID");
+        // Its user is told, once a day; whoever has no token of the kind learns nothing.
+        let told = || {
+            let told = app.published().into_iter();
+            told.filter(|event| event.kind == "token.strayed")
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told().len(), 1);
+        assert_eq!(told()[0].data["address"], "198.51.100.1");
+        app.advance(DAY);
+        elsewhere().assert_refused(401, "TOKEN_INVALID");
+        assert_eq!(told().len(), 2);
+        let used = app
+            .run(PERMANENT_TOKENS.get(made.text("id")))
+            .unwrap()
+            .unwrap();
+        assert_eq!(used.usage.minutes, 1, "what was refused is no use");
+    }
+
+    #[test]
+    fn a_token_may_only_read() {
+        let app = app();
+        let ada = ada(&app);
+        let made = make(&ada, "x", &["*:read"]).assert_status(201);
+        let who = bearer(&app, made.text("token")).assert_status(200);
+        assert_eq!(who["scopes"], json!(["*:read"]));
+        // Who may read alone gives nothing else away.
+        let reader = Principal::user("test", "usr_1").in_session(SessionId::new().as_str());
+        let reader = app.by(reader.with_scopes(Scopes::new(["*:read", "tokens:write"]).unwrap()));
+        make(&reader, "x", &["notes:read"]).assert_status(201);
+        for more in ["*", "notes:*", "notes:write", "admin:users:read"] {
+            make(&reader, "x", &[more]).assert_refused(422, "VALIDATION_ERROR");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::oauth::policy::Policy as OauthPolicy;
 use crate::oauth::refresh::RefreshToken as OauthRefreshToken;
 use crate::passkeys::{Challenge, Passkey};
 use crate::permanent::PermanentToken;
+use crate::permanent::policy::Policy as TokenPolicy;
 use crate::policy::Policy;
 use crate::providers::attempts::Attempt;
 use crate::providers::configuration::Provider;
@@ -60,6 +61,8 @@ pub(crate) const IMPERSONATION_POLICIES: Collection<ImpersonationPolicy> =
     Collection::new("policies");
 /// What is decided about programs of others: beside the other policy.
 pub(crate) const OAUTH_POLICIES: Collection<OauthPolicy> = Collection::new("policies");
+/// What is decided about permanent tokens: beside the others.
+pub(crate) const TOKEN_POLICIES: Collection<TokenPolicy> = Collection::new("policies");
 /// Programs of others; gone when `expires_at` is past.
 pub(crate) const OAUTH_CLIENTS: Collection<Client> = Collection::new("oauth_clients");
 /// What users are asked for, as long as they have not decided; gone when `expires_at` is past.

@@ -5,7 +5,7 @@ use crate::model::{ADMIN, Bought, Mode, RefreshToken, Session, SessionId, User};
 use crate::oauth::access;
 use crate::{cookies, impersonation, notices, permanent, second_factor, sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sbd_sdk::authentication::{Identity, Question};
+use sbd_sdk::authentication::{self, Identity, Question};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::keys::{self, Verdict};
 use sbd_sdk::time::{self, Time};
@@ -194,7 +194,7 @@ async fn owner(stored: &RefreshToken, now: Time) -> Result<(Session, User)> {
 /// Who that is, and what they may do now.
 pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
     let identity = match question {
-        Question::Token(presented) => bearer(&presented.token).await,
+        Question::Token(presented) => bearer(&presented).await,
         Question::Delegation { user } => delegation(&user).await,
     };
     let identity = impersonation::enforced(identity?).await?;
@@ -203,9 +203,10 @@ pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
 
 /// Checks a permanent token, one of a client, the secret of a cookie, or an access token: signature and times, that its
 /// session lasts, and that its user may act.
-async fn bearer(token: &str) -> Result<Identity> {
+async fn bearer(presented: &authentication::Presented) -> Result<Identity> {
+    let token = presented.token.as_str();
     if token.starts_with(permanent::PREFIX) {
-        return permanent::bearer(token).await;
+        return permanent::bearer(presented).await;
     }
     if token.starts_with(cookies::PREFIX) {
         return cookies::bearer(token).await;

@@ -167,16 +167,22 @@ pub(crate) async fn sign_out(id: &str) -> Result<Vec<String>> {
 
 /// A user whom somebody else may change, for a reason.
 pub(crate) async fn changeable(by: &Caller, id: &str, reason: &str) -> Result<User> {
-    let is_reason = (1..=MAX_REASON).contains(&reason.trim().chars().count());
-    if !is_reason || reason.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(Error::validation("reason", "1 to 500 characters"));
-    }
+    reasonable(reason)?;
     if id == &*by.user {
         return Err(Error::conflict(
             "this is your own account; have another administrator change it",
         ));
     }
     get(id).await
+}
+
+/// Whether a text is a reason that can be kept.
+pub(crate) fn reasonable(reason: &str) -> Result<()> {
+    let is_reason = (1..=MAX_REASON).contains(&reason.trim().chars().count());
+    match is_reason && !reason.chars().any(|c| c.is_control() && c != '\n') {
+        true => Ok(()),
+        false => Err(Error::validation("reason", "1 to 500 characters")),
+    }
 }
 
 async fn set(

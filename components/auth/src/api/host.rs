@@ -1,5 +1,6 @@
 //! What only the host asks, under `/-/`: it is not reachable from outside.
 
+use crate::permanent::upkeep;
 use crate::sessions::Revoked;
 use crate::{administrators, departure, invitations, mailed, refusals, tokens};
 use axum::response::{IntoResponse, Response};
@@ -55,6 +56,17 @@ pub(crate) async fn record_refusal(work: Work<refusals::About>) -> Result<()> {
 #[schedule("end-accounts", cron = "10 * * * *", missed = "once", jitter = "10m")]
 pub(crate) async fn end_accounts() -> Result<()> {
     departure::end_due().await
+}
+
+/// Ends the permanent tokens that nobody uses, where that is wanted, and tells the users of those that come next.
+#[schedule(
+    "end-unused-tokens",
+    cron = "40 3 * * *",
+    missed = "once",
+    jitter = "1h"
+)]
+pub(crate) async fn end_unused_tokens() -> Result<()> {
+    upkeep::end_unused().await
 }
 
 /// Makes an administrator: 201 with a new account, 200 when the account was there.

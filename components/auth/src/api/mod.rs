@@ -16,4 +16,5 @@ pub(crate) mod remembered;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
+pub(crate) mod user_tokens;
 pub(crate) mod users;

@@ -108,6 +108,10 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
         ("/account/sessions/{id}/end", post(sessions::end)),
         ("/account/sessions/end-all", post(sessions::end_all)),
         (tokens::PATH, get(tokens::show).post(tokens::make)),
+        (
+            "/account/tokens/{id}",
+            get(tokens::one).post(tokens::rotate),
+        ),
         ("/account/tokens/{id}/end", post(tokens::end)),
         (provider::PATH, get(provider::arrive)),
         ("/account/provider/{id}", post(provider::lead)),

@@ -326,13 +326,75 @@ fn a_token_is_shown_once() {
     let listed = ada.get("/account/tokens").assert_status(200);
     assert!(!page(&listed).contains(token) && page(&listed).contains("&lt;script&gt;"));
     let (_, rest) = page(&listed).split_once("/account/tokens/").unwrap();
-    let end = format!("/account/tokens/{}", rest.split('"').next().unwrap());
+    let one = format!("/account/tokens/{}", rest.split('"').next().unwrap());
+    let end = format!("{one}/end");
     leads(
         &ada.send("/account/tokens", &end, &[]),
         "/account/tokens?done=token",
     );
     bearer(&app, token).assert_refused(401, "TOKEN_INVALID");
     page(&ada.send("/account/tokens", &end, &[]).assert_status(404));
+    page(&ada.get(&one).assert_status(404));
+}
+
+#[test]
+fn a_token_is_bound_looked_at_and_gets_another_secret() {
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    let new = |networks| {
+        [
+            ("name", "backup"),
+            ("scopes", "*:read"),
+            ("networks", networks),
+        ]
+    };
+    let secret = |html: &str| {
+        let (_, rest) = html.split_once(r#"class="secret">"#).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    let refused = ada.send("/account/tokens", "/account/tokens", &new("here"));
+    assert_eq!(refused.status(), 422);
+    assert!(page(&refused).contains(r#"value="here""#));
+    let networks = "192.0.2.0/24  2001:db8::1";
+    let made = ada.send("/account/tokens", "/account/tokens", &new(networks));
+    let first = secret(page(&made));
+    let good = |token: &str| crate::tests::bearer_from(&app, token, "192.0.2.7", "<b>/1");
+    good(&first).assert_status(200);
+    bearer(&app, &first).assert_refused(401, "TOKEN_INVALID");
+    let listed = ada.get("/account/tokens").assert_status(200);
+    let (_, rest) = page(&listed).split_once("/account/tokens/").unwrap();
+    let one = format!("/account/tokens/{}", rest.split('"').next().unwrap());
+    let shown = ada.get(&one).assert_status(200);
+    let html = page(&shown);
+    for said in [
+        "192.0.2.0/24 2001:db8::1",
+        "192.0.2.7",
+        "&lt;b&gt;/1",
+        "<dd>1</dd>",
+    ] {
+        assert!(html.contains(said), "{said}: {html}");
+    }
+    for wrong in ["", "soon", "169", "-1"] {
+        let refused = ada.send(&one, &one, &[("overlap_hours", wrong)]);
+        assert_eq!(refused.status(), 422, "{wrong}");
+        assert!(page(&refused).contains(r#"role="alert""#));
+    }
+    let second = ada
+        .send(&one, &one, &[("overlap_hours", "1")])
+        .assert_status(200);
+    let second = secret(page(&second));
+    assert_ne!(first, second);
+    assert!(page(&ada.get(&one)).contains("The one before is good until"));
+    good(&first).assert_status(200);
+    app.advance(Duration::from_secs(60 * 60));
+    good(&first).assert_refused(401, "TOKEN_INVALID");
+    good(&second).assert_status(200);
+    let mut bob = Browser::signed_in(&app, "bob");
+    page(&bob.get(&one).assert_status(404));
+    page(
+        &bob.send("/account/tokens", &one, &[("overlap_hours", "1")])
+            .assert_status(404),
+    );
 }
 
 #[test]

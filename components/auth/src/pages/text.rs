@@ -139,13 +139,26 @@ page::catalogue! {
         TokenName: "Name", "Name";
         TokenNameHint: "By which you know the program", "An dem Sie das Programm erkennen";
         Scopes: "What it may do", "Was es darf";
-        ScopesHint: "Permissions, with blanks between them: families:read, families:* for all of an area, * for all that you may", "Berechtigungen, durch Leerzeichen getrennt: families:read, families:* für einen ganzen Bereich, * für alles, was Sie dürfen";
+        ScopesHint: "Permissions, with blanks between them: families:read, families:* for all of an area, *:read for reading alone, * for all that you may", "Berechtigungen, durch Leerzeichen getrennt: families:read, families:* für einen ganzen Bereich, *:read nur zum Lesen, * für alles, was Sie dürfen";
         Days: "Days until it runs out", "Tage, bis es abläuft";
         DaysHint: "1 to 3650, or nothing for a token that does not run out", "1 bis 3650, oder nichts für ein Token, das nicht abläuft";
         TokenMade: "Here is the token. Copy it now: it is not shown again.", "Hier ist das Token. Kopieren Sie es jetzt: Es wird nicht wieder gezeigt.";
         Kept: "I have copied it", "Ich habe es kopiert";
         TakeBack: "Take back", "Zurücknehmen";
         TokenEnded: "The token is taken back.", "Das Token ist zurückgenommen.";
+        Networks: "Where it is good", "Wo es gilt";
+        NetworksHint: "Addresses or networks, with blanks between them: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32; nothing for anywhere", "Adressen oder Netze, durch Leerzeichen getrennt: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32; nichts für überall";
+        Waiting: "waits for approval", "wartet auf Freigabe";
+        TokenWaits: "It does nothing until an administrator approves it. You are told when that is done.", "Es bewirkt nichts, bis die Verwaltung es freigibt. Sie erfahren, wenn das geschehen ist.";
+        Token: "Token", "Token";
+        TokenUse: "How much it is used", "Wie viel es benutzt wird";
+        TokenUseAbout: "Minutes in which requests came with it, by day (UTC), of the last 30 days.", "Minuten, in denen Anfragen mit ihm kamen, nach Tagen (UTC), der letzten 30 Tage.";
+        TokenNotUsed: "It was not used.", "Es wurde nicht benutzt.";
+        Rotate: "Make another secret", "Neues Geheimnis ausstellen";
+        RotateAbout: "The program gets another token for the same purpose. The one before stays good for a while, until all have the new one.", "Das Programm bekommt ein neues Token für denselben Zweck. Das bisherige gilt noch eine Weile, bis alle das neue haben.";
+        Overlap: "Hours for which the one before stays good", "Stunden, die das bisherige noch gilt";
+        OverlapHint: "0 to 168; with 0 it ends within a minute", "0 bis 168; bei 0 endet es binnen einer Minute";
+        FormerUntil: "The one before is good until", "Das bisherige gilt bis";
 
         Programs: "Programs", "Programme";
         ProgramsAbout: "Programs of others that act for you because you allowed it.", "Programme von anderen, die für Sie handeln, weil Sie es erlaubt haben.";
@@ -178,6 +191,9 @@ page::catalogue! {
         DoneDismissed: "You are no administrator any more", "Sie gehören nicht mehr zur Verwaltung";
         DoneTokenMade: "A token was made", "Ein Token wurde ausgestellt";
         DoneTokenEnded: "A token was taken back", "Ein Token wurde zurückgenommen";
+        DoneTokenApproved: "A token was approved", "Ein Token wurde freigegeben";
+        DoneTokenRotated: "A token got another secret", "Ein Token bekam ein neues Geheimnis";
+        DoneTokenStrayed: "A token was refused where it is not good", "Ein Token wurde abgewiesen, wo es nicht gilt";
         DoneSessionBegan: "Somebody signed in", "Jemand hat sich angemeldet";
         DoneRenamed: "The account was renamed", "Das Konto wurde umbenannt";
         DoneLeaving: "The account is to be deleted", "Das Konto soll gelöscht werden";
@@ -234,6 +250,9 @@ impl Words {
             "account.dismissed" => Self::DoneDismissed,
             "token.made" => Self::DoneTokenMade,
             "token.ended" => Self::DoneTokenEnded,
+            "token.approved" => Self::DoneTokenApproved,
+            "token.rotated" => Self::DoneTokenRotated,
+            "token.strayed" => Self::DoneTokenStrayed,
             "session.began" => Self::DoneSessionBegan,
             "session.confirmed" => Self::DoneConfirmed,
             "account.renamed" => Self::DoneRenamed,

@@ -1,14 +1,15 @@
-//! Permanent tokens: made, shown once, and taken back.
+//! Permanent tokens: made, shown once, given another secret, and taken back; and how much each is used.
 
 use super::sign_in::Nothing;
-use super::text::{Words, date};
+use super::text::{Words, date, moment};
 use super::visitor::Visitor;
-use crate::permanent::{self, PermanentToken, TokenId, Wanted};
+use crate::permanent::{self, PermanentToken, TokenId, Wanted, rotation};
 use crate::sessions::Revoked;
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use page::{Field, Posted, go_to};
+use sbd_sdk::time;
 use sbd_sdk::{Error, Path, Result};
 use serde::Deserialize;
 
@@ -22,7 +23,19 @@ pub(super) struct New {
     scopes: String,
     #[serde(default)]
     expires_in_days: String,
+    #[serde(default)]
+    networks: String,
 }
+
+/// How long the secret before stays good.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Overlap {
+    overlap_hours: String,
+}
+
+/// What stands in the field for it at first.
+const A_DAY: &str = "24";
 
 pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<Response> {
     let done = visitor.done(query.as_deref());
@@ -38,20 +51,24 @@ pub(super) async fn make(visitor: Visitor, posted: Posted) -> Result<Response> {
         Err(error) => Err(error),
     };
     match made {
-        Ok((token, secret)) => {
-            let content = html! {
-                div class="done" role="status" { p { (visitor.say(Words::TokenMade)) } }
-                p { strong { (token.name) } }
-                p class="secret" { (secret) }
-                p { a href=(PATH) { (visitor.say(Words::Kept)) } }
-            };
-            visitor.page(Words::Tokens, PATH, &content)
-        }
+        Ok((token, secret)) => shown(&visitor, &token, &secret),
         Err(error) => {
             let content = content(&visitor, &new, Some(&error)).await?;
             visitor.refused(&error, Words::Tokens, PATH, &content)
         }
     }
+}
+
+/// A secret, this once.
+fn shown(visitor: &Visitor, token: &PermanentToken, secret: &str) -> Result<Response> {
+    let content = html! {
+        div class="done" role="status" { p { (visitor.say(Words::TokenMade)) } }
+        @if token.waiting { p { (visitor.say(Words::TokenWaits)) } }
+        p { strong { (token.name) } }
+        p class="secret" { (secret) }
+        p { a href=(PATH) { (visitor.say(Words::Kept)) } }
+    };
+    visitor.page(Words::Tokens, PATH, &content)
 }
 
 fn wanted(new: &New) -> Result<Wanted> {
@@ -64,9 +81,14 @@ fn wanted(new: &New) -> Result<Wanted> {
     };
     Ok(Wanted {
         name: new.name.clone(),
-        scopes: new.scopes.split_whitespace().map(str::to_owned).collect(),
+        scopes: words(&new.scopes),
         days,
+        networks: words(&new.networks),
     })
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 async fn content(visitor: &Visitor, new: &New, error: Option<&Error>) -> Result<Markup> {
@@ -101,6 +123,16 @@ async fn content(visitor: &Visitor, new: &New, error: Option<&Error>) -> Result<
             keys: "numeric",
             optional: true,
         },
+        Field {
+            name: "networks",
+            label: visitor.say(Words::Networks),
+            kind: "text",
+            autocomplete: "off",
+            value: &new.networks,
+            hint: visitor.say(Words::NetworksHint),
+            optional: true,
+            ..Field::default()
+        },
     ];
     Ok(html! {
         p { (visitor.say(Words::TokensAbout)) }
@@ -116,11 +148,21 @@ async fn content(visitor: &Visitor, new: &New, error: Option<&Error>) -> Result<
 
 fn item(visitor: &Visitor, token: &PermanentToken) -> Markup {
     let scopes = token.scopes.iter().collect::<Vec<_>>().join(" ");
-    let end = format!("{PATH}/{}/end", token.id);
+    let (one, end) = (
+        format!("{PATH}/{}", token.id),
+        format!("{PATH}/{}/end", token.id),
+    );
+    let networks = token.networks.texts().join(" ");
     html! {
         div {
-            p { strong { (token.name) } }
+            p {
+                strong { a href=(one) { (token.name) } }
+                @if token.waiting { " (" (visitor.say(Words::Waiting)) ")" }
+            }
             p { code { (scopes) } }
+            @if !networks.is_empty() {
+                p class="quiet" { (visitor.say(Words::Networks)) ": " (networks) }
+            }
             p class="quiet" {
                 (visitor.say(Words::Since)) " " (date(token.created_at))
                 @if let Some(used) = token.last_used_at {
@@ -132,6 +174,79 @@ fn item(visitor: &Visitor, token: &PermanentToken) -> Markup {
             }
         }
         (visitor.button(&end, Words::TakeBack, &token.name))
+    }
+}
+
+/// One token: how much it is used, and another secret for it.
+pub(super) async fn one(visitor: Visitor, Path(id): Path<TokenId>) -> Result<Response> {
+    let caller = visitor.may("tokens:read")?;
+    let token = permanent::own(&caller.user, &id).await?;
+    let content = details(&visitor, &token, A_DAY, None);
+    visitor.page(Words::Token, PATH, &content)
+}
+
+pub(super) async fn rotate(
+    visitor: Visitor,
+    Path(id): Path<TokenId>,
+    posted: Posted,
+) -> Result<Response> {
+    let caller = visitor.may("tokens:write")?;
+    let given: Overlap = visitor.read(&posted)?;
+    let rotated = match given.overlap_hours.trim().parse() {
+        Ok(hours) => rotation::rotate(caller, &id, hours).await,
+        Err(_) => Err(Error::validation("overlap_hours", "0 to 168")),
+    };
+    match rotated {
+        Ok((token, secret)) => shown(&visitor, &token, &secret),
+        Err(error) => {
+            let token = permanent::own(&caller.user, &id).await?;
+            let content = details(&visitor, &token, &given.overlap_hours, Some(&error));
+            visitor.refused(&error, Words::Token, PATH, &content)
+        }
+    }
+}
+
+fn details(
+    visitor: &Visitor,
+    token: &PermanentToken,
+    hours: &str,
+    error: Option<&Error>,
+) -> Markup {
+    let now = time::now();
+    let days = token.usage.by_day(now).into_iter().rev();
+    let used: Vec<_> = days.filter(|(_, minutes)| *minutes > 0).collect();
+    let former = token.former.as_ref().map(|former| former.until);
+    let overlap = Field {
+        name: "overlap_hours",
+        label: visitor.say(Words::Overlap),
+        kind: "text",
+        autocomplete: "off",
+        value: hours,
+        hint: visitor.say(Words::OverlapHint),
+        keys: "numeric",
+        ..Field::default()
+    };
+    html! {
+        ul class="list" { li { (item(visitor, token)) } }
+        h2 { (visitor.say(Words::TokenUse)) }
+        p { (visitor.say(Words::TokenUseAbout)) }
+        @if token.last_used_at.is_some() {
+            p class="quiet" {
+                @if let Some(address) = &token.usage.address { (address) " \u{b7} " }
+                @if let Some(agent) = &token.usage.user_agent { (agent) }
+            }
+        }
+        @if used.is_empty() {
+            p class="quiet" { (visitor.say(Words::TokenNotUsed)) }
+        } @else {
+            dl { @for (day, minutes) in &used { div { dt { (day) } dd { (minutes) } } } }
+        }
+        h2 { (visitor.say(Words::Rotate)) }
+        p { (visitor.say(Words::RotateAbout)) }
+        @if let Some(until) = former.filter(|until| *until > now) {
+            p class="quiet" { (visitor.say(Words::FormerUntil)) " " (moment(&until.to_string())) }
+        }
+        (visitor.form(&format!("{PATH}/{}", token.id), Words::Rotate, &[overlap], &[], error))
     }
 }
 

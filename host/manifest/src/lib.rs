@@ -34,6 +34,6 @@ pub use hosts::AllowedHosts;
 pub use limits::Limits;
 pub use metric::Metric;
 pub use route::{RouteMatch, Routes, check as check_route, same as same_route};
-pub use settings::{AppSettings, ComponentSettings, Cors, Feature, RateLimit};
+pub use settings::{AppSettings, ComponentSettings, Cors, Feature, RateClass, RateLimit};
 pub use template::Template;
 pub use units::{ByteSize, parse_duration};

@@ -275,6 +275,8 @@ pub(crate) struct ComponentSettings {
     #[serde(default)]
     pub(crate) features: BTreeMap<Spanned<String>, Feature>,
     #[serde(default)]
+    pub(crate) rate_limits: BTreeMap<Spanned<String>, RateClass>,
+    #[serde(default)]
     pub(crate) metrics: BTreeMap<Spanned<String>, Metric>,
     #[serde(default)]
     pub(crate) audit: Audit,
@@ -304,6 +306,14 @@ pub(crate) struct Feature {
     pub(crate) routes: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) granted_by: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateClass {
+    pub(crate) routes: Vec<Spanned<String>>,
+    pub(crate) per_minute: Spanned<u64>,
+    pub(crate) burst: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]

@@ -36,16 +36,18 @@ pub(crate) fn read(
         components: BTreeMap::new(),
         wrong: BTreeSet::new(),
     };
-    let mut switched = Vec::new();
+    let mut own = Vec::new();
     for (id, component) in raw.component {
-        let features = component.tool.sbd.features.values();
-        let routes = features.flat_map(|feature| feature.routes.iter().cloned());
-        switched.extend(routes.map(|route| (id.get_ref().clone(), route)));
+        let sbd = &component.tool.sbd;
+        let features = sbd.features.values().map(|feature| &feature.routes);
+        let classes = sbd.rate_limits.values().map(|class| &class.routes);
+        let routes = features.chain(classes).flatten().cloned();
+        own.extend(routes.map(|route| (id.get_ref().clone(), route)));
         reader.component(&id, component);
     }
     let triggers = reader.triggers(raw.trigger.http);
-    for (id, route) in &switched {
-        check_switched_route(id, route, &triggers, &document);
+    for (id, route) in &own {
+        check_own_route(id, route, &triggers, &document);
     }
     let (mut components, wrong) = (reader.components, reader.wrong);
     if let Some(auth) = &raw.application.tool.sbd.auth
@@ -83,8 +85,8 @@ pub(crate) fn read(
     })
 }
 
-/// A route of a feature that no request takes would switch nothing.
-fn check_switched_route(
+/// A route of a feature that no request takes would switch nothing, and one of a rate would limit nothing.
+fn check_own_route(
     id: &str,
     route: &Spanned<String>,
     triggers: &[HttpTrigger],

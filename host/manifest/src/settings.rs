@@ -60,6 +60,8 @@ pub struct ComponentSettings {
     pub enabled: bool,
     /// The features it declares, by their short names.
     pub features: BTreeMap<String, Feature>,
+    /// Routes of its with a rate of their own, by the class' name.
+    pub rate_limits: BTreeMap<String, RateClass>,
     /// The counters it declares, by their names.
     pub metrics: BTreeMap<String, Metric>,
     /// `[component.X.tool.sbd.audit]`: for so many days it keeps what it has recorded of what was done. `None`: for
@@ -79,6 +81,21 @@ pub struct Feature {
     /// Components that may have it be on for some users, who have bought it. Default none.
     pub granted_by: Vec<String>,
 }
+
+/// `[component.X.tool.sbd.rate_limits.NAME]`: a class of routes that somebody may ask less often than others, beside
+/// what [`RateLimit`] says of all. One user, or one address of the anonymous, has so much for all of them together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateClass {
+    /// Routes of the component.
+    pub routes: Vec<String>,
+    /// In the long run; at least 1.
+    pub per_minute: u32,
+    /// In a moment; at least 1. If the manifest does not say, as many as `per_minute`.
+    pub burst: u32,
+}
+
+/// What answers call the rates that hold for everything.
+const RATES: [&str; 3] = ["user", "address", "program"];
 
 // === impl AppSettings ===
 
@@ -106,7 +123,7 @@ impl AppSettings {
             }
         });
         let rate_limit = raw.rate_limit.map(|raw| {
-            let number = |raw| u32::try_from(count(raw, document)).unwrap_or(u32::MAX);
+            let number = |raw| number(raw, document);
             RateLimit {
                 per_second: number(&raw.per_second),
                 burst: number(&raw.burst),
@@ -119,6 +136,10 @@ impl AppSettings {
             rate_limit,
         }
     }
+}
+
+fn number(raw: &Spanned<u64>, document: &Document<'_>) -> u32 {
+    u32::try_from(count(raw, document)).unwrap_or(u32::MAX)
 }
 
 fn check_origin(origin: &Spanned<String>, document: &Document<'_>) {
@@ -150,6 +171,7 @@ impl Default for ComponentSettings {
             spin_headers: true,
             enabled: true,
             features: BTreeMap::new(),
+            rate_limits: BTreeMap::new(),
             metrics: BTreeMap::new(),
             audit_keep_days: None,
         }
@@ -212,10 +234,12 @@ impl ComponentSettings {
                 .into_iter()
                 .map(|(name, raw)| Feature::read(name, raw, document))
                 .collect(),
-            audit_keep_days: raw
-                .audit
-                .keep_days
-                .map(|raw| u32::try_from(count(&raw, document)).unwrap_or(u32::MAX)),
+            rate_limits: raw
+                .rate_limits
+                .into_iter()
+                .map(|(name, raw)| RateClass::read(name, raw, document))
+                .collect(),
+            audit_keep_days: raw.audit.keep_days.map(|raw| number(&raw, document)),
         }
     }
 }
@@ -245,5 +269,40 @@ impl Feature {
             granted_by: raw.granted_by,
         };
         (name.into_inner(), feature)
+    }
+}
+
+// === impl RateClass ===
+
+impl RateClass {
+    fn read(name: Spanned<String>, raw: raw::RateClass, document: &Document<'_>) -> (String, Self) {
+        let text = name.get_ref();
+        if !is_name(text) || RATES.contains(&text.as_str()) {
+            document.problem(
+                name.span(),
+                format!(
+                    "`{text}` is no name of a rate; use 1 to 64 lower-case letters, digits and _, and none of {}",
+                    RATES.join(", ")
+                ),
+            );
+        }
+        if raw.routes.is_empty() {
+            document.problem(
+                name.span(),
+                format!("`{text}` has no routes; write some it holds for, or remove it"),
+            );
+        }
+        for route in &raw.routes {
+            if let Err(message) = route::check(route.get_ref()) {
+                document.problem(route.span(), message);
+            }
+        }
+        let per_minute = number(&raw.per_minute, document);
+        let class = Self {
+            routes: raw.routes.into_iter().map(Spanned::into_inner).collect(),
+            per_minute,
+            burst: raw.burst.map_or(per_minute, |raw| number(&raw, document)),
+        };
+        (name.into_inner(), class)
     }
 }

@@ -125,6 +125,10 @@ fn summary(app: &App) -> String {
                 format!("{:?}", settings.features),
             ),
             (
+                settings.rate_limits.is_empty(),
+                format!("{:?}", settings.rate_limits),
+            ),
+            (
                 settings.metrics.is_empty(),
                 format!("{:?}", settings.metrics),
             ),

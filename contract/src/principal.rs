@@ -18,6 +18,9 @@ pub enum Kind {
     Delegated,
 }
 
+/// How ids of sessions begin.
+const SESSION: &str = "ses_";
+
 /// Who a request is for, and what they may do. Made by the constructors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -36,7 +39,7 @@ pub struct Principal {
     /// outside, or the host itself asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Arc<str>>,
-    /// The session's id, `ses_...`, if there is one.
+    /// The session's id, `ses_...`, if there is one; or of what a program has in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Arc<str>>,
     /// The administrator who acts in the user's place, `usr_...`, if one does.
@@ -164,6 +167,12 @@ impl Principal {
         self.roles.iter().any(|held| held == role)
     }
 
+    /// What a program has of its user instead of a session, if it asks: a token, or a grant.
+    pub fn program(&self) -> Option<&Arc<str>> {
+        let session = self.session.as_ref();
+        session.filter(|session| !session.starts_with(SESSION))
+    }
+
     /// The first part of the header that carries it, to be followed by a dot and a seal. `None` only
     /// if it cannot be written as JSON.
     pub fn claims(&self) -> Option<String> {
@@ -203,6 +212,16 @@ mod tests {
             let header = http::HeaderValue::try_from(wrong).unwrap();
             assert_eq!(Principal::from_header(&header), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn programs_are_no_sessions() {
+        let program = |session: &str| {
+            let ada = Principal::user("acme", "usr_1").in_session(session);
+            ada.program().is_some()
+        };
+        assert!(program("ptk_1") && program("ogr_1") && !program("ses_1"));
+        assert_eq!(Principal::user("acme", "usr_1").program(), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::home::Home;
 use crate::host_routes::HostRoute;
 use crate::openapi::{Catalogue, Info};
 use crate::path;
-use crate::rate::{Limiter, Payer};
+use crate::rate::{Classes, Limiter, Payer};
 use crate::record::Series;
 use crate::revoked::Revocations;
 use crate::routes::{Asked, Routes, Target};
@@ -73,6 +73,7 @@ pub(crate) struct Edge<C> {
     pub(crate) yields: Yields,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) limiter: Option<Arc<Limiter>>,
+    pub(crate) classes: Arc<Classes>,
     pub(crate) cors: Option<Cors>,
     pub(crate) home: Home,
     catalogue: Catalogue,
@@ -229,6 +230,9 @@ impl<C: Components> Edge<C> {
             .and_then(|served| served.limiter.as_ref())
             .filter(|kept| Some(kept.rate()) == rate)
             .cloned();
+        let classes = Classes::of(app);
+        let kept = served.map(|served| &served.classes);
+        let kept = kept.filter(|kept| kept.same_as(&classes)).cloned();
         let catalogue = Catalogue::new(info, &components, &routes, &lasting.host_routes)?;
         Ok(Self {
             lasting: Arc::clone(lasting),
@@ -239,6 +243,7 @@ impl<C: Components> Edge<C> {
             authenticator: authenticator
                 .unwrap_or_else(|| Arc::new(Authenticator::new(app, Arc::clone(&lasting.revoked)))),
             limiter: limiter.or_else(|| rate.map(Limiter::new).map(Arc::new)),
+            classes: kept.unwrap_or_else(|| Arc::new(classes)),
             cors: app.settings.cors.as_ref().map(Cors::new).transpose()?,
             catalogue,
             name: app.name.clone(),
@@ -264,7 +269,7 @@ impl<C: Components> Edge<C> {
     /// Takes one request from a payer's bucket.
     pub(crate) fn charge(&self, payer: &Payer) -> Result<(), Refusal> {
         match &self.limiter {
-            Some(limiter) => limiter.take(payer).1,
+            Some(limiter) => limiter.of(payer).take(payer),
             None => Ok(()),
         }
     }

@@ -44,7 +44,7 @@ struct Exchange<'a> {
 /// What is learned on the way down, and told on the way up.
 #[derive(Default)]
 struct Told {
-    allowance: Option<Allowance>,
+    allowance: Allowance,
     /// What was asked for, if it has a route.
     protected: Option<Protected>,
 }
@@ -117,9 +117,7 @@ async fn inside<C: Components>(
     let mut told = Told::default();
     let answer = addressed(edge, peer, request_id, record, &mut told, parts, incoming).await;
     let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(request_id));
-    if let Some(allowance) = told.allowance {
-        allowance.describe(response.headers_mut());
-    }
+    told.allowance.describe(response.headers_mut());
     if let Some(protected) = told.protected
         && response.status() == StatusCode::UNAUTHORIZED
         && edge.is_for_clients(METADATA)
@@ -254,13 +252,22 @@ async fn routed<C: Components>(
         credentials::remove(&mut parts.headers, has_clients);
     }
 
-    // Rate limit. Before anything that costs: no body is read and no instance taken.
+    // Rate limits. Before anything that costs: no body is read and no instance taken. The narrower first: what they
+    // refuse is not taken from the others.
     let user = caller.as_ref().and_then(|caller| caller.user.clone());
     let payer = user.map_or(address, |user| Payer::user(&exchange.tenant, user));
+    if let Some(class) = edge.classes.find(uri.path(), matched.route.component()) {
+        exchange.told.allowance.take(class, &payer)?;
+    }
     if let Some(limiter) = &edge.limiter {
-        let (allowance, admitted) = limiter.take(&payer);
-        exchange.told.allowance = Some(allowance);
-        admitted?;
+        if let Some(program) = caller.as_ref().and_then(|caller| caller.program()) {
+            let program = Payer::program(&exchange.tenant, Arc::clone(program));
+            exchange
+                .told
+                .allowance
+                .take(limiter.of(&program), &program)?;
+        }
+        exchange.told.allowance.take(limiter.of(&payer), &payer)?;
         let place = limiter.enter(payer.clone(), &edge.lasting.open).await?;
         exchange.record.place(place);
     }

@@ -1,4 +1,5 @@
-//! How many requests one user, or one anonymous address, may send.
+//! How many requests one user, or one anonymous address, may send; how many of a user's one program may; and how many of
+//! them to what a component declares as a class of its own.
 
 use crate::concurrency::{Concurrency, Place};
 use crate::error::Refusal;
@@ -7,7 +8,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sbd_manifest::RateLimit;
+use sbd_manifest::{App, RateClass, RateLimit, Routes};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,9 +18,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// What the policies are called.
+/// What the policies are called that hold for everything.
 const USER: &str = "user";
 const ADDRESS: &str = "address";
+const PROGRAM: &str = "program";
+
+/// What a program may have of its user's rate, as a part of it: one that runs wild leaves as much to all others.
+const OF_A_PROGRAM: u32 = 2;
 
 /// Requests between two sweeps of keys that are full again, so that memory follows the number of
 /// clients that are active, not of all that ever were.
@@ -37,28 +42,58 @@ pub(crate) struct Payer {
 enum Who {
     /// A signed-in user, wherever they come from.
     User(Arc<str>),
+    /// What acts for a user by a credential of its own: a token, a grant.
+    Program(Arc<str>),
     /// An address; for IPv6 its /64, which is what one subscriber owns.
     Address([u8; 16]),
 }
 
-/// A keyed token bucket.
+/// What everything may be asked how often.
 pub(crate) struct Limiter {
-    buckets: RateLimiter<Payer, DashMapStateStore<Payer>, DefaultClock, StateInformationMiddleware>,
-    burst: u32,
-    per_second: u32,
-    at_once: u32,
-    since_sweep: AtomicU32,
+    rate: RateLimit,
+    users: Buckets,
+    addresses: Buckets,
+    programs: Buckets,
     under_way: Concurrency,
-    /// What answers say of it: to users, and to addresses.
-    policies: [HeaderValue; 2],
 }
 
-/// What is left of a bucket, as answers say it.
-#[derive(Clone, Debug)]
-pub(crate) struct Allowance {
+/// What components declare that some of their routes may be asked less often.
+pub(crate) struct Classes {
+    declared: Vec<Declared>,
+    /// Numbered as they are declared.
+    routes: Routes,
+    /// Of each route, its class.
+    of_routes: Vec<usize>,
+    buckets: Vec<Buckets>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Declared {
+    component: String,
+    name: String,
+    class: RateClass,
+}
+
+/// Token buckets of one policy, one for each payer.
+pub(crate) struct Buckets {
+    keyed: RateLimiter<Payer, DashMapStateStore<Payer>, DefaultClock, StateInformationMiddleware>,
+    name: Arc<str>,
+    per_minute: u32,
+    burst: u32,
+    /// What answers say of it.
+    policy: HeaderValue,
+    since_sweep: AtomicU32,
+}
+
+/// What is left of the buckets that a request was taken from, as its answer says it.
+#[derive(Debug, Default)]
+pub(crate) struct Allowance(Vec<Left>);
+
+#[derive(Debug)]
+struct Left {
     policy: HeaderValue,
     /// What the policy is called.
-    name: &'static str,
+    name: Arc<str>,
     remaining: u32,
     /// Seconds until the bucket is full again.
     reset: u32,
@@ -67,34 +102,25 @@ pub(crate) struct Allowance {
 // === impl Limiter ===
 
 impl Limiter {
-    pub(crate) fn new(limit: RateLimit) -> Self {
-        let per_second = NonZeroU32::new(limit.per_second).unwrap_or(NonZeroU32::MIN);
-        let burst = NonZeroU32::new(limit.burst).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(per_second).allow_burst(burst);
-        // An empty bucket is full again after as many seconds.
-        let window = burst.get().div_ceil(per_second.get());
-        let policy = |name| {
-            let policy = format!("\"{name}\";q={burst};w={window}");
-            HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static(""))
-        };
+    pub(crate) fn new(rate: RateLimit) -> Self {
+        let per_minute = rate.per_second.saturating_mul(60);
+        let all = |name| Buckets::new(name, per_minute, rate.burst);
         Self {
-            buckets: RateLimiter::dashmap(quota).with_middleware(),
-            burst: burst.get(),
-            per_second: per_second.get(),
-            at_once: limit.at_once,
-            under_way: Concurrency::new(limit.at_once),
-            since_sweep: AtomicU32::new(0),
-            policies: [USER, ADDRESS].map(policy),
+            rate,
+            users: all(USER),
+            addresses: all(ADDRESS),
+            programs: Buckets::new(
+                PROGRAM,
+                per_minute / OF_A_PROGRAM,
+                rate.burst / OF_A_PROGRAM,
+            ),
+            under_way: Concurrency::new(rate.at_once),
         }
     }
 
     /// What it was made with.
     pub(crate) fn rate(&self) -> RateLimit {
-        RateLimit {
-            per_second: self.per_second,
-            burst: self.burst,
-            at_once: self.at_once,
-        }
+        self.rate
     }
 
     /// Waits until the payer may have one more request under way.
@@ -106,51 +132,144 @@ impl Limiter {
         self.under_way.enter(payer.anywhere(), lasting).await
     }
 
+    /// The buckets that a payer's is among.
+    pub(crate) fn of(&self, payer: &Payer) -> &Buckets {
+        match payer.who {
+            Who::User(_) => &self.users,
+            Who::Program(_) => &self.programs,
+            Who::Address(_) => &self.addresses,
+        }
+    }
+}
+
+// === impl Classes ===
+
+impl Classes {
+    /// Those of an application.
+    pub(crate) fn of(app: &App) -> Self {
+        let components = app.components.iter();
+        let declared: Vec<_> = components
+            .flat_map(|(id, component)| {
+                let classes = component.settings.rate_limits.iter();
+                classes.map(|(name, class)| Declared {
+                    component: id.as_str().to_owned(),
+                    name: name.clone(),
+                    class: class.clone(),
+                })
+            })
+            .collect();
+        let routes = declared.iter().enumerate().flat_map(|(at, declared)| {
+            let routes = declared.class.routes.iter();
+            routes.map(move |route| (at, route.as_str()))
+        });
+        let (of_routes, routes): (Vec<_>, Vec<_>) = routes.unzip();
+        let buckets = declared
+            .iter()
+            .map(|Declared { name, class, .. }| Buckets::new(name, class.per_minute, class.burst));
+        Self {
+            routes: Routes::of(routes),
+            of_routes,
+            buckets: buckets.collect(),
+            declared,
+        }
+    }
+
+    /// Whether it has the same to say, so that what was spent of it stays spent.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.declared == other.declared
+    }
+
+    /// The buckets of the class that a component declares a path to be in, if it does.
+    pub(crate) fn find(&self, path: &str, component: Option<&str>) -> Option<&Buckets> {
+        let class = *self.of_routes.get(self.routes.find(path)?.trigger)?;
+        let declared = self.declared.get(class)?;
+        self.buckets
+            .get(class)
+            .filter(|_| Some(declared.component.as_str()) == component)
+    }
+}
+
+// === impl Buckets ===
+
+impl Buckets {
+    fn new(name: &str, per_minute: u32, burst: u32) -> Self {
+        let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_minute(per_minute).allow_burst(burst);
+        let window = seconds(burst.get(), per_minute.get());
+        let policy = format!("\"{name}\";q={burst};w={window}");
+        Self {
+            keyed: RateLimiter::dashmap(quota).with_middleware(),
+            name: Arc::from(name),
+            per_minute: per_minute.get(),
+            burst: burst.get(),
+            policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("")),
+            since_sweep: AtomicU32::new(0),
+        }
+    }
+
     /// Takes one request from the payer's bucket.
-    pub(crate) fn take(&self, payer: &Payer) -> (Allowance, Result<(), Refusal>) {
+    pub(crate) fn take(&self, payer: &Payer) -> Result<(), Refusal> {
+        self.taken(payer).1
+    }
+
+    fn taken(&self, payer: &Payer) -> (Left, Result<(), Refusal>) {
         if self.since_sweep.fetch_add(1, Ordering::Relaxed) == SWEEP_EVERY {
             self.since_sweep.store(0, Ordering::Relaxed);
-            self.buckets.retain_recent();
+            self.keyed.retain_recent();
         }
-        match self.buckets.check_key(payer) {
-            Ok(state) => {
-                let left = state.remaining_burst_capacity();
-                (self.allowance(payer, left), Ok(()))
-            }
+        match self.keyed.check_key(payer) {
+            Ok(state) => (self.left(state.remaining_burst_capacity()), Ok(())),
             Err(until) => {
                 let wait = until.wait_time_from(DefaultClock::default().now());
-                (self.allowance(payer, 0), Err(Refusal::rate_limited(wait)))
+                (self.left(0), Err(Refusal::rate_limited(wait)))
             }
         }
     }
 
-    fn allowance(&self, payer: &Payer, remaining: u32) -> Allowance {
-        let [user, address] = &self.policies;
-        let (policy, name) = match payer.who {
-            Who::User(_) => (user, USER),
-            Who::Address(_) => (address, ADDRESS),
-        };
-        Allowance {
-            policy: policy.clone(),
-            name,
+    fn left(&self, remaining: u32) -> Left {
+        Left {
+            policy: self.policy.clone(),
+            name: Arc::clone(&self.name),
             remaining,
-            reset: self
-                .burst
-                .saturating_sub(remaining)
-                .div_ceil(self.per_second),
+            reset: seconds(self.burst.saturating_sub(remaining), self.per_minute),
         }
     }
+}
+
+/// How long it takes until so many requests may be sent again.
+fn seconds(requests: u32, per_minute: u32) -> u32 {
+    let seconds = (u64::from(requests) * 60).div_ceil(u64::from(per_minute));
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 // === impl Allowance ===
 
 impl Allowance {
+    /// Takes one request from a payer's bucket.
+    pub(crate) fn take(&mut self, from: &Buckets, payer: &Payer) -> Result<(), Refusal> {
+        let (left, admitted) = from.taken(payer);
+        self.0.push(left);
+        admitted
+    }
+
+    /// All policies that were asked, and what is left of the one that ends first.
     pub(crate) fn describe(self, headers: &mut HeaderMap) {
-        let left = format!("\"{}\";r={};t={}", self.name, self.remaining, self.reset);
-        if let Ok(left) = HeaderValue::try_from(left) {
+        let Some(least) = self.0.iter().min_by_key(|left| left.remaining) else {
+            return;
+        };
+        let Left {
+            name,
+            remaining,
+            reset,
+            ..
+        } = least;
+        if let Ok(left) = HeaderValue::try_from(format!("\"{name}\";r={remaining};t={reset}")) {
             headers.insert(LEFT, left);
         }
-        headers.insert(POLICY, self.policy);
+        for left in self.0 {
+            headers.append(POLICY, left.policy);
+        }
     }
 }
 
@@ -161,6 +280,14 @@ impl Payer {
         Self {
             tenant: Some(Arc::clone(tenant)),
             who: Who::User(user),
+        }
+    }
+
+    /// A program with a credential of its own, beside its user.
+    pub(crate) fn program(tenant: &Arc<str>, credential: Arc<str>) -> Self {
+        Self {
+            tenant: Some(Arc::clone(tenant)),
+            who: Who::Program(credential),
         }
     }
 
@@ -203,12 +330,14 @@ mod tests {
             at_once: 3,
         });
         let ada = Payer::user(&"t".into(), "usr_ada".into());
-        assert_eq!(limiter.take(&ada).0.remaining, 2);
+        let buckets = limiter.of(&ada);
+        assert_eq!(buckets.taken(&ada).0.remaining, 2);
         // However slow the machine: eleven in less than eight seconds are too many.
         let (allowance, refusal) = (0..10)
-            .find_map(|_| match limiter.take(&ada) {
-                (allowance, Err(refusal)) => Some((allowance, refusal)),
-                _ => None,
+            .find_map(|_| {
+                let mut allowance = Allowance::default();
+                let refusal = allowance.take(buckets, &ada).err()?;
+                Some((allowance, refusal))
             })
             .unwrap();
         let mut headers = HeaderMap::new();
@@ -218,12 +347,38 @@ mod tests {
         let refused = refusal.into_response("req_1");
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.headers().get("retry-after").unwrap(), "1");
-        assert!(
-            limiter
-                .take(&Payer::user(&"t".into(), "usr_bob".into()))
-                .1
-                .is_ok()
-        );
+        let bob = Payer::user(&"t".into(), "usr_bob".into());
+        assert!(buckets.take(&bob).is_ok());
+    }
+
+    #[test]
+    fn a_program_has_half_of_its_users_and_a_little_is_enough() {
+        let limiter = |per_second, burst| {
+            Limiter::new(RateLimit {
+                per_second,
+                burst,
+                at_once: 1,
+            })
+        };
+        let program = Payer::program(&"t".into(), "ptk_1".into());
+        let policy = |limiter: Limiter| limiter.of(&program).policy.clone();
+        assert_eq!(policy(limiter(200, 2000)), "\"program\";q=1000;w=10");
+        assert_eq!(policy(limiter(1, 1)), "\"program\";q=1;w=2");
+        assert_eq!(policy(limiter(u32::MAX, 1)), "\"program\";q=1;w=1");
+    }
+
+    #[test]
+    fn the_policy_that_ends_first_is_told_of() {
+        let (few, many) = (Buckets::new("few", 1, 2), Buckets::new("many", 60, 100));
+        let ada = Payer::user(&"t".into(), "usr_ada".into());
+        let mut allowance = Allowance::default();
+        allowance.take(&many, &ada).unwrap();
+        allowance.take(&few, &ada).unwrap();
+        let mut headers = HeaderMap::new();
+        allowance.describe(&mut headers);
+        assert_eq!(headers["ratelimit"], "\"few\";r=1;t=60");
+        let policies: Vec<_> = headers.get_all("ratelimit-policy").iter().collect();
+        assert_eq!(policies, ["\"many\";q=100;w=100", "\"few\";q=2;w=120"]);
     }
 
     #[test]

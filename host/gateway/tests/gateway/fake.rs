@@ -132,8 +132,8 @@ impl Fake {
         offers.insert(component.to_owned(), Arc::new(offered));
     }
 
-    /// Tokens are `{user}.{session}.{role}[.{seconds to live}[.{who acts in the user's place}]]`, or a word for what is
-    /// wrong.
+    /// Tokens are `{user}.{session}.{role}[.{seconds to live}[.{who acts in the user's place}]]`, where a session may be
+    /// a program's `ptk_...`, or a word for what is wrong.
     async fn authenticate(&self, request: Request<Body>) -> Result<Response<Body>, InvokeError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.arrived.notify_one();
@@ -163,7 +163,10 @@ impl Fake {
             200,
             &json!({
                 "user": format!("usr_{}", parts[0]),
-                "session": format!("ses_{}", parts[1]),
+                "session": match parts[1].starts_with("ptk_") {
+                    true => parts[1].to_owned(),
+                    false => format!("ses_{}", parts[1]),
+                },
                 "username": parts[0],
                 "roles": [parts[2]],
                 "scopes": if parts[2] == "admin" { json!(["*", "admin:*"]) } else { json!(["*"]) },

@@ -95,6 +95,75 @@ async fn users_have_buckets_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_program_that_runs_wild_leaves_half_to_its_user() {
+    let server = Server::of(&manifest_with(
+        "rate_limit = { per_second = 1, burst = 100 }",
+    ))
+    .await;
+    let asks = async |token: &str| {
+        let mut allowed = 0;
+        loop {
+            let response = server.get_as("/echo/x", token).await;
+            if response.status() != 200 {
+                return (allowed, response);
+            }
+            allowed += 1;
+            assert!(allowed < 90, "{token}");
+        }
+    };
+    let (allowed, refused) = asks("ada.ptk_1.user").await;
+    assert!(allowed >= 50, "{allowed}");
+    let left = refused.headers()["ratelimit"].to_str().unwrap();
+    assert!(left.starts_with("\"program\";r=0;"), "{left}");
+    assert_eq!(error(refused, 429).await, "RATE_LIMITED");
+    // What was refused is not taken from the user's.
+    let ada = server.get_as("/echo/x", "ada.1.user").await;
+    assert_eq!(ada.status(), 200);
+    assert!(remaining(&ada) >= 40);
+    // Another one has its own, and both policies are told of, the one that ends first in numbers.
+    let other = server.get_as("/echo/x", "ada.ptk_2.user").await;
+    let policies = other.headers().get_all("ratelimit-policy");
+    let policies: Vec<_> = policies.iter().collect();
+    assert_eq!(policies, ["\"program\";q=50;w=100", "\"user\";q=100;w=100"]);
+    let (allowed, _) = asks("ada.ptk_2.user").await;
+    assert!(allowed >= 39, "{allowed}");
+}
+
+#[tokio::test]
+async fn a_class_of_routes_has_a_rate_of_its_own() {
+    let class = "[component.echo.tool.sbd.rate_limits.upload]\n\
+        routes = [\"/echo/up/...\"]\nper_minute = 1\nburst = 3\n";
+    let server = Server::of(&format!("{MANIFEST}\n{class}")).await;
+    for left in [2, 1, 0] {
+        let answer = server.get("/echo/up/x").await;
+        assert_eq!((answer.status().as_u16(), remaining(&answer)), (200, left));
+        let said = answer.headers()["ratelimit"].to_str().unwrap();
+        assert!(said.starts_with("\"upload\";"), "{said}");
+        assert_eq!(
+            answer.headers().get_all("ratelimit-policy").iter().count(),
+            2
+        );
+    }
+    let refused = server.get("/echo/up").await;
+    let wait: u32 = refused.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(error(refused, 429).await, "RATE_LIMITED");
+    // All else goes on, and so do others.
+    let other = server.get("/echo/x").await;
+    assert_eq!(other.status(), 200);
+    assert_eq!(
+        other.headers().get_all("ratelimit-policy").iter().count(),
+        1
+    );
+    let ada = server.get_as("/echo/up/x", "ada.1.user").await;
+    assert_eq!(remaining(&ada), 2);
+}
+
+#[tokio::test]
 async fn who_has_too_many_under_way_waits_for_their_own() {
     let server = Server::with(GatewayConfig {
         rate_limit: Some(RateLimit {

@@ -116,6 +116,47 @@ async fn a_permanent_token_does_what_it_may_until_it_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_token_is_bound_reads_alone_and_gets_another_secret_without_a_gap() {
+    let server = Server::start().await;
+    let ada = Account::register(&server, "ada").await;
+    let tokens = "/api/v1/auth/permanent-tokens";
+    let made = async |networks: Value| {
+        let wanted = json!({"name": "x", "scopes": ["*:read"], "networks": networks});
+        json(ada.post(tokens, &wanted).send().await.unwrap(), 201).await
+    };
+    let read = async |token: &Value| {
+        let request = server.client.get(server.at("/api/v1/families"));
+        let token = token.as_str().unwrap();
+        request.bearer_auth(token).send().await.unwrap()
+    };
+    let elsewhere = made(json!(["192.0.2.0/24"])).await;
+    assert_error(read(&elsewhere["token"]).await, 401, "TOKEN_INVALID").await;
+    let here = made(json!(["127.0.0.0/8", "::1"])).await;
+    let answer = read(&here["token"]).await;
+    let policies = answer.headers().get_all("ratelimit-policy").iter();
+    let policies: Vec<_> = policies.map(|policy| policy.to_str().unwrap()).collect();
+    assert!(policies[0].starts_with("\"program\"") && policies[1].starts_with("\"user\""));
+    json(answer, 200).await;
+    let family = server.client.post(server.at("/api/v1/families"));
+    let family = family.bearer_auth(here["token"].as_str().unwrap());
+    let family = family.json(&json!({"name": "Byron"})).send().await.unwrap();
+    assert_error(family, 403, "FORBIDDEN").await;
+    let own = format!("{tokens}/{}", here["id"].as_str().unwrap());
+    let rotate = ada.post(&format!("{own}/rotate"), &json!({"overlap_hours": 1}));
+    let rotated = json(rotate.send().await.unwrap(), 200).await;
+    for token in [&here["token"], &rotated["token"]] {
+        json(read(token).await, 200).await;
+    }
+    let usage = ada.read(&format!("{own}/usage")).await;
+    assert_eq!(usage["last_address"], "127.0.0.1");
+    // Of what anybody may try there is less than of all else, and answers say so.
+    let login = json!({"identifier": "ada", "password": "wrong"});
+    let refused = server.post("/api/v1/auth/login", &login).await;
+    let left = refused.headers()["ratelimit"].to_str().unwrap().to_owned();
+    assert!(left.starts_with("\"sign_in\";"), "{left}");
+}
+
+#[tokio::test]
 async fn an_administrator_switches_somebody_off_and_others_do_not() {
     let server = Server::start().await;
     let bob = Account::register(&server, "bob").await;

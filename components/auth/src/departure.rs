@@ -7,7 +7,7 @@ use crate::store::{
     ACCOUNT_KEYS, CHALLENGES, MAILED, OAUTH_CODES, OAUTH_CONSENTS, PASSKEYS, PROVIDER_LINKS,
     REMEMBERED, SECOND_FACTORS, SECOND_STEPS, TOTP_SETUPS, USERS,
 };
-use crate::{login, notices, password, users};
+use crate::{lockdown, login, notices, password, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Caller, Error, Result, config};
@@ -177,6 +177,7 @@ async fn end(user: &User) -> Result<()> {
         .delete_many(&PROVIDER_LINKS, of_user.clone())
         .delete_many(&OAUTH_CODES, of_user.clone())
         .delete_many(&OAUTH_CONSENTS, of_user);
+    let change = lockdown::forget(change, &user.id);
     // There are none but those that began while it was being asked for.
     let (change, _) = users::all_over(change, &user.id, EndReason::Departure).await?;
     let deleted = Happened::Deleted { user_id: &user.id };

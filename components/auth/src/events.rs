@@ -10,7 +10,7 @@
 //! | `account.address_verified` | `user_id` | its owner reads what is sent there |
 //! | `account.address_changed` | `user_id` | it is another one, whose owner reads what is sent there |
 //! | `account.key_wrapped` | `user_id`, `key_id` | the key of the account is the same under another passphrase or recovery key |
-//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, `departure`, or by `administration` |
+//! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, `lockdown`, `departure`, or by `administration` |
 //! | `account.switched_off`, `.switched_on` | `user_id`, `reason` | an administrator says whether the user may sign in |
 //! | `account.leaving` | `user_id`, `ends_at`, `reason` | it is deleted then, unless it is kept; an administrator says why |
 //! | `account.stays` | `user_id`, `reason` | it is kept |
@@ -30,10 +30,16 @@
 //! | `consent.withdrawn` | `user_id`, `client_id` | no more |
 //! | `passkey.added`, `.removed`, `.used` | `user_id`, `passkey_id` | its owner shows who they are by it, or no more; each time that they do |
 //! | `passkey.suspected` | `user_id`, `passkey_id` | it was used as only a copy of it would be, and refused |
+//! | `account.lockdown_changed` | `user_id`, `networks`, `programs` | the user is bound to networks, and to programs, or no more |
+//! | `account.lockdown_lifted` | `user_id`, `reason` | an administrator unbound the user |
+//! | `account.place_refused` | `user_id` | somebody had all that it takes, and came from elsewhere |
+//! | `account.place_allowed` | `user_id`, `always` | whoever reads the account's mail let that in, once or always |
+//! | `pass.made`, `pass.ended` | `user_id`, `pass_id` | the user signs in from anywhere by it, or it was taken back |
 //! | `account.provider_linked`, `.provider_unlinked` | `user_id`, `provider`, `link_id` | the user signs in by an issuer, or no more |
 //!
 //! A session or a token that runs out by itself ends without a word.
 
+use crate::lockdown::passes::PassId;
 use crate::model::{Proof, SessionId};
 use crate::oauth::clients::ClientId;
 use crate::passkeys::PasskeyId;
@@ -190,6 +196,30 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         passkey_id: &'a PasskeyId,
     },
+    LockdownChanged {
+        user_id: &'a str,
+        networks: bool,
+        programs: bool,
+    },
+    LockdownLifted {
+        user_id: &'a str,
+        reason: &'a str,
+    },
+    PlaceRefused {
+        user_id: &'a str,
+    },
+    PlaceAllowed {
+        user_id: &'a str,
+        always: bool,
+    },
+    PassMade {
+        user_id: &'a str,
+        pass_id: &'a PassId,
+    },
+    PassEnded {
+        user_id: &'a str,
+        pass_id: &'a PassId,
+    },
     SessionEnded {
         user_id: &'a str,
         session_id: &'a SessionId,
@@ -205,6 +235,7 @@ pub(crate) enum EndReason {
     Replaced,
     Stolen,
     PasswordChanged,
+    Lockdown,
     Departure,
     Administration,
 }
@@ -212,7 +243,8 @@ pub(crate) enum EndReason {
 // === impl Happened ===
 
 impl Happened<'_> {
-    /// Has a change tell of it, and record it, but for the end of a session.
+    /// Has a change tell of it, and record it, but for the end of a session, and for a place that was refused, which is
+    /// recorded with more than others are told.
     pub(crate) fn told_by(&self, change: Transaction) -> Transaction {
         let (kind, user_id) = match self {
             Self::Registered { user_id } => ("account.registered", user_id),
@@ -249,11 +281,17 @@ impl Happened<'_> {
             Self::PasskeyRemoved { user_id, .. } => ("passkey.removed", user_id),
             Self::PasskeyUsed { user_id, .. } => ("passkey.used", user_id),
             Self::PasskeySuspected { user_id, .. } => ("passkey.suspected", user_id),
+            Self::LockdownChanged { user_id, .. } => ("account.lockdown_changed", user_id),
+            Self::LockdownLifted { user_id, .. } => ("account.lockdown_lifted", user_id),
+            Self::PlaceRefused { user_id } => ("account.place_refused", user_id),
+            Self::PlaceAllowed { user_id, .. } => ("account.place_allowed", user_id),
+            Self::PassMade { user_id, .. } => ("pass.made", user_id),
+            Self::PassEnded { user_id, .. } => ("pass.ended", user_id),
             Self::SessionEnded { user_id, .. } => ("session.ended", user_id),
         };
         let change = match self {
             // There may be many at once, and a commit has room for a hundred steps.
-            Self::SessionEnded { .. } => change,
+            Self::SessionEnded { .. } | Self::PlaceRefused { .. } => change,
             _ => change.audit(user_id, kind, self),
         };
         change.publish(kind, Some(user_id), self)

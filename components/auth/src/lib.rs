@@ -23,6 +23,7 @@ mod events;
 mod export;
 mod impersonation;
 mod invitations;
+mod lockdown;
 mod login;
 mod mailed;
 mod model;
@@ -33,6 +34,7 @@ mod pages;
 mod passkeys;
 mod password;
 mod permanent;
+mod place;
 mod policy;
 mod providers;
 mod refusals;
@@ -96,6 +98,13 @@ pub fn component() -> Component {
                 api::remembered::list_remembered_devices(),
                 api::remembered::forget_remembered_device(),
                 api::remembered::forget_remembered_devices(),
+                api::lockdown::get_lockdown(),
+                api::lockdown::set_lockdown(),
+                api::lockdown::confirm_lockdown(),
+                api::lockdown::allow_place(),
+                api::lockdown::make_lockdown_pass(),
+                api::lockdown::list_lockdown_passes(),
+                api::lockdown::end_lockdown_pass(),
                 api::passkeys::get_passkey_sign_in_options(),
                 api::passkeys::sign_in_by_passkey(),
                 api::passkeys::get_passkey_second_step_options(),
@@ -134,6 +143,8 @@ pub fn component() -> Component {
                 api::user_tokens::end_user_tokens(),
                 api::user_tokens::get_token_policy(),
                 api::user_tokens::set_token_policy(),
+                api::lockdown::get_user_lockdown(),
+                api::users::lift_user_lockdown(),
                 api::invitations::get_account_policy(),
                 api::invitations::set_account_policy(),
                 api::invitations::invite_user(),
@@ -178,6 +189,8 @@ pub fn component() -> Component {
         .tasks([
             api::host::mail_secret(),
             api::host::mail_invitation(),
+            api::host::mail_lockdown_change(),
+            api::host::mail_lockdown_attempt(),
             api::host::record_refusal(),
         ])
         .schedules([api::host::end_accounts(), api::host::end_unused_tokens()])
@@ -250,15 +263,30 @@ mod tests {
 
     /// Whom the host takes the bearer of this for.
     pub(crate) fn signed_in_by<'a>(app: &'a App, token: &str) -> Client<'a> {
-        let identity = bearer(app, token).assert_status(200);
+        app.by(principal(&bearer(app, token)))
+    }
+
+    /// The same, of requests from there with this program.
+    pub(crate) fn signed_in_from<'a>(
+        app: &'a App,
+        token: &str,
+        address: &str,
+        user_agent: &str,
+    ) -> Client<'a> {
+        let client = app.by(principal(&bearer_from(app, token, address, user_agent)));
+        let client = client.with_header("spin-client-addr", address);
+        client.with_header("user-agent", user_agent)
+    }
+
+    fn principal(identity: &Reply) -> Principal {
+        let identity = identity.clone().assert_status(200);
         let principal = Principal::user("test", identity.text("user"))
             .in_session(identity.text("session"))
             .named(identity.text("username"));
-        let by = identity["impersonated_by"].as_str();
-        app.by(match by {
+        match identity["impersonated_by"].as_str() {
             Some(by) => principal.impersonated_by(by),
             None => principal,
-        })
+        }
     }
 
     /// An administrator, who has no account here.

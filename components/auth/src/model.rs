@@ -1,6 +1,7 @@
 //! Users, their sessions, and the refresh tokens of those.
 
 use crate::cookies;
+use crate::lockdown::passes::PassId;
 use crate::remembered::Secret;
 use http::{HeaderMap, HeaderName, header};
 use sbd_sdk::time::Time;
@@ -121,6 +122,12 @@ pub(crate) struct Device {
     /// In what it keeps the session.
     #[serde(default)]
     pub(crate) mode: Mode,
+    /// By which pass whoever has it may be anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pass: Option<PassId>,
+    /// What it shows to be let in by a pass.
+    #[serde(skip)]
+    pub(crate) shown_pass: Option<Secret>,
     /// What it shows to be one that is remembered.
     #[serde(skip)]
     pub(crate) secret: Option<Secret>,
@@ -257,6 +264,8 @@ impl Device {
             user_agent: text(&header::USER_AGENT).and_then(readable),
             address: address.map(|address| address.to_string()),
             mode: Mode::Tokens,
+            pass: None,
+            shown_pass: None,
             secret: cookies::device(headers),
             remember: false,
         }

@@ -1,6 +1,7 @@
 //! What users are told about their accounts: requests to the notifications component, which knows how.
 
 use crate::model::Session;
+use crate::place::Place;
 use crate::store::SESSIONS;
 use sbd_sdk::Result;
 use sbd_sdk::documents::Transaction;
@@ -359,6 +360,66 @@ pub(crate) fn provider_linked(change: Transaction, user_id: &str, label: &str) -
         "kind": "account.provider_linked",
         "title": format!("Your account can be signed in to by {label}"),
         "body": "If it was not you, remove that, change your password, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that they are bound to other places, or to none any more.
+pub(crate) fn lockdown_changed(change: Transaction, user_id: &str, is_off: bool) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.lockdown_changed",
+        "title": match is_off {
+            true => "Your account may be used from anywhere again",
+            false => "Where your account may be used from was changed",
+        },
+        "body": "If it was not you, change your password at once, end all sessions, and set it right.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that an administrator lets them act from anywhere.
+pub(crate) fn lockdown_lifted(change: Transaction, user_id: &str, reason: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.lockdown_lifted",
+        "title": "An administrator lets your account be used from anywhere",
+        "body": format!(
+            "The reason given: {reason}\n\nIf you did not ask for it, tell them, and turn it on again."
+        ),
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that a place was let in for a while, by who reads their mail.
+pub(crate) fn place_allowed(change: Transaction, user_id: &str, place: &Place) -> Transaction {
+    let agent = place.user_agent.as_deref().unwrap_or("(it did not say)");
+    let address = place.address.map(|address| address.to_string());
+    let address = address.as_deref().unwrap_or("(not known)");
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.place_allowed",
+        "title": "A place was let in to your account for 15 minutes",
+        "body": format!(
+            "The program calls itself: {agent}\nIts address: {address}\n\nIf it was not you, somebody else reads your mail: change its password and the one here."
+        ),
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that they may sign in from anywhere for a time.
+pub(crate) fn pass_made(change: Transaction, user_id: &str, until: Time) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.pass_made",
+        "title": "A pass was made, to sign in from anywhere",
+        "body": format!(
+            "It is good until {until}. If it was not you, take it back, change your password, and end all sessions."
+        ),
         "mail": true,
     });
     change.publish("notification.requested", Some(user_id), &notice)

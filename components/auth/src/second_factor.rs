@@ -230,8 +230,11 @@ impl SecondStep {
         device: &Device,
     ) -> Result<SignedIn> {
         let change = used.delete_one(&SECOND_STEPS, json!({"_id": self.digest}));
-        // How the session is kept, the first step has said.
-        let device = &device.clone().keeping(self.device.mode);
+        // How the session is kept, and by which pass it may be anywhere, the first step has said.
+        let device = &Device {
+            pass: self.device.pass.clone(),
+            ..device.clone().keeping(self.device.mode)
+        };
         let proofs: Vec<_> = self.proofs.iter().copied().chain([proof]).collect();
         if !device.remember {
             return sign_in::begin(change, user, &proofs, device).await;

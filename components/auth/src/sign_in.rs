@@ -1,5 +1,6 @@
 //! The one door: however somebody shows who they are, a session begins here.
 
+use crate::lockdown::{self, passes};
 use crate::model::{Device, Proof, Session, SessionId, User};
 use crate::remembered::{self, Secret};
 use crate::second_factor::{self, Pending};
@@ -27,6 +28,7 @@ pub(crate) struct SignedIn {
 /// Lets a user in who showed who they are, in as many ways as it takes: a session begins.
 pub(crate) async fn admit(user: &User, proofs: &[Proof], device: &Device) -> Result<Admitted> {
     require_active(user)?;
+    let device = &passes::shown(user, device).await?;
     let methods = second_factor::methods(user).await?;
     let mut proofs = proofs.to_vec();
     let suffice = |proofs: &[Proof]| proofs.iter().map(|proof| proof.counts()).sum::<u8>() >= 2;
@@ -41,13 +43,15 @@ pub(crate) async fn admit(user: &User, proofs: &[Proof], device: &Device) -> Res
     Ok(Admitted::SecondFactor(pending))
 }
 
-/// A session begins with this change, by which what was shown is used.
+/// A session begins with this change, by which what was shown is used. Where they are counts last: nobody but who has
+/// all the rest is told of it.
 pub(crate) async fn begin(
     change: Transaction,
     user: &User,
     proofs: &[Proof],
     device: &Device,
 ) -> Result<SignedIn> {
+    lockdown::require(user, device).await?;
     let now = time::now();
     let ended = sessions::make_room(&user.id).await?;
     let session = Session::begin(&user.id, proofs, device, now);

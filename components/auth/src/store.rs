@@ -4,6 +4,10 @@ use crate::encryption::AccountKey;
 use crate::events::Happened;
 use crate::impersonation::Policy as ImpersonationPolicy;
 use crate::invitations::Invitation;
+use crate::lockdown::Lockdown;
+use crate::lockdown::attempts::Attempt as PlaceAttempt;
+use crate::lockdown::change::Waiting;
+use crate::lockdown::passes::Pass;
 use crate::mailed::{self, Mailed};
 use crate::model::{RefreshToken, Session, User};
 use crate::oauth::authorization::Request;
@@ -50,6 +54,14 @@ pub(crate) const REMEMBERED: Collection<Remembered> = Collection::new("remembere
 pub(crate) const PASSKEYS: Collection<Passkey> = Collection::new("passkeys");
 /// What passkeys have to answer, by digest; gone when `expires_at` is past.
 pub(crate) const CHALLENGES: Collection<Challenge> = Collection::new("passkey_challenges");
+/// What users are bound to, by the user's id.
+pub(crate) const LOCKDOWNS: Collection<Lockdown> = Collection::new("lockdowns");
+/// What they are to be bound to, by the user's id; gone when `expires_at` is past.
+pub(crate) const LOCKDOWN_CHANGES: Collection<Waiting> = Collection::new("lockdown_changes");
+/// What leads around it; gone when `expires_at` is past.
+pub(crate) const LOCKDOWN_PASSES: Collection<Pass> = Collection::new("lockdown_passes");
+/// Who came from elsewhere; gone when `expires_at` is past.
+pub(crate) const LOCKDOWN_ATTEMPTS: Collection<PlaceAttempt> = Collection::new("lockdown_attempts");
 /// What is decided about accounts.
 pub(crate) const POLICIES: Collection<Policy> = Collection::new("policies");
 /// Invitations to open an account; gone when `expires_at` is past.

@@ -73,6 +73,14 @@ pub(crate) const MAILED_CODE_FROM: Limit = Limit {
     ..MAILED_CODE
 };
 
+/// Mails that ask a user whether to bind their account to places.
+pub(crate) const LOCKDOWN: Limit = Limit {
+    what: "lockdown",
+    most: 10,
+    window: Duration::from_secs(60 * 60),
+    refusal: "too many changes that wait for a mail; look into your mailbox, or wait and try again",
+};
+
 /// Codes that somebody types in for a device: a few slips, and no guessing.
 pub(crate) const DEVICE_CODE: Limit = Limit {
     what: "device",

@@ -1,8 +1,10 @@
 //! Access and refresh tokens: making, renewing and checking them.
 
 use crate::events::EndReason;
+use crate::lockdown;
 use crate::model::{ADMIN, Bought, Mode, RefreshToken, Session, SessionId, User};
 use crate::oauth::access;
+use crate::place::Place;
 use crate::{cookies, impersonation, notices, permanent, second_factor, sessions, store};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{self, Identity, Question};
@@ -193,12 +195,15 @@ async fn owner(stored: &RefreshToken, now: Time) -> Result<(Session, User)> {
 
 /// Who that is, and what they may do now.
 pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
-    let identity = match question {
-        Question::Token(presented) => bearer(&presented).await,
-        Question::Delegation { user } => delegation(&user).await,
-    };
-    let identity = impersonation::enforced(identity?).await?;
-    second_factor::enforced(identity).await
+    match question {
+        Question::Token(presented) => {
+            let place = Place::presented(&presented);
+            let identity = impersonation::enforced(bearer(&presented).await?).await?;
+            let identity = second_factor::enforced(identity).await?;
+            lockdown::enforced(identity, &place).await
+        }
+        Question::Delegation { user } => second_factor::enforced(delegation(&user).await?).await,
+    }
 }
 
 /// Checks a permanent token, one of a client, the secret of a cookie, or an access token: signature and times, that its

@@ -1,5 +1,6 @@
 //! What only the host asks, under `/-/`: it is not reachable from outside.
 
+use crate::lockdown::{attempts, change};
 use crate::permanent::upkeep;
 use crate::sessions::Revoked;
 use crate::{administrators, departure, invitations, mailed, refusals, tokens};
@@ -44,6 +45,18 @@ pub(crate) async fn mail_secret(work: Work<mailed::About>) -> Result<()> {
 #[task("mail-invitation", queue = "default")]
 pub(crate) async fn mail_invitation(work: Work<invitations::About>) -> Result<()> {
     invitations::send(&work.data, &work.id).await
+}
+
+/// Makes the code of what an account is to be bound to, and mails it.
+#[task("mail-lockdown-change", queue = "default")]
+pub(crate) async fn mail_lockdown_change(work: Work<change::About>) -> Result<()> {
+    change::send(&work.data, &work.id).await
+}
+
+/// Records who came from elsewhere, and mails of it.
+#[task("mail-lockdown-attempt", queue = "default")]
+pub(crate) async fn mail_lockdown_attempt(work: Work<attempts::About>) -> Result<()> {
+    attempts::send(&work.data, &work.id).await
 }
 
 /// Records a sign-in that failed.

@@ -1,7 +1,7 @@
 //! Passkeys of the caller, and signing in by one.
 
 use super::second_factor::FirstStep;
-use super::tokens::{Welcome, welcome};
+use super::tokens::{Welcome, pass, welcome};
 use crate::model::{Device, Mode};
 use crate::passkeys::{self, Options, Party, Passkey, PasskeyId, PasskeySort};
 use crate::sessions::Revoked;
@@ -94,6 +94,10 @@ pub(crate) struct PasskeyAnswer {
 pub(crate) struct PasskeyLoginRequest {
     #[schema(schema_with = given)]
     credential: PublicKeyCredential,
+    /// A pass that was made beforehand, for who is where the account is not used from.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pass: Option<String>,
     /// In what the session is kept: `tokens` in the answer, or a `cookie`, for browsers.
     #[serde(default)]
     #[schema(inline)]
@@ -172,7 +176,7 @@ pub(crate) async fn get_passkey_sign_in_options(
     post "/api/v1/auth/login/passkey",
     refuses(
         invalid_credentials = "The passkey is not accepted",
-        forbidden = "The account is switched off",
+        forbidden = "The account is switched off, or used from other places only (`PLACE_REFUSED`)",
         conflict = "Browsers have no passkeys for the address that this was sent to",
         rate_limited = "Too many attempts from one address; see `Retry-After`"
     )
@@ -182,7 +186,10 @@ pub(crate) async fn sign_in_by_passkey(
     Json(request): Json<PasskeyLoginRequest>,
 ) -> Result<FirstStep> {
     let party = Party::of(&headers)?;
-    let device = Device::of(&headers).keeping(request.mode);
+    let device = Device {
+        shown_pass: pass(request.pass)?,
+        ..Device::of(&headers).keeping(request.mode)
+    };
     let admitted = passkeys::sign_in(&party, &request.credential, &device).await?;
     FirstStep::of(admitted, &headers)
 }

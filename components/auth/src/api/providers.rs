@@ -1,6 +1,7 @@
 //! Signing in by somebody else's word.
 
 use crate::api::second_factor::FirstStep;
+use crate::api::tokens::pass;
 use crate::model::{Device, Mode};
 use crate::oauth::require_person;
 use crate::providers::attempts::{self, Brought, Led, Purpose};
@@ -102,6 +103,10 @@ pub(crate) struct ProviderLogin {
     /// The same, where it is there.
     #[serde(default)]
     iss: Option<String>,
+    /// A pass that was made beforehand, for who is where the account is not used from.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pass: Option<String>,
     /// In what the session is kept: `tokens` in the answer, or a `cookie`, for browsers.
     #[serde(default)]
     #[schema(inline)]
@@ -238,7 +243,7 @@ pub(crate) async fn begin_provider_sign_in(
     post "/api/v1/auth/login/provider",
     refuses(
         token_invalid = "Not known in this browser, used, or run out",
-        forbidden = "The account is switched off, or none may be opened",
+        forbidden = "The account is switched off, or used from other places only (`PLACE_REFUSED`), or none may be opened",
         conflict = "There is an account with this e-mail address: sign in to it, and link the provider there"
     )
 )]
@@ -246,7 +251,10 @@ pub(crate) async fn login_by_provider(
     headers: HeaderMap,
     Json(input): Json<ProviderLogin>,
 ) -> Result<FirstStep> {
-    let device = Device::of(&headers).keeping(input.mode);
+    let device = Device {
+        shown_pass: pass(input.pass)?,
+        ..Device::of(&headers).keeping(input.mode)
+    };
     let brought = Brought {
         state: &input.state,
         code: &input.code,

@@ -75,6 +75,7 @@ pub(crate) enum FirstStep {
     post "/api/v1/auth/login/second-factor", answers = "Signed in",
     refuses(
         invalid_credentials = "The code is wrong or was used",
+        forbidden = "The account is used from other places only (`PLACE_REFUSED`)",
         token_invalid = "The first step is not known, is over, or has run out",
         rate_limited = "Too many wrong codes; see `Retry-After`"
     )

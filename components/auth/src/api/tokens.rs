@@ -29,6 +29,10 @@ pub(crate) struct LoginRequest {
     #[serde(default)]
     #[schema(max_length = 100)]
     remembered_device: Option<String>,
+    /// A pass that was made beforehand, for who is where the account is not used from.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pass: Option<String>,
     /// In what the session is kept: `tokens` in the answer, or a `cookie`, for browsers.
     #[serde(default)]
     #[schema(inline)]
@@ -92,7 +96,7 @@ const FOR_EVERYBODY: ForEverybody = [
     post "/api/v1/auth/login",
     refuses(
         invalid_credentials,
-        forbidden = "The account is switched off",
+        forbidden = "The account is switched off, or used from other places only (`PLACE_REFUSED`)",
         rate_limited = "Too many attempts under this name; see `Retry-After`"
     )
 )]
@@ -112,6 +116,7 @@ pub(crate) async fn login(
     }
     let device = Device::of(&headers).keeping(request.mode);
     let device = Device {
+        shown_pass: pass(request.pass)?,
         secret: request.remembered_device.map(Secret).or(device.secret),
         ..device
     };
@@ -129,6 +134,14 @@ pub(crate) async fn login(
 )]
 pub(crate) async fn refresh(Json(request): Json<RefreshRequest>) -> Result<Fresh> {
     Ok(fresh(tokens::refresh(&request.refresh_token).await?, None))
+}
+
+/// The pass that is shown, of a length that one can have.
+pub(crate) fn pass(pass: Option<String>) -> Result<Option<Secret>> {
+    match pass {
+        Some(pass) if pass.len() > 100 => Err(Error::validation("pass", "at most 100 characters")),
+        pass => Ok(pass.map(Secret)),
+    }
 }
 
 /// The public keys that check access tokens (RFC 7517).

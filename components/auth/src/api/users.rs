@@ -1,9 +1,9 @@
 //! `/api/v1/auth/users`: for a tenant's administrators.
 
-use crate::departure;
 use crate::model::User;
 use crate::sessions::Revoked;
 use crate::users::{self, Decided, UserFilter, UserSort};
+use crate::{departure, lockdown};
 use sbd_sdk::paging::Page;
 use sbd_sdk::time::Time;
 use sbd_sdk::{By, Caller, Json, Listing, NoContent, Path, Result, operation};
@@ -55,7 +55,7 @@ pub(crate) struct AdminInput {
     reason: String,
 }
 
-/// Why a user's second factor is taken away.
+/// Why a user's second factor is taken away, or their lockdown.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResetInput {
@@ -146,6 +146,26 @@ pub(crate) async fn reset_user_second_factor(
     Json(input): Json<ResetInput>,
 ) -> Result<(Revoked<String>, Json<AccountView>)> {
     let decided = users::reset_second_factor(&caller, &id, &input.reason).await?;
+    Ok(decided.answer())
+}
+
+/// Has a user act from anywhere again, who is bound to places and cannot get there.
+///
+/// They are told.
+#[operation(
+    post "/api/v1/auth/users/{id}/lockdown/lift", permission = "admin:users:write",
+    answers = "The account", parameters(id = "The user's id"),
+    refuses(
+        not_found = "No such user",
+        conflict = "It is the caller's own, is bound to nothing, or was changed meanwhile"
+    )
+)]
+pub(crate) async fn lift_user_lockdown(
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(input): Json<ResetInput>,
+) -> Result<(Revoked<String>, Json<AccountView>)> {
+    let decided = lockdown::lift(&caller, &id, &input.reason).await?;
     Ok(decided.answer())
 }
 

@@ -3,8 +3,8 @@
 use super::text::{self, Words};
 use super::visitor::Visitor;
 use super::{
-    HOME, LOOK_PATH, SCRIPT_PATH, SIGN_IN, account, activity, passkeys, programs, second_factor,
-    sessions, tokens,
+    HOME, LOOK_PATH, SCRIPT_PATH, SIGN_IN, account, activity, lockdown, passkeys, programs,
+    second_factor, sessions, tokens,
 };
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::{StatusCode, header};
@@ -13,7 +13,7 @@ use page::{Field, Form, Link, Page, Problems, Text as _};
 use sbd_sdk::{Error, Result};
 
 /// What is done and told of on the next page, by its name in the address.
-const DONE: [(&str, Words); 12] = [
+const DONE: [(&str, Words); 14] = [
     ("left", Words::Left),
     ("stays", Words::Stays),
     ("password", Words::PasswordChanged),
@@ -24,6 +24,8 @@ const DONE: [(&str, Words); 12] = [
     ("session", Words::SessionEnded),
     ("token", Words::TokenEnded),
     ("signed-out", Words::SignedOut),
+    ("bound", Words::PlacesBound),
+    ("allowed", Words::PlaceAllowed),
     ("removed", Words::Removed),
     ("saved", Words::Saved),
 ];
@@ -77,6 +79,7 @@ impl Visitor {
             (sessions::PATH, Words::Sessions),
             (second_factor::PATH, Words::SecondFactor),
             (passkeys::PATH, Words::Passkeys),
+            (lockdown::PATH, Words::Places),
             (tokens::PATH, Words::Tokens),
             (programs::PATH, Words::Programs),
             (activity::PATH, Words::Activity),

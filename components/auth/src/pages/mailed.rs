@@ -6,14 +6,16 @@
 use super::sign_in::out;
 use super::text::Words;
 use super::visitor::Visitor;
-use super::{HOME, SIGN_IN, register};
+use super::{HOME, SIGN_IN, lockdown, register};
+use crate::lockdown::attempts::LetIn;
+use crate::lockdown::change;
 use crate::mailed::{self, Purpose};
 use crate::password::{self, Mail};
 use crate::registration::{email_problem, refuse};
 use crate::sessions::Revoked;
 use crate::{address, short_code, throttle};
 use axum::extract::RawQuery;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use page::{Field, Form, Posted, go_to};
 use sbd_sdk::{Error, Result, time};
@@ -45,6 +47,9 @@ enum What {
     ResetPassword,
     VerifyAddress,
     Register,
+    ConfirmLockdown,
+    AllowOnce,
+    TrustPlace,
 }
 
 /// A new password, and the right to set it. A short code is for an address.
@@ -125,15 +130,31 @@ pub(super) async fn read(visitor: Visitor, posted: Posted) -> Result<Response> {
             visitor.page(Words::NewPassword, LANDING, &form)
         }
         What::Register => register::with_code(&visitor, code).await,
+        What::ConfirmLockdown => match change::confirm(code).await {
+            Ok(ended) => {
+                let own = visitor.session().map(|session| &session.id);
+                let is_out = own.is_some_and(|own| ended.contains(own));
+                let page = lockdown::bound(&visitor, is_out)?;
+                Ok((Revoked(ended), page).into_response())
+            }
+            Err(error) => not_taken(&visitor, given.what, code, &error),
+        },
+        What::AllowOnce | What::TrustPlace => {
+            let how = match given.what {
+                What::TrustPlace => LetIn::Always,
+                _ => LetIn::Once,
+            };
+            match lockdown::about(&visitor, code, how).await {
+                Err(error) => not_taken(&visitor, given.what, code, &error),
+                page => page,
+            }
+        }
         What::VerifyAddress => match confirm(&visitor, code).await {
             Ok(()) if visitor.session().is_some() => go_to(&format!("{HOME}?done=verified")),
             Ok(()) => go_to(&format!("{SIGN_IN}?done=verified")),
             // A short code is for whoever is signed in, and they are not.
             Err(error) if error.code() == "UNAUTHENTICATED" => Err(error),
-            Err(error) => {
-                let form = code_form(&visitor, given.what, code, Some(&error));
-                visitor.refused(&error, Words::Mailed, LANDING, &form)
-            }
+            Err(error) => not_taken(&visitor, given.what, code, &error),
         },
     }
 }
@@ -145,6 +166,11 @@ async fn confirm(visitor: &Visitor, code: &str) -> Result<()> {
     }
 }
 
+fn not_taken(visitor: &Visitor, what: What, code: &str, error: &Error) -> Result<Response> {
+    let form = code_form(visitor, what, code, Some(error));
+    visitor.refused(error, Words::Mailed, LANDING, &form)
+}
+
 fn code_form(visitor: &Visitor, what: What, code: &str, error: Option<&Error>) -> Markup {
     let code = Field {
         value: code,
@@ -154,6 +180,13 @@ fn code_form(visitor: &Visitor, what: What, code: &str, error: Option<&Error>) -
         (What::VerifyAddress, "verify-address", Words::VerifyAddress),
         (What::ResetPassword, "reset-password", Words::NewPassword),
         (What::Register, "register", Words::Register),
+        (
+            What::ConfirmLockdown,
+            "confirm-lockdown",
+            Words::BindToPlaces,
+        ),
+        (What::AllowOnce, "allow-once", Words::LetInOnce),
+        (What::TrustPlace, "trust-place", Words::LetInAlways),
     ];
     let choice = html! {
         fieldset {

@@ -8,6 +8,7 @@ mod activity;
 mod confirm;
 mod consent;
 mod frame;
+mod lockdown;
 mod mailed;
 mod passkey;
 mod passkeys;
@@ -104,6 +105,13 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
         (passkeys::NEW, post(passkeys::begin)),
         (passkeys::NAME, get(passkeys::name).post(passkeys::rename)),
         ("/account/passkeys/{id}/remove", post(passkeys::remove)),
+        (lockdown::PATH, get(lockdown::show).post(lockdown::set)),
+        (lockdown::PASSES, post(lockdown::make_pass)),
+        (
+            "/account/lockdown/passes/{id}/end",
+            post(lockdown::end_pass),
+        ),
+        (lockdown::ALLOW, post(lockdown::allow)),
         (sessions::PATH, get(sessions::show)),
         ("/account/sessions/{id}/end", post(sessions::end)),
         ("/account/sessions/end-all", post(sessions::end_all)),

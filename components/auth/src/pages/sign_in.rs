@@ -6,8 +6,9 @@ use super::text::Words;
 use super::visitor::Visitor;
 use super::{HOME, SIGN_IN, account, mailed, provider, register};
 use crate::api::second_factor::require_code;
-use crate::api::tokens::{Welcome, welcome};
+use crate::api::tokens::{Welcome, pass, welcome};
 use crate::events::EndReason;
+use crate::lockdown::ELSEWHERE;
 use crate::model::{Device, Proof};
 use crate::passkeys::{self, Party};
 use crate::policy::{self, Registration};
@@ -46,6 +47,8 @@ pub(super) struct Way {
 pub(super) struct SignIn {
     identifier: String,
     password: String,
+    #[serde(default)]
+    pass: String,
     #[serde(default)]
     to: String,
 }
@@ -105,7 +108,17 @@ pub(super) async fn show(
 
 pub(super) async fn send(visitor: Visitor, posted: Posted) -> Result<Response> {
     let given: SignIn = visitor.read(&posted)?;
-    let admitted = login::login(&given.identifier, &given.password, &visitor.device()).await;
+    let shown = Some(given.pass.trim().to_owned()).filter(|pass| !pass.is_empty());
+    let admitted = match pass(shown) {
+        Ok(shown_pass) => {
+            let device = Device {
+                shown_pass,
+                ..visitor.device()
+            };
+            login::login(&given.identifier, &given.password, &device).await
+        }
+        Err(error) => Err(error),
+    };
     match admitted {
         Ok(admitted) => enter(&visitor, admitted, &given.to),
         Err(error) => {
@@ -131,8 +144,8 @@ pub(super) async fn step(visitor: Visitor, posted: Posted) -> Result<Response> {
     };
     match signed_in {
         Ok(signed_in) => enter(&visitor, Admitted::In(signed_in), &given.to),
-        // The step is over: it begins with the first.
-        Err(error) if error.code() == "TOKEN_INVALID" => {
+        // The step is over, or it takes a pass: it begins with the first.
+        Err(error) if ["TOKEN_INVALID", ELSEWHERE].contains(&error.code()) => {
             begin_anew(&visitor, &error, &given.to).await
         }
         Err(error) => {
@@ -295,7 +308,7 @@ async fn form(
     to: &str,
     error: Option<&Error>,
 ) -> Result<Markup> {
-    let fields = [
+    let mut fields = vec![
         Field {
             name: "identifier",
             label: visitor.say(Words::Identifier),
@@ -312,6 +325,17 @@ async fn form(
             ..Field::default()
         },
     ];
+    if error.is_some_and(|error| error.code() == ELSEWHERE) {
+        fields.push(Field {
+            name: "pass",
+            label: visitor.say(Words::Pass),
+            kind: "text",
+            autocomplete: "off",
+            hint: visitor.say(Words::PassHint),
+            optional: true,
+            ..Field::default()
+        });
+    }
     let hidden: &[_] = if is_ours(to) { &[("to", to)] } else { &[] };
     let opens = policy::get().await? != Registration::Closed;
     let by_providers = provider::offers(visitor).await?;

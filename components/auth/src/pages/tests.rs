@@ -6,7 +6,9 @@ use crate::passkeys::device::SoftDevice;
 use crate::policy::Registration;
 use crate::second_factor::SecondFactors;
 use crate::store::{POLICIES, REMEMBERED, SECOND_FACTORS, USERS};
-use crate::tests::{PASSWORD, app, bearer, mailed, mailed_code, register, signed_in_by};
+use crate::tests::{
+    PASSWORD, app, bearer, mailed, mailed_code, register, signed_in_by, signed_in_from,
+};
 use crate::totp::tests as totp;
 use sbd_sdk::testing::{App, Client, Reply};
 use sbd_sdk::{Principal, Scopes};
@@ -20,12 +22,18 @@ struct Browser<'a> {
     app: &'a App,
     form: String,
     session: Option<String>,
+    /// Its address, and what it calls itself.
+    place: (&'static str, &'static str),
 }
 
 impl<'a> Browser<'a> {
     fn new(app: &'a App) -> Self {
-        let (form, session) = (String::new(), None);
-        Self { app, form, session }
+        Self {
+            app,
+            form: String::new(),
+            session: None,
+            place: ("192.0.2.7", "browser"),
+        }
     }
 
     fn signed_in(app: &'a App, name: &str) -> Self {
@@ -43,9 +51,14 @@ impl<'a> Browser<'a> {
     }
 
     fn client(&self) -> Client<'a> {
+        let (address, agent) = self.place;
+        let anonymous = || {
+            let client = self.app.anonymous().with_header("user-agent", agent);
+            client.with_header("spin-client-addr", address)
+        };
         let client = match &self.session {
-            Some(secret) => signed_in_by(self.app, secret),
-            None => self.app.anonymous(),
+            Some(secret) => signed_in_from(self.app, secret, address, agent),
+            None => anonymous(),
         };
         client.with_header("cookie", &format!("a=b; sbd-form={}", self.form))
     }
@@ -991,4 +1004,97 @@ fn an_administrator_in_a_users_place_is_told_so_on_every_page_and_changes_nothin
     out.assert_status(303);
     let after = browser.client().get("/account").assert_status(303);
     assert_eq!(after.header("location"), Some("/account/sign-in"));
+}
+
+#[test]
+fn an_account_is_bound_to_places_and_a_mail_lets_another_one_in() {
+    const PLACES: &str = "/account/lockdown";
+    const LANDING: &str = "/account/mailed";
+    let app = app();
+    let mut ada = Browser::signed_in(&app, "ada");
+    let verified = json!({"$set": {"email_verified_at": app.now()}});
+    let verified = crate::store::USERS.update_one(json!({}), verified);
+    app.run(verified).unwrap();
+    let shown = ada.get(PLACES).assert_status(200);
+    let shown = page(&shown);
+    assert!(shown.contains("192.0.2.7") && shown.contains("is used from anywhere"));
+    let set = |ada: &mut Browser<'_>, networks: &str, programs: &str| {
+        let fields = [("networks", networks), ("programs", programs)];
+        ada.send(PLACES, PLACES, &fields)
+    };
+    let refused = set(&mut ada, "198.51.100.0/24\r\n", " = other/1 \r\n").assert_status(422);
+    let refused = page(&refused);
+    assert!(
+        refused.contains("leaves out where you are now"),
+        "{refused}"
+    );
+    assert!(refused.contains("198.51.100.0/24") && refused.contains("= other/1"));
+    let waits = set(
+        &mut ada,
+        "192.0.2.0/24\r\n2001:db8::/32\r\n",
+        "browser\r\n= other/1",
+    );
+    leads(&waits, "/account/lockdown?done=mail");
+    assert!(page(&ada.get(PLACES)).contains("A change waits"));
+    app.run_tasks();
+    // Whoever opens the mail elsewhere is signed in nowhere.
+    let mut phone = Browser::new(&app);
+    phone.place = ("198.51.100.1", "phone");
+    let code = mailed(&app, "confirm-lockdown", "ada@example.com");
+    let what = [("what", "confirm-lockdown"), ("code", &*code)];
+    let bound = phone.send(LANDING, LANDING, &what);
+    leads(&bound, "/account/sign-in?done=bound");
+    let again = phone.send(LANDING, LANDING, &what).assert_status(401);
+    assert!(page(&again).contains("This code is not known"));
+    assert!(page(&ada.get(PLACES)).contains("= other/1"));
+
+    let given = [("identifier", "ada"), ("password", PASSWORD), ("to", "")];
+    let elsewhere = phone.send("/account/sign-in", "/account/sign-in", &given);
+    assert!(page(&elsewhere.assert_status(403)).contains(r#"name="pass""#));
+    app.run_tasks();
+    let code = mailed(&app, "lockdown-attempt", "ada@example.com");
+    let what = [("what", "allow-once"), ("code", &*code)];
+    let about = phone.send(LANDING, LANDING, &what).assert_status(200);
+    assert!(page(&about).contains("198.51.100.1"));
+    // Nothing was let in by looking.
+    let still = phone.send("/account/sign-in", "/account/sign-in", &given);
+    still.assert_status(403);
+    let how = [("how", "once"), ("code", &*code)];
+    let allowed = phone.send(LANDING, "/account/lockdown/allowed-places", &how);
+    leads(&allowed, "/account/sign-in?done=allowed");
+    let allowed = phone.send(LANDING, "/account/lockdown/allowed-places", &how);
+    allowed.assert_status(401);
+    leads(
+        &phone.send("/account/sign-in", "/account/sign-in", &given),
+        "/account",
+    );
+    let shown = ada.get(PLACES);
+    let (_, pass) = page(&shown)
+        .split_once("/account/lockdown/passes/")
+        .unwrap();
+    let end = format!(
+        "/account/lockdown/passes/{}",
+        pass.split('"').next().unwrap()
+    );
+    leads(
+        &ada.send(PLACES, &end, &[]),
+        "/account/lockdown?done=removed",
+    );
+    phone.session = None;
+    let over = phone.send("/account/sign-in", "/account/sign-in", &given);
+    over.assert_status(403);
+
+    // Who goes away has a pass.
+    let refused = ada.send(PLACES, "/account/lockdown/passes", &[("hours", "x")]);
+    assert!(page(&refused.assert_status(422)).contains("1 to 72"));
+    let made = ada.send(PLACES, "/account/lockdown/passes", &[("hours", "2")]);
+    let (_, rest) = page(&made).split_once(r#"class="secret">"#).unwrap();
+    let pass = rest.split('<').next().unwrap();
+    let by_pass = [&given[..], &[("pass", pass)]].concat();
+    let signed_in = phone.send("/account/sign-in", "/account/sign-in", &by_pass);
+    leads(&signed_in, "/account");
+    phone.get("/account").assert_status(200);
+    // Whoever empties both is bound to nothing.
+    leads(&set(&mut ada, " ", ""), "/account/lockdown?done=saved");
+    assert!(page(&ada.get(PLACES)).contains("is used from anywhere"));
 }

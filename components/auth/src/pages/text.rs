@@ -1,5 +1,6 @@
 //! What the account's pages say, in every language that they speak, and what errors and times read like there.
 
+use crate::lockdown::ELSEWHERE;
 use maud::{Markup, html};
 use page::{Language, Problems, Text as _};
 use sbd_sdk::time::Time;
@@ -132,6 +133,37 @@ page::catalogue! {
         RenamePasskey: "Rename a passkey", "Passkey umbenennen";
         Remove: "Remove", "Entfernen";
 
+        Places: "Places", "Orte";
+        PlacesAbout: "You may bind your account to networks and programs. From anywhere else nobody signs in to it, whatever they know, and no program acts for you.", "Sie können Ihr Konto an Netze und Programme binden. Von anderswo meldet sich dann niemand an, was immer er weiß, und kein Programm handelt für Sie.";
+        PlacesOn: "Your account is bound since", "Ihr Konto ist gebunden seit";
+        PlacesOff: "Your account is used from anywhere.", "Ihr Konto wird von überall benutzt.";
+        PlacesWait: "A change waits for you to confirm it by the mail that was sent to you, until", "Eine Änderung wartet darauf, dass Sie sie mit der Mail bestätigen, die Ihnen geschickt wurde, bis";
+        PlacesBound: "Your account is bound, and all other sessions have ended.", "Ihr Konto ist gebunden, und alle anderen Sitzungen sind beendet.";
+        BindToPlaces: "Bind the account to places", "Konto an Orte binden";
+        Here: "Where you are now", "Wo Sie gerade sind";
+        NetworkAddress: "Address in the network", "Adresse im Netz";
+        ProgramName: "Program", "Programm";
+        Networks: "Networks", "Netze";
+        NetworksHint: "An address or a range on each line: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32. Nothing, for any network", "Eine Adresse oder ein Bereich je Zeile: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32. Nichts für jedes Netz";
+        PlacePrograms: "Programs", "Programme";
+        PlaceProgramsHint: "A part of what a program calls itself on each line, or = and all of it. Nothing, for any program", "Ein Teil dessen, wie sich ein Programm nennt, je Zeile, oder = und alles davon. Nichts für jedes Programm";
+        EvenIfLockedOut: "Even if it leaves out where I am now", "Auch wenn es auslässt, wo ich gerade bin";
+        Passes: "Passes", "Passierscheine";
+        PassesAbout: "With a pass you sign in from anywhere as long as it is good. Make one before you leave.", "Mit einem Passierschein melden Sie sich von überall an, solange er gilt. Erstellen Sie einen, bevor Sie losfahren.";
+        Anywhere: "For anywhere", "Für überall";
+        MakePass: "Make a pass", "Passierschein erstellen";
+        Hours: "Hours that it is good", "Stunden, die er gilt";
+        HoursHint: "1 to 72", "1 bis 72";
+        PassMade: "Here is the pass. Copy it now: it is not shown again.", "Hier ist der Passierschein. Kopieren Sie ihn jetzt: Er wird nicht wieder gezeigt.";
+        Pass: "Pass", "Passierschein";
+        PassHint: "If you made one beforehand. Otherwise let yourself in by the mail that was sent to you.", "Wenn Sie vorher einen erstellt haben. Sonst lassen Sie sich mit der Mail hinein, die Ihnen geschickt wurde.";
+        LetIn: "Let a place in?", "Einen Ort hineinlassen?";
+        LetInAbout: "Somebody who knows what it takes came to your account from here. Let it in only if it was you.", "Jemand, der alles Nötige weiß, kam von hier zu Ihrem Konto. Lassen Sie es nur hinein, wenn Sie es waren.";
+        LetInOnce: "Let a place in for 15 minutes", "Einen Ort für 15 Minuten hineinlassen";
+        LetInAlways: "Let a place in from now on", "Einen Ort von jetzt an hineinlassen";
+        LetNobodyIn: "It was not me", "Das war ich nicht";
+        PlaceAllowed: "That place is let in. Sign in from there.", "Dieser Ort ist hineingelassen. Melden Sie sich von dort an.";
+
         Tokens: "Tokens", "Token";
         TokensAbout: "Programs that act for you have permanent tokens, which may do what you give them.", "Programme, die für Sie handeln, haben dauerhafte Token, die dürfen, was Sie ihnen geben.";
         NoTokens: "There is none.", "Es gibt keine.";
@@ -211,6 +243,12 @@ page::catalogue! {
         DonePasskeyRemoved: "A passkey was removed", "Ein Passkey wurde entfernt";
         DonePasskeyUsed: "A passkey was used", "Ein Passkey wurde benutzt";
         DonePasskeySuspected: "A passkey was refused: there may be a copy of it", "Ein Passkey wurde abgewiesen: Es gibt vielleicht eine Kopie";
+        DoneLockdownChanged: "Where the account is used from was changed", "Von wo das Konto benutzt wird, wurde geändert";
+        DoneLockdownLifted: "An administrator let the account be used from anywhere", "Die Verwaltung hat das Konto von überall benutzbar gemacht";
+        DonePlaceRefused: "Somebody knew what it takes and came from elsewhere", "Jemand wusste alles Nötige und kam von anderswo";
+        DonePlaceAllowed: "A place was let in by mail", "Ein Ort wurde per Mail hineingelassen";
+        DonePassMade: "A pass was made", "Ein Passierschein wurde erstellt";
+        DonePassEnded: "A pass was taken back", "Ein Passierschein wurde zurückgenommen";
         DoneConsentGiven: "You let a program act for you", "Sie haben ein Programm für sich handeln lassen";
         DoneConsentWithdrawn: "You took that back from a program", "Sie haben das einem Programm wieder genommen";
         DoneConsentDenied: "You turned a program away", "Sie haben ein Programm abgewiesen";
@@ -223,6 +261,7 @@ page::catalogue! {
         ErrorCode: "This code is not known, was used, or has run out. Ask for another mail.", "Dieser Code ist nicht bekannt, wurde schon benutzt oder ist abgelaufen. Fordern Sie eine neue Mail an.";
         ErrorRate: "There were too many attempts. Wait a while and try again.", "Das waren zu viele Versuche. Warten Sie eine Weile und versuchen Sie es noch einmal.";
         ErrorForbidden: "You may not do this. Ask an administrator.", "Das dürfen Sie nicht. Fragen Sie jemanden von der Verwaltung.";
+        ErrorElsewhere: "This account is used from other places only. What was mailed to its address lets you in, and so does a pass that was made beforehand.", "Dieses Konto wird nur von anderen Orten benutzt. Was an seine Adresse geschickt wurde, lässt Sie hinein, und ein vorher erstellter Passierschein auch.";
         ErrorConflict: "This does not go with what there is already.", "Das passt nicht zu dem, was es schon gibt.";
         ErrorForm: "This form is too old, or was not on a page of ours that was shown to you. Open the page again and send it from there.", "Dieses Formular ist zu alt oder stand auf keiner Seite von uns, die Ihnen gezeigt wurde. Öffnen Sie die Seite neu und senden Sie es von dort.";
         ErrorMissing: "There is no such thing any more.", "Das gibt es nicht mehr.";
@@ -271,6 +310,12 @@ impl Words {
             "passkey.removed" => Self::DonePasskeyRemoved,
             "passkey.used" => Self::DonePasskeyUsed,
             "passkey.suspected" => Self::DonePasskeySuspected,
+            "account.lockdown_changed" => Self::DoneLockdownChanged,
+            "account.lockdown_lifted" => Self::DoneLockdownLifted,
+            "account.place_refused" => Self::DonePlaceRefused,
+            "account.place_allowed" => Self::DonePlaceAllowed,
+            "pass.made" => Self::DonePassMade,
+            "pass.ended" => Self::DonePassEnded,
             "consent.given" => Self::DoneConsentGiven,
             "consent.withdrawn" => Self::DoneConsentWithdrawn,
             "consent.denied" => Self::DoneConsentDenied,
@@ -328,6 +373,7 @@ fn words(code: &str) -> Words {
         "TOKEN_INVALID" | "TOKEN_EXPIRED" => Words::ErrorCode,
         "RATE_LIMITED" => Words::ErrorRate,
         "FORBIDDEN" => Words::ErrorForbidden,
+        ELSEWHERE => Words::ErrorElsewhere,
         "CONFLICT" => Words::ErrorConflict,
         "NOT_FOUND" => Words::ErrorMissing,
         _ => Words::ErrorOther,

@@ -27,6 +27,7 @@ mod lockdown;
 mod login;
 mod mailed;
 mod model;
+mod network_policy;
 mod networks;
 mod notices;
 mod oauth;
@@ -147,6 +148,8 @@ pub fn component() -> Component {
                 api::users::lift_user_lockdown(),
                 api::invitations::get_account_policy(),
                 api::invitations::set_account_policy(),
+                api::network_policy::get_network_policy(),
+                api::network_policy::set_network_policy(),
                 api::invitations::invite_user(),
                 api::invitations::list_account_invitations(),
                 api::invitations::cancel_account_invitation(),

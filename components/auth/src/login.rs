@@ -6,7 +6,7 @@
 use crate::model::{Device, Proof, User};
 use crate::registration::{MAX_EMAIL, MAX_PASSWORD, refuse};
 use crate::sign_in::{self, Admitted};
-use crate::{password, refusals, store, throttle};
+use crate::{network_policy, password, refusals, store, throttle};
 use sbd_sdk::{Error, Result, text, time};
 
 /// Signs somebody in by username or e-mail address.
@@ -18,6 +18,8 @@ pub(crate) async fn login(identifier: &str, given: &str, device: &Device) -> Res
 /// Whose name or address, and password, that is.
 pub(crate) async fn recognised(identifier: &str, given: &str, device: &Device) -> Result<User> {
     check(identifier, given)?;
+    // Before anything is compared: these guess nothing.
+    network_policy::require(device).await?;
     let now = time::now();
     let network = device.address.as_deref();
     let network = network.map(|address| throttle::SIGN_IN_FROM.of_network(address));

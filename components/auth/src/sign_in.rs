@@ -2,6 +2,7 @@
 
 use crate::lockdown::{self, passes};
 use crate::model::{Device, Proof, Session, SessionId, User};
+use crate::network_policy;
 use crate::remembered::{self, Secret};
 use crate::second_factor::{self, Pending};
 use crate::sessions;
@@ -51,6 +52,7 @@ pub(crate) async fn begin(
     proofs: &[Proof],
     device: &Device,
 ) -> Result<SignedIn> {
+    network_policy::require(device).await?;
     lockdown::require(user, device).await?;
     let now = time::now();
     let ended = sessions::make_room(&user.id).await?;

@@ -10,6 +10,7 @@ use crate::lockdown::change::Waiting;
 use crate::lockdown::passes::Pass;
 use crate::mailed::{self, Mailed};
 use crate::model::{RefreshToken, Session, User};
+use crate::network_policy::NetworkPolicy;
 use crate::oauth::authorization::Request;
 use crate::oauth::clients::Client;
 use crate::oauth::codes::Code;
@@ -71,6 +72,8 @@ pub(crate) const MAILED: Collection<Mailed> = Collection::new("mailed");
 /// What is decided about acting in users' places: beside the other policy.
 pub(crate) const IMPERSONATION_POLICIES: Collection<ImpersonationPolicy> =
     Collection::new("policies");
+/// From which networks accounts are used: beside the other policy.
+pub(crate) const NETWORK_POLICIES: Collection<NetworkPolicy> = Collection::new("policies");
 /// What is decided about programs of others: beside the other policy.
 pub(crate) const OAUTH_POLICIES: Collection<OauthPolicy> = Collection::new("policies");
 /// What is decided about permanent tokens: beside the others.

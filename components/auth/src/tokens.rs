@@ -5,7 +5,9 @@ use crate::lockdown;
 use crate::model::{ADMIN, Bought, Mode, RefreshToken, Session, SessionId, User};
 use crate::oauth::access;
 use crate::place::Place;
-use crate::{cookies, impersonation, notices, permanent, second_factor, sessions, store};
+use crate::{
+    cookies, impersonation, network_policy, notices, permanent, second_factor, sessions, store,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::authentication::{self, Identity, Question};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -198,6 +200,7 @@ pub(crate) async fn authenticate(question: Question) -> Result<Identity> {
     match question {
         Question::Token(presented) => {
             let place = Place::presented(&presented);
+            network_policy::require_of_token(&place).await?;
             let identity = impersonation::enforced(bearer(&presented).await?).await?;
             let identity = second_factor::enforced(identity).await?;
             lockdown::enforced(identity, &place).await

@@ -7,9 +7,9 @@ use crate::api::permanent::PermanentTokenView;
 use crate::api::providers::ProviderLink;
 use crate::api::sessions::SessionView;
 use crate::encryption::WrappedKey;
-use crate::model::User;
-use crate::{contact, export, registration, rename, store};
-use http::{HeaderName, header};
+use crate::model::{Device, User};
+use crate::{contact, export, network_policy, registration, rename, store};
+use http::{HeaderMap, HeaderName, header};
 use sbd_sdk::audit::Entry;
 use sbd_sdk::time::Time;
 use sbd_sdk::{
@@ -88,11 +88,15 @@ pub(crate) struct UserView {
     location = "Where the account is read, once signed in",
     refuses(
         conflict = "Name or address is taken; whoever chooses one must know",
-        forbidden = "It takes an invitation, or nobody opens an account here",
+        forbidden = "It takes an invitation, or nobody opens an account here, or from this network",
         token_invalid = "The code is not known, is for another address, was used, or has run out"
     )
 )]
-pub(crate) async fn register(Json(new): Json<RegisterRequest>) -> Result<Created<UserView>> {
+pub(crate) async fn register(
+    headers: HeaderMap,
+    Json(new): Json<RegisterRequest>,
+) -> Result<Created<UserView>> {
+    network_policy::require(&Device::of(&headers)).await?;
     let invitation = new.invitation.as_deref();
     let key = new.encryption.as_ref();
     let user =

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod impersonation;
 pub(crate) mod invitations;
 pub(crate) mod lockdown;
+pub(crate) mod network_policy;
 pub(crate) mod oauth;
 pub(crate) mod passkeys;
 pub(crate) mod passwords;

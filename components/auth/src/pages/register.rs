@@ -6,7 +6,7 @@ use super::text::Words;
 use super::visitor::Visitor;
 use crate::model::Proof;
 use crate::policy::{self, Registration};
-use crate::{registration, sign_in};
+use crate::{network_policy, registration, sign_in};
 use axum::response::Response;
 use maud::{Markup, html};
 use page::{Field, Posted};
@@ -47,9 +47,10 @@ pub(super) async fn send(visitor: Visitor, posted: Posted) -> Result<Response> {
     let account: Account = visitor.read(&posted)?;
     let code = Some(account.invitation.trim()).filter(|code| !code.is_empty());
     let (name, email) = (account.username.trim(), account.email.trim());
+    let device = visitor.device();
+    network_policy::require(&device).await?;
     match registration::register(name, email, &account.password, code, None).await {
         Ok(user) => {
-            let device = visitor.device();
             let admitted = sign_in::admit(&user, &[Proof::Password], &device).await?;
             enter(&visitor, admitted, "")
         }

@@ -6,6 +6,7 @@ use super::identity::{Identity, unknown};
 use super::links::{self, Link};
 use crate::administrators::{name_from, unlike_any};
 use crate::model::{Device, Proof, USER, User};
+use crate::network_policy;
 use crate::registration::{self, email_problem};
 use crate::sign_in::{self, Admitted};
 use crate::store::{self, PROVIDER_LINKS, USERS};
@@ -22,6 +23,7 @@ pub(crate) async fn end(
     headers: &HeaderMap,
     device: &Device,
 ) -> Result<Admitted> {
+    network_policy::require(device).await?;
     let (purpose, provider, identity) = attempts::end(brought, headers).await?;
     let Purpose::SignIn { invitation } = purpose else {
         return Err(unknown());

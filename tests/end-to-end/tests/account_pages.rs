@@ -228,6 +228,14 @@ async fn an_account_is_opened_used_and_left_by_keyboard_alone() {
     ada.press("I have copied it", "/account/tokens").await;
     ada.look("tokens").await;
 
+    ada.press("Places", "/account/lockdown").await;
+    ada.says("is used from anywhere").await;
+    ada.look("places").await;
+    ada.fill("networks", "198.51.100.0/24").await;
+    ada.press("Bind the account to places", "/account/lockdown")
+        .await;
+    ada.says("leaves out where you are now").await;
+    ada.look("places-refused").await;
     ada.press("Programs", "/account/programs").await;
     ada.look("programs").await;
     ada.press("Activity", "/account/activity").await;

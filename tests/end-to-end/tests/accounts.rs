@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 const ME: &str = "/api/v1/auth/me";
 const NEW: &str = "Battery-staple-8";
 
-/// The token in the mail that is in its folder, once it is there.
-async fn mailed(server: &Server) -> String {
+/// The token in the mail of this subject that is in its folder, once it is there.
+async fn mailed(server: &Server, subject: &str) -> String {
     let folder = server.data().join("mail/default");
     let token = || {
         let files = std::fs::read_dir(&folder).ok()?;
         let mails = files.filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
         let words: Vec<String> = mails
+            .filter(|mail| mail.contains(subject))
             .flat_map(|mail| {
                 mail.split_whitespace()
                     .map(str::to_owned)
@@ -43,7 +44,7 @@ async fn a_forgotten_password_is_set_anew_by_who_reads_the_mail() {
             .await;
         assert_eq!(asked.status(), 204);
     }
-    let token = mailed(&server).await;
+    let token = mailed(&server, "A new password").await;
     let reset = json!({"token": token, "new_password": NEW});
     let complete = "/api/v1/auth/password-resets/complete";
     // Of many at once one wins.
@@ -80,6 +81,63 @@ async fn a_changed_password_ends_all_other_sessions_at_once() {
     assert_eq!(changed.status(), 204);
     here.read(ME).await;
     assert_error(there.get(ME).send().await.unwrap(), 401, "TOKEN_INVALID").await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_bound_to_a_program_lets_another_one_in_by_mail() {
+    let server = Server::start().await;
+    let before = Account::register(&server, "ada").await;
+    let asked = before.post(&format!("{ME}/email/verification"), &json!({}));
+    assert_eq!(asked.send().await.unwrap().status(), 204);
+    let code = json!({"token": mailed(&server, "Is this your address").await});
+    let verified = server.post("/api/v1/auth/email-verifications", &code).await;
+    assert_eq!(verified.status(), 204);
+    let send = async |agent: &str, method: Method, path: &str, token: &str, body: Value| {
+        let request = server.client.request(method, server.at(path));
+        let request = request.header("user-agent", agent).json(&body);
+        let request = match token {
+            "" => request,
+            token => request.bearer_auth(token),
+        };
+        request.send().await.unwrap()
+    };
+    let sign_in = async |agent: &str| {
+        let who = json!({"identifier": "ada", "password": PASSWORD});
+        send(agent, Method::POST, "/api/v1/auth/login", "", who).await
+    };
+    let access = |tokens: &Value| tokens["access_token"].as_str().unwrap().to_owned();
+    let phone = access(&json(sign_in("phone/1").await, 200).await);
+    let lockdown = format!("{ME}/lockdown");
+    let bound = json!({"programs": [{"text": "phone/"}]});
+    let bound = send("phone/1", Method::PUT, &lockdown, &phone, bound).await;
+    assert!(json(bound, 200).await["waiting"].is_object());
+    let code = json!({"token": mailed(&server, "Bind your account").await});
+    let confirmed = server
+        .post("/api/v1/auth/lockdown-confirmations", &code)
+        .await;
+    assert_eq!(confirmed.status(), 204);
+    assert_error(before.get(ME).send().await.unwrap(), 401, "TOKEN_INVALID").await;
+    let read =
+        async |agent: &str, token: &str| send(agent, Method::GET, ME, token, json!({})).await;
+    json(read("phone/2", &phone).await, 200).await;
+    assert_error(read("laptop/1", &phone).await, 401, "TOKEN_INVALID").await;
+    assert_error(sign_in("laptop/1").await, 403, "PLACE_REFUSED").await;
+    let code = json!({"token": mailed(&server, "was used from elsewhere").await});
+    // Of many at once one wins.
+    let all = (0..8).map(|_| server.post("/api/v1/auth/allowed-places", &code));
+    let answers = futures::future::join_all(all).await;
+    let let_in = answers.iter().filter(|answer| answer.status() == 204);
+    assert_eq!(let_in.count(), 1);
+    let laptop = access(&json(sign_in("laptop/1").await, 200).await);
+    json(read("laptop/1", &laptop).await, 200).await;
+    // Its time ends when it is taken back.
+    let passes = format!("{lockdown}/passes");
+    let list = send("phone/1", Method::GET, &passes, &phone, json!({})).await;
+    let list = json(list, 200).await;
+    let pass = format!("{passes}/{}", list["items"][0]["id"].as_str().unwrap());
+    let ended = send("phone/1", Method::DELETE, &pass, &phone, json!({})).await;
+    assert_eq!(ended.status(), 204);
+    assert_error(sign_in("laptop/1").await, 403, "PLACE_REFUSED").await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! All that the component has of a user, for its owner to take away: no secrets, which are stored as digests alone.
 
+use crate::lockdown::{self, Lockdown};
 use crate::model::{Session, User};
 use crate::oauth::consents::{self, Consent};
 use crate::passkeys::{self, Passkey};
@@ -25,6 +26,7 @@ pub(crate) struct Export {
     pub(crate) consents: Vec<(Consent, String)>,
     /// By whom they sign in.
     pub(crate) links: Vec<Link>,
+    pub(crate) lockdown: Option<Lockdown>,
     /// The newest first.
     pub(crate) activity: Vec<Entry>,
 }
@@ -42,6 +44,7 @@ pub(crate) async fn of(caller: &Caller) -> Result<Export> {
         passkeys: passkeys::of(&caller.user).await?,
         consents: all_consents(&caller.user).await?,
         links: links::list(&caller.user).await?,
+        lockdown: lockdown::of(&caller.user).await?,
         activity: activity(&caller.user).await?,
     })
 }

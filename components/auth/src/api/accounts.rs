@@ -1,6 +1,7 @@
 //! Opening an account, and reading one's own.
 
 use crate::activity::{self, Wanted};
+use crate::api::lockdown::BoundsView;
 use crate::api::oauth::ConsentView;
 use crate::api::passkeys::PasskeyView;
 use crate::api::permanent::PermanentTokenView;
@@ -156,6 +157,8 @@ pub(crate) struct AccountExport {
     consents: Vec<ConsentView>,
     /// By whom the caller signs in.
     providers: Vec<ProviderLink>,
+    /// From where the account is used, if not from anywhere.
+    lockdown: Option<BoundsView>,
     /// What was done with the account, the newest first: the last 5000 entries at least.
     activity: Vec<Entry>,
 }
@@ -178,6 +181,7 @@ pub(crate) async fn export_account(caller: Caller) -> Result<(AsFile, Json<Accou
             passkeys: export.passkeys.into_iter().map(Into::into).collect(),
             consents: export.consents.into_iter().map(Into::into).collect(),
             providers: export.links.into_iter().map(Into::into).collect(),
+            lockdown: export.lockdown.map(|lockdown| lockdown.bounds.into()),
             activity: export.activity,
         }),
     ))

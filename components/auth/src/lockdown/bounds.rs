@@ -178,3 +178,115 @@ impl fmt::Display for Program {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::{option, sample};
+
+    const NETWORKS: &[&str] = &[
+        "192.0.2.0/24",
+        "192.0.2.7",
+        "198.51.100.0/24",
+        "2001:db8::/32",
+        "2001:db8:1:2::/64",
+    ];
+    const LINES: &[&str] = &["phone", "= phone", "laptop/", "= laptop/1"];
+
+    fn bounds(networks: Option<&[&str]>, lines: Option<&[&str]>) -> Bounds {
+        let networks = networks.map(|texts| texts.iter().map(|&text| text.to_owned()).collect());
+        let programs = lines.map(|lines| lines.iter().map(|line| Program::on_line(line)).collect());
+        Bounds::new(networks, programs).unwrap()
+    }
+
+    fn any_bounds() -> impl Strategy<Value = Bounds> {
+        let networks = option::of(sample::subsequence(NETWORKS, 1..=NETWORKS.len()));
+        let lines = option::of(sample::subsequence(LINES, 1..=LINES.len()));
+        (networks, lines)
+            .prop_map(|(networks, lines)| bounds(networks.as_deref(), lines.as_deref()))
+    }
+
+    fn any_place() -> impl Strategy<Value = Place> {
+        let address = sample::select(&[
+            "192.0.2.7",
+            "::ffff:192.0.2.7",
+            "192.0.2.8",
+            "192.0.3.0",
+            "198.51.100.1",
+            "2001:db8::1",
+            "2001:db8:1:2::9",
+            "2001:db9::1",
+        ]);
+        let agent = sample::select(&["phone", "my phone/2", "laptop/1", "laptop/12", "Phone"]);
+        (address, agent).prop_map(|(address, agent)| Place {
+            address: Some(address.parse().unwrap()),
+            user_agent: Some(agent.to_owned()),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_takes_nothing_away_leaves_nobody_out(
+            before in any_bounds(), now in any_bounds(), place in any_place(),
+        ) {
+            if before.include(&place) && !now.take_from(&before) {
+                prop_assert!(now.include(&place));
+            }
+            let with = before.with(&place).unwrap();
+            prop_assert!(with.include(&place) && !with.take_from(&before));
+            prop_assert_eq!(with == before, before.include(&place));
+        }
+    }
+
+    #[test]
+    fn what_takes_something_away_is_told_from_what_does_not() {
+        let off = Bounds::default();
+        let home = bounds(Some(&["192.0.2.7"]), None);
+        let both = bounds(Some(&["192.0.2.7", "198.51.100.1"]), None);
+        let phone = bounds(None, Some(&["phone"]));
+        let exact = bounds(None, Some(&["= phone"]));
+        for (now, before, takes) in [
+            (&off, &off, false),
+            (&home, &off, true),
+            (&off, &home, false),
+            (&home, &home, false),
+            (&both, &home, false),
+            (&home, &both, true),
+            (&phone, &off, true),
+            (&phone, &home, true),
+            (&exact, &phone, true),
+            (&phone, &exact, true),
+        ] {
+            assert_eq!(now.take_from(before), takes, "{now:?} {before:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_stands_on_one_line() {
+        for (line, shown) in [
+            ("phone", "phone"),
+            ("=  phone ", "= phone"),
+            ("=phone", "= phone"),
+        ] {
+            assert_eq!(Program::on_line(line).to_string(), shown);
+        }
+        let nothing = Place::default();
+        assert!(Bounds::default().include(&nothing));
+        let bound = bounds(Some(&["::/0", "0.0.0.0/0"]), Some(&["phone"]));
+        assert_eq!(bound.excluding(&nothing), ["networks", "programs"]);
+        assert_eq!(bound.with(&nothing).unwrap_err().code(), "CONFLICT");
+    }
+
+    #[test]
+    fn a_list_that_is_full_takes_no_more() {
+        let full: Vec<_> = (0..50).map(|last| format!("192.0.2.{last}")).collect();
+        let bound = Bounds::new(Some(full), None).unwrap();
+        let elsewhere = Place {
+            address: Some("198.51.100.1".parse().unwrap()),
+            user_agent: None,
+        };
+        assert_eq!(bound.with(&elsewhere).unwrap_err().code(), "CONFLICT");
+    }
+}

@@ -558,34 +558,3 @@ fn an_administrator_sees_whether_there_is_one_and_lifts_it_for_a_reason() {
     let bodies: Vec<_> = told.map(|event| event.data["body"].to_string()).collect();
     assert!(bodies.iter().any(|body| body.contains("moved house")));
 }
-
-#[test]
-fn what_takes_something_away_is_told_from_what_does_not() {
-    let bounds = |networks: Option<&[&str]>, programs: Option<&[&str]>| {
-        let networks = networks.map(|texts| texts.iter().map(|&text| text.to_owned()).collect());
-        let programs =
-            programs.map(|lines| lines.iter().map(|line| Program::on_line(line)).collect());
-        Bounds::new(networks, programs).unwrap()
-    };
-    let off = Bounds::default();
-    let home = bounds(Some(&[HOME]), None);
-    let both = bounds(Some(&[HOME, AWAY]), None);
-    let phone = bounds(None, Some(&["phone"]));
-    let exact = bounds(None, Some(&["= phone"]));
-    for (now, before, takes) in [
-        (&off, &off, false),
-        (&home, &off, true),
-        (&off, &home, false),
-        (&home, &home, false),
-        (&both, &home, false),
-        (&home, &both, true),
-        (&phone, &off, true),
-        (&phone, &home, true),
-        (&exact, &phone, true),
-        (&phone, &exact, true),
-    ] {
-        assert_eq!(now.take_from(before), takes, "{now:?} {before:?}");
-    }
-    assert_eq!(Program::on_line("=  phone ").to_string(), "= phone");
-    assert_eq!(Program::on_line("phone").to_string(), "phone");
-}

@@ -21,20 +21,95 @@ pub(crate) const MAX_PASSWORD: usize = 1024;
 
 /// Beginnings of names that the platform gives out itself.
 const RESERVED_PREFIXES: [&str; 6] = ["family_", "team_", "admin_", "system_", "bot_", "service_"];
-/// Names that would be taken for the operator's.
-const RESERVED_NAMES: [&str; 12] = [
+/// Names that would be taken for the operator's, for the server's own, or for nobody's; those of mailboxes that
+/// somebody answers for are of RFC 2142.
+const RESERVED_NAMES: [&str; 86] = [
+    "abuse",
+    "account",
+    "accounts",
     "admin",
+    "administration",
     "administrator",
-    "root",
-    "system",
-    "support",
-    "security",
-    "staff",
-    "moderator",
-    "api",
-    "me",
-    "null",
+    "administrators",
+    "admins",
+    "agents",
+    "all",
     "anonymous",
+    "api",
+    "ask",
+    "assistant",
+    "auth",
+    "billing",
+    "bot",
+    "contact",
+    "default",
+    "devnull",
+    "documents",
+    "everybody",
+    "everyone",
+    "families",
+    "family",
+    "ftp",
+    "guest",
+    "health",
+    "help",
+    "helpdesk",
+    "host",
+    "hostmaster",
+    "info",
+    "knowledge",
+    "legal",
+    "libraries",
+    "localhost",
+    "login",
+    "mail",
+    "mailerdaemon",
+    "marketing",
+    "mcp",
+    "me",
+    "moderator",
+    "moderators",
+    "news",
+    "nobody",
+    "noc",
+    "noreply",
+    "notes",
+    "notifications",
+    "null",
+    "oauth",
+    "official",
+    "openai",
+    "operator",
+    "owner",
+    "postmaster",
+    "privacy",
+    "register",
+    "root",
+    "sales",
+    "sbd",
+    "search",
+    "secondbrain",
+    "security",
+    "service",
+    "shop",
+    "staff",
+    "status",
+    "superuser",
+    "support",
+    "sysadmin",
+    "system",
+    "team",
+    "threads",
+    "undefined",
+    "usage",
+    "user",
+    "users",
+    "voice",
+    "wallet",
+    "webmaster",
+    "wellknown",
+    "workspaces",
+    "www",
 ];
 
 /// Opens an account, where whoever asks may. That a name or an address is taken is said openly: who chooses one must
@@ -133,13 +208,14 @@ pub(crate) fn username_problem(name: &str) -> Option<&'static str> {
     (!right).then_some("3 to 50 characters out of a-z, A-Z, 0-9, `_` and `-`")
 }
 
-/// Whether a username is kept back. `-` counts as `_`, which looks alike.
+/// Whether a username is kept back. `-` counts as `_`, which looks alike; and whole names without either, however
+/// they are divided.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     RESERVED_PREFIXES
         .iter()
         .any(|prefix| name.starts_with(prefix))
-        || RESERVED_NAMES.contains(&name.as_str())
+        || RESERVED_NAMES.contains(&name.replace('_', "").as_str())
 }
 
 /// What is wrong with the form of an e-mail address: a dot-atom (RFC 5322, 3.2.3), `@`, and a
@@ -262,6 +338,12 @@ mod tests {
             "admin",
             "ROOT",
             "me",
+            "M_e",
+            "_root_",
+            "no-reply",
+            "second_brain",
+            "mailer-daemon",
+            "Postmaster",
             "family_x",
             "Team_x",
             "admin-x",
@@ -270,6 +352,23 @@ mod tests {
             "service_1",
         ] {
             assert!(problem(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_called_like_what_the_server_serves() {
+        let manifest = include_str!("../../../spin.toml");
+        let routes = manifest.lines().filter_map(|line| {
+            let route = line.strip_prefix("route = \"")?.strip_suffix('"')?;
+            Some(route.trim_end_matches("/..."))
+        });
+        let routes: Vec<_> = routes.collect();
+        assert!(routes.len() > 10, "{routes:?}");
+        for route in routes {
+            let route = route.strip_prefix("/api/v1").unwrap_or(route);
+            let name = route.split('/').nth(1).unwrap().replace('.', "");
+            // Too short for a name, some of them.
+            assert!(name.len() < 3 || is_reserved(&name), "{name}");
         }
     }
 

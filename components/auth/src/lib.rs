@@ -14,6 +14,7 @@ mod address;
 mod administrators;
 mod api;
 mod backup_codes;
+mod breached;
 mod confirmation;
 mod contact;
 mod cookies;

@@ -7,7 +7,7 @@ use crate::mailed::{self, Purpose};
 use crate::model::{Device, SessionId, User};
 use crate::registration::{MAX_PASSWORD, email_problem, new_password, refuse};
 use crate::store::USERS;
-use crate::{notices, second_factor, sessions, short_code, throttle};
+use crate::{breached, notices, second_factor, sessions, short_code, throttle};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::passwords::{self, Verdict};
 use sbd_sdk::{Caller, Error, Result, text, time};
@@ -120,9 +120,14 @@ async fn hashed(user: &User, new: &str) -> Result<String> {
     passwords::hash(&new).await
 }
 
-/// What is wrong with a new password of the right form for an owner of whom this is known, if it is easy to guess. There
-/// is no list of breached passwords but that of the 30 000 that people take most, which zxcvbn has.
+/// What is wrong with a new password of the right form for an owner of whom this is known, if it is easy to guess, or
+/// known to everybody who tries passwords that were stolen elsewhere.
 pub(crate) async fn guessable(password: &str, known: &[&str]) -> Result<Option<&'static str>> {
+    if breached::contains(password) {
+        return Ok(Some(
+            "was stolen somewhere, and is in lists that thieves try; choose another one, and change it wherever you use it",
+        ));
+    }
     let strength = passwords::strength(password, known).await?;
     Ok((strength < STRONG).then_some(
         "is easy to guess: a few words that do not belong together are better, without names, dates and rows of keys",
@@ -224,7 +229,14 @@ mod tests {
         register(&app, "ada").assert_status(201);
         let tokens = login(&app, "ada", PASSWORD).assert_status(200);
         let ada = signed_in(&app, &tokens);
-        for weak in ["Password1!", "Qwerty-123", "Monkey-1!", "Aaaaaa-1"] {
+        for weak in [
+            "Password1!",
+            "Qwerty-123",
+            "Monkey-1!",
+            "Aaaaaa-1",
+            // Hard to guess, and stolen.
+            "phJf6uZ9dWA-#x_",
+        ] {
             let account = json!({"username": "bob", "email": "b@example.com", "password": weak});
             let refused = app.anonymous().post("/api/v1/auth/register", account);
             let refused = refused.assert_refused(422, "VALIDATION_ERROR");

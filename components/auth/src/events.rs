@@ -10,6 +10,8 @@
 //! | `account.address_verified` | `user_id` | its owner reads what is sent there |
 //! | `account.address_changed` | `user_id` | it is another one, whose owner reads what is sent there |
 //! | `account.key_wrapped` | `user_id`, `key_id` | the key of the account is the same under another passphrase or recovery key |
+//! | `account.sign_in_suspected` | `user_id`, `session_id`, `reason` | a session began in a country that its user was not in yet, `new_country`, or cannot have come to, `too_far` |
+//! | `account.resets_denied` | `user_id`, `until` | its owner did not ask for a new password: nobody is sent a mail for one until then |
 //! | `session.ended` | `user_id`, `session_id`, `reason` | its tokens are worthless: `signed_out`, `replaced` by one too many, `stolen` (a refresh token was used twice), `password_changed`, `lockdown`, `departure`, or by `administration` |
 //! | `account.switched_off`, `.switched_on` | `user_id`, `reason` | an administrator says whether the user may sign in |
 //! | `account.leaving` | `user_id`, `ends_at`, `reason` | it is deleted then, unless it is kept; an administrator says why |
@@ -180,6 +182,15 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         client_id: &'a ClientId,
     },
+    SignInSuspected {
+        user_id: &'a str,
+        session_id: &'a SessionId,
+        reason: Anomaly,
+    },
+    ResetDenied {
+        user_id: &'a str,
+        until: Time,
+    },
     PasskeyAdded {
         user_id: &'a str,
         passkey_id: &'a PasskeyId,
@@ -225,6 +236,14 @@ pub(crate) enum Happened<'a> {
         session_id: &'a SessionId,
         reason: EndReason,
     },
+}
+
+/// What is unlike the user in where a session begins.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Anomaly {
+    NewCountry,
+    TooFar,
 }
 
 /// Why a session ended.
@@ -277,6 +296,8 @@ impl Happened<'_> {
             Self::ProviderUnlinked { user_id, .. } => ("account.provider_unlinked", user_id),
             Self::ConsentGiven { user_id, .. } => ("consent.given", user_id),
             Self::ConsentWithdrawn { user_id, .. } => ("consent.withdrawn", user_id),
+            Self::SignInSuspected { user_id, .. } => ("account.sign_in_suspected", user_id),
+            Self::ResetDenied { user_id, .. } => ("account.resets_denied", user_id),
             Self::PasskeyAdded { user_id, .. } => ("passkey.added", user_id),
             Self::PasskeyRemoved { user_id, .. } => ("passkey.removed", user_id),
             Self::PasskeyUsed { user_id, .. } => ("passkey.used", user_id),

@@ -18,6 +18,7 @@ mod breached;
 mod confirmation;
 mod contact;
 mod cookies;
+mod countries;
 mod departure;
 mod encryption;
 mod events;

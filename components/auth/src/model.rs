@@ -1,6 +1,7 @@
 //! Users, their sessions, and the refresh tokens of those.
 
 use crate::cookies;
+use crate::countries::Country;
 use crate::lockdown::passes::PassId;
 use crate::remembered::Secret;
 use http::{HeaderMap, HeaderName, header};
@@ -269,6 +270,11 @@ impl Device {
             secret: cookies::device(headers),
             remember: false,
         }
+    }
+
+    /// The country that its address is registered for.
+    pub(crate) fn country(&self) -> Option<Country> {
+        Country::of(self.address.as_ref()?.parse().ok()?)
     }
 
     /// The network that its address is in, as far as it does not change from day to day: what a provider has of the

@@ -1,5 +1,6 @@
 //! What users are told about their accounts: requests to the notifications component, which knows how.
 
+use crate::events::{Anomaly, Happened};
 use crate::model::Session;
 use crate::place::Place;
 use crate::store::SESSIONS;
@@ -8,34 +9,53 @@ use sbd_sdk::documents::Transaction;
 use sbd_sdk::time::Time;
 use serde_json::json;
 
+/// Kilometres an hour that nobody travels: airliners make 900.
+const TOO_FAST: u64 = 1_000;
+/// Kilometres that say nothing: addresses are not where they are registered for to the kilometre.
+const NEAR: u32 = 500;
+
 /// What nobody is signed in from yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum New {
     Device,
     Network,
+    Country,
+    /// A country that is too far from another one for whoever signed in there just before.
+    Distance,
 }
 
 /// What is new where a session begins, if its user is signed in elsewhere and not there.
 pub(crate) async fn elsewhere(session: &Session) -> Result<Option<New>> {
     let others = SESSIONS.find(json!({"user_id": session.user_id}));
-    let others = others.fetch().await?.documents;
-    let own = || {
-        others
-            .iter()
-            .filter(|other| other.impersonated_by.is_none())
-    };
-    let others = || own().map(|other| &other.device);
+    let mut all = others.fetch().await?.documents;
+    // Where an administrator is in their place, they are not.
+    all.retain(|other| other.impersonated_by.is_none());
+    let others = || all.iter().map(|other| &other.device);
     let (device, network) = (&session.device, session.device.network());
     let has_device = others().any(|other| other.user_agent == device.user_agent);
     // Where the host does not say it of one of them, it says nothing of another.
     let has_network = network.is_none()
         || others().any(|other| other.network().is_none_or(|other| Some(other) == network));
+    let country = device.country();
+    let has_country = country.is_none()
+        || others().any(|other| other.country().is_none_or(|other| Some(other) == country));
+    let is_too_far = all.iter().any(|other| is_too_far(other, session));
     Ok(match others().next() {
         None => None,
+        Some(_) if !has_country && is_too_far => Some(New::Distance),
+        Some(_) if !has_country => Some(New::Country),
         Some(_) if !has_device => Some(New::Device),
         Some(_) if !has_network => Some(New::Network),
         Some(_) => None,
     })
+}
+
+/// Whether nobody gets from where one session began to where another one does in the time between.
+fn is_too_far(before: &Session, session: &Session) -> bool {
+    let countries = before.device.country().zip(session.device.country());
+    let kilometres = countries.map_or(0, |(from, to)| from.distance(to));
+    let seconds = session.created_at.since(before.created_at).as_secs();
+    kilometres > NEAR && u64::from(kilometres) * 60 * 60 > TOO_FAST * seconds
 }
 
 /// Tells a user that a session begins elsewhere.
@@ -47,19 +67,36 @@ pub(crate) fn begins_elsewhere(change: Transaction, session: &Session, new: New)
         .unwrap_or("(it did not say)");
     let address = session.device.address.as_deref();
     let address = address.unwrap_or("(not known)");
+    let country = session.device.country();
+    let country = country.map_or_else(String::new, |country| {
+        format!(" (registered for {})", country.code())
+    });
     let notice = json!({
         "user": session.user_id,
         "kind": "account.signed_in",
         "title": match new {
             New::Device => "Your account was signed in to from a new device",
             New::Network => "Your account was signed in to from a new network",
+            New::Country => "Your account was signed in to from a new country",
+            New::Distance => "Your account was signed in to from where you can hardly be",
         },
         "body": format!(
-            "The program calls itself: {agent}\nIts address: {address}\n\nIf it was not you, end that session, and all others if in doubt."
+            "The program calls itself: {agent}\nIts address: {address}{country}\n\nIf it was not you, end that session, and all others if in doubt."
         ),
         "data": {"session_id": session.id},
         "mail": true,
     });
+    let (user_id, session_id) = (&session.user_id, &session.id);
+    let suspected = |reason| Happened::SignInSuspected {
+        user_id,
+        session_id,
+        reason,
+    };
+    let change = match new {
+        New::Device | New::Network => change,
+        New::Country => suspected(Anomaly::NewCountry).told_by(change),
+        New::Distance => suspected(Anomaly::TooFar).told_by(change),
+    };
     change.publish("notification.requested", Some(&session.user_id), &notice)
 }
 
@@ -470,6 +507,55 @@ mod tests {
         assert_eq!(notice.subject.as_deref(), ada["id"].as_str());
         let body = notice.data["body"].as_str().unwrap_or_default();
         assert!(body.contains("itself: laptop"), "{body}");
+    }
+
+    #[test]
+    fn a_user_is_told_of_a_new_country_and_of_one_that_is_too_far_away() {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let title = |address: &str| {
+            let request = json!({"identifier": "ada", "password": PASSWORD});
+            let device = app.anonymous().with_header("spin-client-addr", address);
+            device
+                .post("/api/v1/auth/login", request)
+                .assert_status(200);
+            let notices = app.published().into_iter();
+            let mut notices = notices.filter(|event| event.kind == "notification.requested");
+            notices
+                .next_back()
+                .map(|event| event.data.clone())
+                .unwrap_or_default()
+        };
+        let (nl, us, jp, br) = (
+            "193.0.6.139:1",
+            "8.8.8.8:1",
+            "133.11.0.1:1",
+            "200.160.2.3:1",
+        );
+        assert_eq!(title(nl), json!(null));
+        // The Caribbean is a part of the Netherlands, and of that the United States are not far.
+        app.advance(4 * HOUR);
+        let from_us = title(us);
+        assert_eq!(
+            from_us["title"],
+            "Your account was signed in to from a new country"
+        );
+        let body = from_us["body"].as_str().unwrap_or_default();
+        assert!(body.contains("8.8.8.8 (registered for US)"), "{body}");
+        app.advance(HOUR);
+        let far = "Your account was signed in to from where you can hardly be";
+        assert_eq!(title(jp)["title"], far);
+        // Who is at home is told nothing, whoever was elsewhere.
+        app.advance(HOUR);
+        assert_eq!(title(nl)["title"], far);
+        app.advance(24 * HOUR);
+        let new = title(br);
+        assert_eq!(new["title"], from_us["title"]);
+        let told = app.published().into_iter();
+        let told = told.filter(|event| event.kind == "account.sign_in_suspected");
+        let reasons: Vec<_> = told.map(|event| event.data["reason"].clone()).collect();
+        assert_eq!(reasons, ["new_country", "too_far", "new_country"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Signing out, and one's own sessions.
 
 use crate::cookies;
+use crate::countries::Country;
 use crate::events::EndReason;
 use crate::model::{Mode, Proof, Session, SessionId};
 use crate::sessions::{self, Revoked, SessionSort};
@@ -25,6 +26,9 @@ pub(crate) struct SessionView {
     user_agent: Option<String>,
     /// The address that it signed in from.
     address: Option<String>,
+    /// The country that the address is registered for (ISO 3166-1): a hint, and of a relay the relay's.
+    #[schema(example = "DE")]
+    country: Option<&'static str>,
     /// In what it is kept.
     #[schema(inline)]
     mode: Mode,
@@ -104,6 +108,7 @@ impl SessionView {
         Self {
             current: caller.session.as_deref() == Some(session.id.as_str()),
             id: session.id,
+            country: session.device.country().map(Country::code),
             user_agent: session.device.user_agent,
             address: session.device.address,
             mode: session.device.mode,

@@ -55,7 +55,11 @@ fn item(visitor: &Visitor, session: &Session) -> Markup {
             }
             @if session.impersonated_by.is_some() { p { (visitor.say(Words::ByAdministrator)) } }
             p class="quiet" {
-                @if let Some(address) = &session.device.address { (address) " \u{b7} " }
+                @if let Some(address) = &session.device.address {
+                    (address)
+                    @if let Some(country) = session.device.country() { " (" (country.code()) ")" }
+                    " \u{b7} "
+                }
                 (visitor.say(Words::Since)) " " (date(session.created_at)) " \u{b7} "
                 (visitor.say(Words::LastUsed)) " " (date(session.last_used_at))
             }

@@ -252,6 +252,10 @@ page::catalogue! {
         DoneConsentGiven: "You let a program act for you", "Sie haben ein Programm für sich handeln lassen";
         DoneConsentWithdrawn: "You took that back from a program", "Sie haben das einem Programm wieder genommen";
         DoneConsentDenied: "You turned a program away", "Sie haben ein Programm abgewiesen";
+        DoneSignInSuspected: "The sign-in was from a country that is new, or too far away", "Die Anmeldung kam aus einem Land, das neu ist oder zu weit weg";
+        DoneResetSuspected: "Somebody asked for a new password in a way that is not usual", "Jemand hat auf ungewöhnliche Weise ein neues Passwort verlangt";
+        DoneResetApproved: "You said that it was you who asked for a new password", "Sie haben gesagt, dass Sie das neue Passwort verlangt haben";
+        DoneResetDenied: "You said that it was not you who asked for a new password", "Sie haben gesagt, dass nicht Sie das neue Passwort verlangt haben";
         DoneConfirmed: "You showed once more who you are", "Sie haben noch einmal gezeigt, wer Sie sind";
 
         Wrong: "This was not taken:", "Das wurde nicht angenommen:";
@@ -294,6 +298,10 @@ impl Words {
             "token.strayed" => Self::DoneTokenStrayed,
             "session.began" => Self::DoneSessionBegan,
             "session.confirmed" => Self::DoneConfirmed,
+            "account.sign_in_suspected" => Self::DoneSignInSuspected,
+            "password_reset.suspected" => Self::DoneResetSuspected,
+            "password_reset.approved" => Self::DoneResetApproved,
+            "account.resets_denied" => Self::DoneResetDenied,
             "account.renamed" => Self::DoneRenamed,
             "account.leaving" => Self::DoneLeaving,
             "account.stays" => Self::DoneStays,

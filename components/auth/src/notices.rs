@@ -476,6 +476,7 @@ pub(crate) fn address_changed(change: Transaction, user_id: &str, address: &str)
 mod tests {
     use crate::tests::{PASSWORD, app, register};
     use serde_json::json;
+    use std::time::Duration;
 
     #[test]
     fn a_user_is_told_of_a_sign_in_from_a_new_device_alone() {

@@ -113,7 +113,7 @@ async fn content(
     let shown = given.map(|given| (given.networks.clone(), given.programs.clone()));
     let (networks, programs) = shown.or(now).unwrap_or_default();
     let fields = html! {
-        (list(visitor, "networks", Words::Networks, Words::NetworksHint, &networks))
+        (list(visitor, "networks", Words::PlaceNetworks, Words::PlaceNetworksHint, &networks))
         (list(visitor, "programs", Words::PlacePrograms, Words::PlaceProgramsHint, &programs))
         div class="choice" {
             input type="checkbox" id="even_if_locked_out" name="even_if_locked_out";

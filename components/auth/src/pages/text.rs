@@ -143,8 +143,8 @@ page::catalogue! {
         Here: "Where you are now", "Wo Sie gerade sind";
         NetworkAddress: "Address in the network", "Adresse im Netz";
         ProgramName: "Program", "Programm";
-        Networks: "Networks", "Netze";
-        NetworksHint: "An address or a range on each line: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32. Nothing, for any network", "Eine Adresse oder ein Bereich je Zeile: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32. Nichts für jedes Netz";
+        PlaceNetworks: "Networks", "Netze";
+        PlaceNetworksHint: "An address or a range on each line: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32. Nothing, for any network", "Eine Adresse oder ein Bereich je Zeile: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32. Nichts für jedes Netz";
         PlacePrograms: "Programs", "Programme";
         PlaceProgramsHint: "A part of what a program calls itself on each line, or = and all of it. Nothing, for any program", "Ein Teil dessen, wie sich ein Programm nennt, je Zeile, oder = und alles davon. Nichts für jedes Programm";
         EvenIfLockedOut: "Even if it leaves out where I am now", "Auch wenn es auslässt, wo ich gerade bin";
@@ -178,8 +178,8 @@ page::catalogue! {
         Kept: "I have copied it", "Ich habe es kopiert";
         TakeBack: "Take back", "Zurücknehmen";
         TokenEnded: "The token is taken back.", "Das Token ist zurückgenommen.";
-        Networks: "Where it is good", "Wo es gilt";
-        NetworksHint: "Addresses or networks, with blanks between them: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32; nothing for anywhere", "Adressen oder Netze, durch Leerzeichen getrennt: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32; nichts für überall";
+        TokenNetworks: "Where it is good", "Wo es gilt";
+        TokenNetworksHint: "Addresses or networks, with blanks between them: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32; nothing for anywhere", "Adressen oder Netze, durch Leerzeichen getrennt: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32; nichts für überall";
         Waiting: "waits for approval", "wartet auf Freigabe";
         TokenWaits: "It does nothing until an administrator approves it. You are told when that is done.", "Es bewirkt nichts, bis die Verwaltung es freigibt. Sie erfahren, wenn das geschehen ist.";
         Token: "Token", "Token";

@@ -125,11 +125,11 @@ async fn content(visitor: &Visitor, new: &New, error: Option<&Error>) -> Result<
         },
         Field {
             name: "networks",
-            label: visitor.say(Words::Networks),
+            label: visitor.say(Words::TokenNetworks),
             kind: "text",
             autocomplete: "off",
             value: &new.networks,
-            hint: visitor.say(Words::NetworksHint),
+            hint: visitor.say(Words::TokenNetworksHint),
             optional: true,
             ..Field::default()
         },
@@ -161,7 +161,7 @@ fn item(visitor: &Visitor, token: &PermanentToken) -> Markup {
             }
             p { code { (scopes) } }
             @if !networks.is_empty() {
-                p class="quiet" { (visitor.say(Words::Networks)) ": " (networks) }
+                p class="quiet" { (visitor.say(Words::TokenNetworks)) ": " (networks) }
             }
             p class="quiet" {
                 (visitor.say(Words::Since)) " " (date(token.created_at))

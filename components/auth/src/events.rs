@@ -30,7 +30,7 @@
 //! | `token.strayed` | `user_id`, `token_id`, `address` | somebody had it where it is not good, and was refused; told once a day |
 //! | `consent.given` | `user_id`, `client_id`, `scopes` | a user lets a program of somebody else act for them |
 //! | `consent.withdrawn` | `user_id`, `client_id` | no more |
-//! | `passkey.added`, `.removed`, `.used` | `user_id`, `passkey_id` | its owner shows who they are by it, or no more; each time that they do |
+//! | `passkey.added`, `.renamed`, `.removed`, `.used` | `user_id`, `passkey_id` | its owner shows who they are by it, calls it something else, or has it no more; each time that they do |
 //! | `passkey.suspected` | `user_id`, `passkey_id` | it was used as only a copy of it would be, and refused |
 //! | `account.lockdown_changed` | `user_id`, `networks`, `programs` | the user is bound to networks, and to programs, or no more |
 //! | `account.lockdown_lifted` | `user_id`, `reason` | an administrator unbound the user |
@@ -195,6 +195,10 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         passkey_id: &'a PasskeyId,
     },
+    PasskeyRenamed {
+        user_id: &'a str,
+        passkey_id: &'a PasskeyId,
+    },
     PasskeyRemoved {
         user_id: &'a str,
         passkey_id: &'a PasskeyId,
@@ -299,6 +303,7 @@ impl Happened<'_> {
             Self::SignInSuspected { user_id, .. } => ("account.sign_in_suspected", user_id),
             Self::ResetDenied { user_id, .. } => ("account.resets_denied", user_id),
             Self::PasskeyAdded { user_id, .. } => ("passkey.added", user_id),
+            Self::PasskeyRenamed { user_id, .. } => ("passkey.renamed", user_id),
             Self::PasskeyRemoved { user_id, .. } => ("passkey.removed", user_id),
             Self::PasskeyUsed { user_id, .. } => ("passkey.used", user_id),
             Self::PasskeySuspected { user_id, .. } => ("passkey.suspected", user_id),

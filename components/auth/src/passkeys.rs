@@ -105,11 +105,19 @@ pub(crate) async fn get(user_id: &str, id: &PasskeyId) -> Result<Passkey> {
 /// Gives a passkey of a user's another name. Somebody else's is not there.
 pub(crate) async fn rename(user_id: &str, id: &PasskeyId, name: &str) -> Result<Passkey> {
     let name = checked_name(name)?;
+    let passkey = get(user_id, id).await?;
     let own = json!({"_id": id, "user_id": user_id});
-    let renamed = PASSKEYS
-        .find_one_and_update(own, json!({"$set": {"name": name}}))
-        .await?;
-    renamed.ok_or_else(|| Error::not_found("passkey"))
+    let set = json!({"$set": {"name": name}});
+    let change = Transaction::new().update_one(&PASSKEYS, own, set);
+    let renamed = Happened::PasskeyRenamed {
+        user_id,
+        passkey_id: id,
+    };
+    committed(renamed.told_by(change)).await?;
+    Ok(Passkey {
+        name: name.to_owned(),
+        ..passkey
+    })
 }
 
 /// Removes a passkey of the caller's, who is told. Somebody else's is not there.
@@ -124,6 +132,11 @@ pub(crate) async fn remove(caller: &Caller, id: &PasskeyId) -> Result<()> {
         passkey_id: id,
     };
     let change = notices::passkey_removed(removed.told_by(change), user_id, &passkey.name);
+    committed(change).await
+}
+
+/// Commits a change to a passkey, unless that was removed meanwhile.
+async fn committed(change: Transaction) -> Result<()> {
     match change.commit().await {
         Ok(_) => Ok(()),
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("passkey")),

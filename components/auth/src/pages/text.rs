@@ -240,6 +240,7 @@ page::catalogue! {
         DoneDeviceRemembered: "A device was remembered", "Ein Gerät wurde gemerkt";
         DoneDeviceForgotten: "A device was forgotten", "Ein Gerät wurde vergessen";
         DonePasskeyAdded: "A passkey was added", "Ein Passkey wurde hinzugefügt";
+        DonePasskeyRenamed: "A passkey was renamed", "Ein Passkey wurde umbenannt";
         DonePasskeyRemoved: "A passkey was removed", "Ein Passkey wurde entfernt";
         DonePasskeyUsed: "A passkey was used", "Ein Passkey wurde benutzt";
         DonePasskeySuspected: "A passkey was refused: there may be a copy of it", "Ein Passkey wurde abgewiesen: Es gibt vielleicht eine Kopie";
@@ -315,6 +316,7 @@ impl Words {
             "device.remembered" => Self::DoneDeviceRemembered,
             "device.forgotten" => Self::DoneDeviceForgotten,
             "passkey.added" => Self::DonePasskeyAdded,
+            "passkey.renamed" => Self::DonePasskeyRenamed,
             "passkey.removed" => Self::DonePasskeyRemoved,
             "passkey.used" => Self::DonePasskeyUsed,
             "passkey.suspected" => Self::DonePasskeySuspected,

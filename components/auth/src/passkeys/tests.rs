@@ -131,6 +131,7 @@ fn passkeys_are_their_owners_to_name_and_to_remove() {
     }
     let renamed = ada.patch(&address, json!({"name": "old phone"}));
     assert_eq!(renamed.assert_status(200)["name"], "old phone");
+    assert_eq!(told(&app, "passkey.renamed"), 1);
     ada.delete(&address).assert_status(204);
     ada.delete(&address).assert_refused(404, "NOT_FOUND");
     assert_eq!(told(&app, "account.passkey_removed"), 1);

@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// What anybody may ask for, and why.
-const PUBLIC: [(&str, &str, &str); 17] = [
+const PUBLIC: [(&str, &str, &str); 20] = [
     ("GET", "/.well-known/jwks.json", "public keys"),
     ("GET", "/api/v1/auth/providers", "shown before a sign-in"),
     ("POST", "/api/v1/auth/register", "opens an account"),
@@ -57,6 +57,17 @@ const PUBLIC: [(&str, &str, &str); 17] = [
         "/api/v1/auth/password-resets/complete",
         "takes a mailed code",
     ),
+    (
+        "POST",
+        "/api/v1/auth/password-resets/complete-by-code",
+        "takes a mailed code",
+    ),
+    (
+        "POST",
+        "/api/v1/auth/lockdown-confirmations",
+        "takes a mailed code",
+    ),
+    ("POST", "/api/v1/auth/allowed-places", "takes a mailed code"),
     (
         "POST",
         "/api/v1/auth/email-verifications",

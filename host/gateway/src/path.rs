@@ -256,7 +256,7 @@ async fn routed<C: Components>(
     // refuse is not taken from the others.
     let user = caller.as_ref().and_then(|caller| caller.user.clone());
     let payer = user.map_or(address, |user| Payer::user(&exchange.tenant, user));
-    if let Some(class) = edge.classes.find(uri.path(), matched.route.component()) {
+    if let Some(class) = edge.classes.find(matched.route.component(), uri.path()) {
         exchange.told.allowance.take(class, &payer)?;
     }
     if let Some(limiter) = &edge.limiter {

@@ -9,6 +9,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sbd_manifest::{App, RateClass, RateLimit, Routes};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -57,21 +58,15 @@ pub(crate) struct Limiter {
     under_way: Concurrency,
 }
 
-/// What components declare that some of their routes may be asked less often.
-pub(crate) struct Classes {
-    declared: Vec<Declared>,
-    /// Numbered as they are declared.
-    routes: Routes,
-    /// Of each route, its class.
-    of_routes: Vec<usize>,
-    buckets: Vec<Buckets>,
-}
+/// What components declare that some of their routes may be asked less often, by their ids.
+pub(crate) struct Classes(BTreeMap<String, Classified>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Declared {
-    component: String,
-    name: String,
-    class: RateClass,
+/// The routes of a component that have rates of their own.
+struct Classified {
+    declared: BTreeMap<String, RateClass>,
+    routes: Routes,
+    /// As the routes are numbered.
+    buckets: Vec<Arc<Buckets>>,
 }
 
 /// Token buckets of one policy, one for each payer.
@@ -148,44 +143,49 @@ impl Classes {
     /// Those of an application.
     pub(crate) fn of(app: &App) -> Self {
         let components = app.components.iter();
-        let declared: Vec<_> = components
-            .flat_map(|(id, component)| {
-                let classes = component.settings.rate_limits.iter();
-                classes.map(|(name, class)| Declared {
-                    component: id.as_str().to_owned(),
-                    name: name.clone(),
-                    class: class.clone(),
-                })
-            })
-            .collect();
-        let routes = declared.iter().enumerate().flat_map(|(at, declared)| {
-            let routes = declared.class.routes.iter();
-            routes.map(move |route| (at, route.as_str()))
+        let classified = components.filter_map(|(id, component)| {
+            let declared = &component.settings.rate_limits;
+            (!declared.is_empty()).then(|| (id.as_str().to_owned(), Classified::new(declared)))
         });
-        let (of_routes, routes): (Vec<_>, Vec<_>) = routes.unzip();
-        let buckets = declared
-            .iter()
-            .map(|Declared { name, class, .. }| Buckets::new(name, class.per_minute, class.burst));
-        Self {
-            routes: Routes::of(routes),
-            of_routes,
-            buckets: buckets.collect(),
-            declared,
-        }
+        Self(classified.collect())
     }
 
-    /// Whether it has the same to say, so that what was spent of it stays spent.
+    /// Whether they say the same, so that what was spent of them stays spent.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
-        self.declared == other.declared
+        self.declared().eq(other.declared())
     }
 
-    /// The buckets of the class that a component declares a path to be in, if it does.
-    pub(crate) fn find(&self, path: &str, component: Option<&str>) -> Option<&Buckets> {
-        let class = *self.of_routes.get(self.routes.find(path)?.trigger)?;
-        let declared = self.declared.get(class)?;
-        self.buckets
-            .get(class)
-            .filter(|_| Some(declared.component.as_str()) == component)
+    fn declared(&self) -> impl Iterator<Item = (&String, &BTreeMap<String, RateClass>)> {
+        let classified = self.0.iter();
+        classified.map(|(id, classified)| (id, &classified.declared))
+    }
+
+    /// The buckets of the class that a path of a component is in, if it is in one.
+    pub(crate) fn find(&self, component: Option<&str>, path: &str) -> Option<&Buckets> {
+        let classified = self.0.get(component?)?;
+        let route = classified.routes.find(path)?;
+        let buckets = classified.buckets.get(route.trigger)?;
+        Some(buckets)
+    }
+}
+
+// === impl Classified ===
+
+impl Classified {
+    fn new(declared: &BTreeMap<String, RateClass>) -> Self {
+        let (mut routes, mut buckets) = (Vec::new(), Vec::new());
+        for (name, class) in declared {
+            let shared = Arc::new(Buckets::new(name, class.per_minute, class.burst));
+            for route in &class.routes {
+                routes.push(route.as_str());
+                buckets.push(Arc::clone(&shared));
+            }
+        }
+        Self {
+            declared: declared.clone(),
+            routes: Routes::of(routes),
+            buckets,
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn note(token: &PermanentToken, presented: &Presented, now: Tim
     let used = json!({
         "$set": {
             "last_used_at": now,
-            "usage.address": presented.address,
+            "usage.address": presented.address.map(|address| address.to_canonical()),
             "usage.user_agent": presented.user_agent.as_deref().and_then(readable),
         },
         "$inc": {"usage.minutes": 1, today: 1},
@@ -110,7 +110,7 @@ mod tests {
             used(address);
         }
         app.advance(KNOWN_FOR);
-        used("192.0.2.3");
+        used("::ffff:192.0.2.3");
         let first = usage();
         assert_eq!(
             (&first["minutes"], &first["days"][29]["minutes"]),

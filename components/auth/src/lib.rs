@@ -15,6 +15,7 @@ mod administrators;
 mod api;
 mod backup_codes;
 mod breached;
+mod captcha;
 mod confirmation;
 mod contact;
 mod cookies;
@@ -155,6 +156,9 @@ pub fn component() -> Component {
                 api::invitations::invite_user(),
                 api::invitations::list_account_invitations(),
                 api::invitations::cancel_account_invitation(),
+                api::captcha::get_captcha(),
+                api::captcha::set_captcha(),
+                api::captcha::remove_captcha(),
             ],
         )
         .operations(

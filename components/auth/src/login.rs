@@ -6,7 +6,7 @@
 use crate::model::{Device, Proof, User};
 use crate::registration::{MAX_EMAIL, MAX_PASSWORD, refuse};
 use crate::sign_in::{self, Admitted};
-use crate::{network_policy, password, refusals, store, throttle};
+use crate::{captcha, network_policy, password, refusals, store, throttle};
 use sbd_sdk::{Error, Result, text, time};
 
 /// Signs somebody in by username or e-mail address.
@@ -23,11 +23,13 @@ pub(crate) async fn recognised(identifier: &str, given: &str, device: &Device) -
     let now = time::now();
     let network = device.address.as_deref();
     let network = network.map(|address| throttle::SIGN_IN_FROM.of_network(address));
-    if let Some(network) = &network {
-        network.count(now).await?;
-    }
+    let from = match &network {
+        Some(network) => network.count(now).await?,
+        None => 0,
+    };
     let attempts = throttle::SIGN_IN.of(identifier);
     let attempt = attempts.count(now).await?;
+    captcha::required_after(attempt, from, device).await?;
     let user = store::user_by_identifier(&text::key(identifier)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let verdict = password::verify(given, hash).await?;

@@ -135,6 +135,9 @@ pub(crate) struct Device {
     /// Whether it asks to be remembered.
     #[serde(skip)]
     pub(crate) remember: bool,
+    /// What it brings to show that there is a person before it.
+    #[serde(skip)]
+    pub(crate) captcha: Option<String>,
 }
 
 /// A refresh token, as stored: never the token itself, only its digest.
@@ -269,6 +272,7 @@ impl Device {
             shown_pass: None,
             secret: cookies::device(headers),
             remember: false,
+            captcha: None,
         }
     }
 
@@ -296,6 +300,11 @@ impl Device {
                 }
             },
         }
+    }
+
+    /// The same, which brings this to show that there is a person before it.
+    pub(crate) fn showing(self, captcha: Option<String>) -> Self {
+        Self { captcha, ..self }
     }
 
     /// The same, which keeps the session so.

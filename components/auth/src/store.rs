@@ -1,5 +1,6 @@
 //! The component's collections; the manifest declares their indexes.
 
+use crate::captcha::Captcha;
 use crate::encryption::AccountKey;
 use crate::events::Happened;
 use crate::impersonation::Policy as ImpersonationPolicy;
@@ -78,6 +79,8 @@ pub(crate) const NETWORK_POLICIES: Collection<NetworkPolicy> = Collection::new("
 pub(crate) const OAUTH_POLICIES: Collection<OauthPolicy> = Collection::new("policies");
 /// What is decided about permanent tokens: beside the others.
 pub(crate) const TOKEN_POLICIES: Collection<TokenPolicy> = Collection::new("policies");
+/// What shows that somebody is a person: beside the other policies.
+pub(crate) const CAPTCHAS: Collection<Captcha> = Collection::new("policies");
 /// Programs of others; gone when `expires_at` is past.
 pub(crate) const OAUTH_CLIENTS: Collection<Client> = Collection::new("oauth_clients");
 /// What users are asked for, as long as they have not decided; gone when `expires_at` is past.

@@ -81,6 +81,14 @@ pub(crate) const LOCKDOWN: Limit = Limit {
     refusal: "too many changes that wait for a mail; look into your mailbox, or wait and try again",
 };
 
+/// Answers that are to show that somebody is a person, from one network: each is asked of somebody else's server.
+pub(crate) const CAPTCHA: Limit = Limit {
+    what: "captcha",
+    most: 100,
+    refusal: "too many answers from here; wait and try again",
+    ..SIGN_IN
+};
+
 /// Codes that somebody types in for a device: a few slips, and no guessing.
 pub(crate) const DEVICE_CODE: Limit = Limit {
     what: "device",

@@ -17,4 +17,4 @@ pub use asset::{Asset, LOOK};
 pub use form::{Field, Form, Problems};
 pub use language::{Language, Text};
 pub use posted::{Posted, TOKEN};
-pub use shell::{Link, Page, go_to};
+pub use shell::{Link, Page, allow, go_to};

@@ -9,6 +9,14 @@ use serde::de::DeserializeOwned;
 /// The field of every form by which it is known to be one of ours.
 pub const TOKEN: &str = "form_token";
 
+/// The fields that the scripts of Turnstile and hCaptcha add to a form, which has an element of theirs. Of both of
+/// hCaptcha's the value is the same.
+const CAPTCHA: [&str; 3] = [
+    "cf-turnstile-response",
+    "h-captcha-response",
+    "g-recaptcha-response",
+];
+
 const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 /// Bytes that a form sends at most.
 const MOST: usize = 64 * 1024;
@@ -18,6 +26,7 @@ const MOST: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Posted {
     token: String,
+    captcha: Option<String>,
     fields: String,
 }
 
@@ -26,15 +35,17 @@ pub struct Posted {
 impl Posted {
     fn new(body: &[u8]) -> Self {
         let mut fields = form_urlencoded::Serializer::new(String::new());
-        let mut token = String::new();
+        let (mut token, mut captcha) = (String::new(), None);
         for (name, value) in form_urlencoded::parse(body) {
-            match name == TOKEN {
-                true => token = value.into_owned(),
-                false => drop(fields.append_pair(&name, &value)),
+            match &*name {
+                TOKEN => token = value.into_owned(),
+                name if CAPTCHA.contains(&name) => captcha = Some(value.into_owned()),
+                name => drop(fields.append_pair(name, &value)),
             }
         }
         Self {
             token,
+            captcha,
             fields: fields.finish(),
         }
     }
@@ -42,6 +53,11 @@ impl Posted {
     /// The token, empty where there is none.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// What shows that a person sent it, where the page asked for that.
+    pub fn captcha(&self) -> Option<&str> {
+        self.captcha.as_deref()
     }
 
     /// The fields.
@@ -101,5 +117,9 @@ mod tests {
             assert_eq!(error.code(), "MALFORMED_REQUEST");
         }
         assert_eq!(Posted::new(b"first=a").token(), "");
+        let solved = b"first=Ada&h-captcha-response=x%20y&g-recaptcha-response=x%20y";
+        let solved = Posted::new(solved);
+        assert_eq!(solved.captcha(), Some("x y"));
+        assert!(solved.read::<Names>().is_ok() && posted.captcha().is_none());
     }
 }

@@ -121,6 +121,21 @@ impl Page<'_> {
     }
 }
 
+/// Lets a page load, show and ask what is of these hosts as well: the task of a captcha, and nothing more.
+///
+/// # Errors
+/// Where those are no sources of a policy.
+pub fn allow(mut page: Response, sources: &str) -> Result<Response> {
+    let own = POLICY
+        .replace("style-src 'self'", &format!("style-src 'self' {sources}"))
+        .replace("script-src 'self'", &format!("script-src 'self' {sources}"));
+    let policy = format!("{own}; frame-src {sources}; connect-src {sources}");
+    let policy = HeaderValue::try_from(policy).map_err(Error::internal)?;
+    page.headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(page)
+}
+
 /// Has the browser go on to another page, which it reads anew.
 ///
 /// # Errors
@@ -177,5 +192,14 @@ mod tests {
         let policy = policy.unwrap_or_default();
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"));
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        let page = allow(PAGE.show(StatusCode::OK, &html! {}), "https://a.example");
+        let headers = page.unwrap_or_default().into_parts().0.headers;
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str();
+        let policy = policy.unwrap_or_default();
+        assert!(
+            policy.contains("script-src 'self' https://a.example; img-src"),
+            "{policy}"
+        );
+        assert!(policy.ends_with("frame-src https://a.example; connect-src https://a.example"));
     }
 }

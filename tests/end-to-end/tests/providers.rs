@@ -1,4 +1,5 @@
-//! Signing in by an issuer: a real one (`oidc-provider`), to which a browser is led and from which it comes back.
+//! Signing in by an issuer: a real one (`oidc-provider`), to which a browser is led and from which it comes back. And
+//! another that this server asks outside, whether somebody is a person.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,13 +11,15 @@
 
 use futures::future::join_all;
 use reqwest::Method;
-use sbd_tests::{Account, Launch, Server, assert_error, json};
+use sbd_tests::{Account, Launch, PASSWORD, Server, assert_error, json};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 const PROVIDERS: &str = "/api/v1/auth/providers";
@@ -247,4 +250,54 @@ async fn an_issuer_that_the_operator_has_not_granted_is_not_reached() {
     assert_error(led, 502, "PROVIDER_FAILED").await;
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "it was reached");
+}
+
+/// A service that takes the answer `good`, and counts what it is asked.
+async fn captcha(listener: tokio::net::TcpListener, asked: Arc<AtomicUsize>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut request = Vec::new();
+        // What is sent last.
+        while !String::from_utf8_lossy(&request).contains("&remoteip=127.0.0.1") {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+        }
+        let request = String::from_utf8_lossy(&request);
+        assert!(request.contains("secret=hush&response="), "{request}");
+        asked.fetch_add(1, Ordering::SeqCst);
+        let said = json!({"success": request.contains("response=good&")}).to_string();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+        let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{said}", said.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_captcha_is_checked_by_its_service_and_nobody_gets_past_it_when_that_is_down() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let answers = tokio::spawn(captcha(listener, Arc::clone(&asked)));
+    let launch = Launch::app("[application.tool.sbd]\nauth = \"auth\"\n{component:auth}");
+    let launch = launch.env("SPIN_VARIABLE_AUTH_CAPTCHA_HOST", &service);
+    let server = launch.start().await;
+    let root = Account::administrator(&server).await;
+    let wanted = json!({
+        "kind": "turnstile", "site_key": "site", "secret": "hush", "verify_url": format!("{service}/verify"),
+    });
+    let set = root.request(Method::PUT, "/api/v1/auth/captcha");
+    json(set.json(&wanted).send().await.unwrap(), 200).await;
+
+    let open = async |name: &str, answer: &str| {
+        let account = json!({
+            "username": name, "email": format!("{name}@example.com"), "password": PASSWORD, "captcha": answer,
+        });
+        server.post("/api/v1/auth/register", &account).await
+    };
+    assert_error(open("ada", "").await, 403, "CAPTCHA_REQUIRED").await;
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert_error(open("ada", "bad").await, 403, "CAPTCHA_REQUIRED").await;
+    json(open("ada", "good").await, 201).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    answers.abort();
+    let _ = answers.await;
+    assert_error(open("bob", "good").await, 503, "CAPTCHA_FAILED").await;
 }

@@ -9,7 +9,7 @@ use crate::api::providers::ProviderLink;
 use crate::api::sessions::SessionView;
 use crate::encryption::WrappedKey;
 use crate::model::{Device, User};
-use crate::{contact, export, network_policy, registration, rename, store};
+use crate::{captcha, contact, export, network_policy, registration, rename, store};
 use http::{HeaderMap, HeaderName, header};
 use sbd_sdk::audit::Entry;
 use sbd_sdk::time::Time;
@@ -62,6 +62,9 @@ pub(crate) struct RegisterRequest {
     /// not at all.
     #[serde(default)]
     encryption: Option<WrappedKey>,
+    /// What shows that there is a person, where that is asked for: see `GET /api/v1/auth/captcha`.
+    #[serde(default)]
+    captcha: Option<String>,
 }
 
 /// An account, without its secrets.
@@ -89,7 +92,7 @@ pub(crate) struct UserView {
     location = "Where the account is read, once signed in",
     refuses(
         conflict = "Name or address is taken; whoever chooses one must know",
-        forbidden = "It takes an invitation, or nobody opens an account here, or from this network",
+        forbidden = "It takes an invitation, or an answer that shows that there is a person, or nobody opens an account here, or from this network",
         token_invalid = "The code is not known, is for another address, was used, or has run out"
     )
 )]
@@ -97,7 +100,9 @@ pub(crate) async fn register(
     headers: HeaderMap,
     Json(new): Json<RegisterRequest>,
 ) -> Result<Created<UserView>> {
-    network_policy::require(&Device::of(&headers)).await?;
+    let device = Device::of(&headers).showing(new.captcha);
+    network_policy::require(&device).await?;
+    captcha::required(&device).await?;
     let invitation = new.invitation.as_deref();
     let key = new.encryption.as_ref();
     let user =

@@ -35,6 +35,9 @@ pub(crate) struct KeptAccount {
     /// The password.
     #[schema(format = Password, min_length = 1, max_length = 1024)]
     password: String,
+    /// What shows that there is a person, where that is asked for after some failures: see `GET /api/v1/auth/captcha`.
+    #[serde(default)]
+    captcha: Option<String>,
 }
 
 /// Has the caller's account deleted in two weeks, or when the operator says.
@@ -63,6 +66,7 @@ pub(crate) async fn leave(
     post "/api/v1/auth/kept-accounts", answers = "It is kept",
     refuses(
         invalid_credentials, conflict = "It is not going to be deleted",
+        forbidden = "It takes an answer that shows that there is a person",
         rate_limited = "Too many attempts under this name; see `Retry-After`"
     )
 )]
@@ -70,7 +74,7 @@ pub(crate) async fn keep_account(
     headers: HeaderMap,
     Json(input): Json<KeptAccount>,
 ) -> Result<NoContent> {
-    let device = Device::of(&headers);
+    let device = Device::of(&headers).showing(input.captcha);
     departure::stay(&input.identifier, &input.password, &device).await?;
     Ok(NoContent)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod addresses;
+pub(crate) mod captcha;
 pub(crate) mod departure;
 pub(crate) mod encryption;
 pub(crate) mod host;

@@ -33,6 +33,9 @@ pub(crate) struct LoginRequest {
     #[serde(default)]
     #[schema(max_length = 100)]
     pass: Option<String>,
+    /// What shows that there is a person, where that is asked for after some failures: see `GET /api/v1/auth/captcha`.
+    #[serde(default)]
+    captcha: Option<String>,
     /// In what the session is kept: `tokens` in the answer, or a `cookie`, for browsers.
     #[serde(default)]
     #[schema(inline)]
@@ -96,7 +99,7 @@ const FOR_EVERYBODY: ForEverybody = [
     post "/api/v1/auth/login",
     refuses(
         invalid_credentials,
-        forbidden = "The account is switched off, or used from other places only (`PLACE_REFUSED`)",
+        forbidden = "The account is switched off, or used from other places only (`PLACE_REFUSED`), or it takes an answer that shows that there is a person (`CAPTCHA_REQUIRED`)",
         rate_limited = "Too many attempts under this name; see `Retry-After`"
     )
 )]
@@ -114,7 +117,9 @@ pub(crate) async fn login(
             "at most 100 characters",
         ));
     }
-    let device = Device::of(&headers).keeping(request.mode);
+    let device = Device::of(&headers)
+        .keeping(request.mode)
+        .showing(request.captcha);
     let device = Device {
         shown_pass: pass(request.pass)?,
         secret: request.remembered_device.map(Secret).or(device.secret),

@@ -1,5 +1,6 @@
 //! What all pages have around them, and how a form of theirs says that it was not taken.
 
+use super::captcha::Task;
 use super::text::{self, Words};
 use super::visitor::Visitor;
 use super::{
@@ -164,6 +165,20 @@ impl Visitor {
         hidden: &[(&str, &str)],
         error: Option<&Error>,
     ) -> Markup {
+        self.form_of_person(action, submit, fields, hidden, error, &Task::default())
+    }
+
+    /// The same, of whoever is to show that they are a person.
+    pub(super) fn form_of_person(
+        &self,
+        action: &str,
+        submit: Words,
+        fields: &[Field<'_>],
+        hidden: &[(&str, &str)],
+        error: Option<&Error>,
+        task: &Task,
+    ) -> Markup {
+        let place = task.place(self);
         let form = Form {
             action,
             token: &self.token(),
@@ -173,7 +188,7 @@ impl Visitor {
             wrong: self.say(Words::Wrong),
             fields,
             hidden,
-            below: None,
+            below: place.as_ref(),
         };
         html! { (form) }
     }

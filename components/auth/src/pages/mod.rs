@@ -5,6 +5,7 @@
 
 mod account;
 mod activity;
+mod captcha;
 mod confirm;
 mod consent;
 mod frame;

@@ -1,5 +1,6 @@
 //! Signing in, and out.
 
+use super::captcha::Task;
 use super::passkey::{self, Ask};
 use super::problem::is_ours;
 use super::text::Words;
@@ -102,8 +103,8 @@ pub(super) async fn show(
         return go_to(target(&to));
     }
     let done = visitor.done(query.as_deref().filter(|_| way.done.is_some()));
-    let content = html! { (done) (form(&visitor, "", &to, None).await?) };
-    visitor.page(Words::SignIn, SIGN_IN, &content)
+    let form = form(&visitor, "", &to, None, &Task::default()).await?;
+    visitor.page(Words::SignIn, SIGN_IN, &html! { (done) (form) })
 }
 
 pub(super) async fn send(visitor: Visitor, posted: Posted) -> Result<Response> {
@@ -113,7 +114,7 @@ pub(super) async fn send(visitor: Visitor, posted: Posted) -> Result<Response> {
         Ok(shown_pass) => {
             let device = Device {
                 shown_pass,
-                ..visitor.device()
+                ..visitor.person(&posted)
             };
             login::login(&given.identifier, &given.password, &device).await
         }
@@ -122,8 +123,9 @@ pub(super) async fn send(visitor: Visitor, posted: Posted) -> Result<Response> {
     match admitted {
         Ok(admitted) => enter(&visitor, admitted, &given.to),
         Err(error) => {
-            let form = form(&visitor, &given.identifier, &given.to, Some(&error)).await?;
-            visitor.refused(&error, Words::SignIn, SIGN_IN, &form)
+            let task = Task::after(&error).await?;
+            let form = form(&visitor, &given.identifier, &given.to, Some(&error), &task).await?;
+            task.on(visitor.refused(&error, Words::SignIn, SIGN_IN, &form)?)
         }
     }
 }
@@ -157,7 +159,7 @@ pub(super) async fn step(visitor: Visitor, posted: Posted) -> Result<Response> {
 }
 
 pub(super) async fn begin_anew(visitor: &Visitor, error: &Error, to: &str) -> Result<Response> {
-    let form = form(visitor, "", to, Some(error)).await?;
+    let form = form(visitor, "", to, Some(error), &Task::default()).await?;
     visitor.refused(error, Words::SignIn, SIGN_IN, &form)
 }
 
@@ -307,6 +309,7 @@ async fn form(
     identifier: &str,
     to: &str,
     error: Option<&Error>,
+    task: &Task,
 ) -> Result<Markup> {
     let mut fields = vec![
         Field {
@@ -340,7 +343,7 @@ async fn form(
     let opens = policy::get().await? != Registration::Closed;
     let by_providers = provider::offers(visitor).await?;
     Ok(html! {
-        (visitor.form(SIGN_IN, Words::SignIn, &fields, hidden, error))
+        (visitor.form_of_person(SIGN_IN, Words::SignIn, &fields, hidden, error, task))
         (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden, None))
         // Not again at once, where it was refused.
         @if error.is_none() { (passkey::offer_while_typing(visitor, BY_PASSKEY, hidden)) }

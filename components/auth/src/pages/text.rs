@@ -1,5 +1,6 @@
 //! What the account's pages say, in every language that they speak, and what errors and times read like there.
 
+use crate::captcha;
 use crate::lockdown::ELSEWHERE;
 use maud::{Markup, html};
 use page::{Language, Problems, Text as _};
@@ -42,6 +43,8 @@ page::catalogue! {
         Invitation: "Code of your invitation", "Code Ihrer Einladung";
         InvitationHint: "It was mailed to your address.", "Er wurde an Ihre Adresse geschickt.";
         HaveAccount: "I have an account", "Ich habe ein Konto";
+
+        CaptchaScript: "Here you have to show that you are a person, which takes a script.", "Hier müssen Sie zeigen, dass Sie ein Mensch sind; dafür braucht es ein Skript.";
 
         Mailed: "Use a code from a mail", "Code aus einer Mail verwenden";
         Code: "Code", "Code";
@@ -264,6 +267,7 @@ page::catalogue! {
         GoOn: "Go on to your account", "Weiter zu Ihrem Konto";
         ErrorCredentials: "This is not right. Check it and try again.", "Die Angaben stimmen nicht. Prüfen Sie sie und versuchen Sie es noch einmal.";
         ErrorCode: "This code is not known, was used, or has run out. Ask for another mail.", "Dieser Code ist nicht bekannt, wurde schon benutzt oder ist abgelaufen. Fordern Sie eine neue Mail an.";
+        ErrorCaptcha: "Show that you are a person, and send this again.", "Zeigen Sie, dass Sie ein Mensch sind, und senden Sie das noch einmal.";
         ErrorRate: "There were too many attempts. Wait a while and try again.", "Das waren zu viele Versuche. Warten Sie eine Weile und versuchen Sie es noch einmal.";
         ErrorForbidden: "You may not do this. Ask an administrator.", "Das dürfen Sie nicht. Fragen Sie jemanden von der Verwaltung.";
         ErrorElsewhere: "This account is used from other places only. What was mailed to its address lets you in, and so does a pass that was made beforehand.", "Dieses Konto wird nur von anderen Orten benutzt. Was an seine Adresse geschickt wurde, lässt Sie hinein, und ein vorher erstellter Passierschein auch.";
@@ -338,6 +342,7 @@ impl Words {
 pub(super) fn problems(error: &Error, language: Language) -> Problems {
     match (error.code(), language) {
         ("FORM_INVALID", _) => whole(Words::ErrorForm.of(language)),
+        (captcha::REQUIRED, _) => whole(Words::ErrorCaptcha.of(language)),
         (_, Language::English) => english(error),
         ("VALIDATION_ERROR", _) => Problems {
             all: String::new(),

@@ -58,6 +58,12 @@ impl Visitor {
         Device::of(&self.headers).keeping(Mode::Cookie)
     }
 
+    /// The same, with what shows in a form that there is a person before it.
+    pub(super) fn person(&self, posted: &Posted) -> Device {
+        let captcha = posted.captcha().map(str::to_owned);
+        self.device().showing(captcha)
+    }
+
     /// The token of the forms that are shown to them.
     pub(super) fn token(&self) -> String {
         tokens::digest(&format!("form:{}", self.secret))

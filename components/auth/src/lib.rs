@@ -45,6 +45,7 @@ mod refusals;
 mod registration;
 mod remembered;
 mod rename;
+mod resets;
 mod second_factor;
 mod sessions;
 mod short_code;
@@ -88,6 +89,8 @@ pub fn component() -> Component {
                 api::sessions::end_session(),
                 api::passwords::change_password(),
                 api::passwords::ask_for_password_reset(),
+                api::passwords::approve_password_reset(),
+                api::passwords::deny_password_reset(),
                 api::passwords::reset_password(),
                 api::passwords::reset_password_by_code(),
                 api::addresses::verify_email(),
@@ -197,6 +200,7 @@ pub fn component() -> Component {
         )
         .tasks([
             api::host::mail_secret(),
+            api::host::mail_reset(),
             api::host::mail_invitation(),
             api::host::mail_lockdown_change(),
             api::host::mail_lockdown_attempt(),

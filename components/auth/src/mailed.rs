@@ -4,14 +4,14 @@
 //! They are made by a task, whoever asks for one: neither the answer nor its time shows whether an address
 //! belongs to an account. There is one of a kind at a time, the last.
 
-use crate::model::User;
+use crate::model::{Device, User};
 use crate::store::{MAILED, USERS};
-use crate::{short_code, tokens};
+use crate::{resets, short_code, tokens};
 use sbd_sdk::documents::Transaction;
 use sbd_sdk::mail::{self, Message, Template};
 use sbd_sdk::tasks::New;
 use sbd_sdk::time::{self, Time};
-use sbd_sdk::{Error, Result, config, text};
+use sbd_sdk::{Error, Result, config};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -33,15 +33,19 @@ pub(crate) enum Purpose {
     VerifyAddress,
     /// The account has another address.
     ChangeAddress,
+    /// Whether its owner wants a new password.
+    DecideReset,
 }
 
 /// What is to be mailed, and to whom.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct About {
     purpose: Purpose,
-    /// Whose it is; otherwise that of whoever has the address.
-    user_id: Option<String>,
+    user_id: String,
     address: String,
+    /// With what it was asked for, where its owner is told.
+    #[serde(default)]
+    asked_by: Option<Device>,
 }
 
 /// A secret that was mailed, as stored.
@@ -103,37 +107,21 @@ const OTHER: [Template; 2] = [
     ),
 ];
 
-/// Has a secret mailed to whoever has an account with this address, if anybody.
-pub(crate) async fn to_address(purpose: Purpose, address: &str) -> Result<()> {
-    let about = About {
-        purpose,
-        user_id: None,
-        address: text::key(address),
-    };
-    begin(&about).await
-}
-
 /// Has a secret mailed to a user, at this address.
 pub(crate) async fn to_user(purpose: Purpose, user: &User, address: &str) -> Result<()> {
     let about = About {
         purpose,
-        user_id: Some(user.id.clone()),
+        user_id: user.id.clone(),
         address: address.to_owned(),
+        asked_by: None,
     };
-    begin(&about).await
-}
-
-async fn begin(about: &About) -> Result<()> {
-    let task = New::of(MAIL, about)?.retries(RETRIES);
+    let task = New::of(MAIL, &about)?.retries(RETRIES);
     task.enqueue().await.map(drop)
 }
 
 /// Makes a secret and mails it.
 pub(crate) async fn send(about: &About, task_id: &str) -> Result<()> {
-    let user = match &about.user_id {
-        Some(id) => USERS.get(id).await?,
-        None => USERS.find_one(json!({"email_key": about.address})).await?,
-    };
+    let user = USERS.get(&about.user_id).await?;
     let Some(user) = user.filter(|user| user.active) else {
         return Ok(());
     };
@@ -151,15 +139,11 @@ pub(crate) async fn send(about: &About, task_id: &str) -> Result<()> {
     }
     let token = tokens::mail_token()?;
     let (code, hash) = short_code::new().await?;
-    let address = match about.user_id {
-        Some(_) => about.address.clone(),
-        None => user.email.clone(),
-    };
     let mailed = Mailed {
         digest: tokens::digest(&token),
         purpose: about.purpose,
         user_id: user.id.clone(),
-        address,
+        address: about.address.clone(),
         code: Some(hash),
         expires_at: time::now() + GOOD_FOR,
     };
@@ -171,9 +155,16 @@ pub(crate) async fn send(about: &About, task_id: &str) -> Result<()> {
     let (name, templates) = match about.purpose {
         Purpose::ResetPassword => ("reset-password", &RESET),
         Purpose::VerifyAddress | Purpose::ChangeAddress => ("verify-address", &VERIFY),
+        Purpose::DecideReset => ("decide-reset", &resets::DECIDE),
     };
+    let device = about.asked_by.as_ref();
+    let place = device.and_then(|device| device.address.as_deref());
+    let program = device.and_then(|device| device.user_agent.as_deref());
     let link = link(name, &token)?;
-    let values = json!({"username": user.username, "token": token, "code": code, "link": link});
+    let values = json!({
+        "username": user.username, "token": token, "code": code, "link": link,
+        "address": place.unwrap_or("(not known)"), "program": program.unwrap_or("(it did not say)"),
+    });
     let message = Message::new(task_id, &mailed.address, name, templates, values);
     mail::send(&message).await
 }
@@ -196,6 +187,20 @@ pub(crate) async fn found(purposes: &[Purpose], token: &str) -> Result<Mailed> {
 /// A token that is worth nothing, why ever: whoever guesses learns nothing.
 pub(crate) fn unknown() -> Error {
     Error::token_invalid("this code is not known, was used, or has run out; ask for another mail")
+}
+
+// === impl About ===
+
+impl About {
+    /// A secret for a user at their address, which was asked for with this device.
+    pub(crate) fn asked(purpose: Purpose, user: &User, device: &Device) -> Self {
+        Self {
+            purpose,
+            user_id: user.id.clone(),
+            address: user.email.clone(),
+            asked_by: Some(device.clone()),
+        }
+    }
 }
 
 // === impl Mailed ===

@@ -52,6 +52,9 @@ pub(crate) struct User {
     /// When the account is deleted, if it is to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ends_at: Option<Time>,
+    /// Until when nobody is sent a mail for a new password, if its owner said that it was not them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) no_resets_until: Option<Time>,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
 }
@@ -187,9 +190,20 @@ impl User {
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             active: true,
             ends_at: None,
+            no_resets_until: None,
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// What its password is compared with, if it has one.
+    pub(crate) fn hash(&self) -> Option<&str> {
+        Some(&*self.password_hash).filter(|hash| !hash.is_empty())
+    }
+
+    /// Whether the owner has said that mails for a new password are not theirs.
+    pub(crate) fn refuses_resets(&self, now: Time) -> bool {
+        self.no_resets_until.is_some_and(|until| now < until)
     }
 
     /// Whether anything may be done by this user, or for them.

@@ -124,6 +124,30 @@ pub(crate) fn key_wrapped(change: Transaction, user_id: &str) -> Transaction {
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that there is no password any more.
+pub(crate) fn password_removed(change: Transaction, user_id: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.password_removed",
+        "title": "Your account has no password any more",
+        "body": "You sign in by your passkeys. If it was not you, have a new password sent to your address at once, remove passkeys that you do not know, and end all sessions.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
+/// Tells a user that there are no mails for a new password for a while.
+pub(crate) fn reset_denied(change: Transaction, user_id: &str) -> Transaction {
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.resets_denied",
+        "title": "Nobody is sent a mail for a new password of yours for a day",
+        "body": "You said that it was not you who asked for one. Your password is as it was; who is signed in changes it as before.",
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that the sign-in takes a second step now.
 pub(crate) fn second_factor_on(change: Transaction, user_id: &str) -> Transaction {
     let notice = json!({

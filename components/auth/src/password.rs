@@ -80,6 +80,9 @@ pub(crate) async fn reset(mail: &Mail<'_>, new: &str, device: &Device) -> Result
         }
     };
     let user = mailed.user().await?;
+    if user.refuses_resets(time::now()) {
+        return Err(mailed::unknown());
+    }
     let hash = hashed(&user, new).await?;
     let ended = sessions::of_user(&user.id).await?;
     let now = time::now();

@@ -151,13 +151,18 @@ impl Limit {
 
     /// Those from the network of an address: of IPv6, the 64 bits that a household or a server has.
     pub(crate) fn of_network(self, address: &str) -> Attempts {
-        match address.parse() {
-            Ok(IpAddr::V6(address)) => {
-                let [a, b, c, d, ..] = address.segments();
-                self.of(&format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
-            }
-            _ => self.of(address),
+        self.of(&network(address))
+    }
+}
+
+/// What of an address is one network.
+pub(crate) fn network(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
+        _ => address.to_owned(),
     }
 }
 

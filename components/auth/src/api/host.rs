@@ -3,7 +3,7 @@
 use crate::lockdown::{attempts, change};
 use crate::permanent::upkeep;
 use crate::sessions::Revoked;
-use crate::{administrators, departure, invitations, mailed, refusals, tokens};
+use crate::{administrators, departure, invitations, mailed, refusals, resets, tokens};
 use axum::response::{IntoResponse, Response};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::tasks::Work;
@@ -39,6 +39,12 @@ pub(crate) async fn authenticate(Json(question): Json<Question>) -> Result<Json<
 #[task("mail-secret", queue = "default")]
 pub(crate) async fn mail_secret(work: Work<mailed::About>) -> Result<()> {
     mailed::send(&work.data, &work.id).await
+}
+
+/// Mails who forgot a password, or asks them whether they did.
+#[task("mail-reset", queue = "default")]
+pub(crate) async fn mail_reset(work: Work<resets::About>) -> Result<()> {
+    resets::send(&work.data, &work.id).await
 }
 
 /// Makes the code of an invitation and mails it.

@@ -1,13 +1,12 @@
 //! Changing a password, and having a new one without the old.
 
-use crate::mailed::{self, Purpose};
+use crate::api::second_factor::BackupCodes;
 use crate::model::Device;
 use crate::password::{self, Mail};
-use crate::registration::{email_problem, refuse};
+use crate::resets;
 use crate::sessions::Revoked;
-use crate::throttle;
 use http::HeaderMap;
-use sbd_sdk::{Caller, Json, NoContent, Result, operation, time};
+use sbd_sdk::{Caller, Json, NoContent, NoStore, Result, operation};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -30,6 +29,18 @@ pub(crate) struct PasswordResetRequest {
     /// The address of the account.
     #[schema(format = Email, max_length = 254, example = "ada@example.org")]
     email: String,
+    /// What shows that there is a person, where that is asked for: see `GET /api/v1/auth/captcha`.
+    #[serde(default)]
+    captcha: Option<String>,
+}
+
+/// What was mailed to the owner of an account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordResetDecision {
+    /// The code that was mailed.
+    #[schema(example = "mt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY")]
+    token: String,
 }
 
 /// A new password, and the right to set it.
@@ -81,18 +92,46 @@ pub(crate) async fn change_password(
 /// Has a code for a new password mailed.
 ///
 /// The answer is the same whether there is an account with this address or not. The code is good for an hour,
-/// and the last one alone; three mails go to an address in an hour.
+/// and the last one alone; three mails go to an address in an hour. Where it looks like abuse, the owner is asked by
+/// another mail first.
 #[operation(
     post "/api/v1/auth/password-resets",
     answers = "If there is an account with this address, a mail is on its way",
-    refuses(rate_limited = "Too many mails to this address; see `Retry-After`")
+    refuses(
+        forbidden = "It takes an answer that shows that there is a person",
+        rate_limited = "Too many mails to this address; see `Retry-After`"
+    )
 )]
 pub(crate) async fn ask_for_password_reset(
+    headers: HeaderMap,
     Json(request): Json<PasswordResetRequest>,
 ) -> Result<NoContent> {
-    refuse(&[("email", email_problem(request.email.trim()))])?;
-    throttle::MAIL.of(&request.email).count(time::now()).await?;
-    mailed::to_address(Purpose::ResetPassword, &request.email).await?;
+    let device = Device::of(&headers).showing(request.captcha);
+    resets::ask(request.email.trim(), &device).await?;
+    Ok(NoContent)
+}
+
+/// Approves what looked like abuse: the mail for a new password is on its way, once.
+#[operation(
+    post "/api/v1/auth/password-resets/approve", answers = "The mail is on its way",
+    refuses(token_invalid = "The code is not known, was used, or has run out")
+)]
+pub(crate) async fn approve_password_reset(
+    Json(decision): Json<PasswordResetDecision>,
+) -> Result<NoContent> {
+    resets::approve(&decision.token).await?;
+    Ok(NoContent)
+}
+
+/// Denies what looked like abuse: nobody is sent a mail for a new password of this account for a day.
+#[operation(
+    post "/api/v1/auth/password-resets/deny", answers = "Nobody is sent one for a day",
+    refuses(token_invalid = "The code is not known, was used, or has run out")
+)]
+pub(crate) async fn deny_password_reset(
+    Json(decision): Json<PasswordResetDecision>,
+) -> Result<NoContent> {
+    resets::deny(&decision.token).await?;
     Ok(NoContent)
 }
 

@@ -3,22 +3,22 @@
 //! A mail leads to [`LANDING`] with its code in the fragment, which no server sees: a script puts it into the field
 //! of the form there. Without scripts the code is typed.
 
+use super::captcha::Task;
 use super::sign_in::out;
 use super::text::Words;
 use super::visitor::Visitor;
-use super::{HOME, SIGN_IN, lockdown, register};
+use super::{HOME, SIGN_IN, lockdown, register, resets};
 use crate::lockdown::attempts::LetIn;
 use crate::lockdown::change;
-use crate::mailed::{self, Purpose};
 use crate::password::{self, Mail};
-use crate::registration::{email_problem, refuse};
+use crate::resets::ask;
 use crate::sessions::Revoked;
-use crate::{address, short_code, throttle};
+use crate::{address, short_code};
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use page::{Field, Form, Posted, go_to};
-use sbd_sdk::{Error, Result, time};
+use sbd_sdk::{Error, Result};
 use serde::Deserialize;
 
 pub(super) const FORGOT: &str = "/account/forgot-password";
@@ -50,6 +50,7 @@ enum What {
     ConfirmLockdown,
     AllowOnce,
     TrustPlace,
+    DecideReset,
 }
 
 /// A new password, and the right to set it. A short code is for an address.
@@ -63,14 +64,15 @@ struct NewPassword {
 }
 
 pub(super) async fn forgot(visitor: Visitor) -> Result<Response> {
-    let form = forgot_form(&visitor, "", None);
-    visitor.page(Words::ForgotPassword, FORGOT, &form)
+    let task = Task::always().await?;
+    let form = forgot_form(&visitor, "", None, &task);
+    task.on(visitor.page(Words::ForgotPassword, FORGOT, &form)?)
 }
 
 pub(super) async fn ask_for_reset(visitor: Visitor, posted: Posted) -> Result<Response> {
     let given: Forgotten = visitor.read(&posted)?;
     let email = given.email.trim();
-    match ask(email).await {
+    match ask(email, &visitor.person(&posted)).await {
         Ok(()) => {
             let asked = NewPassword {
                 email: email.to_owned(),
@@ -83,19 +85,14 @@ pub(super) async fn ask_for_reset(visitor: Visitor, posted: Posted) -> Result<Re
             visitor.page(Words::ForgotPassword, FORGOT, &content)
         }
         Err(error) => {
-            let form = forgot_form(&visitor, email, Some(&error));
-            visitor.refused(&error, Words::ForgotPassword, FORGOT, &form)
+            let task = Task::always().await?;
+            let form = forgot_form(&visitor, email, Some(&error), &task);
+            task.on(visitor.refused(&error, Words::ForgotPassword, FORGOT, &form)?)
         }
     }
 }
 
-async fn ask(email: &str) -> Result<()> {
-    refuse(&[("email", email_problem(email))])?;
-    throttle::MAIL.of(email).count(time::now()).await?;
-    mailed::to_address(Purpose::ResetPassword, email).await
-}
-
-fn forgot_form(visitor: &Visitor, email: &str, error: Option<&Error>) -> Markup {
+fn forgot_form(visitor: &Visitor, email: &str, error: Option<&Error>, task: &Task) -> Markup {
     let email = Field {
         name: "email",
         label: visitor.say(Words::Email),
@@ -106,7 +103,7 @@ fn forgot_form(visitor: &Visitor, email: &str, error: Option<&Error>) -> Markup 
         ..Field::default()
     };
     html! {
-        (visitor.form(FORGOT, Words::SendMail, &[email], &[], error))
+        (visitor.form_of_person(FORGOT, Words::SendMail, &[email], &[], error, task))
         p { a href=(SIGN_IN) { (visitor.say(Words::BackToSignIn)) } }
     }
 }
@@ -149,6 +146,7 @@ pub(super) async fn read(visitor: Visitor, posted: Posted) -> Result<Response> {
                 page => page,
             }
         }
+        What::DecideReset => resets::with_code(&visitor, code),
         What::VerifyAddress => match confirm(&visitor, code).await {
             Ok(()) if visitor.session().is_some() => go_to(&format!("{HOME}?done=verified")),
             Ok(()) => go_to(&format!("{SIGN_IN}?done=verified")),
@@ -187,6 +185,7 @@ fn code_form(visitor: &Visitor, what: What, code: &str, error: Option<&Error>) -
         ),
         (What::AllowOnce, "allow-once", Words::LetInOnce),
         (What::TrustPlace, "trust-place", Words::LetInAlways),
+        (What::DecideReset, "decide-reset", Words::DecideReset),
     ];
     let choice = html! {
         fieldset {

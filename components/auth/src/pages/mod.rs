@@ -17,6 +17,7 @@ mod problem;
 mod programs;
 mod provider;
 mod register;
+mod resets;
 mod second_factor;
 mod sessions;
 mod sign_in;
@@ -78,6 +79,7 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
         ),
         (mailed::LANDING, get(mailed::land).post(mailed::read)),
         (mailed::RESET, post(mailed::reset)),
+        (resets::PATH, post(resets::decide)),
         (account::VERIFY, post(account::verify)),
         (
             account::ADDRESS,

@@ -15,19 +15,19 @@ use sbd_sdk::{Principal, Scopes};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A browser: what it keeps in cookies, and who the host takes it for.
-struct Browser<'a> {
+pub(super) struct Browser<'a> {
     app: &'a App,
     form: String,
-    session: Option<String>,
+    pub(super) session: Option<String>,
     /// Its address, and what it calls itself.
     place: (&'static str, &'static str),
 }
 
 impl<'a> Browser<'a> {
-    fn new(app: &'a App) -> Self {
+    pub(super) fn new(app: &'a App) -> Self {
         Self {
             app,
             form: String::new(),
@@ -36,7 +36,7 @@ impl<'a> Browser<'a> {
         }
     }
 
-    fn signed_in(app: &'a App, name: &str) -> Self {
+    pub(super) fn signed_in(app: &'a App, name: &str) -> Self {
         register(app, name).assert_status(201);
         Self::enter(app, name)
     }
@@ -50,7 +50,7 @@ impl<'a> Browser<'a> {
         browser
     }
 
-    fn client(&self) -> Client<'a> {
+    pub(super) fn client(&self) -> Client<'a> {
         let (address, agent) = self.place;
         let anonymous = || {
             let client = self.app.anonymous().with_header("user-agent", agent);
@@ -64,7 +64,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Takes over what an answer sets.
-    fn keep(&mut self, reply: Reply) -> Reply {
+    pub(super) fn keep(&mut self, reply: Reply) -> Reply {
         let cookie = reply.header("set-cookie").unwrap_or_default();
         let (pair, _) = cookie.split_once(';').unwrap_or_default();
         match pair.split_once('=') {
@@ -76,12 +76,12 @@ impl<'a> Browser<'a> {
         reply
     }
 
-    fn get(&mut self, path: &str) -> Reply {
+    pub(super) fn get(&mut self, path: &str) -> Reply {
         self.keep(self.client().get(path))
     }
 
     /// The token of the forms of a page.
-    fn token(&mut self, page: &str) -> String {
+    pub(super) fn token(&mut self, page: &str) -> String {
         let page = self.get(page).assert_status(200);
         let html = page.body().as_str().unwrap();
         let (_, rest) = html.split_once(r#"name="form_token" value=""#).unwrap();
@@ -89,7 +89,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends the form of a page.
-    fn send(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Reply {
+    pub(super) fn send(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Reply {
         let token = self.token(page);
         self.send_with(&token, action, fields)
     }
@@ -107,7 +107,7 @@ impl<'a> Browser<'a> {
 
 /// Asserts that an answer is a page, as strict as all of them, and returns it.
 #[track_caller]
-fn page(reply: &Reply) -> &str {
+pub(super) fn page(reply: &Reply) -> &str {
     assert_eq!(
         reply.header("content-type"),
         Some("text/html; charset=utf-8"),
@@ -122,7 +122,7 @@ fn page(reply: &Reply) -> &str {
 }
 
 #[track_caller]
-fn leads(reply: &Reply, to: &str) {
+pub(super) fn leads(reply: &Reply, to: &str) {
     assert_eq!((reply.status(), reply.header("location")), (303, Some(to)));
 }
 

@@ -36,6 +36,12 @@ page::catalogue! {
         ForgotHint: "A code for a new password is sent there.", "Dorthin wird ein Code für ein neues Passwort geschickt.";
         SendMail: "Send the mail", "Mail schicken";
         ResetMailSent: "If there is an account with this address, a mail is on its way. Its code is good for an hour.", "Wenn es ein Konto mit dieser Adresse gibt, ist eine Mail unterwegs. Ihr Code gilt eine Stunde.";
+        DecideReset: "Did you ask for a new password?", "Haben Sie ein neues Passwort verlangt?";
+        DecideResetAbout: "Somebody asked for one for your account, in a way that is not usual.", "Jemand hat auf ungewöhnliche Weise eines für Ihr Konto verlangt.";
+        ApproveReset: "It was me: send the mail", "Ich war es: Mail schicken";
+        DenyReset: "It was not me", "Ich war es nicht";
+        ResetApproved: "The mail is on its way. Its code is good for an hour.", "Die Mail ist unterwegs. Ihr Code gilt eine Stunde.";
+        ResetDenied: "Nobody is sent a mail for a new password of yours for a day. Your password is as it was.", "Einen Tag lang bekommt niemand eine Mail für ein neues Passwort von Ihnen. Ihr Passwort ist, wie es war.";
         PasswordReset: "The password is set and all sessions have ended. Sign in with the new one.", "Das Passwort ist gesetzt und alle Sitzungen sind beendet. Melden Sie sich mit dem neuen an.";
 
         Register: "Open an account", "Konto eröffnen";

@@ -5,7 +5,7 @@ use crate::confirmation;
 use crate::events::Happened;
 use crate::notices;
 use crate::second_factor::SecondFactors;
-use crate::store::SECOND_FACTORS;
+use crate::store::{SECOND_FACTORS, USERS};
 use crate::tokens;
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::{Caller, Error, Result};
@@ -30,21 +30,45 @@ pub(crate) fn new(user_id: &str) -> Result<(Vec<String>, Vec<String>)> {
 /// Makes new codes of the caller's, which are shown this once. Those before are worth nothing.
 pub(crate) async fn renew(caller: &Caller) -> Result<Vec<String>> {
     confirmation::fresh(caller).await?;
-    let user_id = &*caller.user;
-    let (codes, digests) = new(user_id)?;
-    let change = Transaction::new().update_one(
-        &SECOND_FACTORS,
-        json!({"_id": user_id}),
-        json!({"$set": {"backup_codes": digests}}),
-    );
-    let change = Happened::BackupCodesMade { user_id }.told_by(change);
+    let user = USERS.get(&caller.user).await?;
+    let user = user.ok_or_else(Error::unauthenticated)?;
+    let user_id = &user.id;
+    let has_some = SECOND_FACTORS.get(user_id).await?.is_some();
+    // Who has a password and nothing else would have a second factor by that.
+    if !has_some && user.hash().is_some() {
+        return Err(Error::conflict(
+            "your account has no second factor; set up an authenticator app first",
+        ));
+    }
+    let (change, codes) = made(Transaction::new(), user_id).await?;
     match notices::backup_codes_made(change, user_id).commit().await {
         Ok(_) => Ok(codes),
-        Err(DocumentsError::PreconditionFailed(_)) => Err(Error::conflict(
-            "your account has no second factor; set up an authenticator app first",
-        )),
+        Err(DocumentsError::PreconditionFailed(_) | DocumentsError::Duplicate(_)) => Err(
+            Error::conflict("the account was changed at the same time; try again"),
+        ),
         Err(error) => Err(error.into()),
     }
+}
+
+/// With this change a user has new codes, which are answered; those before are worth nothing.
+pub(crate) async fn made(change: Transaction, user_id: &str) -> Result<(Transaction, Vec<String>)> {
+    let (codes, digests) = new(user_id)?;
+    let change = match SECOND_FACTORS.get(user_id).await? {
+        Some(_) => {
+            let set = json!({"$set": {"backup_codes": digests}});
+            change.update_one(&SECOND_FACTORS, json!({"_id": user_id}), set)
+        }
+        None => {
+            let factors = SecondFactors {
+                user_id: user_id.to_owned(),
+                totp: None,
+                backup_codes: digests,
+            };
+            change.insert(&SECOND_FACTORS, &factors)
+        }
+    };
+    let change = Happened::BackupCodesMade { user_id }.told_by(change);
+    Ok((change, codes))
 }
 
 fn code() -> Result<String> {

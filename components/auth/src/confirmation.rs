@@ -45,7 +45,7 @@ pub(crate) fn is_wanted(error: &Error) -> bool {
 pub(crate) async fn confirm(caller: &Caller, shown: &Shown) -> Result<()> {
     match shown {
         Shown::Password(given) => {
-            password::confirmed(caller, "password", given).await?;
+            password::shown(caller, "password", given).await?;
             confirmed(caller, Proof::Password, Transaction::new()).await
         }
         Shown::Code(code) => {

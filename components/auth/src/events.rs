@@ -7,6 +7,7 @@
 //! | `account.registered` | `user_id` | an account is open, by its owner or by the operator |
 //! | `account.renamed` | `user_id`, `username` | its owner calls themselves something else |
 //! | `account.password_changed` | `user_id` | by who knew the old one, or by mail |
+//! | `account.password_removed` | `user_id` | its owner signs in by passkeys alone |
 //! | `account.address_verified` | `user_id` | its owner reads what is sent there |
 //! | `account.address_changed` | `user_id` | it is another one, whose owner reads what is sent there |
 //! | `account.key_wrapped` | `user_id`, `key_id` | the key of the account is the same under another passphrase or recovery key |
@@ -60,6 +61,9 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
     },
     PasswordChanged {
+        user_id: &'a str,
+    },
+    PasswordRemoved {
         user_id: &'a str,
     },
     Renamed {
@@ -272,6 +276,7 @@ impl Happened<'_> {
         let (kind, user_id) = match self {
             Self::Registered { user_id } => ("account.registered", user_id),
             Self::PasswordChanged { user_id } => ("account.password_changed", user_id),
+            Self::PasswordRemoved { user_id } => ("account.password_removed", user_id),
             Self::Renamed { user_id, .. } => ("account.renamed", user_id),
             Self::AddressVerified { user_id } => ("account.address_verified", user_id),
             Self::AddressChanged { user_id } => ("account.address_changed", user_id),

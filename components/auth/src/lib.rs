@@ -67,6 +67,8 @@ pub fn component() -> Component {
             "auth",
             [
                 api::accounts::register(),
+                api::passkeys::get_passkey_account_options(),
+                api::passkeys::register_by_passkey(),
                 api::accounts::get_me(),
                 api::accounts::export_account(),
                 api::accounts::rename_account(),
@@ -88,6 +90,7 @@ pub fn component() -> Component {
                 api::sessions::list_sessions(),
                 api::sessions::end_session(),
                 api::passwords::change_password(),
+                api::passwords::remove_password(),
                 api::passwords::ask_for_password_reset(),
                 api::passwords::approve_password_reset(),
                 api::passwords::deny_password_reset(),
@@ -341,7 +344,7 @@ mod tests {
             .get("/api/v1/auth/me")
             .assert_status(200);
         assert_eq!(me.body(), made.body());
-        assert!(!me.body().to_string().contains("password"));
+        assert!(!me.body().to_string().contains("hash"));
         app.anonymous()
             .get("/api/v1/auth/me")
             .assert_refused(401, "UNAUTHENTICATED");

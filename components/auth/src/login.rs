@@ -31,7 +31,7 @@ pub(crate) async fn recognised(identifier: &str, given: &str, device: &Device) -
     let attempt = attempts.count(now).await?;
     captcha::required_after(attempt, from, device).await?;
     let user = store::user_by_identifier(&text::key(identifier)).await?;
-    let hash = user.as_ref().map(|user| user.password_hash.as_str());
+    let hash = user.as_ref().and_then(User::hash);
     let verdict = password::verify(given, hash).await?;
     if !verdict.valid {
         refusals::noted(user.as_ref(), device, attempt).await?;

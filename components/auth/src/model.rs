@@ -42,6 +42,7 @@ pub(crate) struct User {
     /// When its owner showed that they read what is sent there.
     #[serde(default)]
     pub(crate) email_verified_at: Option<Time>,
+    /// Empty, of whoever has none and signs in by passkeys.
     pub(crate) password_hash: String,
     /// Hashes of the passwords before, the last one first.
     #[serde(default)]

@@ -9,6 +9,9 @@ mod adding;
 mod challenge;
 #[cfg(test)]
 pub(crate) mod device;
+#[cfg(test)]
+mod only;
+mod opening;
 mod party;
 mod proving;
 #[cfg(test)]
@@ -16,6 +19,7 @@ mod tests;
 
 pub(crate) use adding::{add, options_to_add};
 pub(crate) use challenge::Challenge;
+pub(crate) use opening::{NewAccount, open, options_to_open};
 pub(crate) use party::Party;
 pub(crate) use proving::{
     confirm, options_for_second_step, options_to_confirm, options_to_sign_in, sign_in,
@@ -23,8 +27,9 @@ pub(crate) use proving::{
 };
 
 use crate::events::Happened;
-use crate::store::PASSKEYS;
-use crate::{confirmation, notices};
+use crate::model::Proof;
+use crate::store::{PASSKEYS, USERS};
+use crate::{confirmation, notices, second_factor};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::paging::{Order, Page};
 use sbd_sdk::time::Time;
@@ -124,9 +129,25 @@ pub(crate) async fn rename(user_id: &str, id: &PasskeyId, name: &str) -> Result<
 pub(crate) async fn remove(caller: &Caller, id: &PasskeyId) -> Result<()> {
     confirmation::fresh(caller).await?;
     let user_id: &str = &caller.user;
-    let passkey = get(user_id, id).await?;
     let own = json!({"_id": id, "user_id": user_id});
-    let change = Transaction::new().delete_one(&PASSKEYS, own);
+    let all = of(user_id).await?;
+    let (mut these, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.id == *id);
+    let passkey = these.pop().ok_or_else(|| Error::not_found("passkey"))?;
+    let is_last = others.is_empty();
+    if is_last && second_factor::is_last(caller, &[Proof::Passkey]).await? {
+        return Err(Error::conflict(
+            "accounts like yours have to have a second factor here; add another one first",
+        ));
+    }
+    // There is another way in, and stays until this one is gone.
+    let change = match others.first() {
+        Some(other) => Transaction::new().check(&PASSKEYS, json!({"_id": other.id}), 1),
+        None => {
+            let has_password = json!({"_id": user_id, "password_hash": {"$ne": ""}});
+            Transaction::new().check(&USERS, has_password, 1)
+        }
+    };
+    let change = change.delete_one(&PASSKEYS, own);
     let removed = Happened::PasskeyRemoved {
         user_id,
         passkey_id: id,
@@ -139,6 +160,12 @@ pub(crate) async fn remove(caller: &Caller, id: &PasskeyId) -> Result<()> {
 async fn committed(change: Transaction) -> Result<()> {
     match change.commit().await {
         Ok(_) => Ok(()),
+        Err(DocumentsError::PreconditionFailed(0)) if is_last => Err(Error::conflict(
+            "your account has no password: nobody could sign in then; add another passkey first, or set a password",
+        )),
+        Err(DocumentsError::PreconditionFailed(0)) => Err(Error::conflict(
+            "another passkey was removed at the same time; see what there is, and try again",
+        )),
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("passkey")),
         Err(error) => Err(error.into()),
     }

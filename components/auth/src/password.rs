@@ -6,30 +6,44 @@ use crate::events::{EndReason, Happened};
 use crate::mailed::{self, Purpose};
 use crate::model::{Device, SessionId, User};
 use crate::registration::{MAX_PASSWORD, email_problem, new_password, refuse};
-use crate::store::USERS;
-use crate::{breached, notices, second_factor, sessions, short_code, throttle};
+use crate::store::{PASSKEYS, USERS};
+use crate::{
+    backup_codes, breached, confirmation, notices, passkeys, second_factor, sessions, short_code,
+    throttle,
+};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::passwords::{self, Verdict};
 use sbd_sdk::{Caller, Error, Result, text, time};
 use serde_json::{Value, json};
-use std::iter;
 
 /// How hard a new password has to be to guess: more than a hundred million guesses.
 const STRONG: u8 = 3;
 /// How many passwords an owner had that are refused, beside the one there is.
 const FORMER: usize = 4;
 
+/// The caller's own account, if this is its password. Whoever has none has shown within ten minutes who they are.
+pub(crate) async fn confirmed(caller: &Caller, field: &str, given: &str) -> Result<User> {
+    if !given.is_empty() {
+        check(field, given)?;
+    }
+    let user = own(caller).await?;
+    match user.hash() {
+        Some(_) => shown(caller, field, given).await,
+        None => {
+            confirmation::fresh(caller).await?;
+            Ok(user)
+        }
+    }
+}
+
 /// The caller's own account, if this is its password. Who is signed in may not try for ever either: a device
 /// that lies open tells nobody the password.
-pub(crate) async fn confirmed(caller: &Caller, field: &str, given: &str) -> Result<User> {
-    if !(1..=MAX_PASSWORD).contains(&given.len()) {
-        return Err(Error::validation(field, "1 to 1024 bytes"));
-    }
-    let user = USERS.get(&caller.user).await?;
-    let user = user.ok_or_else(Error::unauthenticated)?;
+pub(crate) async fn shown(caller: &Caller, field: &str, given: &str) -> Result<User> {
+    check(field, given)?;
+    let user = own(caller).await?;
     let attempts = throttle::CONFIRM.of(&user.id);
     attempts.count(time::now()).await?;
-    if !verify(given, Some(&user.password_hash)).await?.valid {
+    if !verify(given, user.hash()).await?.valid {
         return Err(Error::validation(
             field,
             "is not the password of this account",
@@ -37,6 +51,18 @@ pub(crate) async fn confirmed(caller: &Caller, field: &str, given: &str) -> Resu
     }
     attempts.forget().await?;
     Ok(user)
+}
+
+fn check(field: &str, given: &str) -> Result<()> {
+    match (1..=MAX_PASSWORD).contains(&given.len()) {
+        true => Ok(()),
+        false => Err(Error::validation(field, "1 to 1024 bytes")),
+    }
+}
+
+async fn own(caller: &Caller) -> Result<User> {
+    let user = USERS.get(&caller.user).await?;
+    user.ok_or_else(Error::unauthenticated)
 }
 
 /// Changes the caller's password; answers the sessions that ended with the old one: all others.
@@ -58,6 +84,33 @@ pub(crate) async fn change(caller: &Caller, current: &str, new: &str) -> Result<
     ))
     .await?;
     Ok(ended)
+}
+
+/// Takes the caller's password away, in whose place a passkey is; answers new backup codes. Those take the second step
+/// of whoever has lost it, after a new password by mail.
+pub(crate) async fn remove(caller: &Caller) -> Result<Vec<String>> {
+    confirmation::fresh(caller).await?;
+    let user = own(caller).await?;
+    if user.hash().is_none() {
+        return Err(Error::conflict("your account has no password"));
+    }
+    let Some(passkey) = passkeys::of(&user.id).await?.pop() else {
+        return Err(Error::conflict(
+            "nobody could sign in then; add a passkey first",
+        ));
+    };
+    let (change, codes) = backup_codes::made(Transaction::new(), &user.id).await?;
+    let set = json!({
+        "password_hash": "", "former_passwords": former(&user), "updated_at": time::now(),
+    });
+    let unchanged = json!({"_id": user.id, "password_hash": user.password_hash});
+    let change = change
+        .check(&PASSKEYS, json!({"_id": passkey.id}), 1)
+        .update_one(&USERS, unchanged, json!({"$set": set}));
+    let change = second_factor::begin_anew(change, &user.id);
+    let removed = Happened::PasswordRemoved { user_id: &user.id };
+    committed(notices::password_removed(removed.told_by(change), &user.id)).await?;
+    Ok(codes)
 }
 
 /// What somebody has of the mail by which a password is set anew.
@@ -112,7 +165,7 @@ async fn hashed(user: &User, new: &str) -> Result<String> {
     if let Some(problem) = guessable(&new, &[&user.username, &user.email]).await? {
         return Err(wrong(problem));
     }
-    if verify(&new, Some(&user.password_hash)).await?.valid {
+    if verify(&new, user.hash()).await?.valid {
         return Err(wrong("is the password there is; choose another one"));
     }
     for former in &user.former_passwords {
@@ -143,8 +196,7 @@ fn wrong(problem: &'static str) -> Error {
 
 /// The password is another one, which its owner is told, unless it has changed meanwhile.
 fn replaced(change: Transaction, user: &User, mut set: Value) -> Transaction {
-    let former = iter::once(&user.password_hash).chain(&user.former_passwords);
-    set["former_passwords"] = json!(former.take(FORMER).collect::<Vec<_>>());
+    set["former_passwords"] = json!(former(user));
     let unchanged =
         json!({"_id": user.id, "password_hash": user.password_hash, "email": user.email});
     let change = change.update_one(&USERS, unchanged, json!({"$set": set}));
@@ -154,12 +206,20 @@ fn replaced(change: Transaction, user: &User, mut set: Value) -> Transaction {
     notices::password_changed(change, &user.id)
 }
 
+/// Hashes of the passwords before, once there is another one.
+fn former(user: &User) -> Vec<&str> {
+    let former = user.former_passwords.iter().map(String::as_str);
+    user.hash().into_iter().chain(former).take(FORMER).collect()
+}
+
 async fn committed(change: Transaction) -> Result<()> {
     match change.commit().await {
         Ok(_) => Ok(()),
-        Err(DocumentsError::PreconditionFailed(_)) => Err(Error::conflict(
-            "the account was changed at the same time; try again if it was not you",
-        )),
+        Err(DocumentsError::PreconditionFailed(_) | DocumentsError::Duplicate(_)) => {
+            Err(Error::conflict(
+                "the account was changed at the same time; try again if it was not you",
+            ))
+        }
         Err(error) => Err(error.into()),
     }
 }

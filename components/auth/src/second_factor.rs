@@ -56,11 +56,18 @@ pub(crate) struct SecondStep {
 pub(crate) async fn methods(user: &User) -> Result<Vec<Proof>> {
     let factors = SECOND_FACTORS.get(&user.id).await?;
     let mut methods = factors.map(|factors| factors.methods()).unwrap_or_default();
-    // It does not make a second step necessary: whoever has one alone may be where it cannot be used.
-    if !methods.is_empty() && passkeys::any(&user.id).await? {
+    // By itself a passkey makes no second step necessary, as it may be where it cannot be used: but for whoever has no
+    // password, and whoever has to have a second factor.
+    if passkeys::any(&user.id).await?
+        && (!methods.is_empty() || user.hash().is_none() || is_required(user).await?)
+    {
         methods.push(Proof::Passkey);
     }
     Ok(methods)
+}
+
+async fn is_required(user: &User) -> Result<bool> {
+    Ok(policy::second_factor().await?.includes(&user.roles))
 }
 
 /// What a user's sign-in takes for a second step.
@@ -70,6 +77,7 @@ pub(crate) struct Taken {
     pub(crate) backup_codes_left: usize,
     /// Whether the user has to have a second factor.
     pub(crate) required: bool,
+    pub(crate) has_password: bool,
 }
 
 /// What the caller's sign-in takes.
@@ -78,9 +86,9 @@ pub(crate) async fn of(caller: &Caller) -> Result<Taken> {
     let user = user.ok_or_else(Error::unauthenticated)?;
     let factors = SECOND_FACTORS.get(&user.id).await?;
     let totp = factors.as_ref().and_then(|factors| factors.totp.as_ref());
-    let required = policy::second_factor().await?.includes(&user.roles);
     Ok(Taken {
-        required,
+        required: is_required(&user).await?,
+        has_password: user.hash().is_some(),
         methods: methods(&user).await?,
         totp_since: totp.map(|totp| totp.since),
         backup_codes_left: factors

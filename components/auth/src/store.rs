@@ -132,12 +132,15 @@ pub(crate) async fn open_user(
     }
 }
 
-/// What is said to who wants a name or an address that somebody has.
+/// What is said to who wants a name, an address or a passkey that somebody has.
 pub(crate) fn taken(index: &str) -> Error {
     if index.contains("email") {
         let message =
             "there is an account with this e-mail address; sign in, or use another address";
         return Error::conflict(message).with_detail("email", "is taken");
+    }
+    if index.contains("credential") {
+        return Error::conflict("this passkey belongs to an account already; use another one");
     }
     Error::conflict("this username is taken; choose another one")
         .with_detail("username", "is taken")

@@ -193,3 +193,31 @@ async fn a_passkey_takes_the_second_step_and_confirms() {
     let confirmed = answered(&mut browser, path, json!({}), token).await;
     assert_eq!(confirmed["status"], 204, "{confirmed}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_opens_an_account_with_a_passkey_and_no_password() {
+    let Some(mut browser) = Browser::start().await else {
+        return;
+    };
+    let server = Launch::app(APP).start().await;
+    browser.with_passkeys().await;
+    on(&server, &mut browser).await;
+    let open = "(async () => {
+        const path = '/api/v1/auth/register/passkey';
+        const account = { username: 'ada', email: 'ada@example.com' };
+        const options = await send('POST', `${path}/options`, account);
+        if (options.status !== 200) return options;
+        const credential = await passkeys.make(options.body);
+        return send('POST', path, { ...account, name: 'laptop', credential });
+      })().catch((error) => error.name)";
+    let opened = browser.evaluate(open).await;
+    assert_eq!(opened["status"], 201, "{opened}");
+    assert_eq!(opened["body"]["account"]["has_password"], false);
+    let tokens = sign_in(&mut browser).await;
+    assert_eq!(tokens["status"], 200, "{tokens}");
+    let token = tokens["body"]["access_token"].as_str().unwrap();
+    // Another name takes no password there is not.
+    let rename =
+        format!("send('PUT', '/api/v1/auth/me/username', {{ username: 'lady' }}, '{token}')");
+    assert_eq!(browser.evaluate(&rename).await["status"], 204);
+}

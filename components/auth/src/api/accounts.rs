@@ -80,6 +80,8 @@ pub(crate) struct UserView {
     email: String,
     /// Whether its owner has shown that they read what is sent there.
     email_verified: bool,
+    /// Whether there is a password: whoever has none signs in by passkeys.
+    has_password: bool,
     /// What the user may do.
     roles: Vec<String>,
     /// When the account was opened.
@@ -130,7 +132,8 @@ pub(crate) struct NameChange {
         example = "ada"
     )]
     username: String,
-    /// The account's.
+    /// The account's. Whoever has none shows once more who they are before (`POST /api/v1/auth/me/confirm/passkey`).
+    #[serde(default)]
     #[schema(format = Password, max_length = 1024, example = "Correct-horse-7")]
     password: String,
 }
@@ -312,6 +315,7 @@ pub(crate) async fn look_up_user(
 impl From<User> for UserView {
     fn from(user: User) -> Self {
         Self {
+            has_password: user.hash().is_some(),
             id: user.id,
             username: user.username,
             email: user.email,

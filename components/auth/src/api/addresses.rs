@@ -12,7 +12,8 @@ pub(crate) struct EmailChange {
     /// Unique without regard to case.
     #[schema(format = Email, max_length = 254, example = "ada@example.net")]
     email: String,
-    /// The account's.
+    /// The account's. Whoever has none shows once more who they are before (`POST /api/v1/auth/me/confirm/passkey`).
+    #[serde(default)]
     #[schema(format = Password, max_length = 1024, example = "Correct-horse-7")]
     password: String,
 }

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Departure {
-    /// The account's.
+    /// The account's. Whoever has none shows once more who they are before (`POST /api/v1/auth/me/confirm/passkey`).
+    #[serde(default)]
     #[schema(format = Password, max_length = 1024, example = "Correct-horse-7")]
     password: String,
 }

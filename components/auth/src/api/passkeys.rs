@@ -1,9 +1,10 @@
 //! Passkeys of the caller, and signing in by one.
 
+use super::accounts::UserView;
 use super::second_factor::FirstStep;
 use super::tokens::{Welcome, pass, welcome};
 use crate::model::{Device, Mode};
-use crate::passkeys::{self, Options, Party, Passkey, PasskeyId, PasskeySort};
+use crate::passkeys::{self, NewAccount, Options, Party, Passkey, PasskeyId, PasskeySort};
 use crate::sessions::Revoked;
 use http::HeaderMap;
 use sbd_sdk::paging::Page;
@@ -69,6 +70,65 @@ pub(crate) struct NewPasskey {
     name: String,
     #[schema(schema_with = made)]
     credential: RegisterPublicKeyCredential,
+}
+
+/// Who wants an account without a password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasskeyAccountRequest {
+    /// 3 to 50 characters out of a-z, A-Z, 0-9, `_` and `-`; unique without regard to case.
+    #[schema(
+        min_length = 3,
+        max_length = 50,
+        pattern = "^[a-zA-Z0-9_-]+$",
+        example = "ada"
+    )]
+    username: String,
+    /// Unique without regard to case.
+    #[schema(format = Email, max_length = 254, example = "ada@example.org")]
+    email: String,
+    /// The code of an invitation, where it takes one.
+    #[serde(default)]
+    #[schema(example = "mt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY")]
+    invitation: Option<String>,
+    /// What shows that there is a person, where that is asked for: see `GET /api/v1/auth/captcha`.
+    #[serde(default)]
+    captcha: Option<String>,
+}
+
+/// A new account without a password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPasskeyAccount {
+    /// 3 to 50 characters out of a-z, A-Z, 0-9, `_` and `-`; unique without regard to case.
+    #[schema(
+        min_length = 3,
+        max_length = 50,
+        pattern = "^[a-zA-Z0-9_-]+$",
+        example = "ada"
+    )]
+    username: String,
+    /// Unique without regard to case.
+    #[schema(format = Email, max_length = 254, example = "ada@example.org")]
+    email: String,
+    /// The code of an invitation, where it takes one.
+    #[serde(default)]
+    #[schema(example = "mt_4qQ6DKXx2FoMqK0YxoJa8RZ25-618xiDRMAbi0INIvY")]
+    invitation: Option<String>,
+    /// What its owner calls the passkey.
+    #[schema(min_length = 1, max_length = 100, example = "my phone")]
+    name: String,
+    #[schema(schema_with = made)]
+    credential: RegisterPublicKeyCredential,
+}
+
+/// An account that was just opened with a passkey.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OpenedByPasskey {
+    account: UserView,
+    /// For who loses the passkey: each takes the second step once, after a new password by mail. They are not shown again.
+    #[schema(example = json!(["abcd-efgh-jkmn-pqrs"]))]
+    backup_codes: Vec<String>,
 }
 
 /// Another name of a passkey.
@@ -148,6 +208,61 @@ pub(crate) struct PasskeyView {
     last_used_at: Option<Time>,
     /// When it was last used as only a copy of it would be, which was refused.
     suspected_at: Option<Time>,
+}
+
+/// Begins to open an account with a passkey, and without a password.
+///
+/// The options are good for five minutes and one account.
+#[operation(
+    post "/api/v1/auth/register/passkey/options", answers = "What to have a passkey made by",
+    refuses(
+        forbidden = "It takes an invitation, or an answer that shows that there is a person, or nobody opens an account here",
+        token_invalid = "The code is not known, is for another address, was used, or has run out",
+        conflict = "Browsers have no passkeys for the address that this was sent to",
+        rate_limited = "Too many attempts from one address; see `Retry-After`"
+    )
+)]
+pub(crate) async fn get_passkey_account_options(
+    headers: HeaderMap,
+    Json(new): Json<PasskeyAccountRequest>,
+) -> Result<(NoStore, Json<PasskeyCreationOptions>)> {
+    let party = Party::of(&headers)?;
+    let device = Device::of(&headers).showing(new.captcha);
+    let invitation = new.invitation.as_deref();
+    let options =
+        passkeys::options_to_open(&party, &new.username, &new.email, invitation, &device).await?;
+    Ok((NoStore, Json(options.into())))
+}
+
+/// Opens an account with the passkey that the browser had made. Sign in by it afterwards.
+#[operation(
+    post "/api/v1/auth/register/passkey", answers = "Opened",
+    location = "Where the account is read, once signed in",
+    refuses(
+        conflict = "Name, address or passkey is taken, or browsers have no passkeys for the address that this was sent to",
+        forbidden = "It takes an invitation, or nobody opens an account here",
+        token_invalid = "The code is not known, is for another address, was used, or has run out"
+    )
+)]
+pub(crate) async fn register_by_passkey(
+    headers: HeaderMap,
+    Json(new): Json<NewPasskeyAccount>,
+) -> Result<(NoStore, Created<OpenedByPasskey>)> {
+    let party = Party::of(&headers)?;
+    let account = NewAccount {
+        username: &new.username,
+        email: &new.email,
+        invitation: new.invitation.as_deref(),
+        passkey: &new.name,
+    };
+    let device = Device::of(&headers);
+    let (user, backup_codes) = passkeys::open(&party, &account, &new.credential, &device).await?;
+    let account = UserView::from(user);
+    let opened = OpenedByPasskey {
+        account,
+        backup_codes,
+    };
+    Ok((NoStore, Created::at("/api/v1/auth/me", &opened)?))
 }
 
 /// Begins a sign-in by passkey, without a name.
@@ -342,6 +457,7 @@ pub(crate) async fn rename_passkey(
     answers = "Removed; its owner is told",
     refuses(
         forbidden = "The caller is a program, or has to show once more who they are",
+        conflict = "It is the last one of who has no password, or has to have a second factor",
         not_found = "No passkey of the caller"
     )
 )]

@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordChange {
-    /// The one there is.
+    /// The one there is. Whoever has none shows once more who they are before (`POST /api/v1/auth/me/confirm/passkey`).
+    #[serde(default)]
     #[schema(format = Password, max_length = 1024, example = "Correct-horse-7")]
     current_password: String,
     /// Of the same form as at registration, and another one.
@@ -87,6 +88,22 @@ pub(crate) async fn change_password(
 ) -> Result<(Revoked, NoContent)> {
     let ended = password::change(&caller, &change.current_password, &change.new_password).await?;
     Ok((Revoked(ended), NoContent))
+}
+
+/// Removes the caller's password, who has a passkey and signs in by passkeys alone from then on.
+///
+/// Whoever loses those has a new password mailed, and takes the second step by one of the backup codes that are answered.
+#[operation(
+    delete "/api/v1/auth/me/password", permission = "account:password",
+    answers = "Removed; its owner is told. These are the backup codes, and those before are worth nothing",
+    refuses(
+        conflict = "There is no passkey, or no password, or the account was changed at the same time",
+        forbidden = "The caller is a program, or has to show once more who they are"
+    )
+)]
+pub(crate) async fn remove_password(caller: Caller) -> Result<(NoStore, Json<BackupCodes>)> {
+    let backup_codes = password::remove(&caller).await?;
+    Ok((NoStore, Json(BackupCodes { backup_codes })))
 }
 
 /// Has a code for a new password mailed.

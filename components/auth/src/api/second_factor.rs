@@ -172,7 +172,7 @@ pub(crate) struct CodeInput {
 pub(crate) struct BackupCodes {
     /// Each is good once. They are not shown again.
     #[schema(example = json!(["abcd-efgh-jkmn-pqrs"]))]
-    backup_codes: Vec<String>,
+    pub(super) backup_codes: Vec<String>,
 }
 
 /// Reads what the caller's sign-in takes for a second step.

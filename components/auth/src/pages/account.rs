@@ -1,12 +1,14 @@
 //! Who one is here: name, address, password.
 
+use super::captcha::Task;
+use super::second_factor::codes_shown_once;
 use super::sign_in::{Nothing, out};
 use super::text::Words;
 use super::visitor::Visitor;
 use super::{HOME, SIGN_IN, mailed};
 use crate::sessions::Revoked;
 use crate::store::USERS;
-use crate::{address, departure, password, rename};
+use crate::{address, departure, passkeys, password, rename};
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -17,6 +19,7 @@ use serde::Deserialize;
 pub(super) const VERIFY: &str = "/account/verify";
 pub(super) const ADDRESS: &str = "/account/address";
 pub(super) const PASSWORD: &str = "/account/password";
+pub(super) const NO_PASSWORD: &str = "/account/password/remove";
 pub(super) const NAME: &str = "/account/username";
 pub(super) const LEAVE: &str = "/account/leave";
 pub(super) const KEEP: &str = "/account/keep";
@@ -29,6 +32,7 @@ const EXPORT: &str = "/api/v1/auth/me/export";
 #[serde(deny_unknown_fields)]
 struct NewAddress {
     email: String,
+    #[serde(default)]
     password: String,
 }
 
@@ -37,6 +41,7 @@ struct NewAddress {
 #[serde(deny_unknown_fields)]
 struct NewName {
     username: String,
+    #[serde(default)]
     password: String,
 }
 
@@ -44,6 +49,7 @@ struct NewName {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Leaving {
+    #[serde(default)]
     password: String,
 }
 
@@ -59,6 +65,7 @@ struct Kept {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewPassword {
+    #[serde(default)]
     current_password: String,
     new_password: String,
 }
@@ -69,6 +76,10 @@ pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<
     let user = user.ok_or_else(Error::unauthenticated)?;
     let verified = user.email_verified_at.is_some();
     let roles = user.roles.join(", ");
+    let password = match user.hash() {
+        Some(_) => Words::ChangePassword,
+        None => Words::SetFirstPassword,
+    };
     let content = html! {
         (visitor.done(query.as_deref()))
         dl {
@@ -87,7 +98,7 @@ pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<
         }
         p { a href=(NAME) { (visitor.say(Words::ChangeName)) } }
         p { a href=(ADDRESS) { (visitor.say(Words::ChangeAddress)) } }
-        p { a href=(PASSWORD) { (visitor.say(Words::ChangePassword)) } }
+        p { a href=(PASSWORD) { (visitor.say(password)) } }
         p { a href=(EXPORT) { (visitor.say(Words::Export)) } }
         p { a href=(LEAVE) { (visitor.say(Words::Leave)) } }
     };
@@ -103,7 +114,7 @@ pub(super) async fn verify(visitor: Visitor, posted: Posted) -> Result<Response>
 
 pub(super) async fn address(visitor: Visitor) -> Result<Response> {
     visitor.may("account:email")?;
-    let form = address_form(&visitor, "", None);
+    let form = address_form(&visitor, "", None).await?;
     visitor.page(Words::ChangeAddress, ADDRESS, &form)
 }
 
@@ -114,37 +125,29 @@ pub(super) async fn change_address(visitor: Visitor, posted: Posted) -> Result<R
     match address::change(caller, &given.password, email).await {
         Ok(()) => go_to(&format!("{}?done=address", mailed::LANDING)),
         Err(error) => {
-            let form = address_form(&visitor, email, Some(&error));
+            let form = address_form(&visitor, email, Some(&error)).await?;
             visitor.refused(&error, Words::ChangeAddress, ADDRESS, &form)
         }
     }
 }
 
-fn address_form(visitor: &Visitor, email: &str, error: Option<&Error>) -> Markup {
-    let fields = [
-        Field {
-            name: "email",
-            label: visitor.say(Words::NewEmail),
-            kind: "email",
-            autocomplete: "email",
-            value: email,
-            hint: visitor.say(Words::NewEmailHint),
-            ..Field::default()
-        },
-        Field {
-            name: "password",
-            label: visitor.say(Words::Password),
-            kind: "password",
-            autocomplete: "current-password",
-            ..Field::default()
-        },
-    ];
-    visitor.form(ADDRESS, Words::ChangeAddress, &fields, &[], error)
+async fn address_form(visitor: &Visitor, email: &str, error: Option<&Error>) -> Result<Markup> {
+    let email = Field {
+        name: "email",
+        label: visitor.say(Words::NewEmail),
+        kind: "email",
+        autocomplete: "email",
+        value: email,
+        hint: visitor.say(Words::NewEmailHint),
+        ..Field::default()
+    };
+    let fields = with_password(visitor, vec![email]).await?;
+    Ok(visitor.form(ADDRESS, Words::ChangeAddress, &fields, &[], error))
 }
 
 pub(super) async fn password(visitor: Visitor) -> Result<Response> {
     visitor.may("account:password")?;
-    let form = password_form(&visitor, None);
+    let form = password_form(&visitor, None).await?;
     visitor.page(Words::ChangePassword, PASSWORD, &form)
 }
 
@@ -157,36 +160,54 @@ pub(super) async fn change_password(visitor: Visitor, posted: Posted) -> Result<
             Ok((Revoked(ended), page).into_response())
         }
         Err(error) => {
-            let form = password_form(&visitor, Some(&error));
+            let form = password_form(&visitor, Some(&error)).await?;
             visitor.refused(&error, Words::ChangePassword, PASSWORD, &form)
         }
     }
 }
 
-fn password_form(visitor: &Visitor, error: Option<&Error>) -> Markup {
-    let fields = [
-        Field {
-            name: "current_password",
-            label: visitor.say(Words::CurrentPassword),
-            kind: "password",
-            autocomplete: "current-password",
-            ..Field::default()
-        },
-        Field {
-            name: "new_password",
-            label: visitor.say(Words::NewPassword),
-            kind: "password",
-            autocomplete: "new-password",
-            hint: visitor.say(Words::PasswordHint),
-            ..Field::default()
-        },
-    ];
-    visitor.form(PASSWORD, Words::ChangePassword, &fields, &[], error)
+async fn password_form(visitor: &Visitor, error: Option<&Error>) -> Result<Markup> {
+    let current = Field {
+        name: "current_password",
+        label: visitor.say(Words::CurrentPassword),
+        kind: "password",
+        autocomplete: "current-password",
+        ..Field::default()
+    };
+    let new = Field {
+        name: "new_password",
+        label: visitor.say(Words::NewPassword),
+        kind: "password",
+        autocomplete: "new-password",
+        hint: visitor.say(Words::PasswordHint),
+        ..Field::default()
+    };
+    if !has_password(visitor).await? {
+        return Ok(html! {
+            p { (visitor.say(Words::NoPassword)) }
+            (visitor.form(PASSWORD, Words::SetPassword, &[new], &[], error))
+        });
+    }
+    let may_go = passkeys::any(&visitor.caller()?.user).await?;
+    Ok(html! {
+        (visitor.form(PASSWORD, Words::ChangePassword, &[current, new], &[], error))
+        @if may_go {
+            h2 { (visitor.say(Words::RemovePassword)) }
+            p { (visitor.say(Words::RemovePasswordAbout)) }
+            (visitor.form(NO_PASSWORD, Words::RemovePassword, &[], &[], None))
+        }
+    })
+}
+
+pub(super) async fn remove_password(visitor: Visitor, posted: Posted) -> Result<Response> {
+    let caller = visitor.may("account:password")?;
+    visitor.read::<Nothing>(&posted)?;
+    codes_shown_once(&visitor, &password::remove(caller).await?, HOME)
 }
 
 pub(super) async fn name(visitor: Visitor) -> Result<Response> {
     visitor.may("account:write")?;
-    let form = name_form(&visitor, "", None);
+    let form = name_form(&visitor, "", None).await?;
     visitor.page(Words::ChangeName, NAME, &form)
 }
 
@@ -197,26 +218,40 @@ pub(super) async fn change_name(visitor: Visitor, posted: Posted) -> Result<Resp
     match rename::rename(caller, &given.password, name).await {
         Ok(()) => go_to(&format!("{HOME}?done=saved")),
         Err(error) => {
-            let form = name_form(&visitor, name, Some(&error));
+            let form = name_form(&visitor, name, Some(&error)).await?;
             visitor.refused(&error, Words::ChangeName, NAME, &form)
         }
     }
 }
 
-fn name_form(visitor: &Visitor, name: &str, error: Option<&Error>) -> Markup {
-    let fields = [
-        Field {
-            name: "username",
-            label: visitor.say(Words::Username),
-            kind: "text",
-            autocomplete: "username",
-            value: name,
-            hint: visitor.say(Words::UsernameHint),
-            ..Field::default()
-        },
-        own_password(visitor),
-    ];
-    visitor.form(NAME, Words::ChangeName, &fields, &[], error)
+async fn name_form(visitor: &Visitor, name: &str, error: Option<&Error>) -> Result<Markup> {
+    let name = Field {
+        name: "username",
+        label: visitor.say(Words::Username),
+        kind: "text",
+        autocomplete: "username",
+        value: name,
+        hint: visitor.say(Words::UsernameHint),
+        ..Field::default()
+    };
+    let fields = with_password(visitor, vec![name]).await?;
+    Ok(visitor.form(NAME, Words::ChangeName, &fields, &[], error))
+}
+
+/// These fields and the password, of whoever has one. Others show once more who they are, on a page of its own.
+async fn with_password<'a>(
+    visitor: &Visitor,
+    mut fields: Vec<Field<'a>>,
+) -> Result<Vec<Field<'a>>> {
+    if has_password(visitor).await? {
+        fields.push(own_password(visitor));
+    }
+    Ok(fields)
+}
+
+async fn has_password(visitor: &Visitor) -> Result<bool> {
+    let user = USERS.get(&visitor.caller()?.user).await?;
+    Ok(user.is_some_and(|user| user.hash().is_some()))
 }
 
 fn own_password(visitor: &Visitor) -> Field<'static> {
@@ -231,7 +266,7 @@ fn own_password(visitor: &Visitor) -> Field<'static> {
 
 pub(super) async fn leave(visitor: Visitor) -> Result<Response> {
     visitor.may("account:delete")?;
-    let form = leave_form(&visitor, None);
+    let form = leave_form(&visitor, None).await?;
     visitor.page(Words::Leave, LEAVE, &form)
 }
 
@@ -241,13 +276,13 @@ pub(super) async fn go(visitor: Visitor, posted: Posted) -> Result<Response> {
     match departure::leave(caller, &given.password).await {
         Ok(left) => out(&visitor, Revoked(left.ended), "left"),
         Err(error) => {
-            let form = leave_form(&visitor, Some(&error));
+            let form = leave_form(&visitor, Some(&error)).await?;
             visitor.refused(&error, Words::Leave, LEAVE, &form)
         }
     }
 }
 
-fn leave_form(visitor: &Visitor, error: Option<&Error>) -> Markup {
+async fn leave_form(visitor: &Visitor, error: Option<&Error>) -> Result<Markup> {
     let form = Form {
         action: LEAVE,
         token: &visitor.token(),
@@ -255,30 +290,32 @@ fn leave_form(visitor: &Visitor, error: Option<&Error>) -> Markup {
         destroys: true,
         problems: &visitor.problems(error),
         wrong: visitor.say(Words::Wrong),
-        fields: &[own_password(visitor)],
+        fields: &with_password(visitor, Vec::new()).await?,
         hidden: &[],
         below: None,
     };
-    html! { p { (visitor.say(Words::LeaveAbout)) } (form) }
+    Ok(html! { p { (visitor.say(Words::LeaveAbout)) } (form) })
 }
 
 pub(super) async fn keep(visitor: Visitor) -> Result<Response> {
-    let form = keep_form(&visitor, "", None);
+    let form = keep_form(&visitor, "", None, &Task::default());
     visitor.page(Words::Keep, KEEP, &form)
 }
 
 pub(super) async fn stay(visitor: Visitor, posted: Posted) -> Result<Response> {
     let given: Kept = visitor.read(&posted)?;
-    match departure::stay(&given.identifier, &given.password, &visitor.device()).await {
+    let device = visitor.person(&posted);
+    match departure::stay(&given.identifier, &given.password, &device).await {
         Ok(()) => go_to(&format!("{SIGN_IN}?done=stays")),
         Err(error) => {
-            let form = keep_form(&visitor, &given.identifier, Some(&error));
-            visitor.refused(&error, Words::Keep, KEEP, &form)
+            let task = Task::after(&error).await?;
+            let form = keep_form(&visitor, &given.identifier, Some(&error), &task);
+            task.on(visitor.refused(&error, Words::Keep, KEEP, &form)?)
         }
     }
 }
 
-fn keep_form(visitor: &Visitor, identifier: &str, error: Option<&Error>) -> Markup {
+fn keep_form(visitor: &Visitor, identifier: &str, error: Option<&Error>, task: &Task) -> Markup {
     let identifier = Field {
         name: "identifier",
         label: visitor.say(Words::Identifier),
@@ -288,5 +325,5 @@ fn keep_form(visitor: &Visitor, identifier: &str, error: Option<&Error>) -> Mark
         ..Field::default()
     };
     let fields = [identifier, own_password(visitor)];
-    visitor.form(KEEP, Words::Keep, &fields, &[], error)
+    visitor.form_of_person(KEEP, Words::Keep, &fields, &[], error, task)
 }

@@ -107,7 +107,7 @@ async fn on(visitor: &Visitor, confirmed: Result<()>, to: &str) -> Result<Respon
 
 async fn forms(visitor: &Visitor, to: &str, error: Option<&Error>) -> Result<Markup> {
     let caller = visitor.may("account:confirm")?;
-    let methods = second_factor::of(caller).await?.methods;
+    let taken = second_factor::of(caller).await?;
     let about_code = error.is_some_and(|error| {
         let details = error.details().first();
         details.is_some_and(|detail| detail.field == "code")
@@ -131,13 +131,15 @@ async fn forms(visitor: &Visitor, to: &str, error: Option<&Error>) -> Result<Mar
     let hidden: &[_] = if is_ours(to) { &hidden } else { &[] };
     let of_password = error.filter(|_| !about_code);
     let of_code = error.filter(|_| about_code);
-    let has_codes = methods.iter().any(|method| *method != Proof::Passkey);
+    let has_codes = taken.methods.iter().any(|method| *method != Proof::Passkey);
     let has_passkeys = passkeys::any(&caller.user).await?;
     Ok(html! {
         p { (visitor.say(Words::ConfirmAbout)) }
-        (visitor.form(PATH, Words::ConfirmByPassword, &[password], hidden, of_password))
+        @if taken.has_password {
+            (visitor.form(PATH, Words::ConfirmByPassword, &[password], hidden, of_password))
+        }
         @if has_codes {
-            h2 { (visitor.say(Words::OrByCode)) }
+            @if taken.has_password { h2 { (visitor.say(Words::OrByCode)) } }
             (visitor.form(PATH, Words::ConfirmByCode, &[code], hidden, of_code))
         }
         @if has_passkeys { (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden, None)) }

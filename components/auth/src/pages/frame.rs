@@ -7,6 +7,7 @@ use super::{
     HOME, LOOK_PATH, SCRIPT_PATH, SIGN_IN, account, activity, lockdown, passkeys, programs,
     second_factor, sessions, tokens,
 };
+use crate::confirmation;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::{StatusCode, header};
 use maud::{Markup, html};
@@ -49,7 +50,7 @@ impl Visitor {
         self.framed(StatusCode::OK, title, "", Some(to), content)
     }
 
-    /// A page whose form was not taken.
+    /// A page whose form was not taken; who is to show once more who they are is led there (`problem`).
     pub(super) fn refused(
         &self,
         error: &Error,
@@ -57,6 +58,9 @@ impl Visitor {
         here: &str,
         content: &Markup,
     ) -> Result<Response> {
+        if confirmation::is_wanted(error) {
+            return Err(error.clone());
+        }
         let mut response = self.framed(error.status(), title, here, None, content)?;
         let headers = error.clone().into_parts("").into_parts().0.headers;
         if let Some(wait) = headers.get(header::RETRY_AFTER) {

@@ -74,6 +74,11 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
         ("/account/sign-out", post(sign_in::sign_out)),
         (register::PATH, get(register::show).post(register::send)),
         (
+            register::PASSKEY,
+            get(register::show_passkey).post(register::begin_passkey),
+        ),
+        (register::BY_PASSKEY, post(register::by_passkey)),
+        (
             mailed::FORGOT,
             get(mailed::forgot).post(mailed::ask_for_reset),
         ),
@@ -92,6 +97,7 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
             account::PASSWORD,
             get(account::password).post(account::change_password),
         ),
+        (account::NO_PASSWORD, post(account::remove_password)),
         (confirm::PATH, get(confirm::show).post(confirm::send)),
         (confirm::PASSKEY, post(confirm::begin)),
         (confirm::BY_PASSKEY, post(confirm::by_passkey)),

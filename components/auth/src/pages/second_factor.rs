@@ -170,10 +170,15 @@ pub(super) async fn renew_codes(visitor: Visitor, posted: Posted) -> Result<Resp
 }
 
 fn shown_once(visitor: &Visitor, codes: &[String]) -> Result<Response> {
+    codes_shown_once(visitor, codes, PATH)
+}
+
+/// The page with new backup codes, and where it goes on.
+pub(super) fn codes_shown_once(visitor: &Visitor, codes: &[String], to: &str) -> Result<Response> {
     let content = html! {
         div class="done" role="status" { p { (visitor.say(Words::BackupCodesMade)) } }
         ul class="codes" { @for code in codes { li { code { (code) } } } }
-        p { a href=(PATH) { (visitor.say(Words::Kept)) } }
+        p { a href=(to) { (visitor.say(Words::Kept)) } }
     };
     visitor.page(Words::BackupCodes, PATH, &content)
 }

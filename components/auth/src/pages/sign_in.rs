@@ -15,11 +15,11 @@ use crate::passkeys::{self, Party};
 use crate::policy::{self, Registration};
 use crate::second_factor::Pending;
 use crate::sessions::{self, Revoked};
-use crate::sign_in::Admitted;
+use crate::sign_in::{Admitted, SignedIn};
 use crate::{cookies, login, second_factor};
 use axum::extract::RawQuery;
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use http::header;
+use http::{HeaderName, HeaderValue, header};
 use maud::{Markup, html};
 use page::{Field, Form, Posted, go_to};
 use sbd_sdk::{Error, Query, Result};
@@ -235,16 +235,22 @@ pub(super) fn enter(visitor: &Visitor, admitted: Admitted, to: &str) -> Result<R
             return visitor.page(Words::SecondStep, SIGN_IN, &form);
         }
     };
+    Ok((cookies_of(signed_in, visitor)?, go_to(target(to))?).into_response())
+}
+
+type Cookies = AppendHeaders<Vec<(HeaderName, HeaderValue)>>;
+
+/// What the browser of whoever signed in keeps, with the page that it is shown.
+pub(super) fn cookies_of(signed_in: SignedIn, visitor: &Visitor) -> Result<(Revoked, Cookies)> {
     let (revoked, welcome) = welcome(signed_in, &visitor.headers)?;
     let cookies = match welcome {
         Welcome::Cookie(cookies) => cookies,
         Welcome::Tokens(_) => Vec::new(),
     };
-    let cookies = cookies.into_iter();
     let cookies = cookies
-        .map(|cookie| (header::SET_COOKIE, cookie))
-        .collect::<Vec<_>>();
-    Ok((revoked, AppendHeaders(cookies), go_to(target(to))?).into_response())
+        .into_iter()
+        .map(|cookie| (header::SET_COOKIE, cookie));
+    Ok((revoked, AppendHeaders(cookies.collect())))
 }
 
 fn step_form(

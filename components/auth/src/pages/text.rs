@@ -46,6 +46,10 @@ page::catalogue! {
 
         Register: "Open an account", "Konto eröffnen";
         RegisterClosed: "Nobody opens an account here. Ask an administrator.", "Hier eröffnet niemand ein Konto. Fragen Sie jemanden von der Verwaltung.";
+        RegisterByPasskey: "Open one without a password, with a passkey", "Ohne Passwort eröffnen, mit einem Passkey";
+        RegisterByPasskeyAbout: "You sign in by what unlocks your device, and have no password. Your browser asks you to make a passkey next.", "Sie melden sich mit dem an, was Ihr Gerät entsperrt, und haben kein Passwort. Ihr Browser fragt Sie gleich, ob er einen Passkey erstellen darf.";
+        RegisterByPassword: "Open one with a password", "Mit einem Passwort eröffnen";
+        FirstPasskey: "My first passkey", "Mein erster Passkey";
         Invitation: "Code of your invitation", "Code Ihrer Einladung";
         InvitationHint: "It was mailed to your address.", "Er wurde an Ihre Adresse geschickt.";
         HaveAccount: "I have an account", "Ich habe ein Konto";
@@ -72,6 +76,10 @@ page::catalogue! {
         AddressMailSent: "Mails to both addresses are on their way. The new one counts once it is confirmed.", "Mails an beide Adressen sind unterwegs. Die neue gilt, sobald sie bestätigt ist.";
         ChangePassword: "Change the password", "Passwort ändern";
         PasswordChanged: "The password is changed, and all other sessions have ended.", "Das Passwort ist geändert, und alle anderen Sitzungen sind beendet.";
+        SetFirstPassword: "Set a password", "Ein Passwort setzen";
+        NoPassword: "Your account has no password: you sign in by a passkey.", "Ihr Konto hat kein Passwort: Sie melden sich mit einem Passkey an.";
+        RemovePassword: "Remove the password", "Passwort entfernen";
+        RemovePasswordAbout: "Then you sign in by your passkeys alone. Whoever loses them has a new password mailed, and takes the second step by a backup code.", "Dann melden Sie sich nur noch mit Ihren Passkeys an. Wer sie verliert, lässt sich ein neues Passwort mailen und nimmt den zweiten Schritt mit einem Ersatzcode.";
         ChangeName: "Change the username", "Benutzernamen ändern";
         Export: "Take along all there is about you", "Alles mitnehmen, was es über Sie gibt";
         Leave: "Delete the account", "Konto löschen";
@@ -248,6 +256,7 @@ page::catalogue! {
         DoneBackupCodeUsed: "A backup code was used", "Ein Ersatzcode wurde benutzt";
         DoneDeviceRemembered: "A device was remembered", "Ein Gerät wurde gemerkt";
         DoneDeviceForgotten: "A device was forgotten", "Ein Gerät wurde vergessen";
+        DonePasswordRemoved: "The password was removed", "Das Passwort wurde entfernt";
         DonePasskeyAdded: "A passkey was added", "Ein Passkey wurde hinzugefügt";
         DonePasskeyRenamed: "A passkey was renamed", "Ein Passkey wurde umbenannt";
         DonePasskeyRemoved: "A passkey was removed", "Ein Passkey wurde entfernt";
@@ -325,6 +334,7 @@ impl Words {
             "account.backup_code_used" => Self::DoneBackupCodeUsed,
             "device.remembered" => Self::DoneDeviceRemembered,
             "device.forgotten" => Self::DoneDeviceForgotten,
+            "account.password_removed" => Self::DonePasswordRemoved,
             "passkey.added" => Self::DonePasskeyAdded,
             "passkey.renamed" => Self::DonePasskeyRenamed,
             "passkey.removed" => Self::DonePasskeyRemoved,

@@ -3,14 +3,15 @@
 use super::challenge::{self, Awaited, Purpose};
 use super::{MOST, Options, Party, Passkey, PasskeyId, checked_name, of};
 use crate::events::Happened;
-use crate::store::{PASSKEYS, USERS};
+use crate::store::{self, PASSKEYS, USERS};
 use crate::{confirmation, notices};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::{Caller, Error, Result, time};
 use serde_json::{Value, json};
 use webauthn_rs::prelude::{
-    Credential, Passkey as Key, RegisterPublicKeyCredential, Uuid, WebauthnError,
+    CreationChallengeResponse, Credential, Passkey as Key, PasskeyRegistration,
+    RegisterPublicKeyCredential, Uuid, WebauthnError,
 };
 
 /// Bytes by which a device may know a passkey, as WebAuthn has it.
@@ -33,10 +34,19 @@ pub(crate) async fn options_to_add(caller: &Caller, party: &Party) -> Result<Opt
         .webauthn
         .start_passkey_registration(handle, &user.username, &user.username, Some(exclude))
         .map_err(Error::internal)?;
-    let state = Box::new(state);
-    let awaited = Awaited::Addition { handle, state };
     let challenge = &options.public_key.challenge;
+    let awaited = addition(handle, state);
     challenge::keep(challenge, Purpose::Add, Some(&user.id), awaited).await?;
+    to_make(options)
+}
+
+pub(super) fn addition(handle: Uuid, state: PasskeyRegistration) -> Awaited {
+    let state = Box::new(state);
+    Awaited::Addition { handle, state }
+}
+
+/// What a browser is given to have a passkey made that signs in by itself.
+pub(super) fn to_make(options: CreationChallengeResponse) -> Result<Options> {
     let mut options = serde_json::to_value(options.public_key).map_err(Error::internal)?;
     options["authenticatorSelection"]["residentKey"] = json!("required");
     options["authenticatorSelection"]["requireResidentKey"] = json!(true);
@@ -55,6 +65,19 @@ pub(crate) async fn add(
     let user_id: &str = &caller.user;
     let client_data = &made.response.client_data_json;
     let awaited = challenge::used(client_data, Purpose::Add, Some(user_id)).await?;
+    let passkey = checked(party, user_id, name, made, awaited)?;
+    let own = of(user_id).await?;
+    seated(passkey, &own).await
+}
+
+/// The passkey that a user's browser had made, if it is what was awaited; it has no seat yet.
+pub(super) fn checked(
+    party: &Party,
+    user_id: &str,
+    name: &str,
+    made: &RegisterPublicKeyCredential,
+    awaited: Option<Awaited>,
+) -> Result<Passkey> {
     let Some(Awaited::Addition { handle, state }) = awaited else {
         return Err(wrong(
             "its challenge is not known, was used, or has run out; begin again",
@@ -67,9 +90,8 @@ pub(crate) async fn add(
             "the id of the passkey is too long; use another device",
         ));
     }
-    let own = of(user_id).await?;
     let credential = Credential::from(key.clone());
-    let passkey = Passkey {
+    Ok(Passkey {
         id: PasskeyId::new(),
         user_id: user_id.to_owned(),
         seat: String::new(),
@@ -83,14 +105,13 @@ pub(crate) async fn add(
         created_at: time::now(),
         last_used_at: None,
         suspected_at: None,
-    };
-    seated(passkey, &own).await
+    })
 }
 
 /// Stores a passkey at the first seat that is free.
 async fn seated(mut passkey: Passkey, own: &[Passkey]) -> Result<Passkey> {
     let user_id = passkey.user_id.clone();
-    let seats = (0..MOST).map(|seat| format!("{user_id}/{seat}"));
+    let seats = (0..MOST).map(|number| seat(&user_id, number));
     for seat in seats.filter(|seat| own.iter().all(|other| other.seat != *seat)) {
         passkey.seat = seat;
         let added = Happened::PasskeyAdded {
@@ -102,9 +123,7 @@ async fn seated(mut passkey: Passkey, own: &[Passkey]) -> Result<Passkey> {
         match change.commit().await {
             Ok(_) => return Ok(passkey),
             Err(DocumentsError::Duplicate(index)) if index.contains("credential") => {
-                return Err(Error::conflict(
-                    "this passkey belongs to an account already; use another one",
-                ));
+                return Err(store::taken(&index));
             }
             // Another one was quicker.
             Err(DocumentsError::Duplicate(_)) => {}
@@ -112,6 +131,11 @@ async fn seated(mut passkey: Passkey, own: &[Passkey]) -> Result<Passkey> {
         }
     }
     Err(full())
+}
+
+/// What no two passkeys of a user have.
+pub(super) fn seat(user_id: &str, number: usize) -> String {
+    format!("{user_id}/{number}")
 }
 
 fn require_room(own: &[Passkey]) -> Result<()> {

@@ -22,6 +22,8 @@ pub(super) const GOOD_FOR: Duration = webauthn_rs::DEFAULT_AUTHENTICATOR_TIMEOUT
 pub(crate) enum Purpose {
     /// Another passkey of a user's.
     Add,
+    /// An account of whoever has the passkey.
+    Open,
     /// A sign-in of whoever has the passkey.
     SignIn,
     /// The second step of a user's sign-in.

@@ -94,7 +94,7 @@ pub(crate) async fn confirm(
 }
 
 /// Sign-ins from one address: they name nobody before they succeed.
-fn attempts(device: &Device) -> throttle::Attempts {
+pub(super) fn attempts(device: &Device) -> throttle::Attempts {
     throttle::PASSKEY.of(device.address.as_deref().unwrap_or_default())
 }
 

@@ -14,27 +14,27 @@ use sbd_sdk::testing::{App, Client, Reply};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const PASSKEYS: &str = "/api/v1/auth/me/passkeys";
+pub(super) const PASSKEYS: &str = "/api/v1/auth/me/passkeys";
 const SIGN_IN: &str = "/api/v1/auth/login/passkey";
 const SECOND_STEP: &str = "/api/v1/auth/login/second-factor/passkey";
 const CONFIRM: &str = "/api/v1/auth/me/confirm/passkey";
 
 /// Sent to where the device's browser is.
-fn there<'a>(client: &Client<'a>) -> Client<'a> {
+pub(super) fn there<'a>(client: &Client<'a>) -> Client<'a> {
     client.with_header("spin-full-url", &format!("{ORIGIN}/x"))
 }
 
-fn member<'a>(app: &'a App, name: &str) -> Client<'a> {
+pub(super) fn member<'a>(app: &'a App, name: &str) -> Client<'a> {
     register(app, name).assert_status(201);
     there(&signed_in(app, &login(app, name, PASSWORD)))
 }
 
-fn options_to_add(by: &Client<'_>) -> Value {
+pub(super) fn options_to_add(by: &Client<'_>) -> Value {
     let options = by.post(&format!("{PASSKEYS}/options"), json!({}));
     options.assert_status(200).body().clone()
 }
 
-fn add(by: &Client<'_>, device: &mut SoftDevice) -> Reply {
+pub(super) fn add(by: &Client<'_>, device: &mut SoftDevice) -> Reply {
     let made = device.made(&options_to_add(by));
     by.post(PASSKEYS, json!({"name": "phone", "credential": made}))
 }
@@ -48,7 +48,7 @@ fn answer(app: &App, credential: &Value) -> Reply {
     there(&app.anonymous()).post(SIGN_IN, json!({"credential": credential}))
 }
 
-fn sign_in(app: &App, device: &mut SoftDevice) -> Reply {
+pub(super) fn sign_in(app: &App, device: &mut SoftDevice) -> Reply {
     answer(app, &device.answer(&options(app)))
 }
 
@@ -58,7 +58,7 @@ fn here(sessions: &Reply) -> &Value {
     sessions.find(|session| session["current"] == true).unwrap()
 }
 
-fn told(app: &App, kind: &str) -> usize {
+pub(super) fn told(app: &App, kind: &str) -> usize {
     let told = app.published().into_iter();
     told.filter(|event| event.data["kind"] == kind || event.kind == kind)
         .count()

@@ -118,7 +118,11 @@ pub(crate) async fn rename(user_id: &str, id: &PasskeyId, name: &str) -> Result<
         user_id,
         passkey_id: id,
     };
-    committed(renamed.told_by(change)).await?;
+    renamed
+        .told_by(change)
+        .commit()
+        .await
+        .map_err(unless_gone)?;
     Ok(Passkey {
         name: name.to_owned(),
         ..passkey
@@ -153,11 +157,6 @@ pub(crate) async fn remove(caller: &Caller, id: &PasskeyId) -> Result<()> {
         passkey_id: id,
     };
     let change = notices::passkey_removed(removed.told_by(change), user_id, &passkey.name);
-    committed(change).await
-}
-
-/// Commits a change to a passkey, unless that was removed meanwhile.
-async fn committed(change: Transaction) -> Result<()> {
     match change.commit().await {
         Ok(_) => Ok(()),
         Err(DocumentsError::PreconditionFailed(0)) if is_last => Err(Error::conflict(
@@ -166,8 +165,15 @@ async fn committed(change: Transaction) -> Result<()> {
         Err(DocumentsError::PreconditionFailed(0)) => Err(Error::conflict(
             "another passkey was removed at the same time; see what there is, and try again",
         )),
-        Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("passkey")),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(unless_gone(error)),
+    }
+}
+
+/// What is said of a change to a passkey that was not made: it may have been removed meanwhile.
+fn unless_gone(error: DocumentsError) -> Error {
+    match error {
+        DocumentsError::PreconditionFailed(_) => Error::not_found("passkey"),
+        error => error.into(),
     }
 }
 

@@ -6,9 +6,7 @@ use crate::passkeys::device::SoftDevice;
 use crate::policy::Registration;
 use crate::second_factor::SecondFactors;
 use crate::store::{POLICIES, REMEMBERED, SECOND_FACTORS, USERS};
-use crate::tests::{
-    PASSWORD, app, bearer, mailed, mailed_code, register, signed_in_from,
-};
+use crate::tests::{PASSWORD, app, bearer, mailed, mailed_code, register, signed_in_from};
 use crate::totp::tests as totp;
 use sbd_sdk::testing::{App, Client, Reply};
 use sbd_sdk::{Principal, Scopes};

@@ -119,11 +119,17 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
     }
 
-    /// 403 `FORBIDDEN`: without the permission that an operation needs.
+    /// 403 `FORBIDDEN`: without the permission that an operation needs. It is also said in the words of RFC 6750, 3.1, by
+    /// which programs know what more to ask their user for.
     pub fn lacks_permission(permission: &str) -> Self {
-        Self::forbidden(format!(
+        let refusal = Self::forbidden(format!(
             "this needs the permission `{permission}`; use a token that has it, or ask an administrator for it"
-        ))
+        ));
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{permission}\"");
+        match HeaderValue::try_from(challenge) {
+            Ok(challenge) => refusal.with_header(header::WWW_AUTHENTICATE, challenge),
+            Err(_) => refusal,
+        }
     }
 
     /// 404 `NOT_FOUND`. `what` is a noun: `Refusal::not_found("family")`. Also for what is there and
@@ -372,6 +378,17 @@ mod tests {
             body(taken)["error"]["details"],
             json!([{"field": "email", "message": "is taken"}])
         );
+    }
+
+    #[test]
+    fn a_permission_that_is_lacking_is_named_for_programs_as_well() {
+        let refusal = Refusal::lacks_permission("notes:read");
+        let response = refusal.into_parts("req_1");
+        assert_eq!(
+            response.headers()[header::WWW_AUTHENTICATE],
+            "Bearer error=\"insufficient_scope\", scope=\"notes:read\""
+        );
+        assert_eq!(response.status(), 403);
     }
 
     #[test]

@@ -21,10 +21,27 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// What anybody may ask for, and why.
-const PUBLIC: [(&str, &str, &str); 20] = [
+const PUBLIC: [(&str, &str, &str); 25] = [
     ("GET", "/.well-known/jwks.json", "public keys"),
     ("GET", "/api/v1/auth/providers", "shown before a sign-in"),
     ("POST", "/api/v1/auth/register", "opens an account"),
+    ("GET", "/api/v1/auth/captcha", "shown before a sign-in"),
+    ("POST", "/api/v1/auth/register/passkey", "opens an account"),
+    (
+        "POST",
+        "/api/v1/auth/register/passkey/options",
+        "opens an account",
+    ),
+    (
+        "POST",
+        "/api/v1/auth/password-resets/approve",
+        "takes a mailed code",
+    ),
+    (
+        "POST",
+        "/api/v1/auth/password-resets/deny",
+        "takes a mailed code",
+    ),
     ("POST", "/api/v1/auth/login", "signs in"),
     ("POST", "/api/v1/auth/login/second-factor", "signs in"),
     (

@@ -6,9 +6,8 @@ registered for, and how far countries are from each other. It takes numpy and wh
     ./countries.py ASN-COUNTRY WORLD-ATLAS ISO-COUNTRIES    # the unpacked folders
 
 - `countries.bin`: the codes of all countries (ISO 3166-1), two letters each, sorted. Others mean them by their place.
-- `ipv4.bin`, `ipv6.bin`: where each country begins: how far that is from the beginning before, in seven bits a byte,
-  the lowest first, and the country, or 255 for none. Addresses are counted in /24 and /32; what nobody has goes with
-  what is before it.
+- `ipv4.bin`, `ipv6.bin`: where each country begins, sorted: the first three bytes of an address (four of IPv6), and
+  the country, or 255 for none. What nobody has goes with what is before it.
 - `distances.bin`: of each country to each before it, from border to border in units of 100 kilometres, rounded down; 0
   where it is not known.
 """
@@ -39,14 +38,10 @@ def beginnings(name: str, bits: int, nobodys: str) -> list[tuple[int, str]]:
     return found
 
 
-def packed(entries: list[tuple[int, str]]) -> bytes:
-    out, before = bytearray(), 0
+def packed(entries: list[tuple[int, str]], length: int) -> bytes:
+    out = bytearray()
     for at, country in entries:
-        gap, before = at - before, at
-        while gap >= 128:
-            out.append(gap & 127 | 128)
-            gap >>= 7
-        out.append(gap)
+        out += at.to_bytes(length)
         out.append(255 if country == NOBODY else codes.index(country))
     return bytes(out)
 
@@ -98,8 +93,8 @@ for place, one in enumerate(codes):
             distances.append(0)
 for name, made in (
     ("countries.bin", "".join(codes).encode()),
-    ("ipv4.bin", packed(ipv4)),
-    ("ipv6.bin", packed(ipv6)),
+    ("ipv4.bin", packed(ipv4, 3)),
+    ("ipv6.bin", packed(ipv6, 4)),
     ("distances.bin", bytes(distances)),
 ):
     (here / name).write_bytes(made)

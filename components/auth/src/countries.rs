@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 
 const CODES: &[u8] = include_bytes!("../data/countries.bin");
-/// Where countries begin, in what the first 24 bits say.
+/// Where countries begin, in what the first three bytes say.
 const IPV4: &[u8] = include_bytes!("../data/ipv4.bin");
-/// The same, in what the first 32 bits say.
+/// The same, in what the first four bytes say.
 const IPV6: &[u8] = include_bytes!("../data/ipv6.bin");
 /// Of each country to each before it, in hundreds of kilometres.
 const DISTANCES: &[u8] = include_bytes!("../data/distances.bin");
@@ -21,10 +21,13 @@ impl Country {
     /// Where an address is.
     pub(crate) fn of(address: IpAddr) -> Option<Self> {
         let place = match address.to_canonical() {
-            IpAddr::V4(address) => last_before(IPV4, u32::from(address) >> 8),
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                last_before::<4>(IPV4, &[a, b, c])
+            }
             IpAddr::V6(address) => {
-                let [a, b, ..] = address.segments();
-                last_before(IPV6, u32::from(a) << 16 | u32::from(b))
+                let [a, b, c, d, ..] = address.octets();
+                last_before::<5>(IPV6, &[a, b, c, d])
             }
         };
         let country = place.map(Self);
@@ -56,28 +59,12 @@ impl Country {
     }
 }
 
-/// The country that begins last, before or where this is. A few hundred thousand bytes are read for it: a sign-in is
-/// no place to save that.
-fn last_before(table: &[u8], wanted: u32) -> Option<u8> {
-    let (mut bytes, mut at, mut found) = (table.iter(), 0_u32, None);
-    loop {
-        let (mut gap, mut shift) = (0_u32, 0);
-        loop {
-            let Some(byte) = bytes.next() else {
-                return found;
-            };
-            gap |= u32::from(byte & 127) << shift;
-            if byte & 128 == 0 {
-                break;
-            }
-            shift += 7;
-        }
-        at += gap;
-        if at > wanted {
-            return found;
-        }
-        found = bytes.next().copied();
-    }
+/// The country of the last entry that begins before or where this is; each has a byte for it, after its beginning.
+fn last_before<const BYTES: usize>(table: &[u8], wanted: &[u8]) -> Option<u8> {
+    let (entries, _) = table.as_chunks::<BYTES>();
+    let after = entries.partition_point(|entry| entry.get(..BYTES - 1) <= Some(wanted));
+    let entry = entries.get(after.checked_sub(1)?)?;
+    entry.last().copied()
 }
 
 #[cfg(test)]
@@ -142,8 +129,9 @@ mod tests {
         assert_eq!(DISTANCES.len(), countries * (countries - 1) / 2);
         let codes: Vec<&[u8]> = CODES.chunks(2).collect();
         assert!(codes.is_sorted() && countries < 255);
-        for table in [IPV4, IPV6] {
-            assert!(last_before(table, u32::MAX).is_some());
-        }
+        let (ipv4, rest) = IPV4.as_chunks::<4>();
+        assert!(rest.is_empty() && ipv4.is_sorted());
+        let (ipv6, rest) = IPV6.as_chunks::<5>();
+        assert!(rest.is_empty() && ipv6.is_sorted());
     }
 }

@@ -134,8 +134,11 @@ async fn is_new_network(user: &User, device: &Device) -> Result<bool> {
         return Ok(false);
     };
     let sessions = sessions::all_of(&user.id).await?;
-    let mut known = sessions
+    // Where an administrator is in their place, they are not.
+    let own = sessions
         .iter()
+        .filter(|session| session.impersonated_by.is_none());
+    let mut known = own
         .filter_map(|session| session.device.network())
         .peekable();
     Ok(known.peek().is_some() && known.all(|known| known != network))

@@ -43,8 +43,8 @@ impl Task {
     fn script(captcha: &Captcha, language: &str) -> String {
         let script = &captcha.script_url;
         match captcha.kind {
-            Kind::Turnstile => script.clone(),
-            Kind::Hcaptcha => format!("{script}?hl={language}"),
+            Kind::Hcaptcha if !script.contains('?') => format!("{script}?hl={language}"),
+            Kind::Turnstile | Kind::Hcaptcha => script.clone(),
         }
     }
 

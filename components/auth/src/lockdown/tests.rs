@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 use super::passes::ONCE;
 use super::*;
+use crate::oauth::tests as oauth;
 use crate::tests::{
     PASSWORD, app, bearer_from, login, mailed, register, root, signed_in, signed_in_by,
     signed_in_from,
@@ -29,12 +30,14 @@ fn enter(app: &App, address: &str, agent: &str) -> Reply {
 
 /// Ada, whose address is verified, in a session at home.
 fn ada(app: &App) -> Reply {
-    let id = register(app, "ada")
-        .assert_status(201)
-        .text("id")
-        .to_owned();
-    let verified = json!({"$set": {"email_verified_at": app.now()}});
-    let verified = crate::store::USERS.update_one(json!({"_id": id}), verified);
+    register(app, "ada").assert_status(201);
+    verified(app)
+}
+
+/// The same where she has an account.
+fn verified(app: &App) -> Reply {
+    let set = json!({"$set": {"email_verified_at": app.now()}});
+    let verified = crate::store::USERS.update_one(json!({"username": "ada"}), set);
     app.run(verified).unwrap();
     enter(app, HOME, "phone").assert_status(200)
 }
@@ -404,8 +407,10 @@ fn it_takes_a_person_who_has_shown_who_they_are_and_reads_their_mail() {
 
 #[test]
 fn whatever_token_it_is_counts_where_its_user_is_alone() {
-    let app = app();
-    let tokens = ada(&app);
+    let app = oauth::tenant();
+    let tokens = verified(&app);
+    let reader = oauth::client(&app, false, &["notes:*"]);
+    let granted = oauth::tokens(&app, &oauth::ada(&app), &reader, "notes:read");
     let program = json!({"name": "x", "scopes": ["*"]});
     let program = signed_in(&app, &tokens).post("/api/v1/auth/permanent-tokens", program);
     let cookie = json!({"identifier": "ada", "password": PASSWORD, "mode": "cookie"});
@@ -421,7 +426,8 @@ fn whatever_token_it_is_counts_where_its_user_is_alone() {
         .to_owned();
     let (_, cookie) = cookie.split_once('=').unwrap();
     let cookie = cookie.split(';').next().unwrap();
-    for token in [tokens.text("access_token"), program.text("token"), cookie] {
+    let (own, others) = (tokens.text("access_token"), granted.text("access_token"));
+    for token in [own, program.text("token"), cookie, others] {
         bearer_from(&app, token, HOME, "any").assert_status(200);
         bearer_from(&app, token, AWAY, "any").assert_refused(401, "TOKEN_INVALID");
         crate::tests::bearer(&app, token).assert_refused(401, "TOKEN_INVALID");

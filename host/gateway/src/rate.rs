@@ -382,6 +382,49 @@ mod tests {
     }
 
     #[test]
+    fn a_class_is_of_routes_of_its_component_and_stays_spent() {
+        let app = |per_minute: u32| {
+            let manifest = format!(
+                r#"
+                spin_manifest_version = 2
+                [application]
+                name = "shop"
+                [[trigger.http]]
+                route = "/shop/..."
+                component = "shop"
+                [component.shop]
+                source = "shop.wasm"
+                [component.shop.tool.sbd.rate_limits.buying]
+                routes = ["/shop/orders", "/shop/:product/buy/..."]
+                per_minute = {per_minute}
+                burst = 2
+                [component.other]
+                source = "other.wasm"
+                "#
+            );
+            let options = sbd_manifest::LoadOptions::default();
+            let read = App::parse(&manifest, "spin.toml", std::path::Path::new("/"), &options);
+            Classes::of(&read.unwrap().app)
+        };
+        let classes = app(1);
+        let ada = Payer::user(&"t".into(), "usr_ada".into());
+        let taken = |path| {
+            let buckets = classes.find(Some("shop"), path);
+            buckets.map(|buckets| buckets.take(&ada).is_ok())
+        };
+        // One bucket for all of them.
+        assert_eq!(taken("/shop/orders"), Some(true));
+        assert_eq!(taken("/shop/tea/buy/now"), Some(true));
+        assert_eq!(taken("/shop/orders"), Some(false));
+        for other in ["/shop", "/shop/orders/1", "/shop/tea", "/"] {
+            assert_eq!(taken(other), None, "{other}");
+        }
+        assert!(classes.find(Some("other"), "/shop/orders").is_none());
+        assert!(classes.find(None, "/shop/orders").is_none());
+        assert!(classes.same_as(&app(1)) && !classes.same_as(&app(2)));
+    }
+
+    #[test]
     fn ipv6_neighbours_share_a_bucket_and_mapped_addresses_are_ipv4() {
         let of = |text: &str| Payer::address(&"t".into(), text.parse().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8::2"));

@@ -798,7 +798,10 @@ impl TenantCommand {
         match self {
             Self::Create(args) => &args.flags,
             Self::List(flags) => flags,
-            Self::Show(args) | Self::Suspend(args) | Self::Resume(args) => &args.flags,
+            Self::Show(args)
+            | Self::Suspend(args)
+            | Self::Resume(args)
+            | Self::RotateKeys(args) => &args.flags,
             Self::Change(args) => &args.flags,
             Self::Announce(args) => &args.flags,
             Self::Export(args) => &args.flags,

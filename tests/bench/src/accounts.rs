@@ -13,7 +13,6 @@ use anyhow::Context as _;
 use futures::StreamExt as _;
 use sbd_passwords::{Hasher, PasswordsCtx, Settings};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -316,11 +316,9 @@ async fn a_passkey_is_added_and_signs_in() {
     ada.press("Use a passkey", "/account").await;
     ada.says("ada@example.com").await;
     ada.press("Passkeys", "/account/passkeys").await;
-    ada.press(
-        "Rename",
-        &format!("/account/passkeys/{}/name", passkey(&mut ada).await),
-    )
-    .await;
+    let own = passkey(&mut ada).await;
+    ada.press("Rename", &format!("/account/passkeys/{own}/name"))
+        .await;
     ada.look("passkey-name").await;
     ada.fill("name", "old ").await;
     ada.press("Rename", "/account/passkeys").await;

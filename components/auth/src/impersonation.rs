@@ -7,7 +7,7 @@
 use crate::events::Happened;
 use crate::model::{ADMIN, Device, Mode, Session, SessionId, User};
 use crate::store::{IMPERSONATION_POLICIES, SESSIONS, USERS};
-use crate::{confirmation, cookies, notices, oauth, sessions, tokens, users};
+use crate::{confirmation, cookies, notices, oauth, policy, sessions, tokens, users};
 use axum::extract::{FromRequestParts as _, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -205,17 +205,14 @@ pub(crate) async fn set(by: &Caller, impersonation: Impersonation) -> Result<()>
         impersonation,
     };
     let data = json!({"impersonation": impersonation, "by": by.user});
-    let change = Transaction::new()
-        .delete_many(&IMPERSONATION_POLICIES, json!({"_id": ID}))
-        .insert(&IMPERSONATION_POLICIES, &policy)
-        .audit(ID, "policy.changed", &data);
-    match change.commit().await {
-        Ok(_) => Ok(()),
-        Err(DocumentsError::Duplicate(_)) => Err(Error::conflict(
-            "somebody else decided at the same time; read it, and try again",
-        )),
-        Err(error) => Err(error.into()),
-    }
+    let as_told = (ID, "policy.changed", &data);
+    policy::decided(
+        Transaction::new(),
+        &IMPERSONATION_POLICIES,
+        &policy,
+        as_told,
+    )
+    .await
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 use crate::model::Device;
 use crate::networks::Networks;
 use crate::place::Place;
+use crate::policy;
 use crate::store::NETWORK_POLICIES;
-use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Caller, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -45,17 +46,8 @@ pub(crate) async fn set(
         ));
     }
     let data = json!({"allowed": policy.allowed, "denied": policy.denied, "by": by.user});
-    let change = Transaction::new()
-        .delete_many(&NETWORK_POLICIES, json!({"_id": ID}))
-        .insert(&NETWORK_POLICIES, policy)
-        .audit(ID, "policy.networks_changed", &data);
-    match change.commit().await {
-        Ok(_) => Ok(()),
-        Err(DocumentsError::Duplicate(_)) => Err(Error::conflict(
-            "somebody else decided at the same time; read it, and try again",
-        )),
-        Err(error) => Err(error.into()),
-    }
+    let as_told = (ID, "policy.networks_changed", &data);
+    policy::decided(Transaction::new(), &NETWORK_POLICIES, policy, as_told).await
 }
 
 /// Refuses whoever comes from where nobody is let in.

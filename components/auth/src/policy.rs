@@ -3,10 +3,10 @@
 
 use crate::model::ADMIN;
 use crate::store::POLICIES;
-use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::documents::{Collection, DocumentsError, Transaction};
 use sbd_sdk::{Caller, Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// There is one.
@@ -76,10 +76,21 @@ pub(crate) async fn set(
     let data = json!({
         "registration": registration, "second_factor": second_factor, "by": by.user,
     });
-    let change = Transaction::new()
-        .delete_many(&POLICIES, json!({"_id": ID}))
-        .insert(&POLICIES, &policy)
-        .audit(ID, "policy.changed", &data);
+    let as_told = (ID, "policy.changed", &data);
+    decided(Transaction::new(), &POLICIES, &policy, as_told).await
+}
+
+/// With this change a policy is what is decided from now on, which is recorded under its id as this action, with this data.
+pub(crate) async fn decided<T: Serialize>(
+    change: Transaction,
+    policies: &Collection<T>,
+    policy: &T,
+    (id, action, data): (&str, &'static str, &Value),
+) -> Result<()> {
+    let change = change
+        .delete_many(policies, json!({"_id": id}))
+        .insert(policies, policy)
+        .audit(id, action, data);
     match change.commit().await {
         Ok(_) => Ok(()),
         Err(DocumentsError::Duplicate(_)) => Err(Error::conflict(

@@ -1,9 +1,10 @@
 //! Whether clients register themselves in a tenant (RFC 7591). Nobody does until an administrator says so: whoever
 //! registers chooses the name that users are asked in, and could call themselves anything.
 
+use crate::policy;
 use crate::store::OAUTH_POLICIES;
-use sbd_sdk::documents::{DocumentsError, Transaction};
-use sbd_sdk::{Caller, Error, Result};
+use sbd_sdk::documents::Transaction;
+use sbd_sdk::{Caller, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -46,15 +47,6 @@ pub(crate) async fn set(by: &Caller, client_registration: ClientRegistration) ->
         client_registration,
     };
     let data = json!({"client_registration": client_registration, "by": by.user});
-    let change = Transaction::new()
-        .delete_many(&OAUTH_POLICIES, json!({"_id": ID}))
-        .insert(&OAUTH_POLICIES, &policy)
-        .audit(ID, "policy.changed", &data);
-    match change.commit().await {
-        Ok(_) => Ok(()),
-        Err(DocumentsError::Duplicate(_)) => Err(Error::conflict(
-            "somebody else decided at the same time; read it, and try again",
-        )),
-        Err(error) => Err(error.into()),
-    }
+    let as_told = (ID, "policy.changed", &data);
+    policy::decided(Transaction::new(), &OAUTH_POLICIES, &policy, as_told).await
 }

@@ -2,8 +2,9 @@
 //! uses end.
 
 use super::DAY;
+use crate::policy;
 use crate::store::{PERMANENT_TOKENS, TOKEN_POLICIES};
-use sbd_sdk::documents::{DocumentsError, Transaction};
+use sbd_sdk::documents::Transaction;
 use sbd_sdk::{Caller, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -79,10 +80,7 @@ pub(crate) async fn set(by: &Caller, decided: &Decided) -> Result<()> {
     let data = json!({
         "permanent_tokens": policy.permanent_tokens, "end_unused_after_days": days, "by": by.user,
     });
-    let mut change = Transaction::new()
-        .delete_many(&TOKEN_POLICIES, json!({"_id": ID}))
-        .insert(&TOKEN_POLICIES, &policy)
-        .audit(ID, "policy.changed", &data);
+    let mut change = Transaction::new();
     // Whoever was told of an end that another rule set is told again before theirs.
     if get().await?.end_unused_after_days != days {
         let warned = json!({"warned_at": {"$exists": true}});
@@ -92,13 +90,8 @@ pub(crate) async fn set(by: &Caller, decided: &Decided) -> Result<()> {
             json!({"$unset": {"warned_at": ""}}),
         );
     }
-    match change.commit().await {
-        Ok(_) => Ok(()),
-        Err(DocumentsError::Duplicate(_)) => Err(Error::conflict(
-            "somebody else decided at the same time; read it, and try again",
-        )),
-        Err(error) => Err(error.into()),
-    }
+    let as_told = (ID, "policy.changed", &data);
+    policy::decided(change, &TOKEN_POLICIES, &policy, as_told).await
 }
 
 // === impl Decided ===

@@ -137,7 +137,13 @@ impl Workspace {
         self.members.iter().filter(is_native).collect()
     }
 
-    /// The same with this tool, for what reads sources without running anything.
+    /// What of it runs in the sandbox, and natively in tests alone.
+    pub(crate) fn sandboxed(&self) -> impl Iterator<Item = &Member> {
+        let native = self.native().into_iter();
+        native.filter(|member| member.role() != Role::Host)
+    }
+
+    /// All that is compiled natively, with this tool: for what reads sources without running anything.
     pub(crate) fn native_and_xtask(&self) -> Vec<&Member> {
         let mut native = self.native();
         native.extend(self.with_role(&[Role::Xtask]));

@@ -208,8 +208,9 @@ pub(crate) async fn allow_place(Json(input): Json<AllowedPlace>) -> Result<NoCon
 
 /// Makes a pass, by which the caller signs in from anywhere as long as it is good.
 ///
-/// Shown when signing in (`pass`); the session that begins counts from anywhere until the pass runs out or is taken
-/// back.
+/// Shown when signing in (`pass`), as often as it takes in its time: on a journey there is more than one device. It is
+/// no sign-in by itself; all else that signing in takes is shown as well. Each session that begins so counts from
+/// anywhere until the pass runs out or is taken back.
 #[operation(
     post "/api/v1/auth/me/lockdown/passes", permission = "account:lockdown",
     answers = "Made; the pass is in this answer and nowhere else", location = "The caller's passes",

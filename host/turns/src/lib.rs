@@ -4,7 +4,7 @@
 //! for another turn of the same: it would be lost to all others. So nobody here holds a turn while they wait.
 
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 /// So many at a time. Clones share them.
@@ -60,6 +60,30 @@ impl Turns {
         .await
     }
 
+    /// The same on a thread of its own, which gives way to all others of this machine: for what computes so long that
+    /// whoever asks for something else would feel it.
+    ///
+    /// # Errors
+    /// [`BrokenOff`], also when the machine has no more threads.
+    pub async fn work_behind<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, BrokenOff> {
+        self.wait(|turn| async {
+            let (done, result) = oneshot::channel();
+            let thread = std::thread::Builder::new().name("sbd-behind".to_owned());
+            let begun = thread.spawn(move || {
+                give_way();
+                let _turn = turn;
+                // Whoever asked may be gone.
+                let _ = done.send(work());
+            });
+            begun.map_err(|_| BrokenOff)?;
+            result.await.map_err(|_| BrokenOff)
+        })
+        .await
+    }
+
     /// The same for work that waits rather than blocks.
     ///
     /// # Errors
@@ -78,10 +102,14 @@ impl Turns {
     }
 
     /// Waits in a task of its own, which is polled whoever else is not.
-    async fn wait<R: Send + 'static>(
+    async fn wait<R, E, W>(
         &self,
-        begin: impl FnOnce(OwnedSemaphorePermit) -> tokio::task::JoinHandle<R> + Send + 'static,
-    ) -> Result<R, BrokenOff> {
+        begin: impl FnOnce(OwnedSemaphorePermit) -> W + Send + 'static,
+    ) -> Result<R, BrokenOff>
+    where
+        R: Send + 'static,
+        W: Future<Output = Result<R, E>> + Send,
+    {
         let turns = Arc::clone(&self.turns);
         let waiting = tokio::spawn(async move {
             let turn = turns.acquire_owned().await.map_err(|_| BrokenOff)?;
@@ -91,6 +119,18 @@ impl Turns {
         done.map_err(|_| BrokenOff)?
     }
 }
+
+/// So much less does this thread get than others that want to run, from here on. A nice value of 10 is a tenth of the
+/// usual share: logins are late beside a load that takes all processors, and still come to their end.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // Of this thread alone, on Linux; without it the work is done all the same.
+    let _ = rustix::process::nice(10);
+}
+
+/// Elsewhere a priority is the whole process's.
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
 
 #[cfg(test)]
 mod tests {
@@ -133,11 +173,25 @@ mod tests {
         assert_eq!(turns.work(|| 1).await, Ok(1));
     }
 
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_done_behind_gives_way_and_nothing_else_does() {
+        let turns = Turns::new(1);
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let usual = nice();
+        assert_eq!(turns.work_behind(nice).await, Ok((usual + 10).min(19)));
+        assert_eq!(turns.work(nice).await, Ok(usual));
+    }
+
     #[tokio::test]
     async fn work_that_panics_gives_its_turn_back() {
         let turns = Turns::new(1);
         assert_eq!(
             turns.work(|| panic!("on purpose")).await,
+            Err::<(), _>(BrokenOff)
+        );
+        assert_eq!(
+            turns.work_behind(|| panic!("on purpose")).await,
             Err::<(), _>(BrokenOff)
         );
         assert_eq!(turns.work(|| 1).await, Ok(1));

@@ -1,4 +1,4 @@
-//! Hashing off the async threads, and never more of it than the machine bears.
+//! Hashing off the async threads, behind whatever else is to be done, and never more of it than the machine bears.
 
 use crate::stored::{self, Stored};
 use crate::{Error, Settings};
@@ -120,7 +120,7 @@ impl Hasher {
             .try_acquire_owned()
             .map_err(|_| Error::Busy)?;
         let work = Arc::clone(&self.work);
-        let computed = self.turns.work(move || {
+        let computed = self.turns.work_behind(move || {
             let _place = place;
             job(&work)
         });

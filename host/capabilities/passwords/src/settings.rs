@@ -32,7 +32,8 @@ pub struct Settings {
     /// Base-2 logarithm of bcrypt's rounds, 4 to 14. OWASP asks for 10 or more; 12 is what most
     /// libraries take.
     pub bcrypt_cost: u32,
-    /// How many hashes are computed at the same time, 1 or more; as many as there are cores.
+    /// How many hashes are computed at the same time, 1 or more; one core, where there are several, is left to all
+    /// else: whoever reads is not to wait for those who sign in.
     pub concurrent: usize,
     /// How many callers may wait for their turn beyond those; the next one is told `busy`.
     pub waiting: usize,
@@ -65,13 +66,14 @@ impl fmt::Display for Algorithm {
 
 impl Default for Settings {
     fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             algorithm: Algorithm::default(),
             argon2_memory_kib: 19 * 1024,
             argon2_iterations: 2,
             argon2_parallelism: 1,
             bcrypt_cost: 12,
-            concurrent: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            concurrent: cores.saturating_sub(1).max(1),
             waiting: 64,
         }
     }

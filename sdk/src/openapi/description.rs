@@ -1,6 +1,7 @@
 //! The description of one operation, while its arguments and its answer add to it.
 
-use super::{BEARER, COOKIE};
+use super::{BEARER, COOKIE, Input};
+use crate::Caller;
 use crate::error::ErrorBody;
 use http::{Method, StatusCode};
 use std::borrow::Cow;
@@ -242,6 +243,10 @@ impl Description {
 
     fn finish(mut self, tag: &str) -> (Operation, Vec<(String, RefOr<Schema>)>) {
         let declared = self.declared;
+        // The host refuses whoever lacks a permission, whether or not the operation asks who it is.
+        if declared.permission.is_some() && self.security.is_none() {
+            Caller::describe(&mut self);
+        }
         let mut said: BTreeMap<u16, Cow<'static, str>> = self
             .refusals
             .iter()

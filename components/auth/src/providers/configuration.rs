@@ -177,6 +177,8 @@ fn checked(id: &str, wanted: &Wanted) -> Result<String> {
 /// Removes a provider: nobody signs in by it any more. Links to it stay, for whoever sets it up again.
 pub(crate) async fn remove(by: &Caller, id: &str) -> Result<()> {
     require_person(by)?;
+    // Whatever is asked for, only what is there has a name that can be recorded.
+    let Provider { id, .. } = &get(id).await?;
     let told = json!({"provider": id, "by": by.user});
     let change = Transaction::new()
         .delete_one(&PROVIDERS, json!({"_id": id}))

@@ -557,6 +557,9 @@ fn administrators_set_providers_up_and_nobody_sees_their_secrets() {
         .assert_refused(403, "CONFIRMATION_REQUIRED");
     root(&app).delete(&path).assert_status(204);
     root(&app).delete(&path).assert_refused(404, "NOT_FOUND");
+    // No name of any.
+    let none = format!("{path}%00");
+    root(&app).delete(&none).assert_refused(404, "NOT_FOUND");
     assert_eq!(app.anonymous().get(PROVIDERS_PATH)["items"], json!([]));
 }
 

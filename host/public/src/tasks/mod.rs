@@ -5,7 +5,7 @@ mod seen;
 mod stream;
 
 use crate::description::Error;
-use http::{Method, Response, StatusCode, header};
+use http::{Method, Response, StatusCode, Uri, header};
 use jiff::Timestamp;
 use sbd_contract::ErrorBody;
 use sbd_gateway::{HostRequest, HostRoute, Refusal};
@@ -37,6 +37,19 @@ struct Query {
     per_page: Option<u32>,
     #[param(schema_with = states)]
     state: Option<String>,
+}
+
+impl Query {
+    fn of(uri: &Uri) -> Result<Self, Refusal> {
+        let fields = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let fields = serde_urlencoded::Deserializer::new(fields);
+        serde_path_to_error::deserialize(fields).map_err(|error| {
+            let (field, wrong) = (error.path(), error.inner());
+            invalid(format!(
+                "`{field}` in the query is not right: {wrong}; correct it"
+            ))
+        })
+    }
 }
 
 /// What the routes say of themselves.
@@ -106,9 +119,7 @@ pub(crate) fn routes(runtime: &Runtime) -> Vec<HostRoute> {
 async fn listed(runtime: Runtime, request: HostRequest) -> Result<Response<Body>, Refusal> {
     only(&request, &[Method::GET, Method::HEAD], "GET, HEAD")?;
     let user = user(&request, READ)?;
-    let query: Query =
-        serde_urlencoded::from_str(request.request.uri().query().unwrap_or_default())
-            .map_err(|error| invalid(format!("the query is not right: {error}; correct it")))?;
+    let query = Query::of(request.request.uri())?;
     let state = query.state.as_deref();
     let state = state.map(|word| State::of_word(word).ok_or_else(|| no_state(word)));
     let page = within("page", query.page.unwrap_or(1), MAX_PAGE)?;

@@ -293,7 +293,7 @@ async fn a_passkey_is_added_and_signs_in() {
     };
     let server = Launch::app(APP).start().await;
     Account::register(&server, "ada").await;
-    let device = ada.browser.with_passkeys().await;
+    ada.browser.with_passkeys().await;
     let sign_in = "/account/sign-in?to=/account/passkeys";
     ada.browser.go(&at(&server, sign_in)).await;
     ada.look("sign-in-passkey").await;
@@ -307,12 +307,13 @@ async fn a_passkey_is_added_and_signs_in() {
     // A browser offers it where a name is typed, and this one's user takes it at once.
     ada.press("Sign out", "/account").await;
     ada.says("ada@example.com").await;
-    // Or they do not, and ask for it.
-    let takes = |enabled: bool| json!({"authenticatorId": device, "enabled": enabled});
-    let presence = "WebAuthn.setAutomaticPresenceSimulation";
-    ada.browser.command(presence, takes(false)).await;
+    // Another does not, and they ask for it.
+    let offers_none = "PublicKeyCredential.isConditionalMediationAvailable = async () => false";
+    let before_each_page = "Page.addScriptToEvaluateOnNewDocument";
+    ada.browser
+        .command(before_each_page, json!({"source": offers_none}))
+        .await;
     ada.press("Sign out", "/account/sign-in").await;
-    ada.browser.command(presence, takes(true)).await;
     ada.press("Use a passkey", "/account").await;
     ada.says("ada@example.com").await;
     ada.press("Passkeys", "/account/passkeys").await;
@@ -326,7 +327,8 @@ async fn a_passkey_is_added_and_signs_in() {
     ada.press("Remove", "/account/passkeys").await;
     ada.says("Removed.").await;
     // Nobody has it any more.
-    ada.press("Sign out", "/account/sign-in/passkey/finish")
+    ada.press("Sign out", "/account/sign-in").await;
+    ada.press("Use a passkey", "/account/sign-in/passkey/finish")
         .await;
     ada.says("This was not taken").await;
 }

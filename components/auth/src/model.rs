@@ -130,9 +130,9 @@ pub(crate) struct Device {
     /// By which pass whoever has it may be anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pass: Option<PassId>,
-    /// What it shows to be let in by a pass.
+    /// The digest of what it shows to be let in by a pass.
     #[serde(skip)]
-    pub(crate) shown_pass: Option<Secret>,
+    pub(crate) shown_pass: Option<String>,
     /// What it shows to be one that is remembered.
     #[serde(skip)]
     pub(crate) secret: Option<Secret>,

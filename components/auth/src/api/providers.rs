@@ -234,6 +234,7 @@ pub(crate) async fn begin_provider_sign_in(
     throttle::PROVIDER.of(&network).count(time::now()).await?;
     let purpose = Purpose::SignIn {
         invitation: input.invitation,
+        pass: None,
     };
     Ok(leads(attempts::begin(&id, purpose, &headers).await?))
 }

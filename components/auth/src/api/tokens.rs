@@ -142,10 +142,10 @@ pub(crate) async fn refresh(Json(request): Json<RefreshRequest>) -> Result<Fresh
 }
 
 /// The pass that is shown, of a length that one can have.
-pub(crate) fn pass(pass: Option<String>) -> Result<Option<Secret>> {
+pub(crate) fn pass(pass: Option<String>) -> Result<Option<String>> {
     match pass {
         Some(pass) if pass.len() > 100 => Err(Error::validation("pass", "at most 100 characters")),
-        pass => Ok(pass.map(Secret)),
+        pass => Ok(pass.map(|pass| tokens::digest(&pass))),
     }
 }
 

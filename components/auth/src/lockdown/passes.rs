@@ -5,7 +5,6 @@
 use crate::events::Happened;
 use crate::model::{Device, User};
 use crate::place::Place;
-use crate::remembered::Secret;
 use crate::store::LOCKDOWN_PASSES;
 use crate::{confirmation, notices, tokens};
 use sbd_sdk::documents::{DocumentsError, Transaction};
@@ -139,10 +138,9 @@ pub(crate) async fn take_back(user_id: &str, pass_id: &PassId) -> Result<()> {
 /// seen by where the device is.
 pub(crate) async fn shown(user: &User, device: &Device) -> Result<Device> {
     let pass = match &device.shown_pass {
-        Some(Secret(secret)) => {
+        Some(digest) => {
             let own = json!({
-                "user_id": user.id, "digest": tokens::digest(secret),
-                "expires_at": {"$gt": time::now()},
+                "user_id": user.id, "digest": digest, "expires_at": {"$gt": time::now()},
             });
             LOCKDOWN_PASSES.find_one(own).await?.map(|pass| pass.id)
         }

@@ -1,6 +1,6 @@
 //! Being led to an issuer to sign in by its word, and coming back.
 
-use super::sign_in::{Nothing, begin_anew, enter};
+use super::sign_in::{begin_anew, enter, pass_for, shown};
 use super::text::Words;
 use super::visitor::Visitor;
 use crate::model::Device;
@@ -13,15 +13,25 @@ use http::{Uri, header};
 use maud::{Markup, html};
 use page::{Form, Posted};
 use sbd_sdk::{Path, Result, time};
+use serde::Deserialize;
 
 /// Where a browser comes back to.
 pub(super) const PATH: &str = configuration::PAGE;
 
-/// A button for each issuer.
-pub(super) async fn offers(visitor: &Visitor) -> Result<Markup> {
+/// Who is to be led to an issuer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Leaving {
+    #[serde(default)]
+    pass: String,
+}
+
+/// A button for each issuer, with the field for a pass where that is what is lacking.
+pub(super) async fn offers(visitor: &Visitor, takes_pass: bool) -> Result<Markup> {
     let all = configuration::list().await?;
     Ok(html! {
         @for provider in &all {
+            @let pass = takes_pass.then(|| pass_for(visitor, &provider.id));
             (Form {
                 action: &format!("{PATH}/{}", provider.id),
                 token: &visitor.token(),
@@ -31,7 +41,7 @@ pub(super) async fn offers(visitor: &Visitor) -> Result<Markup> {
                 wrong: visitor.say(Words::Wrong),
                 fields: &[],
                 hidden: &[],
-                below: None,
+                below: pass.as_ref(),
             })
         }
     })
@@ -43,10 +53,13 @@ pub(super) async fn lead(
     Path(id): Path<String>,
     posted: Posted,
 ) -> Result<Response> {
-    visitor.read::<Nothing>(&posted)?;
+    let given: Leaving = visitor.read(&posted)?;
     let network = Device::of(&visitor.headers).address.unwrap_or_default();
     throttle::PROVIDER.of(&network).count(time::now()).await?;
-    let purpose = Purpose::SignIn { invitation: None };
+    let purpose = Purpose::SignIn {
+        invitation: None,
+        pass: shown(&given.pass)?,
+    };
     let led = attempts::begin(&id, purpose, &visitor.headers).await?;
     let content = html! { p { a href=(led.location) { (visitor.say(Words::SignInThere)) } } };
     let page = visitor.leave(Words::SignIn, &led.location, &content)?;

@@ -90,6 +90,18 @@ struct Answer {
     #[serde(default)]
     remember: Option<String>,
     #[serde(default)]
+    pass: String,
+    #[serde(default)]
+    to: String,
+}
+
+/// Who is to sign in by a passkey.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ByPasskey {
+    #[serde(default)]
+    pass: String,
+    #[serde(default)]
     to: String,
 }
 
@@ -109,8 +121,7 @@ pub(super) async fn show(
 
 pub(super) async fn send(visitor: Visitor, posted: Posted) -> Result<Response> {
     let given: SignIn = visitor.read(&posted)?;
-    let shown = Some(given.pass.trim().to_owned()).filter(|pass| !pass.is_empty());
-    let admitted = match pass(shown) {
+    let admitted = match shown(&given.pass) {
         Ok(shown_pass) => {
             let device = Device {
                 shown_pass,
@@ -128,6 +139,11 @@ pub(super) async fn send(visitor: Visitor, posted: Posted) -> Result<Response> {
             task.on(visitor.refused(&error, Words::SignIn, SIGN_IN, &form)?)
         }
     }
+}
+
+/// What a form shows to be let in by a pass, if it shows one.
+pub(super) fn shown(given: &str) -> Result<Option<String>> {
+    pass(Some(given.trim().to_owned()).filter(|given| !given.is_empty()))
 }
 
 pub(super) async fn step(visitor: Visitor, posted: Posted) -> Result<Response> {
@@ -165,11 +181,13 @@ pub(super) async fn begin_anew(visitor: &Visitor, error: &Error, to: &str) -> Re
 
 /// A browser is asked for a passkey, whoever's it is.
 pub(super) async fn ask(visitor: Visitor, posted: Posted) -> Result<Response> {
-    let way: Way = visitor.read(&posted)?;
+    let given: ByPasskey = visitor.read(&posted)?;
     let (party, device) = (Party::of(&visitor.headers)?, visitor.device());
     let options = passkeys::options_to_sign_in(&party, &device).await?;
-    let to = way.to.unwrap_or_default();
-    let hidden = [("to", to.as_str())];
+    let mut hidden = vec![("to", given.to.as_str())];
+    if !given.pass.is_empty() {
+        hidden.push(("pass", &given.pass));
+    }
     passkey::ask(
         &visitor,
         Ask::Get,
@@ -184,7 +202,11 @@ pub(super) async fn by_passkey(visitor: Visitor, posted: Posted) -> Result<Respo
     let answer: Answer = visitor.read(&posted)?;
     let credential = passkey::read(&answer.credential)?;
     let party = Party::of(&visitor.headers)?;
-    match passkeys::sign_in(&party, &credential, &visitor.device()).await {
+    let device = Device {
+        shown_pass: shown(&answer.pass)?,
+        ..visitor.device()
+    };
+    match passkeys::sign_in(&party, &credential, &device).await {
         Ok(admitted) => enter(&visitor, admitted, &answer.to),
         Err(error) => begin_anew(&visitor, &error, &answer.to).await,
     }
@@ -305,6 +327,17 @@ fn remember(visitor: &Visitor, id: &str) -> Markup {
     }
 }
 
+/// The field for a pass with another way to sign in than the first on the page.
+pub(super) fn pass_for(visitor: &Visitor, way: &str) -> Markup {
+    let id = format!("pass-{way}");
+    html! {
+        div class="field" {
+            label for=(id) { (visitor.say(Words::Pass)) }
+            input id=(id) name="pass" type="text" autocomplete="off" autocapitalize="none" spellcheck="false";
+        }
+    }
+}
+
 /// Where to go on: to a page of ours.
 fn target(to: &str) -> &str {
     if is_ours(to) { to } else { HOME }
@@ -334,7 +367,8 @@ async fn form(
             ..Field::default()
         },
     ];
-    if error.is_some_and(|error| error.code() == ELSEWHERE) {
+    let takes_pass = error.is_some_and(|error| error.code() == ELSEWHERE);
+    if takes_pass {
         fields.push(Field {
             name: "pass",
             label: visitor.say(Words::Pass),
@@ -345,12 +379,13 @@ async fn form(
             ..Field::default()
         });
     }
+    let for_passkey = takes_pass.then(|| pass_for(visitor, "passkey"));
     let hidden: &[_] = if is_ours(to) { &[("to", to)] } else { &[] };
     let opens = policy::get().await? != Registration::Closed;
-    let by_providers = provider::offers(visitor).await?;
+    let by_providers = provider::offers(visitor, takes_pass).await?;
     Ok(html! {
         (visitor.form_of_person(SIGN_IN, Words::SignIn, &fields, hidden, error, task))
-        (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden, None))
+        (passkey::offer(visitor, PASSKEY, Words::ByPasskey, hidden, for_passkey.as_ref()))
         // Not again at once, where it was refused.
         @if error.is_none() { (passkey::offer_while_typing(visitor, BY_PASSKEY, hidden)) }
         (by_providers)

@@ -1092,6 +1092,30 @@ fn an_account_is_bound_to_places_and_a_mail_lets_another_one_in() {
     let signed_in = phone.send("/account/sign-in", "/account/sign-in", &by_pass);
     leads(&signed_in, "/account");
     phone.get("/account").assert_status(200);
+
+    // By a passkey as well.
+    let mut device = SoftDevice::new();
+    let asked = send_there(&mut ada, "/account/passkeys/new", "name=laptop");
+    let made = encoded(&device.made(&options(&asked)));
+    let added = format!("name=laptop&credential={made}");
+    let added = send_there(&mut ada, "/account/passkeys", &added);
+    leads(&added, "/account/passkeys?done=saved");
+    phone.session = None;
+    let (begin, finish) = (
+        "/account/sign-in/passkey",
+        "/account/sign-in/passkey/finish",
+    );
+    let asked = send_there(&mut phone, begin, "");
+    assert!(!page(&asked).contains(r#"name="pass""#));
+    let answer = encoded(&device.answer(&options(&asked)));
+    let refused = send_there(&mut phone, finish, &format!("credential={answer}"));
+    assert!(page(&refused.assert_status(403)).contains(r#"id="pass-passkey""#));
+    let asked = send_there(&mut phone, begin, &format!("pass={pass}"));
+    assert!(page(&asked).contains(&format!(r#"name="pass" value="{pass}""#)));
+    let answer = encoded(&device.answer(&options(&asked)));
+    let answer = format!("credential={answer}&pass={pass}");
+    leads(&send_there(&mut phone, finish, &answer), "/account");
+    phone.get("/account").assert_status(200);
     // Whoever empties both is bound to nothing.
     leads(&set(&mut ada, " ", ""), "/account/lockdown?done=saved");
     assert!(page(&ada.get(PLACES)).contains("is used from anywhere"));

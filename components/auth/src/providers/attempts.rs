@@ -42,7 +42,12 @@ pub(crate) struct Attempt {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Purpose {
     /// Whoever comes back signs in, or opens an account, by an invitation if they have one.
-    SignIn { invitation: Option<String> },
+    SignIn {
+        invitation: Option<String>,
+        /// The digest of the pass that they showed before they were led away.
+        #[serde(default)]
+        pass: Option<String>,
+    },
     /// Whoever comes back is linked to the account of this user, who is signed in.
     Link { user_id: String },
 }

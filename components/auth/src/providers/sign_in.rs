@@ -25,9 +25,11 @@ pub(crate) async fn end(
 ) -> Result<Admitted> {
     network_policy::require(device).await?;
     let (purpose, provider, identity) = attempts::end(brought, headers).await?;
-    let Purpose::SignIn { invitation } = purpose else {
+    let Purpose::SignIn { invitation, pass } = purpose else {
         return Err(unknown());
     };
+    let mut device = device.clone();
+    device.shown_pass = device.shown_pass.or(pass);
     let id = links::id(&provider, &identity);
     let user = match PROVIDER_LINKS.get(&id).await? {
         Some(link) => {
@@ -37,7 +39,7 @@ pub(crate) async fn end(
         }
         None => opened(&provider, &identity, invitation.as_deref()).await?,
     };
-    sign_in::admit(&user, &[Proof::Provider], device).await
+    sign_in::admit(&user, &[Proof::Provider], &device).await
 }
 
 /// Opens an account for somebody whom a provider knows, as the tenant lets accounts be opened.

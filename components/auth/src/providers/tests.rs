@@ -6,10 +6,13 @@
     reason = "a test fails by panicking"
 )]
 
+use super::attempts::{self, Purpose};
 use crate::oauth::tests::{ISSUER, ada, fields, root, tenant};
 use crate::store::{PROVIDERS, USERS};
 use crate::tests::{PASSWORD, bearer, login, mailed, register, signed_in};
+use crate::tokens::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::HeaderMap;
 use rsa::pkcs1v15::SigningKey;
 use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding as _, Signer as _};
@@ -208,6 +211,50 @@ fn whoever_is_new_opens_an_account_and_signs_in_by_it_from_then_on() {
     for about in [json!({}), json!({"email": "nonsense"})] {
         sign_in(&app, "4", about).assert_refused(403, "FORBIDDEN");
     }
+}
+
+#[test]
+fn a_pass_that_was_shown_before_one_was_led_away_counts_when_one_is_back() {
+    let app = linked_tenant();
+    let home = sign_in(&app, "1", eve()).assert_status(200);
+    let eve_in = signed_in(&app, &home);
+    let eve_in = eve_in
+        .with_header("spin-client-addr", "192.0.2.7")
+        .with_header("user-agent", "phone");
+    let bound = eve_in.put(
+        "/api/v1/auth/me/lockdown",
+        json!({"networks": ["192.0.2.7"]}),
+    );
+    bound.assert_status(200);
+    app.run_tasks();
+    let code = mailed(&app, "confirm-lockdown", "eve@example.com");
+    let confirm = "/api/v1/auth/lockdown-confirmations";
+    let confirmed = app.anonymous().post(confirm, json!({"token": code}));
+    confirmed.assert_status(204);
+    let made = eve_in.post("/api/v1/auth/me/lockdown/passes", json!({"hours": 1}));
+    let made = made.assert_status(201);
+    let away_by = |pass: Option<&str>| {
+        let purpose = Purpose::SignIn {
+            invitation: None,
+            pass: pass.map(digest),
+        };
+        let led = app.run(attempts::begin("ours", purpose, &HeaderMap::new()));
+        let led = led.unwrap();
+        let cookie = led.cookie.to_str().unwrap().split(';').next().unwrap();
+        let away = Away {
+            location: fields(&led.location),
+            cookie: cookie.to_owned(),
+        };
+        let mut about = eve();
+        about["sub"] = json!("1");
+        issuer(&app, signed(says(&app, &away, "1")), about);
+        let browser = app.anonymous().with_header("cookie", &away.cookie);
+        let browser = browser.with_header("spin-client-addr", "198.51.100.1");
+        browser.post(BROWSER, back(&away))
+    };
+    away_by(None).assert_refused(403, "PLACE_REFUSED");
+    away_by(Some("lp_nonsense")).assert_refused(403, "PLACE_REFUSED");
+    away_by(Some(made.text("pass"))).assert_status(200);
 }
 
 #[test]

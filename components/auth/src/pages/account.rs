@@ -99,7 +99,9 @@ pub(super) async fn show(visitor: Visitor, RawQuery(query): RawQuery) -> Result<
         p { a href=(NAME) { (visitor.say(Words::ChangeName)) } }
         p { a href=(ADDRESS) { (visitor.say(Words::ChangeAddress)) } }
         p { a href=(PASSWORD) { (visitor.say(password)) } }
-        p { a href=(EXPORT) { (visitor.say(Words::Export)) } }
+        @if caller.impersonated_by.is_none() {
+            p { a href=(EXPORT) { (visitor.say(Words::Export)) } }
+        }
         p { a href=(LEAVE) { (visitor.say(Words::Leave)) } }
     };
     visitor.page(Words::Account, HOME, &content)

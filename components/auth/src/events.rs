@@ -27,6 +27,7 @@
 //! | `device.remembered`, `.forgotten` | `user_id`, `device_id` | the second step is left out there for a month, or no more; all are forgotten without a word by a new password and with second factors |
 //! | `token.made`, `token.ended` | `user_id`, `token_id`, `reason` | a permanent token is there, or was taken back; if not by its user, why |
 //! | `token.approved` | `user_id`, `token_id`, `reason` | an administrator lets it act |
+//! | `token.changed` | `user_id`, `token_id`, `networks` | it is called something else, or is good in other networks |
 //! | `token.rotated` | `user_id`, `token_id` | it has another secret |
 //! | `token.strayed` | `user_id`, `token_id`, `address` | somebody had it where it is not good, and was refused; told once a day |
 //! | `consent.given` | `user_id`, `client_id`, `scopes` | a user lets a program of somebody else act for them |
@@ -157,6 +158,11 @@ pub(crate) enum Happened<'a> {
         user_id: &'a str,
         token_id: &'a TokenId,
         reason: &'a str,
+    },
+    TokenChanged {
+        user_id: &'a str,
+        token_id: &'a TokenId,
+        networks: bool,
     },
     TokenRotated {
         user_id: &'a str,
@@ -299,6 +305,7 @@ impl Happened<'_> {
             Self::TokenMade { user_id, .. } => ("token.made", user_id),
             Self::TokenEnded { user_id, .. } => ("token.ended", user_id),
             Self::TokenApproved { user_id, .. } => ("token.approved", user_id),
+            Self::TokenChanged { user_id, .. } => ("token.changed", user_id),
             Self::TokenRotated { user_id, .. } => ("token.rotated", user_id),
             Self::TokenStrayed { user_id, .. } => ("token.strayed", user_id),
             Self::ProviderLinked { user_id, .. } => ("account.provider_linked", user_id),

@@ -128,6 +128,7 @@ pub fn component() -> Component {
                 api::passkeys::remove_passkey(),
                 api::permanent::make_permanent_token(),
                 api::permanent::list_permanent_tokens(),
+                api::permanent::change_permanent_token(),
                 api::permanent::rotate_permanent_token(),
                 api::permanent::get_permanent_token_usage(),
                 api::permanent::end_some_permanent_tokens(),

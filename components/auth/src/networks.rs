@@ -40,6 +40,12 @@ impl Networks {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// Whether whatever is in them is in others as well; none are anywhere, as where something is bound to them.
+    pub(crate) fn is_within(&self, others: &Self) -> bool {
+        let is_in = |network| others.0.iter().any(|other| other.contains(network));
+        others.is_empty() || !self.is_empty() && self.0.iter().all(is_in)
+    }
+
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -326,6 +326,31 @@ pub(crate) fn token_rotated(change: Transaction, user_id: &str, name: &str) -> T
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells a user that a token is good in other networks, or will be once that is approved.
+pub(crate) fn token_moved(
+    change: Transaction,
+    user_id: &str,
+    name: &str,
+    waiting: bool,
+) -> Transaction {
+    let body = match waiting {
+        true => {
+            "It does nothing until an administrator approves it. If it was not you, take it back, change your password, and end all sessions."
+        }
+        false => {
+            "Whoever has it may act for you there. If it was not you, take it back, change your password, and end all sessions."
+        }
+    };
+    let notice = json!({
+        "user": user_id,
+        "kind": "account.token_moved",
+        "title": format!("A permanent token was bound to other networks: {name}"),
+        "body": body,
+        "mail": true,
+    });
+    change.publish("notification.requested", Some(user_id), &notice)
+}
+
 /// Tells a user that somebody has a token of theirs where it is not good.
 pub(crate) fn token_strayed(
     change: Transaction,

@@ -9,6 +9,7 @@
 //! none at all (`policy`); what they see and end of all users' is in `oversight`.
 
 pub(crate) mod approval;
+pub(crate) mod change;
 pub(crate) mod oversight;
 pub(crate) mod policy;
 pub(crate) mod rotation;
@@ -109,21 +110,8 @@ pub(crate) enum TokenSort {
 
 /// Makes a token of the caller's, and answers what is never shown again.
 pub(crate) async fn make(caller: &Caller, wanted: Wanted) -> Result<(PermanentToken, String)> {
-    require_person(caller)?;
-    let making = policy::get().await?.permanent_tokens;
-    if making == Making::None {
-        return Err(Error::forbidden(
-            "there are no permanent tokens here; ask an administrator",
-        ));
-    }
-    let name = wanted.name.trim();
-    let is_name = (1..=MAX_NAME).contains(&name.chars().count());
-    if !is_name || name.chars().any(char::is_control) {
-        return Err(Error::validation(
-            "name",
-            "1 to 100 characters, on one line",
-        ));
-    }
+    let making = making(caller).await?;
+    let name = named(&wanted.name)?;
     let scopes = scopes(caller, wanted.scopes)?;
     if wanted
         .days
@@ -373,6 +361,30 @@ fn require_person(caller: &Caller) -> Result<()> {
         true => Ok(()),
         false => Err(Error::forbidden(
             "permanent tokens are made by whoever is signed in; sign in with your password",
+        )),
+    }
+}
+
+/// How the caller makes tokens, and changes them, if they do.
+async fn making(caller: &Caller) -> Result<Making> {
+    require_person(caller)?;
+    match policy::get().await?.permanent_tokens {
+        Making::None => Err(Error::forbidden(
+            "there are no permanent tokens here; ask an administrator",
+        )),
+        making => Ok(making),
+    }
+}
+
+/// What a token is called.
+fn named(name: &str) -> Result<&str> {
+    let name = name.trim();
+    let is_name = (1..=MAX_NAME).contains(&name.chars().count());
+    match is_name && !name.chars().any(char::is_control) {
+        true => Ok(name),
+        false => Err(Error::validation(
+            "name",
+            "1 to 100 characters, on one line",
         )),
     }
 }

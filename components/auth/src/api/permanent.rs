@@ -1,6 +1,7 @@
 //! Permanent tokens of the caller.
 
 use crate::networks::Networks;
+use crate::permanent::change::{self, Change};
 use crate::permanent::{self, PermanentToken, TokenId, TokenSort, Wanted, rotation};
 use crate::sessions::Revoked;
 use sbd_sdk::paging::Page;
@@ -30,6 +31,20 @@ pub(crate) struct NewPermanentToken {
     #[schema(example = json!(["192.0.2.7", "2001:db8::/32"]))]
     #[serde(default)]
     networks: Vec<String>,
+}
+
+/// What of a token is to be otherwise; what is not named stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PermanentTokenChange {
+    /// What its owner calls it.
+    #[schema(min_length = 1, max_length = 100, example = "backup of my notes")]
+    #[serde(default)]
+    name: Option<String>,
+    /// Where it is good: 50 addresses or networks at most; anywhere, if the list is empty.
+    #[schema(example = json!(["192.0.2.7", "2001:db8::/32"]))]
+    #[serde(default)]
+    networks: Option<Vec<String>>,
 }
 
 /// A token for a program, without the token itself.
@@ -148,6 +163,31 @@ pub(crate) async fn list_permanent_tokens(
 ) -> Result<Json<Page<PermanentTokenView>>> {
     let page = permanent::list(&caller.user, &listing).await?;
     Ok(Json(page.map(PermanentTokenView::from)))
+}
+
+/// Gives a permanent token another name, or binds it to other networks.
+///
+/// Where administrators approve tokens, it waits for them again if it is to be good in more networks than before.
+#[operation(
+    patch "/api/v1/auth/permanent-tokens/{id}", permission = "tokens:write",
+    answers = "The token",
+    refuses(
+        not_found = "No token of the caller",
+        conflict = "It waits for approval as it is, or was approved at the same time",
+        forbidden = "Whoever asks is not signed in with a session, or there are no permanent tokens here"
+    )
+)]
+pub(crate) async fn change_permanent_token(
+    caller: Caller,
+    Path(id): Path<TokenId>,
+    Json(input): Json<PermanentTokenChange>,
+) -> Result<Json<PermanentTokenView>> {
+    let wanted = Change {
+        name: input.name,
+        networks: input.networks,
+    };
+    let changed = change::change(&caller, &id, &wanted).await?;
+    Ok(Json(changed.into()))
 }
 
 /// Gives a permanent token another secret; the one before stays good for a while, so that no program stands still.

@@ -281,6 +281,20 @@ pub(crate) fn token_made(
     change.publish("notification.requested", Some(user_id), &notice)
 }
 
+/// Tells administrators that a token waits for one of them.
+pub(crate) fn token_waits(change: Transaction, administrators: &[String]) -> Transaction {
+    administrators.iter().fold(change, |change, user_id| {
+        let notice = json!({
+            "user": user_id,
+            "kind": "account.token_waits",
+            "title": "A permanent token waits for approval",
+            "body": "It does nothing until an administrator approves it. You are not told of others as long as one waits: look at all that do.",
+            "mail": true,
+        });
+        change.publish("notification.requested", Some(user_id), &notice)
+    })
+}
+
 /// Tells a user that a token of theirs was approved.
 pub(crate) fn token_approved(
     change: Transaction,

@@ -146,6 +146,10 @@ pub(crate) async fn make(caller: &Caller, wanted: Wanted) -> Result<(PermanentTo
 /// Stores a token at the first seat that is free.
 async fn seated(mut token: PermanentToken) -> Result<PermanentToken> {
     let own = of(&token.user_id).await?;
+    let administrators = match token.waiting {
+        true => approval::to_tell(&token.user_id).await?,
+        false => Vec::new(),
+    };
     let seats = (0..MOST).map(|seat| format!("{}/{seat}", token.user_id));
     for seat in seats.filter(|seat| own.iter().all(|other| other.seat != *seat)) {
         token.seat = seat;
@@ -155,6 +159,7 @@ async fn seated(mut token: PermanentToken) -> Result<PermanentToken> {
         };
         let change = made.told_by(Transaction::new().insert(&PERMANENT_TOKENS, &token));
         let change = notices::token_made(change, &token.user_id, &token.name, token.waiting);
+        let change = notices::token_waits(change, &administrators);
         match change.commit().await {
             Ok(_) => return Ok(token),
             // Another one was quicker.

@@ -112,6 +112,14 @@ pub(crate) const PROVIDER: Limit = Limit {
     refusal: "too many sign-ins begun from this address; wait and try again",
 };
 
+/// Tokens of one user that administrators are told of, which they make and take back as they like.
+pub(crate) const TOKEN_WAITS: Limit = Limit {
+    what: "token-waits",
+    most: 3,
+    window: Duration::from_secs(60 * 60),
+    refusal: "administrators know of tokens of yours already",
+};
+
 /// How often something may be tried under one name, and what is said then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {

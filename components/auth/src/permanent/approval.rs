@@ -3,11 +3,27 @@
 
 use super::{PermanentToken, TokenId};
 use crate::events::Happened;
-use crate::store::PERMANENT_TOKENS;
-use crate::{notices, users};
+use crate::model::ADMIN;
+use crate::store::{PERMANENT_TOKENS, USERS};
+use crate::{notices, throttle, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
-use sbd_sdk::{Caller, Error, Result};
+use sbd_sdk::{Caller, Error, Result, time};
 use serde_json::json;
+
+/// Administrators that are told of a token at most: each by one step of a commit.
+const MOST_TOLD: u32 = 10;
+
+/// The administrators who are to hear that a token waits: those there are, unless they know already that one does.
+pub(super) async fn to_tell(user_id: &str) -> Result<Vec<String>> {
+    let is_known = PERMANENT_TOKENS.count(json!({"waiting": true})).await? > 0;
+    let told = throttle::TOKEN_WAITS.of(user_id);
+    if is_known || told.count(time::now()).await.is_err() {
+        return Ok(Vec::new());
+    }
+    let all = USERS.find(json!({"roles": ADMIN, "active": true}));
+    let all = all.limit(MOST_TOLD).fetch().await?.documents.into_iter();
+    Ok(all.map(|user| user.id).collect())
+}
 
 /// Approves a token that waits, or turns it down, for a reason. Nobody decides on their own.
 pub(crate) async fn decide(by: &Caller, id: &TokenId, approved: bool, reason: &str) -> Result<()> {
@@ -61,8 +77,10 @@ fn turn_down(token: &PermanentToken, reason: &str) -> Transaction {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use crate::permanent::tests::{POLICY, TOKENS, USER_TOKENS, ada, make};
-    use crate::tests::{app, bearer, root};
+    use crate::store::USERS;
+    use crate::tests::{app, bearer, register, root};
     use sbd_sdk::testing::{App, Reply};
     use sbd_sdk::{Principal, Scopes};
     use serde_json::json;
@@ -117,6 +135,33 @@ mod tests {
             entry.map(|entry| entry.data["reason"].clone()),
             Some(json!("known"))
         );
+    }
+
+    #[test]
+    fn administrators_are_told_of_the_first_that_waits() {
+        let app = app();
+        let ada = ada(&app);
+        for name in ["grace", "joan"] {
+            register(&app, name).assert_status(201);
+        }
+        let admin = json!({"$set": {"roles": ["user", "admin"]}});
+        let both = json!({"username": {"$in": ["grace", "joan"]}});
+        app.run(USERS.update_many(both, admin)).unwrap();
+        make(&ada, "open", &["*"]).assert_status(201);
+        policy(&app, "approved").assert_status(200);
+        let waits = || told(&app, "account.token_waits");
+        assert_eq!(waits(), 0);
+        let first = make(&ada, "first", &["*"]).assert_status(201);
+        assert_eq!(waits(), 2);
+        make(&ada, "second", &["*"]).assert_status(201);
+        assert_eq!(waits(), 2);
+        // None waits any more: the next one is news, but not whatever one user makes and takes back.
+        for more in [4, 6, 6] {
+            ada.delete(TOKENS).assert_status(204);
+            make(&ada, "again", &["*"]).assert_status(201);
+            assert_eq!(waits(), more);
+        }
+        decide(&app, first.text("id"), true).assert_refused(404, "NOT_FOUND");
     }
 
     #[test]

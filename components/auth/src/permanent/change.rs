@@ -2,7 +2,7 @@
 //! be good in more than they have seen waits for them again.
 
 use super::policy::Making;
-use super::{PermanentToken, TokenId, making, named, own};
+use super::{PermanentToken, TokenId, approval, making, named, own};
 use crate::events::Happened;
 use crate::networks::Networks;
 use crate::notices;
@@ -58,6 +58,11 @@ pub(crate) async fn change(
     };
     let mut set = changed.told_by(set);
     if is_moved {
+        let administrators = match after.waiting && !before.waiting {
+            true => approval::to_tell(&after.user_id).await?,
+            false => Vec::new(),
+        };
+        set = notices::token_waits(set, &administrators);
         set = notices::token_moved(set, &after.user_id, &after.name, after.waiting);
     }
     match set.commit().await {

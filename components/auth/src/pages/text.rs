@@ -241,6 +241,7 @@ page::catalogue! {
         DoneTokenMade: "A token was made", "Ein Token wurde ausgestellt";
         DoneTokenEnded: "A token was taken back", "Ein Token wurde zurückgenommen";
         DoneTokenApproved: "A token was approved", "Ein Token wurde freigegeben";
+        DoneTokenChanged: "A token was changed", "Ein Token wurde geändert";
         DoneTokenRotated: "A token got another secret", "Ein Token bekam ein neues Geheimnis";
         DoneTokenStrayed: "A token was refused where it is not good", "Ein Token wurde abgewiesen, wo es nicht gilt";
         DoneSessionBegan: "Somebody signed in", "Jemand hat sich angemeldet";
@@ -314,6 +315,7 @@ impl Words {
             "token.made" => Self::DoneTokenMade,
             "token.ended" => Self::DoneTokenEnded,
             "token.approved" => Self::DoneTokenApproved,
+            "token.changed" => Self::DoneTokenChanged,
             "token.rotated" => Self::DoneTokenRotated,
             "token.strayed" => Self::DoneTokenStrayed,
             "session.began" => Self::DoneSessionBegan,

@@ -9,7 +9,7 @@
 
 use sbd_tests::{Account, Launch, Server, guest, json, run};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const WARNING: &str = "compiled component was changed or comes from elsewhere";
 
@@ -51,7 +51,7 @@ fn files(server: &Server) -> Vec<PathBuf> {
     files
 }
 
-fn is_compiled(file: &PathBuf) -> bool {
+fn is_compiled(file: &Path) -> bool {
     file.extension().is_some_and(|end| end == "cwasm")
 }
 
@@ -191,7 +191,7 @@ async fn a_disk_that_fills_is_no_hindrance_and_nothing_is_left_behind() {
     serves(&server).await;
     // What was offered is small enough.
     assert!(
-        !files(&server).iter().any(is_compiled),
+        !files(&server).iter().any(|file| is_compiled(file)),
         "{:?}",
         files(&server)
     );

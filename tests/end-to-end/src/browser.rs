@@ -86,6 +86,8 @@ impl Browser {
         browser.page = page["sessionId"].as_str().map(str::to_owned);
         browser.command("Log.enable", json!({})).await;
         browser.command("Runtime.enable", json!({})).await;
+        // Without it no script runs before those of a page.
+        browser.command("Page.enable", json!({})).await;
         Some(browser)
     }
 

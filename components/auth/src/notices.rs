@@ -14,6 +14,11 @@ const TOO_FAST: u64 = 1_000;
 /// Kilometres that say nothing: addresses are not where they are registered for to the kilometre.
 const NEAR: u32 = 500;
 
+/// What comes of a token that was made, or got another secret.
+const ACTS: &str = "Whoever has it may act for you.";
+/// The same, where administrators approve tokens.
+const WAITS: &str = "It does nothing until an administrator approves it.";
+
 /// What nobody is signed in from yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum New {
@@ -263,19 +268,28 @@ pub(crate) fn token_made(
     name: &str,
     waiting: bool,
 ) -> Transaction {
-    let body = match waiting {
-        true => {
-            "It does nothing until an administrator approves it. If it was not you, take it back, change your password, and end all sessions."
-        }
-        false => {
-            "Whoever has it may act for you. If it was not you, take it back, change your password, and end all sessions."
-        }
+    let effect = match waiting {
+        true => WAITS,
+        false => ACTS,
     };
+    let title = format!("A permanent token was made: {name}");
+    token_is_otherwise(change, user_id, ("account.token_made", &title), effect)
+}
+
+/// Tells a user what somebody did to a token of theirs, with what effect, and what to do if it was not them.
+fn token_is_otherwise(
+    change: Transaction,
+    user_id: &str,
+    (kind, title): (&str, &str),
+    effect: &str,
+) -> Transaction {
     let notice = json!({
         "user": user_id,
-        "kind": "account.token_made",
-        "title": format!("A permanent token was made: {name}"),
-        "body": body,
+        "kind": kind,
+        "title": title,
+        "body": format!(
+            "{effect} If it was not you, take it back, change your password, and end all sessions."
+        ),
         "mail": true,
     });
     change.publish("notification.requested", Some(user_id), &notice)
@@ -330,14 +344,8 @@ pub(crate) fn token_ended(
 
 /// Tells a user that a token has another secret.
 pub(crate) fn token_rotated(change: Transaction, user_id: &str, name: &str) -> Transaction {
-    let notice = json!({
-        "user": user_id,
-        "kind": "account.token_rotated",
-        "title": format!("A permanent token got another secret: {name}"),
-        "body": "Whoever has it may act for you. If it was not you, take it back, change your password, and end all sessions.",
-        "mail": true,
-    });
-    change.publish("notification.requested", Some(user_id), &notice)
+    let title = format!("A permanent token got another secret: {name}");
+    token_is_otherwise(change, user_id, ("account.token_rotated", &title), ACTS)
 }
 
 /// Tells a user that a token is good in other networks, or will be once that is approved.
@@ -347,22 +355,12 @@ pub(crate) fn token_moved(
     name: &str,
     waiting: bool,
 ) -> Transaction {
-    let body = match waiting {
-        true => {
-            "It does nothing until an administrator approves it. If it was not you, take it back, change your password, and end all sessions."
-        }
-        false => {
-            "Whoever has it may act for you there. If it was not you, take it back, change your password, and end all sessions."
-        }
+    let effect = match waiting {
+        true => WAITS,
+        false => "Whoever has it may act for you there.",
     };
-    let notice = json!({
-        "user": user_id,
-        "kind": "account.token_moved",
-        "title": format!("A permanent token was bound to other networks: {name}"),
-        "body": body,
-        "mail": true,
-    });
-    change.publish("notification.requested", Some(user_id), &notice)
+    let title = format!("A permanent token was bound to other networks: {name}");
+    token_is_otherwise(change, user_id, ("account.token_moved", &title), effect)
 }
 
 /// Tells a user that somebody has a token of theirs where it is not good.

@@ -9,7 +9,7 @@
 
 use sbd_tests::{Account, Launch, Server, guest, json, run};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const WARNING: &str = "compiled component was changed or comes from elsewhere";
 
@@ -43,16 +43,11 @@ async fn figures(server: &Server) -> (usize, usize) {
     (figure("hits"), figure("misses"))
 }
 
-/// What is kept, compiled or of what was offered.
 fn files(server: &Server) -> Vec<PathBuf> {
     let files = std::fs::read_dir(server.data().join("compiled")).unwrap();
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     files.sort();
     files
-}
-
-fn is_compiled(file: &Path) -> bool {
-    file.extension().is_some_and(|end| end == "cwasm")
 }
 
 /// How many components the application in the binary has.
@@ -190,24 +185,15 @@ async fn a_disk_that_fills_is_no_hindrance_and_nothing_is_left_behind() {
     assert!(log.contains("cannot keep a compiled component"), "{log}");
     serves(&server).await;
     // What was offered is small enough.
-    assert!(
-        !files(&server).iter().any(|file| is_compiled(file)),
-        "{:?}",
-        files(&server)
-    );
+    let is_offer = |file: &PathBuf| file.extension().is_some_and(|end| end == "offer");
+    assert!(files(&server).iter().all(is_offer), "{:?}", files(&server));
     drop(server);
     // What a process that was killed was writing goes, too.
     let partial = data_dir.path().join("compiled/x.1234.partial");
     std::fs::write(&partial, "half").unwrap();
     let server = launch.start_in(data_dir).await;
     assert!(!partial.exists());
-    assert_eq!(
-        files(&server)
-            .iter()
-            .filter(|file| is_compiled(file))
-            .count(),
-        SMALL
-    );
+    assert_eq!(files(&server).len(), 2 * SMALL);
 }
 
 #[tokio::test]

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long whoever began a payment has to go through it, before the schedule goes on.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long whoever goes on with a payment has for a step, one call of the wallet, before others do.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the schedule leaves a payment alone that it could not go on with.
 const LATER: Duration = Duration::from_secs(5 * 60);
 /// How long tokens are held that are paid at once: a hold that nobody remembers is free again after this.
@@ -298,6 +298,13 @@ pub(crate) async fn changed<G: Group>(
         return Ok(change);
     }
     allowances::give_back(change, payment).await
+}
+
+/// Goes on with a payment that somebody has left, as it is seen in passing.
+pub(crate) async fn go_on_if_due<G: Group>(payment: Payment<G>) {
+    if payment.due_at.is_some_and(|due| due <= time::now()) {
+        go_on(payment).await.map(drop).unwrap_or_else(late);
+    }
 }
 
 /// Goes on with what stopped on the way.

@@ -100,10 +100,12 @@ async fn made<G: Group>(
     }
 }
 
-/// A request that somebody may see: a member as any request, and the component that sells.
+/// A request that somebody may see: a member as any request, and the component that sells. The latter waits for
+/// what it reads, so that a payment which somebody died over does not wait for the schedule.
 pub(crate) async fn get<G: Group>(group: &G, by: Principal, id: &RequestId) -> Result<Request<G>> {
     if let Ok(request) = sold(group, &by, id).await {
-        return Ok(request);
+        payments::go_on_if_due(request.of_purchase().await?).await;
+        return requests::stored(group, Kind::Purchase, id).await;
     }
     let caller = Caller::of(by).ok_or_else(|| Error::not_found(G::NOUN))?;
     requests::get(group, &caller, Kind::Purchase, id).await

@@ -6,6 +6,7 @@ use sbd_sdk::{Principal, Scopes};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 fn wish(price: u64) -> Value {
     json!({
@@ -234,6 +235,28 @@ fn killed_anywhere_a_purchase_is_paid_or_free() {
             if !died {
                 break;
             }
+        }
+    }
+}
+
+/// Who sells asks before the schedule comes: what whoever asked has died over is held by then.
+#[test]
+fn whoever_sells_goes_on_with_what_was_left() {
+    for point in 0.. {
+        let home = Home::new(&["usr_2"]);
+        home.deposit(100);
+        let died = home.dies_at(point, || drop(ask(&home, 40)));
+        home.undisturbed();
+        let list = home.read("usr_1", "purchase-requests");
+        let request = list["items"][0]["id"].as_str().unwrap().to_owned();
+        home.advance(Duration::from_secs(11));
+        let shop = home.app.by(Principal::service("test", "shop"));
+        shop.get(&home.path(&format!("purchase-requests/{request}")))
+            .assert_status(200);
+        assert_eq!(home.balance(), (60, 40), "{point}");
+        if !died {
+            assert!(point > 0);
+            break;
         }
     }
 }

@@ -124,27 +124,32 @@ impl Authenticator {
             user_agent: agent.and_then(|agent| agent.to_str().ok().map(str::to_owned)),
         };
         let key = fingerprint(tenant, &presented);
-        let answer = match self.answers.get(&key).await {
-            Some(answer) => answer,
-            None => {
-                admit()?;
-                let call = Call {
-                    tenant: Arc::clone(tenant),
-                    component: Arc::clone(component),
-                    request_id: Arc::clone(request_id),
-                    class: Class::Authentication,
-                    principal: None,
-                };
-                // Of many requests with one new token the first asks, the others wait for it. A
-                // failure to ask is shared by those who wait and then forgotten.
-                Box::pin(
-                    self.answers
-                        .try_get_with(key, self.ask(components, call, presented)),
-                )
-                .await
-                .map_err(|refusal| (*refusal).clone())?
-            }
+        let known = self.answers.get(&key).await;
+        if known.is_none() {
+            admit()?;
+        }
+        let ask = || {
+            let call = Call {
+                tenant: Arc::clone(tenant),
+                component: Arc::clone(component),
+                request_id: Arc::clone(request_id),
+                class: Class::Authentication,
+                principal: None,
+            };
+            // Of many requests with one new token the first asks, the others wait for it. A
+            // failure to ask is shared by those who wait and then forgotten.
+            let asked = self.ask(components, call, presented.clone());
+            Box::pin(self.answers.try_get_with(key, asked))
         };
+        let mut answer = match known {
+            Some(answer) => answer,
+            None => ask().await.map_err(|refusal| (*refusal).clone())?,
+        };
+        // Something was taken from it since, perhaps all: whether it goes on, the component says.
+        if self.is_stale(tenant, &answer) {
+            self.answers.invalidate(&key).await;
+            answer = ask().await.map_err(|refusal| (*refusal).clone())?;
+        }
         // Looked at after the answer is in, from the cache or from the component alike: a logout
         // that overtook a slow answer still wins.
         let caller = match answer {
@@ -159,6 +164,20 @@ impl Authenticator {
         }
     }
 
+    /// Whether something was taken from whoever this is after somebody was asked about them.
+    fn is_stale(&self, tenant: &str, answer: &Answer) -> bool {
+        match answer {
+            Answer::Refused(_) => false,
+            Answer::Known(caller) => self.is_outdated(tenant, caller),
+        }
+    }
+
+    fn is_outdated(&self, tenant: &str, caller: &Authenticated) -> bool {
+        let session = caller.session.as_ref();
+        let last = session.and_then(|session| self.revoked.last(tenant, session));
+        last.is_some_and(|last| caller.is_older_than(last))
+    }
+
     /// Somebody who was recognised, if they are still who they were.
     fn standing(
         &self,
@@ -168,11 +187,11 @@ impl Authenticator {
         if caller.expires_at <= Timestamp::now().as_second() {
             return Err(Refusal::token_expired());
         }
-        match &caller.session {
-            Some(session) if self.revoked.contains(tenant, session) => Err(Refusal::token_invalid(
+        match self.is_outdated(tenant, &caller) {
+            true => Err(Refusal::token_invalid(
                 "This session has ended; log in again.",
             )),
-            _ => Ok(caller),
+            false => Ok(caller),
         }
     }
 
@@ -191,6 +210,7 @@ impl Authenticator {
             Refusal::internal()
         };
         let about = authentication::Question::Token(presented);
+        let before = Instant::now();
         let asked = match Question::post(path::AUTHENTICATE, &about) {
             Ok(question) => {
                 question
@@ -208,7 +228,8 @@ impl Authenticator {
             StatusCode::OK => {
                 let principal = identified(&tenant, &reply.body);
                 let principal = principal.map_err(|error| unusable(&error))?;
-                Ok(Answer::Known(Arc::new(principal.into())))
+                let caller = Authenticated::asked(principal, before);
+                Ok(Answer::Known(Arc::new(caller)))
             }
             StatusCode::UNAUTHORIZED => {
                 let envelope: ErrorEnvelope =

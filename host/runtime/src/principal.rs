@@ -12,6 +12,7 @@ use sbd_contract::{Principal, Scopes};
 use serde::{Deserialize, Serialize};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// What the two kinds of seal begin with, so that none is taken for the other. No claims hold a zero.
 const CALLER: &[u8] = b"";
@@ -22,6 +23,8 @@ const DELEGATION: &[u8] = b"delegation\0";
 pub struct Authenticated {
     principal: Principal,
     sealed: OnceLock<Option<HeaderValue>>,
+    /// Before somebody was asked who it is: what is said of its session later says more.
+    asked: Instant,
 }
 
 /// What a user left a component to do.
@@ -65,6 +68,20 @@ pub enum SealError {
 // === impl Authenticated ===
 
 impl Authenticated {
+    /// Who it is, as somebody said who was asked at this moment, or after it.
+    pub fn asked(principal: Principal, asked: Instant) -> Self {
+        Self {
+            principal,
+            sealed: OnceLock::new(),
+            asked,
+        }
+    }
+
+    /// Whether what was said of its session at this moment may not be in it yet.
+    pub fn is_older_than(&self, said: Instant) -> bool {
+        self.asked <= said
+    }
+
     /// The header value for this principal, always by the same seal.
     pub(crate) fn sealed(&self, seal: &Seal) -> Option<HeaderValue> {
         self.sealed
@@ -78,7 +95,8 @@ impl Authenticated {
             true => self,
             false => {
                 let principal = self.principal.clone();
-                Arc::new(principal.called_via(Arc::clone(component)).into())
+                let principal = principal.called_via(Arc::clone(component));
+                Arc::new(Self::asked(principal, self.asked))
             }
         }
     }
@@ -86,10 +104,7 @@ impl Authenticated {
 
 impl From<Principal> for Authenticated {
     fn from(principal: Principal) -> Self {
-        Self {
-            principal,
-            sealed: OnceLock::new(),
-        }
+        Self::asked(principal, Instant::now())
     }
 }
 
@@ -133,6 +148,7 @@ impl Seal {
         Ok(Authenticated {
             principal,
             sealed: OnceLock::from(Some(header.clone())),
+            asked: Instant::now(),
         })
     }
 

@@ -210,7 +210,30 @@ async fn logout_ends_a_session_at_once() {
         200,
         "the other session lives"
     );
-    assert_eq!(server.fake.asked.load(SeqCst), 2);
+    // Whether it goes on, the component was asked once more, and is not for a while.
+    server.get_as("/echo/x", "ada.1.user").await;
+    assert_eq!(server.fake.asked.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn whoever_something_was_taken_from_is_asked_about_anew_and_goes_on() {
+    let server = Server::start().await;
+    for (user, asked) in [("ada.ptk_1.user", 1), ("ada.ptk_2.user", 2)] {
+        assert_eq!(server.get_as("/echo/x", user).await.status(), 200);
+        assert_eq!(server.fake.asked.load(SeqCst), asked);
+    }
+    server.fake.take_from("ptk_1");
+    for _ in 0..2 {
+        assert_eq!(
+            server.get_as("/echo/x", "ada.ptk_1.user").await.status(),
+            200
+        );
+        assert_eq!(
+            server.get_as("/echo/x", "ada.ptk_2.user").await.status(),
+            200
+        );
+        assert_eq!(server.fake.asked.load(SeqCst), 3);
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) offers: Mutex<HashMap<String, Arc<Offered>>>,
     /// The features that are off.
     pub(crate) off: Mutex<BTreeSet<Arc<str>>>,
+    /// The sessions that have ended.
+    ended: Mutex<BTreeSet<String>>,
 }
 
 impl Default for State {
@@ -47,6 +49,7 @@ impl Default for State {
             dropped: Arc::default(),
             offers: Mutex::default(),
             off: Mutex::default(),
+            ended: Mutex::default(),
         }
     }
 }
@@ -120,7 +123,14 @@ impl Fake {
         self.gate.add_permits(100);
     }
 
+    /// Ends a session.
     pub(crate) fn revoke(&self, session: &str) {
+        self.ended.lock().unwrap().insert(session.to_owned());
+        self.take_from(session);
+    }
+
+    /// Takes something from a session, or a token, that goes on.
+    pub(crate) fn take_from(&self, session: &str) {
         let listener = self.listener.lock().unwrap();
         listener.as_ref().unwrap()("default", &[session.to_owned()]);
     }
@@ -157,16 +167,20 @@ impl Fake {
             _ => {}
         }
         let parts: Vec<&str> = token.split('.').collect();
+        let session = match parts[1].starts_with("ptk_") {
+            true => parts[1].to_owned(),
+            false => format!("ses_{}", parts[1]),
+        };
+        if self.ended.lock().unwrap().contains(&session) {
+            return Ok(refused("TOKEN_INVALID"));
+        }
         let lives = parts.get(3).map_or(900, |seconds| seconds.parse().unwrap());
         let expires_at = jiff::Timestamp::now() + Duration::from_secs(lives);
         Ok(answer(
             200,
             &json!({
                 "user": format!("usr_{}", parts[0]),
-                "session": match parts[1].starts_with("ptk_") {
-                    true => parts[1].to_owned(),
-                    false => format!("ses_{}", parts[1]),
-                },
+                "session": session,
                 "username": parts[0],
                 "roles": [parts[2]],
                 "scopes": if parts[2] == "admin" { json!(["*", "admin:*"]) } else { json!(["*"]) },

@@ -3,6 +3,7 @@
 use sbd_gateway::Refusal;
 use sbd_realtime::{End, Listener};
 use sbd_registry::{TenantState, Tenants};
+use sbd_runtime::Authenticated;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -67,14 +68,19 @@ impl Connections {
     pub(super) fn open(
         self: &Arc<Self>,
         tenant: &Arc<str>,
-        session: Option<&Arc<str>>,
+        caller: Option<&Authenticated>,
         listener: &Listener,
     ) -> Result<Connection, Refusal> {
         let mut state = self.state();
-        let has_ended = session.is_some_and(|session| {
+        let session = caller.and_then(|caller| caller.session.as_ref());
+        let last = session.and_then(|session| {
             let key = (tenant.to_string(), session.to_string());
-            state.ended.contains_key(&key)
+            state.ended.get(&key)
         });
+        // One that goes on after something was taken from it is asked about anew before this.
+        let has_ended = caller
+            .zip(last)
+            .is_some_and(|(caller, last)| caller.is_older_than(*last));
         if has_ended {
             return Err(Refusal::unauthenticated(
                 "Your session has just ended; sign in anew.",
@@ -164,17 +170,22 @@ impl Drop for Connection {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use sbd_contract::Principal;
     use sbd_realtime::Heard;
 
     #[tokio::test]
     async fn a_session_that_ends_takes_its_connections_along_and_lets_none_in() {
         let connections = Connections::new();
         let (acme, other): (Arc<str>, Arc<str>) = ("acme".into(), "other".into());
-        let (ended, goes_on): (Arc<str>, Arc<str>) = ("ses_1".into(), "ses_2".into());
+        let of = |session| -> Authenticated {
+            let user = Principal::user("acme", "usr_1");
+            user.in_session(session).into()
+        };
+        let (ended, goes_on) = (of("ses_1"), of("ses_2"));
         let mut open = Vec::new();
-        for (tenant, session) in [(&acme, &ended), (&acme, &goes_on), (&other, &ended)] {
+        for (tenant, caller) in [(&acme, &ended), (&acme, &goes_on), (&other, &ended)] {
             let (listener, queue) = Listener::new(None);
-            let connection = connections.open(tenant, Some(session), &listener);
+            let connection = connections.open(tenant, Some(caller), &listener);
             open.push((connection.ok().unwrap(), queue));
         }
         connections.sign_out("acme", &["ses_1".to_owned()]);
@@ -186,6 +197,9 @@ mod tests {
         let (late, _queue) = Listener::new(None);
         assert!(connections.open(&acme, Some(&ended), &late).is_err());
         assert!(connections.open(&acme, Some(&goes_on), &late).is_ok());
+        // Whoever was asked about since goes on.
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(connections.open(&acme, Some(&of("ses_1")), &late).is_ok());
         drop(open);
         assert!(connections.state().tenants.is_empty());
     }

@@ -106,10 +106,9 @@ impl Session {
             ));
         }
         let (listener, queue) = Listener::new(Some(Arc::clone(&user)));
-        let session = caller.session.as_ref();
         let connection = realtime
             .connections
-            .open(&request.tenant, session, &listener)?;
+            .open(&request.tenant, Some(&caller), &listener)?;
         let left = caller
             .expires_at
             .saturating_sub(Timestamp::now().as_second());

@@ -15,7 +15,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("sbd-request-id");
 /// The name of the tenant.
 pub const TENANT: HeaderName = HeaderName::from_static("sbd-tenant");
 
-/// By which the auth component says in an answer which sessions have ended, separated by commas.
+/// By which the auth component says in an answer which sessions and tokens have ended, or had something taken from
+/// them, separated by commas: the host forgets what it knows of each, and asks anew.
 pub const REVOKED: HeaderName = HeaderName::from_static("sbd-revoked");
 
 /// Who acts in the user's place, `usr_...`: on every answer to an administrator who does. It is the one of these that

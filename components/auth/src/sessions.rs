@@ -20,8 +20,9 @@ pub(crate) const MAX_SESSIONS: usize = 50;
 /// Sessions that end in one transaction.
 const AT_ONCE: usize = 50;
 
-/// Before an answer: tells the host which sessions have ended, or permanent tokens, so that it forgets what it
-/// knows of them. The host takes the header off the answer.
+/// Before an answer: tells the host which sessions have ended, permanent tokens or what programs were let do, or what of
+/// them something was taken from, so that it forgets what it knows of them and asks anew; their sockets end. The host
+/// takes the header off the answer.
 pub(crate) struct Revoked<T = SessionId>(pub(crate) Vec<T>);
 
 /// What the list of sessions is sorted by.

@@ -165,6 +165,17 @@ pub(crate) async fn sign_out(id: &str) -> Result<Vec<String>> {
     Ok(ended)
 }
 
+/// The ids of all that a user acts by: sessions, permanent tokens, and what they let programs do. Whoever takes something
+/// from all of it tells the host ([`Revoked`](sessions::Revoked)), which asks about each of them anew.
+pub(crate) async fn acts_by(id: &str) -> Result<Vec<String>> {
+    let sessions = sessions::of_user(id).await?;
+    let tokens = permanent::of_user(id).await?;
+    let grants = grants::of(json!({"user_id": id})).await?;
+    let all = sessions.iter().map(ToString::to_string);
+    let all = all.chain(tokens.iter().map(ToString::to_string));
+    Ok(all.chain(grants.iter().map(ToString::to_string)).collect())
+}
+
 /// A user whom somebody else may change, for a reason.
 pub(crate) async fn changeable(by: &Caller, id: &str, reason: &str) -> Result<User> {
     reasonable(reason)?;

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const KEPT: Duration = Duration::from_secs(60);
 /// A refused token is refused again without asking for this long.
 const REFUSAL_KEPT: Duration = Duration::from_secs(5);
+/// How often one request asks anew, where something is taken from its token while it asks.
+const ASKED_ANEW: u32 = 2;
 /// Answers kept; the least used go first. About 300 bytes each.
 const ANSWERS: u64 = 50_000;
 
@@ -124,32 +126,35 @@ impl Authenticator {
             user_agent: agent.and_then(|agent| agent.to_str().ok().map(str::to_owned)),
         };
         let key = fingerprint(tenant, &presented);
-        let known = self.answers.get(&key).await;
-        if known.is_none() {
-            admit()?;
-        }
-        let ask = || {
-            let call = Call {
-                tenant: Arc::clone(tenant),
-                component: Arc::clone(component),
-                request_id: Arc::clone(request_id),
-                class: Class::Authentication,
-                principal: None,
+        let (mut admit, mut left) = (Some(admit), ASKED_ANEW);
+        let answer = loop {
+            let answer = match self.answers.get(&key).await {
+                Some(answer) => answer,
+                None => {
+                    admit.take().map_or(Ok(()), |admit| admit())?;
+                    let call = Call {
+                        tenant: Arc::clone(tenant),
+                        component: Arc::clone(component),
+                        request_id: Arc::clone(request_id),
+                        class: Class::Authentication,
+                        principal: None,
+                    };
+                    // Of many requests with one new token the first asks, the others wait for it. A
+                    // failure to ask is shared by those who wait and then forgotten.
+                    let asked = self.ask(components, call, presented.clone());
+                    Box::pin(self.answers.try_get_with(key, asked))
+                        .await
+                        .map_err(|refusal| (*refusal).clone())?
+                }
             };
-            // Of many requests with one new token the first asks, the others wait for it. A
-            // failure to ask is shared by those who wait and then forgotten.
-            let asked = self.ask(components, call, presented.clone());
-            Box::pin(self.answers.try_get_with(key, asked))
-        };
-        let mut answer = match known {
-            Some(answer) => answer,
-            None => ask().await.map_err(|refusal| (*refusal).clone())?,
-        };
-        // Something was taken from it since, perhaps all: whether it goes on, the component says.
-        if self.is_stale(tenant, &answer) {
+            // Something was taken from it since it was asked about, perhaps all: whether it goes on, the
+            // component says.
+            if left == 0 || !self.is_stale(tenant, &answer) {
+                break answer;
+            }
+            left -= 1;
             self.answers.invalidate(&key).await;
-            answer = ask().await.map_err(|refusal| (*refusal).clone())?;
-        }
+        };
         // Looked at after the answer is in, from the cache or from the component alike: a logout
         // that overtook a slow answer still wins.
         let caller = match answer {

@@ -202,8 +202,8 @@ impl Application {
         self.snapshot.components.get(component)?.offer.as_ref()
     }
 
-    /// Hears of sessions that the auth component has ended, by tenant; whatever the application is by
-    /// then.
+    /// Hears of sessions and tokens that the auth component has ended or taken something from, by tenant;
+    /// whatever the application is by then.
     pub fn on_revoked(&self, observer: impl Fn(&str, &[String]) + Send + Sync + 'static) {
         if let Ok(mut observers) = self.runtime.revoked.write() {
             observers.push(Box::new(observer));

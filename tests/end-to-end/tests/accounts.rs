@@ -207,6 +207,19 @@ async fn a_token_is_bound_reads_alone_and_gets_another_secret_without_a_gap() {
     }
     let usage = ada.read(&format!("{own}/usage")).await;
     assert_eq!(usage["last_address"], "127.0.0.1");
+    // What is taken from one counts with the next request, though the host knew it a moment ago.
+    let rotate = ada.post(&format!("{own}/rotate"), &json!({"overlap_hours": 0}));
+    let last = json(rotate.send().await.unwrap(), 200).await;
+    for gone in [&here["token"], &rotated["token"]] {
+        assert_error(read(gone).await, 401, "TOKEN_INVALID").await;
+    }
+    json(read(&last["token"]).await, 200).await;
+    for (network, status) in [("127.0.0.0/8", 200), ("192.0.2.0/24", 401)] {
+        let networks = json!({"networks": [network]});
+        let moved = ada.request(Method::PATCH, &own).json(&networks);
+        json(moved.send().await.unwrap(), 200).await;
+        assert_eq!(read(&last["token"]).await.status(), status);
+    }
     // Of what anybody may try there is less than of all else, and answers say so.
     let login = json!({"identifier": "ada", "password": "wrong"});
     let refused = server.post("/api/v1/auth/login", &login).await;

@@ -3,7 +3,7 @@
 use crate::lockdown::attempts::{self, LetIn};
 use crate::lockdown::passes::{self, Pass, PassId, PassSort};
 use crate::lockdown::{self, Bounds, Program, change};
-use crate::model::{Device, SessionId};
+use crate::model::Device;
 use crate::place::Place;
 use crate::sessions::Revoked;
 use crate::users;
@@ -153,7 +153,7 @@ pub(crate) async fn get_lockdown(caller: Caller, headers: HeaderMap) -> Result<J
 ///
 /// What leaves the account more room counts at once. What binds it, or takes a network or a program away, counts once
 /// it is confirmed by the mail that is sent (`waiting`), and ends all other sessions then. Permanent tokens and programs
-/// that the caller let act for them are bound as well, within a minute.
+/// that the caller let act for them are bound as well.
 #[operation(
     put "/api/v1/auth/me/lockdown", permission = "account:lockdown", answers = "From where",
     refuses(
@@ -183,9 +183,9 @@ pub(crate) async fn set_lockdown(
 )]
 pub(crate) async fn confirm_lockdown(
     Json(input): Json<LockdownConfirmation>,
-) -> Result<(Revoked<SessionId>, NoContent)> {
-    let ended = change::confirm(&input.token).await?;
-    Ok((Revoked(ended), NoContent))
+) -> Result<(Revoked<String>, NoContent)> {
+    let bound = change::confirm(&input.token).await?;
+    Ok((Revoked(bound.told), NoContent))
 }
 
 /// Lets in a place that was refused, with the code that was mailed of it, once: for 15 minutes, or from now on.
@@ -244,14 +244,17 @@ pub(crate) async fn list_lockdown_passes(
     Ok(Json(page.map(PassView::from)))
 }
 
-/// Takes a pass back: whoever was let in by it is so no more, within a minute.
+/// Takes a pass back: whoever was let in by it is so no more.
 #[operation(
     delete "/api/v1/auth/me/lockdown/passes/{id}", permission = "account:lockdown",
     answers = "Taken back", refuses(not_found = "No pass of the caller")
 )]
-pub(crate) async fn end_lockdown_pass(caller: Caller, Path(id): Path<PassId>) -> Result<NoContent> {
-    passes::take_back(&caller.user, &id).await?;
-    Ok(NoContent)
+pub(crate) async fn end_lockdown_pass(
+    caller: Caller,
+    Path(id): Path<PassId>,
+) -> Result<(Revoked<String>, NoContent)> {
+    let told = passes::take_back(&caller.user, &id).await?;
+    Ok((Revoked(told), NoContent))
 }
 
 /// Reads whether a user's account is bound to places.

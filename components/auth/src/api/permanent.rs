@@ -87,7 +87,7 @@ pub(crate) struct MadePermanentToken {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenRotation {
-    /// In hours. With 0 it ends within a minute.
+    /// In hours. With 0 it ends at once.
     #[schema(minimum = 0, maximum = 168, example = 24)]
     overlap_hours: u32,
 }
@@ -181,13 +181,13 @@ pub(crate) async fn change_permanent_token(
     caller: Caller,
     Path(id): Path<TokenId>,
     Json(input): Json<PermanentTokenChange>,
-) -> Result<Json<PermanentTokenView>> {
+) -> Result<(Revoked<TokenId>, Json<PermanentTokenView>)> {
     let wanted = Change {
         name: input.name,
         networks: input.networks,
     };
-    let changed = change::change(&caller, &id, &wanted).await?;
-    Ok(Json(changed.into()))
+    let (changed, told) = change::change(&caller, &id, &wanted).await?;
+    Ok((Revoked(Vec::from_iter(told)), Json(changed.into())))
 }
 
 /// Gives a permanent token another secret; the one before stays good for a while, so that no program stands still.
@@ -204,10 +204,11 @@ pub(crate) async fn rotate_permanent_token(
     caller: Caller,
     Path(id): Path<TokenId>,
     Json(input): Json<TokenRotation>,
-) -> Result<(NoStore, Json<MadePermanentToken>)> {
+) -> Result<(Revoked<TokenId>, NoStore, Json<MadePermanentToken>)> {
     let (rotated, token) = rotation::rotate(&caller, &id, input.overlap_hours).await?;
     let made = rotated.into();
-    Ok((NoStore, Json(MadePermanentToken { made, token })))
+    let made = MadePermanentToken { made, token };
+    Ok((Revoked(vec![id]), NoStore, Json(made)))
 }
 
 /// Reads how much a permanent token of the caller's was used.

@@ -6,7 +6,7 @@ use crate::events::{EndReason, Happened};
 use crate::model::{SessionId, User};
 use crate::place::Place;
 use crate::store::{LOCKDOWN_CHANGES, USERS};
-use crate::{confirmation, mailed, notices, sessions, throttle, tokens};
+use crate::{confirmation, mailed, notices, sessions, throttle, tokens, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::mail::{self, Message, Template};
 use sbd_sdk::tasks::New;
@@ -35,6 +35,14 @@ pub(crate) struct Waiting {
     /// Of the code that was mailed, once it was.
     digest: Option<String>,
     pub(crate) expires_at: Time,
+}
+
+/// What an account's being bound ended.
+pub(crate) struct Bound {
+    /// The other sessions.
+    pub(crate) ended: Vec<SessionId>,
+    /// All of which the host is told: these, and what goes on where it may.
+    pub(crate) told: Vec<String>,
 }
 
 /// Which is to be mailed.
@@ -150,8 +158,8 @@ pub(crate) async fn send(about: &About, task_id: &str) -> Result<()> {
     mail::send(&Message::new(task_id, &user.email, name, &CONFIRM, values)).await
 }
 
-/// A change counts, whose code somebody has; all other sessions end. Answers which those were.
-pub(crate) async fn confirm(token: &str) -> Result<Vec<SessionId>> {
+/// A change counts, whose code somebody has; all other sessions end.
+pub(crate) async fn confirm(token: &str) -> Result<Bound> {
     let digest = tokens::digest(token);
     let waiting = LOCKDOWN_CHANGES.find_one(json!({"digest": digest})).await?;
     let waiting = waiting.filter(|waiting| time::now() < waiting.expires_at);
@@ -166,7 +174,11 @@ pub(crate) async fn confirm(token: &str) -> Result<Vec<SessionId>> {
     ended.retain(|session| *session != waiting.session_id);
     let change = sessions::over(change, &user.id, &ended, EndReason::Lockdown);
     match told(change, &user.id, &waiting.bounds).commit().await {
-        Ok(_) => Ok(ended),
+        Ok(_) => {
+            let mut told = users::acts_by(&user.id).await?;
+            told.extend(ended.iter().map(ToString::to_string));
+            Ok(Bound { ended, told })
+        }
         Err(DocumentsError::PreconditionFailed(0)) => Err(mailed::unknown()),
         Err(error) => Err(changed_meanwhile(error)),
     }

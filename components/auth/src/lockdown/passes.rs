@@ -6,7 +6,7 @@ use crate::events::Happened;
 use crate::model::{Device, User};
 use crate::place::Place;
 use crate::store::LOCKDOWN_PASSES;
-use crate::{confirmation, notices, tokens};
+use crate::{confirmation, notices, tokens, users};
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::paging::{Order, Page};
 use sbd_sdk::time::{self, Time};
@@ -122,13 +122,14 @@ pub(crate) async fn list(user_id: &str, listing: &Listing<PassSort>) -> Result<P
     LOCKDOWN_PASSES.find(good).page(listing).await
 }
 
-/// Takes a pass of a user's back: whoever was let in by it is so no more. Somebody else's is not there.
-pub(crate) async fn take_back(user_id: &str, pass_id: &PassId) -> Result<()> {
+/// Takes a pass of a user's back: whoever was let in by it is so no more. Somebody else's is not there. Answers of whom
+/// the host is told: of all that the user acts by, as any of it may have been where the pass was good.
+pub(crate) async fn take_back(user_id: &str, pass_id: &PassId) -> Result<Vec<String>> {
     let own = json!({"_id": pass_id, "user_id": user_id});
     let change = Transaction::new().delete_one(&LOCKDOWN_PASSES, own);
     let ended = Happened::PassEnded { user_id, pass_id };
     match ended.told_by(change).commit().await {
-        Ok(_) => Ok(()),
+        Ok(_) => users::acts_by(user_id).await,
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::not_found("pass")),
         Err(error) => Err(error.into()),
     }

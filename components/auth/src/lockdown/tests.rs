@@ -110,8 +110,9 @@ fn whoever_is_bound_confirms_it_by_mail_and_other_sessions_end() {
     app.run_tasks();
     let code = mailed(&app, "confirm-lockdown", "ada@example.com");
     let done = confirm(&app, &code).assert_status(204);
-    let ended = done.header("sbd-revoked").unwrap().split(", ").count();
-    assert_eq!(ended, 2);
+    // Of the two that ended, and of the one that goes on at home alone.
+    let told = done.header("sbd-revoked").unwrap().split(", ").count();
+    assert_eq!(told, 3);
     confirm(&app, &code).assert_refused(401, "TOKEN_INVALID");
     let access = |tokens: &Reply| tokens.text("access_token").to_owned();
     bearer_from(&app, &access(&tokens), HOME, "phone").assert_status(200);
@@ -497,9 +498,14 @@ fn a_pass_that_is_taken_back_lets_nobody_in_any_more_and_there_are_ten_at_most()
         "identifier": "ada", "password": PASSWORD, "pass": made["pass"],
     });
     let away = at(&app.anonymous(), AWAY, "phone").post("/api/v1/auth/login", request);
-    let access = away.assert_status(200).text("access_token").to_owned();
+    let away = away.assert_status(200);
+    let access = away.text("access_token").to_owned();
+    let who = bearer_from(&app, &access, AWAY, "phone").assert_status(200);
     let own = format!("{PASSES}/{}", made.text("id"));
-    ada.delete(&own).assert_status(204);
+    // The host asks about whoever was let in, and about the others, anew.
+    let gone = ada.delete(&own).assert_status(204);
+    let told = gone.header("sbd-revoked").unwrap();
+    assert!(told.contains(who.text("session")) && told.split(", ").count() == 2);
     ada.delete(&own).assert_refused(404, "NOT_FOUND");
     bearer_from(&app, &access, AWAY, "phone").assert_refused(401, "TOKEN_INVALID");
     for _ in 0..10 {

@@ -10,8 +10,9 @@ use crate::lockdown::attempts::{self, LetIn};
 use crate::lockdown::passes::{self, Pass, PassId};
 use crate::lockdown::{self, Bounds, Program, change};
 use crate::place::Place;
+use crate::sessions::Revoked;
 use axum::extract::RawQuery;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use page::{Field, Form, Posted, go_to};
 use sbd_sdk::{Error, Path, Result};
@@ -262,8 +263,8 @@ pub(super) async fn end_pass(
 ) -> Result<Response> {
     let caller = visitor.may(PERMISSION)?;
     visitor.read::<Nothing>(&posted)?;
-    passes::take_back(&caller.user, &id).await?;
-    go_to(&format!("{PATH}?done=removed"))
+    let told = passes::take_back(&caller.user, &id).await?;
+    Ok((Revoked(told), go_to(&format!("{PATH}?done=removed"))?).into_response())
 }
 
 /// What a change that was confirmed by mail leads to.

@@ -128,11 +128,11 @@ pub(super) async fn read(visitor: Visitor, posted: Posted) -> Result<Response> {
         }
         What::Register => register::with_code(&visitor, code).await,
         What::ConfirmLockdown => match change::confirm(code).await {
-            Ok(ended) => {
+            Ok(bound) => {
                 let own = visitor.session().map(|session| &session.id);
-                let is_out = own.is_some_and(|own| ended.contains(own));
+                let is_out = own.is_some_and(|own| bound.ended.contains(own));
                 let page = lockdown::bound(&visitor, is_out)?;
-                Ok((Revoked(ended), page).into_response())
+                Ok((Revoked(bound.told), page).into_response())
             }
             Err(error) => not_taken(&visitor, given.what, code, &error),
         },

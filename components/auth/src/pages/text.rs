@@ -206,7 +206,7 @@ page::catalogue! {
         Rotate: "Make another secret", "Neues Geheimnis ausstellen";
         RotateAbout: "The program gets another token for the same purpose. The one before stays good for a while, until all have the new one.", "Das Programm bekommt ein neues Token für denselben Zweck. Das bisherige gilt noch eine Weile, bis alle das neue haben.";
         Overlap: "Hours for which the one before stays good", "Stunden, die das bisherige noch gilt";
-        OverlapHint: "0 to 168; with 0 it ends within a minute", "0 bis 168; bei 0 endet es binnen einer Minute";
+        OverlapHint: "0 to 168; with 0 it ends at once", "0 bis 168; bei 0 endet es sofort";
         FormerUntil: "The one before is good until", "Das bisherige gilt bis";
 
         Programs: "Programs", "Programme";

@@ -51,7 +51,10 @@ pub(super) async fn make(visitor: Visitor, posted: Posted) -> Result<Response> {
         Err(error) => Err(error),
     };
     match made {
-        Ok((token, secret)) => shown(&visitor, &token, &secret),
+        Ok((token, secret)) => {
+            let page = shown(&visitor, &token, &secret)?;
+            Ok((Revoked(vec![id]), page).into_response())
+        }
         Err(error) => {
             let content = content(&visitor, &new, Some(&error)).await?;
             visitor.refused(&error, Words::Tokens, PATH, &content)

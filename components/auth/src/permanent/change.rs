@@ -17,12 +17,12 @@ pub(crate) struct Change {
     pub(crate) networks: Option<Vec<String>>,
 }
 
-/// Changes a token of the caller's, and answers what it is then.
+/// Changes a token of the caller's. Answers what it is then, and that the host is told of it, where it is good elsewhere.
 pub(crate) async fn change(
     caller: &Caller,
     id: &TokenId,
     wanted: &Change,
-) -> Result<PermanentToken> {
+) -> Result<(PermanentToken, Option<TokenId>)> {
     let making = making(caller).await?;
     let name = wanted.name.as_deref().map(named).transpose()?;
     let networks = wanted.networks.as_deref();
@@ -33,7 +33,7 @@ pub(crate) async fn change(
     let networks = networks.unwrap_or_else(|| before.networks.clone());
     let is_moved = networks != before.networks;
     if !is_moved && name == before.name {
-        return Ok(before);
+        return Ok((before, None));
     }
     let is_wider = !networks.is_within(&before.networks);
     // An administrator may be looking at it, and approve what it was.
@@ -66,7 +66,10 @@ pub(crate) async fn change(
         set = notices::token_moved(set, &after.user_id, &after.name, after.waiting);
     }
     match set.commit().await {
-        Ok(_) => Ok(after),
+        Ok(_) => {
+            let told = is_moved.then(|| after.id.clone());
+            Ok((after, told))
+        }
         Err(DocumentsError::PreconditionFailed(_)) => Err(Error::conflict(
             "this token was approved or taken back at the same time; look at your tokens",
         )),
@@ -107,9 +110,11 @@ mod tests {
             (&bound["name"], &bound["networks"]),
             (&json!("backup"), &json!([AWAY]))
         );
+        assert_eq!(bound.header("sbd-revoked"), Some(id));
         bearer_from(&app, token, AWAY, "curl").assert_status(200);
         bearer_from(&app, token, HOME, "curl").assert_refused(401, "TOKEN_INVALID");
         let named = change(&ada, id, json!({"name": " copies "})).assert_status(200);
+        assert_eq!(named.header("sbd-revoked"), None);
         assert_eq!(
             (&named["name"], &named["networks"]),
             (&json!("copies"), &json!([AWAY]))

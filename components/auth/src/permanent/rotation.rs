@@ -116,6 +116,7 @@ mod tests {
         let third = rotate(json!(168)).assert_status(200);
         let fourth = rotate(json!(0)).assert_status(200);
         assert_eq!(fourth["former_until"], json!(null));
+        assert_eq!(fourth.header("sbd-revoked"), Some(id));
         for gone in [second, third.text("token")] {
             bearer_from(&app, gone, "192.0.2.1", "curl").assert_refused(401, "TOKEN_INVALID");
         }

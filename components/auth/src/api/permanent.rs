@@ -204,11 +204,11 @@ pub(crate) async fn rotate_permanent_token(
     caller: Caller,
     Path(id): Path<TokenId>,
     Json(input): Json<TokenRotation>,
-) -> Result<(Revoked<TokenId>, NoStore, Json<MadePermanentToken>)> {
+) -> Result<((Revoked<TokenId>, NoStore), Json<MadePermanentToken>)> {
     let (rotated, token) = rotation::rotate(&caller, &id, input.overlap_hours).await?;
     let made = rotated.into();
     let made = MadePermanentToken { made, token };
-    Ok((Revoked(vec![id]), NoStore, Json(made)))
+    Ok(((Revoked(vec![id]), NoStore), Json(made)))
 }
 
 /// Reads how much a permanent token of the caller's was used.

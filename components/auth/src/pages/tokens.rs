@@ -51,10 +51,7 @@ pub(super) async fn make(visitor: Visitor, posted: Posted) -> Result<Response> {
         Err(error) => Err(error),
     };
     match made {
-        Ok((token, secret)) => {
-            let page = shown(&visitor, &token, &secret)?;
-            Ok((Revoked(vec![id]), page).into_response())
-        }
+        Ok((token, secret)) => shown(&visitor, &token, &secret),
         Err(error) => {
             let content = content(&visitor, &new, Some(&error)).await?;
             visitor.refused(&error, Words::Tokens, PATH, &content)
@@ -200,7 +197,10 @@ pub(super) async fn rotate(
         Err(_) => Err(Error::validation("overlap_hours", "0 to 168")),
     };
     match rotated {
-        Ok((token, secret)) => shown(&visitor, &token, &secret),
+        Ok((token, secret)) => {
+            let page = shown(&visitor, &token, &secret)?;
+            Ok((Revoked(vec![id]), page).into_response())
+        }
         Err(error) => {
             let token = permanent::own(&caller.user, &id).await?;
             let content = details(&visitor, &token, &given.overlap_hours, Some(&error));

@@ -13,14 +13,14 @@ pub(crate) const SERVER: &str = "sbd";
 /// The measuring program.
 pub(crate) const BENCH: &str = "sbd-bench";
 
-/// A cargo call in the release profile over `members`, with the bundle named, and with less effort for what only tests
+/// A cargo call in the release profile over `members`, with the bundle named, and with no effort for what only tests
 /// run natively: two calls that differ in any of it would compile things twice.
 pub(crate) fn cargo(workspace: &Workspace, what: &str, members: &[&Member]) -> Command {
     let mut cargo = process::cargo();
     cargo.args([what, "--release"]);
     cargo.args(members.iter().flat_map(|member| ["-p", &member.id]));
     for member in workspace.sandboxed() {
-        let lightly = format!("profile.release.package.\"{}\".opt-level=1", member.id);
+        let lightly = format!("profile.release.package.\"{}\".opt-level=0", member.id);
         cargo.args(["--config", &lightly]);
     }
     cargo.env(bundle::VARIABLE, bundle::folder(workspace));

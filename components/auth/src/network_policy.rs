@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::net::IpAddr;
 
+/// Who decides for the host, as it is recorded.
+const OPERATOR: &str = "operator";
 /// There is one.
 const ID: &str = "networks";
 
@@ -45,7 +47,17 @@ pub(crate) async fn set(
             "with this you are not let in from where you are now; change it, or say `even_if_locked_out`",
         ));
     }
-    let data = json!({"allowed": policy.allowed, "denied": policy.denied, "by": by.user});
+    decided(policy, &by.user).await
+}
+
+/// Lets accounts be used from anywhere again: administrators shut everybody out, themselves as well, and the operator
+/// lets them in.
+pub(crate) async fn lift() -> Result<()> {
+    decided(&NetworkPolicy::default(), OPERATOR).await
+}
+
+async fn decided(policy: &NetworkPolicy, by: &str) -> Result<()> {
+    let data = json!({"allowed": policy.allowed, "denied": policy.denied, "by": by});
     let as_told = (ID, "policy.networks_changed", &data);
     policy::decided(Transaction::new(), &NETWORK_POLICIES, policy, as_told).await
 }
@@ -178,6 +190,31 @@ mod tests {
             said["even_if_locked_out"] = json!(true);
             set(&app, HERE, said).assert_status(200);
         }
+    }
+
+    #[test]
+    fn who_operates_the_host_lets_administrators_in_again() {
+        let app = app();
+        register(&app, "ada").assert_status(201);
+        let out = json!({"allowed": [THERE], "even_if_locked_out": true});
+        set(&app, HERE, out).assert_status(200);
+        let appoint = |from_anywhere: Value| {
+            let mut request = json!({"email": "ada@example.com", "password": PASSWORD});
+            if !from_anywhere.is_null() {
+                request["from_anywhere"] = from_anywhere;
+            }
+            let by_host = app.anonymous();
+            by_host.post(sbd_sdk::path::ADMINISTRATORS, request)
+        };
+        appoint(json!("yes")).assert_refused(422, "VALIDATION_ERROR");
+        for (from_anywhere, status) in [(Value::Null, 403), (json!(false), 403), (json!(true), 200)]
+        {
+            appoint(from_anywhere).assert_status(200);
+            assert_eq!(enter(&app, HERE), status);
+        }
+        let mut recorded = app.recorded().into_iter();
+        let last = recorded.rfind(|entry| entry.action == "policy.networks_changed");
+        assert_eq!(last.unwrap().data["by"], "operator");
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct NewAdministrator {
     pub username: Option<String>,
     /// The password, if the account is new.
     pub password: String,
+    /// Whether the tenant's accounts are to be used from any network again: administrators have shut themselves out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_anywhere: bool,
 }
 
 impl fmt::Debug for NewAdministrator {
@@ -43,7 +46,7 @@ impl Admin {
         tenant: &str,
         new: &NewAdministrator,
     ) -> Result<String, Error> {
-        let details = json!({"email": new.email});
+        let details = json!({"email": new.email, "from_anywhere": new.from_anywhere});
         let create = self.ask_for_administrator(tenant, new);
         self.act(actor, "administrator.create", tenant, details, create)
             .await
@@ -73,10 +76,14 @@ impl Admin {
         };
         let question = Question::post(path::ADMINISTRATORS, new).map_err(unasked)?;
         let reply = application.ask(call, question).await.map_err(unasked)?;
+        let lifted = match new.from_anywhere {
+            true => " Accounts are used from any network again.",
+            false => "",
+        };
         match reply.status {
-            StatusCode::CREATED => Ok(format!("{} is now an administrator.", new.email)),
+            StatusCode::CREATED => Ok(format!("{} is now an administrator.{lifted}", new.email)),
             StatusCode::OK => Ok(format!(
-                "{} existed and is now an administrator; the password is unchanged.",
+                "{} existed and is now an administrator; the password is unchanged.{lifted}",
                 new.email
             )),
             StatusCode::NOT_FOUND => Err(Error::invalid(format!(

@@ -22,6 +22,7 @@ pub(crate) async fn command(
         password: password(&create, settings)?,
         email: create.email,
         username: create.username,
+        from_anywhere: create.from_anywhere,
     };
     let tenant: TenantName = create.tenant.parse()?;
     let path = format!("/tenants/{tenant}/administrators");
@@ -51,6 +52,7 @@ pub(crate) async fn from_settings(settings: &Settings, admin: &Admin) -> anyhow:
         email: email.to_owned(),
         username: (!username.is_empty()).then(|| username.to_owned()),
         password: password.to_owned(),
+        from_anywhere: false,
     };
     let created = admin.create_administrator(&Actor::Owner, DEFAULT_TENANT, &new);
     let message = created.await?;

@@ -756,6 +756,9 @@ pub(crate) struct AdminCreate {
     /// A file whose first line is the password. Without it: `SBD_ADMIN_PASSWORD[_FILE]`, or a prompt.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+    /// Let accounts of the tenant be used from any network again, for administrators who have shut themselves out.
+    #[arg(long)]
+    pub(crate) from_anywhere: bool,
     #[command(flatten)]
     pub(crate) flags: Flags,
 }

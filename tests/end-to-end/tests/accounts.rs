@@ -259,6 +259,25 @@ async fn an_administrator_switches_somebody_off_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn who_has_shut_everybody_out_is_let_in_by_the_operator() {
+    let server = Server::start().await;
+    let root = Account::administrator(&server).await;
+    let out = json!({"allowed": ["192.0.2.0/24"], "even_if_locked_out": true});
+    let path = "/api/v1/auth/policy/networks";
+    let put = root.request(Method::PUT, path).json(&out);
+    json(put.send().await.unwrap(), 200).await;
+    let login = json!({"identifier": "root@example.com", "password": PASSWORD});
+    let refused = server.post("/api/v1/auth/login", &login).await;
+    assert_error(refused, 403, "FORBIDDEN").await;
+    let data = server.data().display().to_string();
+    let create = ["admin", "create", "root@example.com", "--data-dir", &data];
+    let again = [&create[..], &["--from-anywhere"]].concat();
+    let done = run(&again, &[], &format!("{PASSWORD}\n"));
+    assert!(done.stdout.contains("from any network again"), "{done:?}");
+    Account::login(&server, "root@example.com").await;
+}
+
+#[tokio::test]
 async fn whoever_leaves_takes_along_what_is_theirs_and_leaves_what_is_shared() {
     let launch = Launch::default().env("SPIN_VARIABLE_AUTH_ACCOUNT_GRACE_DAYS", "0");
     let server = launch.start().await;

@@ -3,7 +3,9 @@
 use crate::lockdown::{attempts, change};
 use crate::permanent::upkeep;
 use crate::sessions::Revoked;
-use crate::{administrators, departure, invitations, mailed, refusals, resets, tokens};
+use crate::{
+    administrators, departure, invitations, mailed, network_policy, refusals, resets, tokens,
+};
 use axum::response::{IntoResponse, Response};
 use sbd_sdk::authentication::{Identity, Question};
 use sbd_sdk::tasks::Work;
@@ -19,6 +21,9 @@ pub(crate) struct AdministratorRequest {
     #[serde(default)]
     username: Option<String>,
     password: String,
+    /// Whether accounts are to be used from any network again.
+    #[serde(default)]
+    from_anywhere: bool,
 }
 
 /// An administrator.
@@ -96,6 +101,9 @@ pub(crate) async fn administrators(Json(request): Json<AdministratorRequest>) ->
         &request.password,
     )
     .await?;
+    if request.from_anywhere {
+        network_policy::lift().await?;
+    }
     let view = AdministratorView {
         id: appointed.user.id,
         username: appointed.user.username,

@@ -44,7 +44,8 @@ pub(crate) async fn get_network_policy(_: By) -> Result<Json<NetworkPolicyView>>
 /// Says from which networks accounts of this tenant are used, and opened.
 ///
 /// From elsewhere nobody signs in, no account is opened, and no token counts, within a minute. An address that the
-/// server does not know is on no list.
+/// server does not know is on no list. Where everybody is shut out, whoever operates the host lifts it
+/// (`sbd admin create … --from-anywhere`).
 #[operation(
     put "/api/v1/auth/policy/networks", permission = "admin:users:write", answers = "From which now",
     refuses(conflict = "Somebody else decided at the same time")

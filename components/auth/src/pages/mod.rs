@@ -129,6 +129,7 @@ fn pages() -> Vec<(&'static str, MethodRouter)> {
             "/account/tokens/{id}",
             get(tokens::one).post(tokens::rotate),
         ),
+        ("/account/tokens/{id}/changes", post(tokens::change)),
         ("/account/tokens/{id}/end", post(tokens::end)),
         (provider::PATH, get(provider::arrive)),
         ("/account/provider/{id}", post(provider::lead)),

@@ -400,6 +400,23 @@ fn a_token_is_bound_looked_at_and_gets_another_secret() {
     app.advance(Duration::from_secs(60 * 60));
     good(&first).assert_refused(401, "TOKEN_INVALID");
     good(&second).assert_status(200);
+    // It is called otherwise, and good elsewhere.
+    let changes = format!("{one}/changes");
+    for (name, networks) in [("", ""), ("copies", "everywhere")] {
+        let refused = ada.send(&one, &changes, &[("name", name), ("networks", networks)]);
+        assert_eq!(refused.status(), 422, "{name} {networks}");
+        assert!(page(&refused).contains(r#"role="alert""#));
+    }
+    let moved = [("name", "copies"), ("networks", "198.51.100.0/24")];
+    let moved = ada.send(&one, &changes, &moved).assert_status(303);
+    assert_eq!(
+        moved.header("location"),
+        Some(&*format!("{one}?done=saved"))
+    );
+    assert!(moved.header("sbd-revoked").is_some());
+    let html = ada.get(&one);
+    assert!(page(&html).contains(r#"value="copies""#) && page(&html).contains("198.51.100.0/24"));
+    good(&second).assert_refused(401, "TOKEN_INVALID");
     let mut bob = Browser::signed_in(&app, "bob");
     page(&bob.get(&one).assert_status(404));
     page(

@@ -205,6 +205,8 @@ page::catalogue! {
         TokenNotUsed: "It was not used.", "Es wurde nicht benutzt.";
         Rotate: "Make another secret", "Neues Geheimnis ausstellen";
         RotateAbout: "The program gets another token for the same purpose. The one before stays good for a while, until all have the new one.", "Das Programm bekommt ein neues Token für denselben Zweck. Das bisherige gilt noch eine Weile, bis alle das neue haben.";
+        ChangeToken: "Change the token", "Das Token ändern";
+        ChangeTokenAbout: "This counts with the next request. What it may do stays as it is: make another token for that.", "Das gilt ab der nächsten Anfrage. Was es darf, bleibt, wie es ist: Erstellen Sie dafür ein anderes Token.";
         Overlap: "Hours for which the one before stays good", "Stunden, die das bisherige noch gilt";
         OverlapHint: "0 to 168; with 0 it ends at once", "0 bis 168; bei 0 endet es sofort";
         FormerUntil: "The one before is good until", "Das bisherige gilt bis";

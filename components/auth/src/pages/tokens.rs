@@ -1,8 +1,9 @@
-//! Permanent tokens: made, shown once, given another secret, and taken back; and how much each is used.
+//! Permanent tokens: made, shown once, given another secret or other networks, and taken back; and how much each is used.
 
 use super::sign_in::Nothing;
 use super::text::{Words, date, moment};
 use super::visitor::Visitor;
+use crate::permanent::change::{self, Change};
 use crate::permanent::{self, PermanentToken, TokenId, Wanted, rotation};
 use crate::sessions::Revoked;
 use axum::extract::RawQuery;
@@ -32,6 +33,22 @@ pub(super) struct New {
 #[serde(deny_unknown_fields)]
 struct Overlap {
     overlap_hours: String,
+}
+
+/// What of a token is to be otherwise.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Other {
+    name: String,
+    #[serde(default)]
+    networks: String,
+}
+
+/// What of a token could not be done, and why.
+enum Refused<'a> {
+    Nothing,
+    Rotation(&'a Overlap, &'a Error),
+    Change(&'a Other, &'a Error),
 }
 
 /// What stands in the field for it at first.
@@ -95,15 +112,7 @@ async fn content(visitor: &Visitor, new: &New, error: Option<&Error>) -> Result<
     let caller = visitor.may("tokens:read")?;
     let own = permanent::of(&caller.user).await?;
     let fields = [
-        Field {
-            name: "name",
-            label: visitor.say(Words::TokenName),
-            kind: "text",
-            autocomplete: "off",
-            value: &new.name,
-            hint: visitor.say(Words::TokenNameHint),
-            ..Field::default()
-        },
+        name_field(visitor, &new.name),
         Field {
             name: "scopes",
             label: visitor.say(Words::Scopes),
@@ -123,16 +132,7 @@ async fn content(visitor: &Visitor, new: &New, error: Option<&Error>) -> Result<
             keys: "numeric",
             optional: true,
         },
-        Field {
-            name: "networks",
-            label: visitor.say(Words::TokenNetworks),
-            kind: "text",
-            autocomplete: "off",
-            value: &new.networks,
-            hint: visitor.say(Words::TokenNetworksHint),
-            optional: true,
-            ..Field::default()
-        },
+        networks_field(visitor, &new.networks),
     ];
     Ok(html! {
         p { (visitor.say(Words::TokensAbout)) }
@@ -177,12 +177,41 @@ fn item(visitor: &Visitor, token: &PermanentToken) -> Markup {
     }
 }
 
-/// One token: how much it is used, and another secret for it.
-pub(super) async fn one(visitor: Visitor, Path(id): Path<TokenId>) -> Result<Response> {
+/// One token: how much it is used, and what can be otherwise.
+pub(super) async fn one(
+    visitor: Visitor,
+    Path(id): Path<TokenId>,
+    RawQuery(query): RawQuery,
+) -> Result<Response> {
     let caller = visitor.may("tokens:read")?;
     let token = permanent::own(&caller.user, &id).await?;
-    let content = details(&visitor, &token, A_DAY, None);
+    let done = visitor.done(query.as_deref());
+    let content = html! { (done) (details(&visitor, &token, &Refused::Nothing)) };
     visitor.page(Words::Token, PATH, &content)
+}
+
+pub(super) async fn change(
+    visitor: Visitor,
+    Path(id): Path<TokenId>,
+    posted: Posted,
+) -> Result<Response> {
+    let caller = visitor.may("tokens:write")?;
+    let given: Other = visitor.read(&posted)?;
+    let wanted = Change {
+        name: Some(given.name.clone()),
+        networks: Some(words(&given.networks)),
+    };
+    match change::change(caller, &id, &wanted).await {
+        Ok((_, told)) => {
+            let page = go_to(&format!("{PATH}/{id}?done=saved"))?;
+            Ok((Revoked(Vec::from_iter(told)), page).into_response())
+        }
+        Err(error) => {
+            let token = permanent::own(&caller.user, &id).await?;
+            let content = details(&visitor, &token, &Refused::Change(&given, &error));
+            visitor.refused(&error, Words::Token, PATH, &content)
+        }
+    }
 }
 
 pub(super) async fn rotate(
@@ -203,32 +232,17 @@ pub(super) async fn rotate(
         }
         Err(error) => {
             let token = permanent::own(&caller.user, &id).await?;
-            let content = details(&visitor, &token, &given.overlap_hours, Some(&error));
+            let content = details(&visitor, &token, &Refused::Rotation(&given, &error));
             visitor.refused(&error, Words::Token, PATH, &content)
         }
     }
 }
 
-fn details(
-    visitor: &Visitor,
-    token: &PermanentToken,
-    hours: &str,
-    error: Option<&Error>,
-) -> Markup {
+fn details(visitor: &Visitor, token: &PermanentToken, refused: &Refused<'_>) -> Markup {
     let now = time::now();
     let days = token.usage.by_day(now).into_iter().rev();
     let used: Vec<_> = days.filter(|(_, minutes)| *minutes > 0).collect();
     let former = token.former.as_ref().map(|former| former.until);
-    let overlap = Field {
-        name: "overlap_hours",
-        label: visitor.say(Words::Overlap),
-        kind: "text",
-        autocomplete: "off",
-        value: hours,
-        hint: visitor.say(Words::OverlapHint),
-        keys: "numeric",
-        ..Field::default()
-    };
     html! {
         ul class="list" { li { (item(visitor, token)) } }
         h2 { (visitor.say(Words::TokenUse)) }
@@ -249,7 +263,65 @@ fn details(
         @if let Some(until) = former.filter(|until| *until > now) {
             p class="quiet" { (visitor.say(Words::FormerUntil)) " " (moment(&until.to_string())) }
         }
-        (visitor.form(&format!("{PATH}/{}", token.id), Words::Rotate, &[overlap], &[], error))
+        (rotation_form(visitor, token, refused))
+        h2 { (visitor.say(Words::ChangeToken)) }
+        p { (visitor.say(Words::ChangeTokenAbout)) }
+        (change_form(visitor, token, refused))
+    }
+}
+
+fn rotation_form(visitor: &Visitor, token: &PermanentToken, refused: &Refused<'_>) -> Markup {
+    let (hours, error) = match refused {
+        Refused::Rotation(given, error) => (&*given.overlap_hours, Some(*error)),
+        _ => (A_DAY, None),
+    };
+    let overlap = Field {
+        name: "overlap_hours",
+        label: visitor.say(Words::Overlap),
+        kind: "text",
+        autocomplete: "off",
+        value: hours,
+        hint: visitor.say(Words::OverlapHint),
+        keys: "numeric",
+        ..Field::default()
+    };
+    let at = format!("{PATH}/{}", token.id);
+    visitor.form(&at, Words::Rotate, &[overlap], &[], error)
+}
+
+fn change_form(visitor: &Visitor, token: &PermanentToken, refused: &Refused<'_>) -> Markup {
+    let now = token.networks.texts().join(" ");
+    let (name, networks, error) = match refused {
+        Refused::Change(given, error) => (&given.name, &given.networks, Some(*error)),
+        _ => (&token.name, &now, None),
+    };
+    let fields = [name_field(visitor, name), networks_field(visitor, networks)];
+    let at = format!("{PATH}/{}/changes", token.id);
+    visitor.form(&at, Words::ChangeToken, &fields, &[], error)
+}
+
+fn name_field<'a>(visitor: &'a Visitor, value: &'a str) -> Field<'a> {
+    Field {
+        name: "name",
+        label: visitor.say(Words::TokenName),
+        kind: "text",
+        autocomplete: "off",
+        value,
+        hint: visitor.say(Words::TokenNameHint),
+        ..Field::default()
+    }
+}
+
+fn networks_field<'a>(visitor: &'a Visitor, value: &'a str) -> Field<'a> {
+    Field {
+        name: "networks",
+        label: visitor.say(Words::TokenNetworks),
+        kind: "text",
+        autocomplete: "off",
+        value,
+        hint: visitor.say(Words::TokenNetworksHint),
+        optional: true,
+        ..Field::default()
     }
 }
 

@@ -137,7 +137,8 @@ mod tests {
     fn an_account_is_used_from_where_it_may_be_and_not_from_where_it_may_not() {
         let app = app();
         register(&app, "ada").assert_status(201);
-        let token = login(&app, "ada", PASSWORD).text("access_token").to_owned();
+        let tokens = login(&app, "ada", PASSWORD);
+        let token = tokens.text("access_token").to_owned();
         let decided = |allowed: &[&str], denied: &[&str]| {
             let policy = json!({"allowed": allowed, "denied": denied});
             let decided = set(&app, HERE, policy.clone()).assert_status(200);
@@ -157,6 +158,12 @@ mod tests {
         assert!(works(HERE) && works(THERE));
         decided(&["192.0.2.0/24"], &[]);
         assert!(works(HERE) && works("::ffff:192.0.2.9") && !works(THERE));
+        let renew = |address: &str| {
+            let refresh = json!({"refresh_token": tokens["refresh_token"]});
+            from(&app, address, "/api/v1/auth/refresh", refresh)
+        };
+        renew(THERE).assert_refused(401, "TOKEN_INVALID");
+        renew(HERE).assert_status(200);
         // An address that is not known is on no list.
         assert_eq!(login(&app, "ada", PASSWORD).status(), 403);
         bearer(&app, &token).assert_refused(401, "TOKEN_INVALID");

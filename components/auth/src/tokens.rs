@@ -118,9 +118,11 @@ pub(crate) async fn begin(
 }
 
 /// Trades a refresh token for a new pair, and for half a minute for one with the same refresh token
-/// again. A later use ends the session, since one of the two has stolen it.
-pub(crate) async fn refresh(token: &str) -> Result<Pair> {
+/// again. A later use ends the session, since one of the two has stolen it. From where an access token does not
+/// count none is had, and the refresh token stays what it is.
+pub(crate) async fn refresh(token: &str, place: &Place) -> Result<Pair> {
     let now = time::now();
+    network_policy::require_of_token(place).await?;
     let stored = store::REFRESH_TOKENS.get(&digest(token)).await?;
     let bought = match judge(stored.as_ref(), now) {
         Presented::Unknown => {
@@ -134,19 +136,26 @@ pub(crate) async fn refresh(token: &str) -> Result<Pair> {
             ));
         }
         Presented::Reused(stored) => return end_stolen(&stored.session_id).await,
-        Presented::Again(stored, bought) => return again(token, stored, bought, now).await,
-        Presented::Usable(stored) => trade(token, stored, now).await?,
+        Presented::Again(stored, bought) => {
+            return again(token, stored, bought, place, now).await;
+        }
+        Presented::Usable(stored) => trade(token, stored, place, now).await?,
     };
     match bought {
         Some(pair) => Ok(pair),
         // Another request was faster by a moment.
-        None => Box::pin(refresh(token)).await,
+        None => Box::pin(refresh(token, place)).await,
     }
 }
 
 /// Buys a token's successor; none if that was done meanwhile.
-async fn trade(token: &str, stored: &RefreshToken, now: Time) -> Result<Option<Pair>> {
-    let (session, user) = owner(stored, now).await?;
+async fn trade(
+    token: &str,
+    stored: &RefreshToken,
+    place: &Place,
+    now: Time,
+) -> Result<Option<Pair>> {
+    let (session, user) = owner(stored, place, now).await?;
     let session = session.used(now);
     let bought = Bought {
         salt: URL_SAFE_NO_PAD.encode(random()?),
@@ -177,21 +186,30 @@ async fn trade(token: &str, stored: &RefreshToken, now: Time) -> Result<Option<P
 }
 
 /// What a token has bought just now, once more. Nothing changes, so nothing is written.
-async fn again(token: &str, stored: &RefreshToken, bought: &Bought, now: Time) -> Result<Pair> {
-    let (session, user) = owner(stored, now).await?;
+async fn again(
+    token: &str,
+    stored: &RefreshToken,
+    bought: &Bought,
+    place: &Place,
+    now: Time,
+) -> Result<Pair> {
+    let (session, user) = owner(stored, place, now).await?;
     Ok(Pair {
         access: sign(&user, &session).await?,
         refresh: successor(token, bought),
     })
 }
 
-/// The session of a token, and its user, who may act.
-async fn owner(stored: &RefreshToken, now: Time) -> Result<(Session, User)> {
+/// The session of a token, and its user, who may act where it was presented.
+async fn owner(stored: &RefreshToken, place: &Place, now: Time) -> Result<(Session, User)> {
     let session = store::SESSIONS.get(stored.session_id.as_str()).await?;
     let session = session.filter(|session| session.is_alive(now));
     let session = session.ok_or_else(session_over)?;
     let user = store::USERS.get(&session.user_id).await?;
     let user = user.filter(User::may_act).ok_or_else(session_over)?;
+    if session.impersonated_by.is_none() {
+        lockdown::require_of_token(&user.id, place, session.device.pass.as_ref()).await?;
+    }
     Ok((session, user))
 }
 

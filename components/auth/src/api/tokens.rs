@@ -2,6 +2,7 @@
 
 use crate::api::second_factor::FirstStep;
 use crate::model::{Device, Mode};
+use crate::place::Place;
 use crate::remembered::Secret;
 use crate::sessions::Revoked;
 use crate::sign_in::SignedIn;
@@ -135,10 +136,17 @@ pub(crate) async fn login(
 /// lost signs anybody out.
 #[operation(
     post "/api/v1/auth/refresh", answers = "Renewed",
-    refuses(token_invalid = "Unknown, run out, or used more than 30 seconds before, which ends its session")
+    refuses(
+        token_invalid = "Unknown, run out, from where the account is not used, or used more than 30 seconds before, which ends its session"
+    )
 )]
-pub(crate) async fn refresh(Json(request): Json<RefreshRequest>) -> Result<Fresh> {
-    Ok(fresh(tokens::refresh(&request.refresh_token).await?, None))
+pub(crate) async fn refresh(
+    headers: HeaderMap,
+    Json(request): Json<RefreshRequest>,
+) -> Result<Fresh> {
+    let place = Place::of(&Device::of(&headers));
+    let pair = tokens::refresh(&request.refresh_token, &place).await?;
+    Ok(fresh(pair, None))
 }
 
 /// The pass that is shown, of a length that one can have.

@@ -90,13 +90,27 @@ pub(crate) async fn enforced(identity: Identity, place: &Place) -> Result<Identi
             expires_at: identity.expires_at.min(end.to_string()),
             ..identity
         }),
-        Standing::Out => {
-            attempts::noted(&identity.user, place).await?;
-            Err(Error::token_invalid(
-                "this account is used from other places only; sign in to be let in",
-            ))
-        }
+        Standing::Out => elsewhere(&identity.user, place).await,
     }
+}
+
+/// Refuses to renew what somebody acts by, where they are elsewhere: they may have taken it from its user.
+pub(crate) async fn require_of_token(
+    user_id: &str,
+    place: &Place,
+    pass: Option<&PassId>,
+) -> Result<()> {
+    match standing(user_id, place, pass).await? {
+        Standing::In | Standing::Until(_) => Ok(()),
+        Standing::Out => elsewhere(user_id, place).await,
+    }
+}
+
+async fn elsewhere<T>(user_id: &str, place: &Place) -> Result<T> {
+    attempts::noted(user_id, place).await?;
+    Err(Error::token_invalid(
+        "this account is used from other places only; sign in to be let in",
+    ))
 }
 
 async fn standing(user_id: &str, place: &Place, pass: Option<&PassId>) -> Result<Standing> {

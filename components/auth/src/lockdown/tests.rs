@@ -263,9 +263,17 @@ fn a_place_is_let_in_once_for_a_while() {
     enter(&app, AWAY, "laptop").assert_refused(403, "PLACE_REFUSED");
 }
 
-/// A new access token, as the one there is has run out.
+/// A new access token, as the one there is has run out; had at home alone.
 fn renewed(app: &App, tokens: &Reply) -> String {
-    let renewed = crate::tests::renew(app, tokens).assert_status(200);
+    let from = |address| {
+        let request = json!({"refresh_token": tokens["refresh_token"]});
+        let there = at(&app.anonymous(), address, "phone");
+        there.post("/api/v1/auth/refresh", request)
+    };
+    from(AWAY).assert_refused(401, "TOKEN_INVALID");
+    let renewed = from(HOME).assert_status(200);
+    // Asked once more, as who has lost the answer would, elsewhere.
+    from(AWAY).assert_refused(401, "TOKEN_INVALID");
     renewed.text("access_token").to_owned()
 }
 

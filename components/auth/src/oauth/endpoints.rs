@@ -11,6 +11,7 @@ use super::parameters::Parameters;
 use super::registration::{self, Metadata};
 use super::{authorization, codes, device, issuer, metadata, refresh};
 use crate::model::Device;
+use crate::place::Place;
 use crate::sessions::Revoked;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
@@ -94,7 +95,10 @@ async fn token(
     authorization::require_own(&fields, &issuer::of(&headers)?)?;
     let mut issued = match fields.required("grant_type")? {
         "authorization_code" => codes::redeem(&client, &fields).await,
-        "refresh_token" => refresh::trade(&client, &fields).await,
+        "refresh_token" => {
+            let place = Place::of(&Device::of(&headers));
+            refresh::trade(&client, &fields, &place).await
+        }
         "urn:ietf:params:oauth:grant-type:device_code" => device::redeem(&client, &fields).await,
         _ => Err(Failure::new(
             "unsupported_grant_type",

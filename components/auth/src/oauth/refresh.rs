@@ -8,9 +8,12 @@ use super::grants::{self, Grant, GrantId, Issued};
 use super::parameters::Parameters;
 use super::scope;
 use crate::model::{Bought, User};
+use crate::place::Place;
 use crate::store::{OAUTH_GRANTS, OAUTH_REFRESH_TOKENS, USERS};
 use crate::tokens::{self, AGAIN};
+use crate::{lockdown, network_policy};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::StatusCode;
 use sbd_sdk::documents::{DocumentsError, Transaction};
 use sbd_sdk::time::{self, Time};
 use sbd_sdk::{Result, Scopes};
@@ -48,14 +51,18 @@ pub(crate) async fn found(token: &str, client: &Client) -> Result<Option<Refresh
 }
 
 /// Trades one for the next, and an access token.
-pub(crate) async fn trade(client: &Client, fields: &Parameters) -> Result<Issued, Failure> {
+pub(crate) async fn trade(
+    client: &Client,
+    fields: &Parameters,
+    place: &Place,
+) -> Result<Issued, Failure> {
     let token = fields.required("refresh_token")?;
     let now = time::now();
     let stored = found(token, client).await?.ok_or_else(Failure::grant)?;
     match &stored.bought {
         Some(bought) if now.since(bought.at) <= AGAIN => {
             // Nothing changes, so nothing is written.
-            let (_, access, scopes) = renewed(&stored, fields, now).await?;
+            let (_, access, scopes) = renewed(&stored, fields, place, now).await?;
             let refresh = successor(token, bought);
             return Ok(Issued::new(access, refresh, &scopes, Vec::new()));
         }
@@ -63,7 +70,7 @@ pub(crate) async fn trade(client: &Client, fields: &Parameters) -> Result<Issued
         None if stored.expires_at <= now => return Err(Failure::grant()),
         None => {}
     }
-    let (grant, access, scopes) = renewed(&stored, fields, now).await?;
+    let (grant, access, scopes) = renewed(&stored, fields, place, now).await?;
     let grant = grant.used(now);
     let bought = Bought {
         salt: URL_SAFE_NO_PAD.encode(tokens::random()?),
@@ -88,7 +95,7 @@ pub(crate) async fn trade(client: &Client, fields: &Parameters) -> Result<Issued
     match change.commit().await {
         Ok(_) => Ok(Issued::new(access, refresh, &scopes, Vec::new())),
         // Another request was faster by a moment.
-        Err(DocumentsError::PreconditionFailed(0)) => Box::pin(trade(client, fields)).await,
+        Err(DocumentsError::PreconditionFailed(0)) => Box::pin(trade(client, fields, place)).await,
         Err(DocumentsError::PreconditionFailed(_)) => Err(Failure::grant()),
         Err(error) => Err(error.into()),
     }
@@ -98,6 +105,7 @@ pub(crate) async fn trade(client: &Client, fields: &Parameters) -> Result<Issued
 async fn renewed(
     stored: &RefreshToken,
     fields: &Parameters,
+    place: &Place,
     now: Time,
 ) -> Result<(Grant, String, Scopes), Failure> {
     let grant = OAUTH_GRANTS.get(stored.grant_id.as_str()).await?;
@@ -105,6 +113,7 @@ async fn renewed(
     let grant = grant.ok_or_else(Failure::grant)?;
     let user = USERS.get(&grant.user_id).await?;
     user.filter(User::may_act).ok_or_else(Failure::grant)?;
+    require_place(&grant.user_id, place).await?;
     let scopes = match fields.get("scope") {
         Some(scope) => scope::read(scope)?,
         None => grant.scopes.clone(),
@@ -116,6 +125,18 @@ async fn renewed(
     }
     let access = access::sign(&grant, &scopes).await?;
     Ok((grant, access, scopes))
+}
+
+/// Nothing is traded from where an access token would not count.
+async fn require_place(user_id: &str, place: &Place) -> Result<(), Failure> {
+    let admitted = async {
+        network_policy::require_of_token(place).await?;
+        lockdown::require_of_token(user_id, place, None).await
+    };
+    admitted.await.map_err(|error| match error.status() {
+        StatusCode::UNAUTHORIZED => Failure::grant(),
+        _ => error.into(),
+    })
 }
 
 /// The token after this one, which takes the token to make.

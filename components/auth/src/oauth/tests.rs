@@ -354,6 +354,25 @@ fn refresh_tokens_go_round_and_a_stolen_one_ends_the_grant() {
 }
 
 #[test]
+fn nothing_is_renewed_from_where_nothing_counts() {
+    let app = tenant();
+    let (ada, reader) = (ada(&app), client(&app, false, &["*"]));
+    let code = code(&app, &ada, &reader, "notes:read");
+    let issued = redeem(&app, &reader, &code).assert_status(200);
+    let path = "/api/v1/auth/policy/networks";
+    let decide = |policy| {
+        let root = crate::tests::root(&app);
+        root.put(path, policy).assert_status(200);
+    };
+    // An address that is not known is on no list.
+    decide(json!({"allowed": ["192.0.2.0/24"], "even_if_locked_out": true}));
+    let token = issued.text("refresh_token");
+    refused(&renew(&app, &reader, token), 400, "invalid_grant");
+    decide(json!({}));
+    renew(&app, &reader, token).assert_status(200);
+}
+
+#[test]
 fn a_code_is_good_once_and_for_a_minute() {
     let app = tenant();
     let (ada, reader) = (ada(&app), client(&app, false, &["*"]));

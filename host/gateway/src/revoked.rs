@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// Longer than any access token lives (15 minutes), with room for clocks that differ.
+/// Longer than what was said of anybody is kept: an answer for a minute, who is behind a ticket for half of one.
 const REMEMBERED: Duration = Duration::from_secs(20 * 60);
 
 /// The ended sessions of all tenants.
@@ -84,7 +84,7 @@ mod tests {
         revoked.add_at(start + REMEMBERED, "a", &["ses_late".to_owned()]);
         assert!(
             !contains("a", "ses_1"),
-            "forgotten once no token can be valid"
+            "forgotten once nothing older is kept"
         );
         assert!(contains("a", "ses_x1999") && contains("a", "ses_late"));
     }

@@ -1,8 +1,7 @@
 //! Who may do what, behind the real host: every operation that a default server serves, as its description has it, asked
-//! by everybody there is. What is added later is asked as well.
+//! by everybody there is, from outside and through another component. What is added later is asked as well.
 //!
-//! The other ways in are held against the same gate: calls of components and delegations in `offers`, tasks of a user in
-//! `tasks`; real time below.
+//! The other ways in are held against the same gate: delegations in `offers`, tasks of a user in `tasks`; real time below.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,9 +13,9 @@
 
 use futures::future::join_all;
 use reqwest::{Method, RequestBuilder};
-use sbd_tests::{Account, Events, PASSWORD, Server, assert_error, json};
+use sbd_tests::{Account, Events, Launch, PASSWORD, Server, assert_error, json};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -104,8 +103,31 @@ const ENDS: [(&str, &str); 3] = [
     ("DELETE", "/api/v1/auth/permanent-tokens"),
 ];
 
+/// What a server of all our components is, beside one that asks them for whatever it is asked for.
+const WITH_ANOTHER: &str = r#"
+[application.tool.sbd]
+auth = "auth"
+rate_limit = { per_second = 100000, burst = 100000, at_once = 200 }
+
+[[trigger.http]]
+route = "/probe/..."
+component = "probe"
+
+[component.probe]
+source = "{guest:probe}"
+allowed_outbound_hosts = ["http://*.spin.internal"]
+"#;
+
+/// By which way an operation is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    FromOutside,
+    ThroughAnother,
+}
+
 /// An operation, as the description has it.
 struct Operation {
+    component: String,
     method: Method,
     path: String,
     permission: Option<String>,
@@ -170,6 +192,7 @@ impl Operation {
                 let ways = operation["security"].as_array();
                 let open = |ways: &Vec<Value>| ways.iter().any(|way| *way == json!({}));
                 all.push(Self {
+                    component: operation["tags"][0].as_str().unwrap().to_owned(),
                     method,
                     path: path.clone(),
                     permission: operation["x-sbd-permission"].as_str().map(str::to_owned),
@@ -189,7 +212,7 @@ impl Operation {
     }
 
     /// The request about nothing that is there, with a body that says nothing: whether one may is found out before.
-    fn request(&self, server: &Server) -> RequestBuilder {
+    fn request(&self, server: &Server, way: Way) -> RequestBuilder {
         let parts = self
             .path
             .split('/')
@@ -198,6 +221,10 @@ impl Operation {
                 false => part,
             });
         let path = parts.collect::<Vec<_>>().join("/");
+        let path = match way {
+            Way::FromOutside => path,
+            Way::ThroughAnother => format!("/probe/relay?to={}&path={path}", self.component),
+        };
         let request = server.client.request(self.method.clone(), server.at(&path));
         match self.method {
             Method::GET | Method::DELETE => request,
@@ -206,10 +233,10 @@ impl Operation {
     }
 
     /// What the gate says to somebody.
-    async fn ask(&self, server: &Server, token: Option<&str>) -> (Gate, u16, String) {
+    async fn ask(&self, server: &Server, way: Way, token: Option<&str>) -> (Gate, u16, String) {
         let request = match token {
-            Some(token) => self.request(server).bearer_auth(token),
-            None => self.request(server),
+            Some(token) => self.request(server, way).bearer_auth(token),
+            None => self.request(server, way),
         };
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
@@ -350,10 +377,11 @@ async fn elsewhere(server: &Server, number: usize) -> String {
 async fn asked(
     server: &Server,
     operation: &Operation,
+    way: Way,
     everybody: &[(Who, Option<String>)],
 ) -> (String, Vec<String>) {
     let answers = everybody.iter().map(|(who, token)| async move {
-        let answer = operation.ask(server, token.as_deref()).await;
+        let answer = operation.ask(server, way, token.as_deref()).await;
         (*who, answer)
     });
     let needed = operation.permission.as_deref();
@@ -376,6 +404,72 @@ async fn asked(
         }
     }
     (line, wrong)
+}
+
+/// What came of asking for all there is.
+#[derive(Default)]
+struct Walk {
+    /// Who asked for what needs a permission.
+    names: Vec<String>,
+    /// Of the table.
+    lines: Vec<String>,
+    /// What was not as it should be.
+    wrong: Vec<String>,
+}
+
+impl Walk {
+    /// Asks for all these operations as everybody, but for those that end somebody's session.
+    async fn through(server: &Server, operations: &[Operation], way: Way) -> Self {
+        let permissions = permissions(operations);
+        let needs = permissions.iter().copied().map(Some).chain([None]);
+        let cast = Cast::assembled(server, 0).await;
+        let mut walk = Self::default();
+        for needed in needs {
+            let (everybody, made) = cast.about(needed, &permissions).await;
+            if needed.is_some() {
+                let names = everybody.iter().map(|(who, _)| format!("{who:?}"));
+                walk.names = names.collect();
+            }
+            for operation in operations {
+                if operation.permission.as_deref() == needed && !operation.is_in(&ENDS) {
+                    let (line, found) = asked(server, operation, way, &everybody).await;
+                    walk.lines.push(line);
+                    walk.wrong.extend(found);
+                }
+            }
+            cast.take_back(needed, made).await;
+        }
+        walk
+    }
+}
+
+/// All that any of these needs, once each.
+fn permissions(operations: &[Operation]) -> Vec<&str> {
+    let needed = operations.iter();
+    let needed = needed.filter_map(|operation| operation.permission.as_deref());
+    let mut needed: Vec<_> = needed.collect();
+    needed.sort_unstable();
+    needed.dedup();
+    needed
+}
+
+#[tokio::test]
+async fn every_operation_is_for_the_same_through_another_component() {
+    let described = Server::start().await;
+    let description = json(described.get("/openapi.json").await, 200).await;
+    drop(described);
+    let operations = Operation::all(&description);
+    let components: BTreeSet<_> = operations.iter().map(|one| &one.component).collect();
+    let all = components
+        .iter()
+        .map(|name| format!("{{component:{name}}}\n"));
+    let manifest = format!("{WITH_ANOTHER}\n{}", all.collect::<String>());
+    let server = Launch::app(&manifest).start().await;
+    server.done(&["tenant", "create", "acme"]);
+    Account::administrator(&server).await;
+    let walk = Walk::through(&server, &operations, Way::ThroughAnother).await;
+    println!("{} operations", walk.lines.len());
+    assert!(walk.wrong.is_empty(), "{}", walk.wrong.join("\n"));
 }
 
 #[tokio::test]
@@ -410,34 +504,12 @@ async fn every_operation_is_for_whom_its_description_says() {
         assert!(is_there, "{public:?} is gone; take it off the list");
     }
 
-    let mut permissions: Vec<&str> = operations
-        .iter()
-        .filter_map(|operation| operation.permission.as_deref())
-        .collect();
-    permissions.sort_unstable();
-    permissions.dedup();
-    let mut needs: Vec<Option<&str>> = permissions.iter().copied().map(Some).collect();
-    needs.push(None);
-    let (mut lines, mut wrong) = (Vec::new(), Vec::new());
-    let cast = Cast::assembled(&server, 0).await;
-    let mut names = Vec::new();
-    for needed in needs {
-        let (everybody, made) = cast.about(needed, &permissions).await;
-        if needed.is_some() {
-            names = everybody
-                .iter()
-                .map(|(who, _)| format!("{who:?}"))
-                .collect();
-        }
-        for operation in &operations {
-            if operation.permission.as_deref() == needed && !operation.is_in(&ENDS) {
-                let (line, found) = asked(&server, operation, &everybody).await;
-                lines.push(line);
-                wrong.extend(found);
-            }
-        }
-        cast.take_back(needed, made).await;
-    }
+    let Walk {
+        names,
+        mut lines,
+        mut wrong,
+    } = Walk::through(&server, &operations, Way::FromOutside).await;
+    let permissions = permissions(&operations);
     for (number, ends) in ENDS.iter().enumerate() {
         let operation = operations.iter().find(|operation| operation.is(*ends));
         let operation = operation.unwrap();
@@ -448,14 +520,15 @@ async fn every_operation_is_for_whom_its_description_says() {
         let (passing, refused): (Vec<_>, Vec<_>) = everybody
             .into_iter()
             .partition(|(who, _)| who.expects(needed) == Gate::Passed);
-        let (line, found) = asked(&server, operation, &refused).await;
+        let (line, found) = asked(&server, operation, Way::FromOutside, &refused).await;
         lines.push(line);
         wrong.extend(found);
         let users: Vec<_> = passing
             .into_iter()
             .filter(|(who, _)| *who == User)
             .collect();
-        wrong.extend(asked(&server, operation, &users).await.1);
+        let (_, found) = asked(&server, operation, Way::FromOutside, &users).await;
+        wrong.extend(found);
     }
 
     // The table, for whoever wants to see it.

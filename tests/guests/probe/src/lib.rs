@@ -87,6 +87,18 @@ async fn pass(Query(chain): Query<Chain>, request: Request) -> Result<Response> 
     call(&chain.to, passed.body(body).map_err(Error::internal)?).await
 }
 
+/// Asks another component for what it is asked for, by whichever method, and hands back its answer.
+async fn relay(Query(chain): Query<Chain>, request: Request) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let mut passed = Request::builder().method(parts.method).uri(chain.path);
+    for name in ["content-type", "idempotency-key"] {
+        if let Some(value) = parts.headers.get(name) {
+            passed = passed.header(name, value);
+        }
+    }
+    call(&chain.to, passed.body(body).map_err(Error::internal)?).await
+}
+
 /// Forwards with a caller of its own making.
 async fn forge(Query(chain): Query<Chain>) -> Result<Response> {
     let address = format!("http://{}.spin.internal{}", chain.to, chain.path);
@@ -196,13 +208,14 @@ async fn break_off() -> Body {
 
 /// Every address of the component.
 pub fn router() -> Router {
-    use axum::routing::{get, post};
+    use axum::routing::{any, get, post};
     Router::new()
         .route("/probe/whoami", get(whoami))
         .route("/probe/trace", get(trace))
         .route("/probe/log", get(log))
         .route("/probe/sleep", get(sleep))
         .route("/probe/chain", get(chain).post(pass))
+        .route("/probe/relay", any(relay))
         .route("/probe/forge", get(forge))
         .route("/probe/endless", get(endless))
         .route("/probe/hoard", get(hoard))

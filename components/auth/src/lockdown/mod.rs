@@ -77,13 +77,17 @@ pub(crate) async fn require(user: &User, device: &Device) -> Result<()> {
 /// Refuses a token that was presented elsewhere; one that is let in for a time counts no longer. An administrator in a
 /// user's place is where administrators are.
 pub(crate) async fn enforced(identity: Identity, place: &Place) -> Result<Identity> {
-    if identity.impersonated_by.is_some() || of(&identity.user).await?.is_none() {
+    let lockdown = match identity.impersonated_by {
+        Some(_) => None,
+        None => of(&identity.user).await?,
+    };
+    let Some(lockdown) = lockdown else {
         return Ok(identity);
-    }
+    };
     let session = identity.session.as_deref().unwrap_or_default();
     let session = SESSIONS.get(session).await?;
     let pass = session.and_then(|session| session.device.pass);
-    match standing(&identity.user, place, pass.as_ref()).await? {
+    match lockdown.standing(place, pass.as_ref()).await? {
         Standing::In => Ok(identity),
         Standing::Until(end) => Ok(Identity {
             // Texts of times order as the times do.
@@ -114,16 +118,10 @@ async fn elsewhere<T>(user_id: &str, place: &Place) -> Result<T> {
 }
 
 async fn standing(user_id: &str, place: &Place, pass: Option<&PassId>) -> Result<Standing> {
-    let Some(lockdown) = of(user_id).await? else {
-        return Ok(Standing::In);
-    };
-    if lockdown.bounds.include(place) {
-        return Ok(Standing::In);
+    match of(user_id).await? {
+        Some(lockdown) => lockdown.standing(place, pass).await,
+        None => Ok(Standing::In),
     }
-    let passes = passes::of(user_id).await?;
-    let good = passes.iter().filter(|known| known.lets_in(place, pass));
-    let end = good.map(|pass| pass.expires_at).max();
-    Ok(end.map_or(Standing::Out, Standing::Until))
 }
 
 /// With this change a user is bound to this instead. A change that waits is worth nothing any more, and with the bounds
@@ -194,5 +192,20 @@ fn changed_meanwhile(error: DocumentsError) -> Error {
             Error::conflict("it was changed at the same time; read it, and try again")
         }
         error => error.into(),
+    }
+}
+
+// === impl Lockdown ===
+
+impl Lockdown {
+    /// Whether its user may act there, with the pass they have shown.
+    async fn standing(&self, place: &Place, pass: Option<&PassId>) -> Result<Standing> {
+        if self.bounds.include(place) {
+            return Ok(Standing::In);
+        }
+        let passes = passes::of(&self.user_id).await?;
+        let good = passes.iter().filter(|known| known.lets_in(place, pass));
+        let end = good.map(|pass| pass.expires_at).max();
+        Ok(end.map_or(Standing::Out, Standing::Until))
     }
 }

@@ -300,11 +300,13 @@ pub(crate) async fn changed<G: Group>(
     allowances::give_back(change, payment).await
 }
 
-/// Goes on with a payment that somebody has left, as it is seen in passing.
-pub(crate) async fn go_on_if_due<G: Group>(payment: Payment<G>) {
-    if payment.due_at.is_some_and(|due| due <= time::now()) {
+/// Goes on with a payment that somebody has left, as it is seen in passing; whether it was left.
+pub(crate) async fn go_on_if_due<G: Group>(payment: Payment<G>) -> bool {
+    let is_due = payment.due_at.is_some_and(|due| due <= time::now());
+    if is_due {
         go_on(payment).await.map(drop).unwrap_or_else(late);
     }
+    is_due
 }
 
 /// Goes on with what stopped on the way.

@@ -104,8 +104,10 @@ async fn made<G: Group>(
 /// what it reads, so that a payment which somebody died over does not wait for the schedule.
 pub(crate) async fn get<G: Group>(group: &G, by: Principal, id: &RequestId) -> Result<Request<G>> {
     if let Ok(request) = sold(group, &by, id).await {
-        payments::go_on_if_due(request.of_purchase().await?).await;
-        return requests::stored(group, Kind::Purchase, id).await;
+        return match payments::go_on_if_due(request.of_purchase().await?).await {
+            true => requests::stored(group, Kind::Purchase, id).await,
+            false => Ok(request),
+        };
     }
     let caller = Caller::of(by).ok_or_else(|| Error::not_found(G::NOUN))?;
     requests::get(group, &caller, Kind::Purchase, id).await

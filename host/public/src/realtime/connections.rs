@@ -68,20 +68,17 @@ impl Connections {
     pub(super) fn open(
         self: &Arc<Self>,
         tenant: &Arc<str>,
-        caller: Option<&Authenticated>,
+        caller: &Authenticated,
         listener: &Listener,
     ) -> Result<Connection, Refusal> {
         let mut state = self.state();
-        let session = caller.and_then(|caller| caller.session.as_ref());
+        let session = caller.session.as_ref();
         let last = session.and_then(|session| {
             let key = (tenant.to_string(), session.to_string());
             state.ended.get(&key)
         });
         // One that goes on after something was taken from it is asked about anew before this.
-        let has_ended = caller
-            .zip(last)
-            .is_some_and(|(caller, last)| caller.is_older_than(*last));
-        if has_ended {
+        if last.is_some_and(|last| caller.is_older_than(*last)) {
             return Err(Refusal::unauthenticated(
                 "Your session has just ended; sign in anew.",
             ));
@@ -185,7 +182,7 @@ mod tests {
         let mut open = Vec::new();
         for (tenant, caller) in [(&acme, &ended), (&acme, &goes_on), (&other, &ended)] {
             let (listener, queue) = Listener::new(None);
-            let connection = connections.open(tenant, Some(caller), &listener);
+            let connection = connections.open(tenant, caller, &listener);
             open.push((connection.ok().unwrap(), queue));
         }
         connections.sign_out("acme", &["ses_1".to_owned()]);
@@ -195,11 +192,11 @@ mod tests {
         let over: Vec<_> = open.iter_mut().map(|(_, queue)| is_over(queue)).collect();
         assert_eq!(over, [true, false, false]);
         let (late, _queue) = Listener::new(None);
-        assert!(connections.open(&acme, Some(&ended), &late).is_err());
-        assert!(connections.open(&acme, Some(&goes_on), &late).is_ok());
+        assert!(connections.open(&acme, &ended, &late).is_err());
+        assert!(connections.open(&acme, &goes_on, &late).is_ok());
         // Whoever was asked about since goes on.
         std::thread::sleep(Duration::from_millis(1));
-        assert!(connections.open(&acme, Some(&of("ses_1")), &late).is_ok());
+        assert!(connections.open(&acme, &of("ses_1"), &late).is_ok());
         drop(open);
         assert!(connections.state().tenants.is_empty());
     }
@@ -208,7 +205,8 @@ mod tests {
     fn no_tenant_takes_all_places() {
         let connections = Connections::new();
         let (acme, other): (Arc<str>, Arc<str>) = ("acme".into(), "other".into());
-        let open = |tenant| connections.open(tenant, None, &Listener::new(None).0);
+        let ada: Authenticated = Principal::user("acme", "usr_1").into();
+        let open = |tenant| connections.open(tenant, &ada, &Listener::new(None).0);
         let mut all: Vec<_> = (0..OF_ONE_TENANT)
             .map(|_| open(&acme).ok().unwrap())
             .collect();

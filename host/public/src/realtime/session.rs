@@ -108,7 +108,7 @@ impl Session {
         let (listener, queue) = Listener::new(Some(Arc::clone(&user)));
         let connection = realtime
             .connections
-            .open(&request.tenant, Some(&caller), &listener)?;
+            .open(&request.tenant, &caller, &listener)?;
         let left = caller
             .expires_at
             .saturating_sub(Timestamp::now().as_second());
